@@ -1,0 +1,105 @@
+"""Where the faces of a manifest's pictures are: found once, kept in a file, so that an epoch need not search again."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from unmask.errors import ImageError
+from unmask.imaging.decode import decode_image
+from unmask.imaging.faces import Face, FaceFinder, FacePolicy
+
+
+@dataclass(frozen=True, slots=True)
+class FaceRecord:
+    """What is known of one picture's faces.
+
+    Attributes:
+        face: the largest face, ``None`` when there is none.
+        error: why the picture could not be read, else ``None``.
+    """
+
+    face: Face | None
+    error: str | None = None
+
+
+class FaceIndex:
+    """Largest face by picture, in a JSON-lines file that an interrupted search goes on from.
+
+    A line is valid for the file's path, size and time of change under one face policy, so a changed picture or
+    policy is searched again.
+    """
+
+    def __init__(self, store: Path, policy: FacePolicy | None) -> None:
+        self._store = store
+        self._policy = policy
+        self._policy_digest = hashlib.sha256((policy.model_dump_json() if policy else "").encode()).hexdigest()[:16]
+        self._known = self._read()
+
+    def locate(
+        self, paths: Iterable[Path], progress: Callable[[], object] = lambda: None, workers: int | None = None
+    ) -> dict[Path, FaceRecord]:
+        """The record of every picture, searching those that are not in the file yet.
+
+        Args:
+            paths: the pictures.
+            progress: called once a picture.
+            workers: threads; the number of CPUs by default.
+        """
+        if self._policy is None:
+            return {path: FaceRecord(None) for path in paths}
+        finder = FaceFinder(self._policy)
+        records: dict[Path, FaceRecord] = {}
+        self._store.parent.mkdir(parents=True, exist_ok=True)
+        with self._store.open("a", encoding="utf-8") as out, ThreadPoolExecutor(workers or os.cpu_count()) as pool:
+
+            def search(path: Path) -> tuple[Path, str, FaceRecord, bool]:
+                key = self._key(path)
+                if key in self._known:
+                    return path, key, self._known[key], False
+                return path, key, _search(finder, path), True
+
+            for path, key, record, is_new in pool.map(search, paths):
+                records[path] = record
+                if is_new:
+                    line = {"key": key, "face": asdict(record.face) if record.face else None, "error": record.error}
+                    out.write(json.dumps(line) + "\n")
+                progress()
+        return records
+
+    def _key(self, path: Path) -> str:
+        try:
+            status = path.stat()
+        except OSError:
+            return f"{self._policy_digest}:{path}"
+        return f"{self._policy_digest}:{path}:{status.st_size}:{status.st_mtime_ns}"
+
+    def _read(self) -> dict[str, FaceRecord]:
+        known: dict[str, FaceRecord] = {}
+        if not self._store.exists():
+            return known
+        for text in self._store.read_text(encoding="utf-8").splitlines():
+            try:
+                line = json.loads(text)
+                face = line["face"] and Face(
+                    tuple(line["face"]["box"]),
+                    line["face"]["score"],
+                    tuple((x, y) for x, y in line["face"]["keypoints"]),
+                )
+                known[line["key"]] = FaceRecord(face, line["error"])
+            except (ValueError, KeyError, TypeError):
+                continue  # a line that a kill cut short: that picture is searched again
+        return known
+
+
+def _search(finder: FaceFinder, path: Path) -> FaceRecord:
+    try:
+        faces = finder.find(decode_image(path))
+    except ImageError as error:
+        return FaceRecord(None, f"{error.code}: {error.message}")
+    return FaceRecord(faces[0] if faces else None)

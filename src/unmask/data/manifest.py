@@ -1,0 +1,394 @@
+"""The manifest: a table of images that says where each is, what it is and where it comes from.
+
+Every pass over a manifest streams from its file, so a million rows take no more memory than a thousand.
+Nothing in a row is believed: labels are checked, and a path that leaves the manifest's root, by ``..``, as an
+absolute path or through a symbolic link, is an error.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import sys
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from heapq import nsmallest
+from pathlib import Path
+from typing import Final
+
+from unmask.data import tables
+from unmask.errors import ManifestError, UsageError
+
+LABELS: Final = ("real", "fake")
+STANDARD_COLUMNS: Final = ("path", "url", "label", "source", "generator", "kind", "group", "split")
+MAX_LISTED_PROBLEMS: Final = 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ManifestRow:
+    """One image of a manifest. A column that the file lacks, or leaves blank, is ''.
+
+    Attributes:
+        path: the file, as written: relative to the manifest's root, or absolute and inside it; or ''.
+        url: where the image can be fetched from.
+        label: ``"real"`` or ``"fake"``.
+        source: the data set or collection the image comes from.
+        generator: what made the image, e.g. ``"camera"`` or ``"stylegan2"``.
+        kind: the kind of image or forgery.
+        group: images that must stay on one side of a split share a group, e.g. one person or one video.
+        split: e.g. ``"train"``, ``"validation"``, ``"test"``.
+        extra: the cells of every other column.
+        line: the row's number: in a CSV as a spreadsheet counts, the header being 1; otherwise from 1.
+    """
+
+    path: str = ""
+    url: str = ""
+    label: str
+    source: str = ""
+    generator: str = ""
+    kind: str = ""
+    group: str = ""
+    split: str = ""
+    extra: Mapping[str, str] = field(default_factory=dict, hash=False)
+    line: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Problem:
+    line: int
+    code: str
+    text: str
+
+
+class Manifest:
+    """A table of images, read from its source anew on every pass.
+
+    Iterating gives :class:`ManifestRow` in the source's order and raises ManifestError at the first bad row.
+    Make one with :meth:`open`, :meth:`from_folders` or :meth:`from_rows`.
+
+    Attributes:
+        name: what messages call it: the file, the folder, or ``"<rows>"``.
+        root: the absolute folder that paths are relative to and must not leave.
+        columns: the source's column names, in its order.
+    """
+
+    def __init__(
+        self,
+        table: tables.Table,
+        root: str | os.PathLike[str],
+        *,
+        check_files: bool = False,
+        where: Mapping[str, frozenset[str]] | None = None,
+    ) -> None:
+        self.name = table.name
+        self.root = Path(root).absolute()
+        self.columns = table.columns
+        self._table = table
+        self._check_files = check_files
+        self._where = dict(where or {})
+        for wanted in (("label",), ("path", "url")):
+            if not set(wanted) & set(self.columns):
+                text = f"{self.name}: there is no column {' or '.join(wanted)}"
+                raise ManifestError("missing_column", text)
+
+    def __repr__(self) -> str:
+        where = "".join(f", {column} in {sorted(values)}" for column, values in self._where.items())
+        return f"<Manifest {self.name}{where}>"
+
+    @classmethod
+    def open(
+        cls,
+        path: str | os.PathLike[str],
+        root: str | os.PathLike[str] | None = None,
+        check_files: bool = False,
+    ) -> Manifest:
+        """Open a CSV (UTF-8) or Parquet file, reading no more than its column names.
+
+        Args:
+            path: the file, ending in .csv or .parquet.
+            root: the folder that paths are relative to; by default the file's own.
+            check_files: whether iterating also raises ``missing_file`` for a path where no file is.
+
+        Raises:
+            ManifestError: ``unreadable_manifest``, ``empty_manifest`` (not even a header), ``missing_column``
+                (no ``label``, or neither ``path`` nor ``url``), ``bad_row`` (a column named twice).
+            MissingExtraError: a Parquet file, and pyarrow is not installed.
+        """
+        path = Path(path)
+        return cls(tables.open_table(path), path.parent if root is None else root, check_files=check_files)
+
+    @classmethod
+    def from_folders(cls, root: str | os.PathLike[str]) -> Manifest:
+        """The images below folders called ``real`` and ``fake``, in any case and at any depth below ``root``.
+
+        The nearest such folder above an image gives its label, the other folders above it, joined by '/', its
+        source. Images with no class folder above them and hidden files and folders are left out. Folders are
+        read anew on each pass, in sorted order, holding one folder's names at a time.
+
+        Raises:
+            ManifestError: ``no_class_folders``, ``empty_manifest`` (class folders without an image),
+                ``path_escapes_root``, ``linked_folder`` (a link to a folder inside the root), or
+                ``unreadable_manifest``.
+        """
+        table = tables.FolderTable(Path(root))
+        manifest = cls(table, root)
+        if next(table.rows(), None) is None:
+            folders = (name.lower() for _, names, _ in os.walk(root) for name in names)
+            if tables.CLASS_FOLDERS.isdisjoint(folders):
+                raise ManifestError("no_class_folders", f"{root}: there is no folder real or fake below it")
+            raise ManifestError("empty_manifest", f"{root}: the class folders below it hold no image")
+        # Links are looked for now: a caller who gets a manifest may take its paths to be inside the root.
+        for found, _ in manifest._scan(check_files=False):
+            if isinstance(found, _Problem):
+                raise manifest._error(found)
+        return manifest
+
+    @classmethod
+    def from_rows(cls, rows: Iterable[ManifestRow], root: str | os.PathLike[str]) -> Manifest:
+        """A manifest of the rows given, renumbered from 1.
+
+        An iterator is read to its end and its rows are kept. Anything that can be iterated again, such as a
+        list or another manifest, is not copied but read on every pass.
+
+        Raises:
+            ManifestError: ``bad_row``, an ``extra`` column has the name of a standard one.
+        """
+        return cls(_RowsTable(tuple(rows) if isinstance(rows, Iterator) else rows), root)
+
+    def __iter__(self) -> Iterator[ManifestRow]:
+        for found, _ in self._scan(self._check_files):
+            if isinstance(found, _Problem):
+                raise self._error(found)
+            yield found
+
+    def select(self, **equals: str | Collection[str]) -> Manifest:
+        """The rows whose column equals a value, or is one of several: ``select(split="train",
+        label="real")``.
+
+        Nothing is read until the selection is. Rows left out need not have a file or a path inside the root.
+
+        Raises:
+            UsageError: ``unknown_column``.
+        """
+        where = dict(self._where)
+        for column, value in equals.items():
+            if column not in self.columns:
+                raise UsageError("unknown_column", f"{self.name}: there is no column {tables.quote(column)}")
+            values = frozenset([value] if isinstance(value, str) else value)
+            where[column] = where.get(column, values) & values
+        return Manifest(self._table, self.root, check_files=self._check_files, where=where)
+
+    def resolve(self, row: ManifestRow) -> Path:
+        """The absolute path of a row's file, free of links and inside the root; whether it exists is not
+        checked.
+
+        Raises:
+            ManifestError: ``path_escapes_root``, or ``missing_file`` for a row that has only a URL.
+        """
+        if not row.path:
+            raise ManifestError("missing_file", f"{self.name}: row {row.line}: has a url and no path")
+        real = tables.RootFolder(self.root).locate(row.path)
+        if real is None:
+            raise self._error(_escape(row.line, row.path))
+        return Path(real)
+
+    def validate(self, check_files: bool = True) -> int:
+        """Look at every row and report all that is wrong at once.
+
+        At most one problem is reported of each row, so that one mistake is not counted as several. Two rows
+        are duplicates when their paths lead to the same file, or, having no path, they share a URL.
+
+        Memory does not grow with the rows: duplicates are found by sorting all paths in a temporary SQLite
+        database, which spills to the system's temporary folder (about the size of the path column) and is
+        gone afterwards.
+
+        Args:
+            check_files: whether each path must lead to a file.
+
+        Returns:
+            The number of rows.
+
+        Raises:
+            ManifestError: with the first 20 problems by row, their total, and the code of the first:
+                ``missing_file``, ``unknown_label``, ``duplicate_path``, ``path_escapes_root``, ``bad_row``
+                (wrong number of cells, or neither path nor url), ``empty_manifest``, ``unreadable_manifest``.
+        """
+        import sqlite3  # here, since plain reading need not pay for it
+
+        problems: list[_Problem] = []
+        rows = total = 0
+
+        def keys() -> Iterator[tuple[bytes, int]]:
+            nonlocal rows, total
+            try:
+                for found, key in self._scan(check_files):
+                    rows += 1
+                    if isinstance(found, ManifestRow):
+                        yield key.encode("utf-8", "surrogatepass"), found.line
+                        continue
+                    total += 1
+                    if total <= MAX_LISTED_PROBLEMS:
+                        problems.append(found)
+            except ManifestError as error:
+                # What makes the rest unreadable comes last, after the rows that were still read.
+                total += 1
+                problems.append(_Problem(sys.maxsize, error.code, error.message))
+
+        def duplicates() -> Iterator[_Problem]:
+            nonlocal total
+            previous, first = b"", 0
+            for key, line in database.execute("SELECT key, line FROM seen ORDER BY key, line"):
+                if key == previous:
+                    total += 1
+                    text = f"{tables.quote(key[1:].decode('utf-8', 'replace'))} is already in row {first}"
+                    yield _Problem(line, "duplicate_path", text)
+                else:
+                    previous, first = key, line
+
+        # "" is a database of its own on disk. Unindexed, it is filled and sorted from end to end, which stays
+        # quick beyond its 2 MB cache, where an index would be jumped about in.
+        with closing(sqlite3.connect("", isolation_level=None)) as database:
+            database.execute("PRAGMA journal_mode = OFF")
+            database.execute("PRAGMA cache_size = -2000")
+            database.execute("CREATE TABLE seen (key BLOB, line INTEGER)")
+            database.execute("BEGIN")
+            database.executemany("INSERT INTO seen VALUES (?, ?)", keys())
+            problems += nsmallest(MAX_LISTED_PROBLEMS, duplicates(), key=lambda problem: problem.line)
+        if not rows and not total:
+            raise ManifestError("empty_manifest", f"{self.name}: there are no rows")
+        if problems:
+            raise self._error(*sorted(problems, key=lambda problem: problem.line), total=total)
+        return rows
+
+    def write(self, path: str | os.PathLike[str]) -> None:
+        """Write the rows as CSV or Parquet, by the suffix; the file appears whole or not at all.
+
+        The columns are path, url (if the source has it), label, source, generator, kind, group, split, then
+        the others in the source's order. Every cell is kept as text, the label in lower case. Paths are
+        written as they are, so they hold for a manifest opened with the same root.
+
+        Raises:
+            ManifestError: a bad row, or ``bad_row`` for a cell that could not be read back: a NUL character,
+                text that is not Unicode, or more characters than the csv module reads (131072).
+            UsageError: ``unsupported_format``, any other suffix.
+            MissingExtraError: a Parquet file, and pyarrow is not installed.
+            OSError: the folder is missing, full or closed to writing.
+        """
+        standard = tuple(name for name in STANDARD_COLUMNS if name != "url" or name in self.columns)
+        extra = tuple(name for name in self.columns if name not in STANDARD_COLUMNS)
+        rows = ((row.line, _cells(row, standard, extra)) for row in self)
+        tables.write_table(Path(path), standard + extra, rows, self.name)
+
+    def digest(self) -> str:
+        """SHA-256 over the rows in order, as 64 hexadecimal digits; the provenance that a training card
+        records.
+
+        It covers every cell that is not blank, and neither the file's format, its column order nor its line
+        numbers: the same table as CSV and as Parquet has one digest. It says nothing about the images'
+        content.
+
+        Raises:
+            ManifestError: a bad row.
+        """
+        sha = hashlib.sha256(b"unmask manifest 1\n")
+        for row in self:
+            extra = sorted((name, cell) for name, cell in row.extra.items() if cell)
+            sha.update(json.dumps([_cells(row, STANDARD_COLUMNS, ()), extra]).encode() + b"\n")
+        return sha.hexdigest()
+
+    def _scan(self, check_files: bool) -> Iterator[tuple[ManifestRow | _Problem, str]]:
+        """Each selected row, or what is wrong with it, beside what it must not share with another row."""
+        root = tables.RootFolder(self.root)
+        columns = self.columns
+        # A blank cell is put after each row's own, and is what index -1 finds for a column that is not there.
+        indices = [columns.index(name) if name in columns else -1 for name in STANDARD_COLUMNS]
+        at_path, at_url, at_label, at_source, at_generator, at_kind, at_group, at_split = indices
+        extras = [(name, i) for i, name in enumerate(columns) if name not in STANDARD_COLUMNS]
+        where = [(columns.index(name), values) for name, values in self._where.items()]
+        for line, own_cells in self._table.rows():
+            if len(own_cells) != len(columns):
+                text = f"has {len(own_cells)} cells where there are {len(columns)} columns"
+                yield _Problem(line, "bad_row", text), ""
+                continue
+            cells = [*own_cells, ""]
+            label = cells[at_label]
+            if label not in LABELS:
+                label = cells[at_label] = label.strip().lower()
+                if label not in LABELS:
+                    text = f"the label {tables.quote(own_cells[at_label])} is neither real nor fake"
+                    yield _Problem(line, "unknown_label", text), ""
+                    continue
+            if where and not all(cells[i] in values for i, values in where):
+                continue
+            path = cells[at_path]
+            if path:
+                real = root.locate(path)
+                if real is None:
+                    yield _escape(line, path), ""
+                    continue
+                if check_files and not os.path.isfile(real):  # noqa: PTH113 - as in RootFolder
+                    yield _Problem(line, "missing_file", f"there is no file {tables.quote(path)}"), ""
+                    continue
+            elif not cells[at_url]:
+                yield _Problem(line, "bad_row", "has neither a path nor a url"), ""
+                continue
+            row = ManifestRow(
+                path=path,
+                url=cells[at_url],
+                label=label,
+                source=cells[at_source],
+                generator=cells[at_generator],
+                kind=cells[at_kind],
+                group=cells[at_group],
+                split=cells[at_split],
+                extra={name: cells[i] for name, i in extras},
+                line=line,
+            )
+            yield row, f"p{real}" if path else f"u{row.url}"
+
+    def _error(self, *problems: _Problem, total: int = 1) -> ManifestError:
+        texts = [p.text if p.line == sys.maxsize else f"row {p.line}: {p.text}" for p in problems]
+        if total == 1:
+            return ManifestError(problems[0].code, f"{self.name}: {texts[0]}")
+        listed = texts[:MAX_LISTED_PROBLEMS]
+        which = f"; the first {len(listed)}" if total > len(listed) else ""
+        lines = "".join(f"\n  {text}" for text in listed)
+        return ManifestError(problems[0].code, f"{self.name}: {total} problems{which}:{lines}")
+
+
+@dataclass(frozen=True)
+class _RowsTable:
+    """Rows that a program made, as a table."""
+
+    given: Iterable[ManifestRow]
+    name: str = "<rows>"
+    columns: tuple[str, ...] = field(init=False)
+
+    def __post_init__(self) -> None:
+        extra: dict[str, None] = {}
+        has_url = False
+        for line, row in enumerate(self.given, 1):
+            for name in row.extra:
+                if name in STANDARD_COLUMNS:
+                    text = f"{self.name}: row {line}: extra repeats the column {name}"
+                    raise ManifestError("bad_row", text)
+            extra.update(dict.fromkeys(row.extra))
+            has_url = has_url or bool(row.url)
+        standard = tuple(name for name in STANDARD_COLUMNS if name != "url" or has_url)
+        object.__setattr__(self, "columns", (*standard, *extra))
+
+    def rows(self) -> Iterator[tables.Row]:
+        standard = tuple(name for name in STANDARD_COLUMNS if name in self.columns)
+        extra = self.columns[len(standard) :]
+        for line, row in enumerate(self.given, 1):
+            yield line, _cells(row, standard, extra)
+
+
+def _cells(row: ManifestRow, standard: Sequence[str], extra: Sequence[str]) -> list[str]:
+    return [getattr(row, name) for name in standard] + [row.extra.get(name, "") for name in extra]
+
+
+def _escape(line: int, path: str) -> _Problem:
+    return _Problem(line, "path_escapes_root", f"the path {tables.quote(path)} leads out of the root folder")

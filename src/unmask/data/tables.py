@@ -1,0 +1,357 @@
+"""The files behind a manifest: CSV, Parquet and class folders, each read as a stream of rows of text.
+
+A table knows its column names and can be walked any number of times. It holds no rows: CSV is read record by
+record, Parquet a few thousand rows at a time, class folders one folder's names at a time. What the cells mean
+is :mod:`unmask.data.manifest`'s work.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+import secrets
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any, Protocol
+
+from unmask.errors import ManifestError, MissingExtraError, UsageError
+
+IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".avif"})
+CLASS_FOLDERS = frozenset({"real", "fake"})
+FOLDER_COLUMNS = ("path", "label", "source")
+
+# A line is read whole before csv can look at it, so a file without a line end must not fill the memory.
+_MAX_LINE = 16 * 2**20
+# Small enough to cost little to hold, large enough that Parquet's cost per batch does not show.
+_READ_BATCH = 4096
+_WRITE_BATCH = 16384
+# Resolving a folder asks the system about each of its parts; rows of one folder mostly stand together.
+_MAX_CACHED_FOLDERS = 4096
+
+Row = tuple[int, Sequence[str]]
+
+
+class Table(Protocol):
+    """Rows of text under named columns.
+
+    Attributes:
+        name: what to call the table in a message, usually the file's path.
+        columns: the column names, in the table's order.
+    """
+
+    @property
+    def name(self) -> str:
+        """What to call the table in a message."""
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The column names."""
+
+    def rows(self) -> Iterator[Row]:
+        """Walk the table from its beginning, giving each row's number and its cells.
+
+        A row may have the wrong number of cells. A table that cannot be read on raises ManifestError.
+        """
+
+
+def quote(text: str) -> str:
+    """Text from a file made safe for a message: control characters escaped, at most 80 characters."""
+    return repr(text if len(text) <= 80 else f"{text[:77]}...")
+
+
+def open_table(path: Path) -> CsvTable | ParquetTable:
+    """Open a manifest file by its suffix and read its column names.
+
+    Raises:
+        ManifestError: ``unreadable_manifest`` or ``empty_manifest``.
+        MissingExtraError: a Parquet file, and pyarrow is not installed.
+    """
+    suffix = path.suffix.lower()
+    if suffix == ".csv":
+        return CsvTable(path, tuple(next(_csv_records(path), (0, []))[1]))
+    if suffix == ".parquet":
+        with _parquet(path) as file:
+            return ParquetTable(path, tuple(file.schema_arrow.names))
+    raise ManifestError("unreadable_manifest", f"{path}: a manifest's name ends with .csv or .parquet")
+
+
+@dataclass(frozen=True)
+class _FileTable:
+    path: Path
+    columns: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        if not self.columns:
+            raise ManifestError("empty_manifest", f"{self.path}: the file is empty, without even a header")
+        repeated = [column for column in self.columns if self.columns.count(column) > 1]
+        if repeated:
+            raise ManifestError("bad_row", f"{self.path}: there are two columns {quote(repeated[0])}")
+
+    @property
+    def name(self) -> str:
+        """The file."""
+        return str(self.path)
+
+    def _expect(self, columns: Sequence[str]) -> None:
+        if tuple(columns) != self.columns:
+            text = f"{self.name}: its columns changed after it was opened"
+            raise ManifestError("unreadable_manifest", text)
+
+
+class CsvTable(_FileTable):
+    """A CSV file in UTF-8, with or without a byte-order mark. Row 1 is the header; blank lines count."""
+
+    def rows(self) -> Iterator[Row]:
+        """Walk the records after the header."""
+        records = _csv_records(self.path)
+        self._expect(next(records, (0, []))[1])
+        yield from records
+
+
+class ParquetTable(_FileTable):
+    """A Parquet file of any column types; cells are given as text, null as ''. The first row is row 1."""
+
+    def rows(self) -> Iterator[Row]:
+        """Walk the rows, a batch at a time."""
+        line = 0
+        with _parquet(self.path) as file:
+            self._expect(file.schema_arrow.names)
+            # One thread: with more, whole row groups are decoded ahead of the reader.
+            for batch in file.iter_batches(batch_size=_READ_BATCH, use_threads=False):
+                columns = [[_text(value) for value in column.to_pylist()] for column in batch.columns]
+                for cells in zip(*columns, strict=True):
+                    line += 1
+                    if "\0" in "".join(cells):
+                        text = f"{self.name}: row {line}: holds a NUL character"
+                        raise ManifestError("unreadable_manifest", text)
+                    yield line, cells
+
+
+@dataclass(frozen=True)
+class FolderTable:
+    """Pictures below class folders, walked anew each time, in sorted order folder by folder."""
+
+    root: Path
+    columns: tuple[str, ...] = FOLDER_COLUMNS
+
+    @property
+    def name(self) -> str:
+        """The root folder."""
+        return str(self.root)
+
+    def rows(self) -> Iterator[Row]:
+        """Walk the pictures that have a class folder above them."""
+        line = 0
+        for parents, name in _walk(self.root):
+            depths = [depth for depth, parent in enumerate(parents) if parent.lower() in CLASS_FOLDERS]
+            if depths:
+                line += 1
+                nearest = depths[-1]
+                source = "/".join(parents[:nearest] + parents[nearest + 1 :])
+                yield line, ("/".join((*parents, name)), parents[nearest].lower(), source)
+
+
+class RootFolder:
+    """A root folder as the system knows it, with the folders below it that one pass has met."""
+
+    def __init__(self, root: Path) -> None:
+        self._real = os.path.realpath(root)
+        self._prefix = os.path.join(self._real, "")  # noqa: PTH118 - the trailing separator is the point
+        self._folders: dict[str, str | None] = {}
+
+    def locate(self, path: str) -> str | None:
+        """The path with every link followed, or None when that is outside the root."""
+        if "\0" in path:
+            return None
+        # Strings throughout: this runs for every row, and pathlib takes several times as long.
+        folder, name = os.path.split(path)
+        if name in ("", ".", ".."):
+            return self._follow(path)
+        if folder not in self._folders:
+            if len(self._folders) >= _MAX_CACHED_FOLDERS:
+                self._folders.clear()
+            followed = self._follow(folder)
+            self._folders[folder] = followed and os.path.join(followed, "")  # noqa: PTH118
+        prefix = self._folders[folder]
+        if prefix is None:
+            return None
+        real = prefix + name
+        return self._follow(real) if os.path.islink(real) else real  # noqa: PTH114
+
+    def _follow(self, path: str) -> str | None:
+        real = os.path.realpath(os.path.join(self._real, path))  # noqa: PTH118
+        return real if real == self._real or real.startswith(self._prefix) else None
+
+
+def write_table(path: Path, columns: Sequence[str], rows: Iterable[Row], name: str) -> None:
+    """Write rows as CSV or Parquet, by the suffix, so that the file appears whole or not at all.
+
+    Args:
+        path: where to; its folder must exist.
+        columns: the column names.
+        rows: each row's number, for messages, and one cell a column.
+        name: what the rows come from, for messages.
+
+    Raises:
+        ManifestError: ``bad_row``, a cell that could not be read back: a NUL character, text that is not
+            Unicode (a file name in another encoding), or text longer than the csv module reads.
+        UsageError: ``unsupported_format``, any other suffix.
+        OSError: the folder is missing, full or closed to writing.
+    """
+    suffix = path.suffix.lower()
+    if suffix not in (".csv", ".parquet"):
+        raise UsageError("unsupported_format", f"{path}: a manifest is written as .csv or .parquet")
+    checked = _writable((row for part in ([(1, columns)], rows) for row in part), name)
+    next(checked)
+    if suffix == ".csv":
+        with _atomic(path) as raw, io.TextIOWrapper(raw, "utf-8", newline="") as text:
+            # The csv module's own line end, CR LF: a lone CR or LF inside a cell is quoted only because of
+            # it.
+            writer = csv.writer(text)
+            writer.writerow(columns)
+            writer.writerows(checked)
+            _flush_to_disk(text)
+        return
+    arrow, parquet = _pyarrow()
+    schema = arrow.schema([(column, arrow.string()) for column in columns])
+    with _atomic(path) as raw:
+        with parquet.ParquetWriter(raw, schema) as writer:
+            batch: list[Sequence[str]] = []
+            for cells in checked:
+                batch.append(cells)
+                if len(batch) == _WRITE_BATCH:
+                    writer.write_table(_arrow_table(arrow, schema, batch))
+                    batch.clear()
+            if batch:
+                writer.write_table(_arrow_table(arrow, schema, batch))
+        _flush_to_disk(raw)
+
+
+def _csv_records(path: Path) -> Iterator[tuple[int, list[str]]]:
+    """Every record that is not blank, header first, numbered from 1 as a spreadsheet does."""
+    line = 0
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            for cells in csv.reader(_csv_lines(file), strict=True):
+                line += 1
+                if cells:
+                    yield line, cells
+    except OSError as error:
+        raise ManifestError("unreadable_manifest", f"{path}: cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        # Text is decoded a block ahead of the record at hand, so the row is not known exactly.
+        raise ManifestError("unreadable_manifest", f"{path}: after row {line}: is not UTF-8 text") from error
+    except csv.Error as error:
+        text = f"{path}: row {line + 1}: cannot be read: {error}"
+        raise ManifestError("unreadable_manifest", text) from error
+
+
+def _csv_lines(file: IO[str]) -> Iterator[str]:
+    while text := file.readline(_MAX_LINE):
+        if len(text) == _MAX_LINE:
+            raise csv.Error(f"a line is longer than {_MAX_LINE} characters")
+        if "\0" in text:
+            raise csv.Error("holds a NUL character")
+        yield text
+
+
+def _pyarrow() -> tuple[Any, Any]:
+    try:
+        import pyarrow
+        import pyarrow.parquet
+    except ImportError as error:
+        raise MissingExtraError("train", "A manifest in Parquet") from error
+    return pyarrow, pyarrow.parquet
+
+
+@contextmanager
+def _parquet(path: Path) -> Iterator[Any]:
+    arrow, parquet = _pyarrow()
+    try:
+        # Not read ahead (pre_buffer) and not mapped: memory then follows the batch, not the file.
+        with parquet.ParquetFile(path, pre_buffer=False, memory_map=False) as file:
+            yield file
+    except (OSError, ValueError, OverflowError, arrow.ArrowException) as error:
+        # Arrow's messages run over several lines, the first says what is wrong.
+        reason = (str(error).splitlines() or ["it is damaged"])[0]
+        raise ManifestError("unreadable_manifest", f"{path}: cannot be read: {reason}") from error
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else "" if value is None else str(value)
+
+
+def _walk(root: Path) -> Iterator[tuple[tuple[str, ...], str]]:
+    """Pictures below a folder as (names of the folders between root and picture, file name)."""
+    pending = _entries(root, ())
+    while pending:
+        parents, name, is_folder = pending.pop()
+        if is_folder:
+            pending += _entries(root, (*parents, name))
+        elif Path(name).suffix.lower() in IMAGE_SUFFIXES:
+            yield parents, name
+
+
+def _entries(root: Path, parents: tuple[str, ...]) -> list[tuple[tuple[str, ...], str, bool]]:
+    """What a folder holds as (names of the folders down to it, name, whether a folder), last name first."""
+    folder = root.joinpath(*parents)
+    try:
+        with os.scandir(folder) as entries:
+            shown = [entry for entry in entries if not entry.name.startswith(".")]
+            links = sorted(entry.name for entry in shown if entry.is_symlink() and entry.is_dir())
+            found = [(parents, entry.name, entry.is_dir()) for entry in shown]
+    except OSError as error:
+        raise ManifestError("unreadable_manifest", f"{folder}: cannot be read: {error.strerror}") from error
+    if links:
+        # Followed, links between folders can make endless or exponentially many paths; passed over in
+        # silence, a whole class could vanish.
+        link = folder / links[0]
+        code = "linked_folder" if link.resolve().is_relative_to(root.resolve()) else "path_escapes_root"
+        raise ManifestError(code, f"{link}: is a link to a folder; list its files in a CSV instead")
+    return sorted(found, reverse=True)
+
+
+def _writable(rows: Iterable[Row], name: str) -> Iterator[Sequence[str]]:
+    """The rows' cells, each row proved to be one that a manifest can be read back from."""
+    longest = csv.field_size_limit()
+    for line, cells in rows:
+        joined = "".join(cells)
+        problem = "holds a NUL character" if "\0" in joined else ""
+        if len(joined) > longest and max(map(len, cells)) > longest:
+            problem = f"a cell is longer than {longest} characters"
+        # A quotation mark is written twice, hence the factor.
+        elif 2 * len(joined) + 3 * len(cells) >= _MAX_LINE:
+            problem = f"is longer than {_MAX_LINE} characters"
+        try:
+            joined.encode()
+        except UnicodeEncodeError:
+            problem = "holds text that is not Unicode, such as a file name in another encoding"
+        if problem:
+            raise ManifestError("bad_row", f"{name}: row {line}: cannot be written: {problem}")
+        yield cells
+
+
+def _arrow_table(arrow: Any, schema: Any, batch: list[Sequence[str]]) -> Any:
+    return arrow.table(list(map(list, zip(*batch, strict=True))), schema=schema)
+
+
+@contextmanager
+def _atomic(path: Path) -> Iterator[IO[bytes]]:
+    # In the same folder, since a rename is atomic only within one file system; not from tempfile, whose files
+    # only their owner may read.
+    partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}.partial")
+    try:
+        with partial.open("xb") as raw:
+            yield raw
+        partial.replace(path)
+    except BaseException:
+        partial.unlink(missing_ok=True)
+        raise
+
+
+def _flush_to_disk(file: IO[Any]) -> None:
+    file.flush()
+    os.fsync(file.fileno())

@@ -1,0 +1,152 @@
+"""Augmentation for training: what happens to pictures on their way through the world, for real and fake alike.
+
+Detectors learn the cheapest difference between the classes, and in collected data that is how files were made: their
+size, sharpness, codec, colour. Every step here is drawn for both classes from the same distribution, so none of it
+can tell them apart. All steps use Pillow, as the preprocessing at detection does.
+"""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+from PIL import Image, ImageEnhance, ImageFilter
+from pydantic import BaseModel, ConfigDict, Field
+
+from unmask.imaging.faces import Box
+from unmask.imaging.preprocessing import RESAMPLERS, Pixels
+
+_SMOOTH_RESAMPLERS = ("box", "bilinear", "hamming", "bicubic", "lanczos")
+
+
+class Augmentation(BaseModel):
+    """How strongly training pictures are varied. Probabilities are per picture.
+
+    Attributes:
+        crop_jitter: how much the crop moves and grows or shrinks, as a fraction of its side.
+        flip: probability of a horizontal flip.
+        rescale: probability of a resize to a random side before anything else is done to the pixels.
+        rescale_sides: least and greatest side of that resize in pixels; drawn log-uniformly.
+        codec: probability of a JPEG or WebP round; the second round has half of it.
+        codec_quality: least and greatest quality.
+        blur: probability of a Gaussian blur.
+        sharpen: probability of an unsharp mask.
+        smooth: probability of a median filter, as retouching and denoising leave.
+        noise: probability of Gaussian sensor-like noise.
+        colour: probability of a change of brightness, contrast, saturation and gamma.
+        grey: probability of losing all colour.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    crop_jitter: float = Field(0.1, ge=0, le=0.5)
+    flip: float = Field(0.5, ge=0, le=1)
+    rescale: float = Field(0.6, ge=0, le=1)
+    rescale_sides: tuple[int, int] = (90, 320)
+    codec: float = Field(0.7, ge=0, le=1)
+    codec_quality: tuple[int, int] = (30, 98)
+    blur: float = Field(0.15, ge=0, le=1)
+    sharpen: float = Field(0.15, ge=0, le=1)
+    smooth: float = Field(0.05, ge=0, le=1)
+    noise: float = Field(0.15, ge=0, le=1)
+    colour: float = Field(0.4, ge=0, le=1)
+    grey: float = Field(0.05, ge=0, le=1)
+
+    @classmethod
+    def off(cls) -> Augmentation:
+        """No augmentation at all."""
+        return cls(crop_jitter=0, **{name: 0.0 for name in _PROBABILITIES})
+
+
+_PROBABILITIES = ("flip", "rescale", "codec", "blur", "sharpen", "smooth", "noise", "colour", "grey")
+
+
+def augment(
+    image: Image.Image, crop: Box, size: int, config: Augmentation, rng: np.random.Generator
+) -> Pixels:
+    """One training view of a picture.
+
+    Args:
+        image: RGB and upright.
+        crop: where the network would look without augmentation, in pixels.
+        size: side of the result in pixels.
+        config: how strongly to vary.
+        rng: the only source of randomness.
+
+    Returns:
+        uint8 [size, size, 3], RGB.
+    """
+    part = _jittered_crop(image, crop, config.crop_jitter, rng)
+    if rng.random() < config.colour:
+        part = _recolour(part, rng)
+    if rng.random() < config.grey:
+        part = part.convert("L").convert("RGB")
+    if rng.random() < config.smooth:
+        part = part.filter(ImageFilter.MedianFilter(3))
+    if rng.random() < config.rescale:
+        part = _rescale(part, config.rescale_sides, rng)
+    if rng.random() < config.blur:
+        part = part.filter(ImageFilter.GaussianBlur(float(rng.uniform(0.3, 1.5))))
+    if rng.random() < config.sharpen:
+        percent, radius = int(rng.integers(40, 180)), float(rng.uniform(0.5, 2))
+        part = part.filter(ImageFilter.UnsharpMask(radius, percent, 2))
+    if rng.random() < config.noise:
+        part = _add_noise(part, rng)
+    if rng.random() < config.codec:
+        part = recompress(part, config.codec_quality, rng)
+        if rng.random() < 0.5:
+            part = recompress(_rescale(part, config.rescale_sides, rng), config.codec_quality, rng)
+    if rng.random() < config.flip:
+        part = part.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+    # Half the time the filter that detection uses, else any: the network must not lean on one filter's trace.
+    resampler = "bicubic" if rng.random() < 0.5 else str(rng.choice(_SMOOTH_RESAMPLERS))
+    return np.asarray(part.resize((size, size), RESAMPLERS[resampler]))
+
+
+def recompress(image: Image.Image, quality: tuple[int, int], rng: np.random.Generator) -> Image.Image:
+    """Through JPEG (three times in four) or WebP once, at a quality drawn from the closed range."""
+    buffer = io.BytesIO()
+    level = int(rng.integers(quality[0], quality[1], endpoint=True))
+    if rng.random() < 0.75:
+        image.save(buffer, "JPEG", quality=level, subsampling=int(rng.integers(0, 3)))
+    else:
+        image.save(buffer, "WEBP", quality=level, method=1)
+    decoded = Image.open(buffer)
+    return decoded.convert("RGB")
+
+
+def _jittered_crop(image: Image.Image, crop: Box, jitter: float, rng: np.random.Generator) -> Image.Image:
+    x0, y0, x1, y1 = crop
+    if jitter:
+        width, height = x1 - x0, y1 - y0
+        growth = float(rng.uniform(1 - jitter, 1 + jitter))
+        x0 += width * (1 - growth) / 2 + float(rng.uniform(-jitter, jitter)) * width / 2
+        y0 += height * (1 - growth) / 2 + float(rng.uniform(-jitter, jitter)) * height / 2
+        x1, y1 = x0 + width * growth, y0 + height * growth
+    box = (max(0, round(x0)), max(0, round(y0)), min(image.width, round(x1)), min(image.height, round(y1)))
+    return image.crop(box)
+
+
+def _rescale(image: Image.Image, sides: tuple[int, int], rng: np.random.Generator) -> Image.Image:
+    """To a random longer side and a random filter; the aspect wavers by up to 3 %."""
+    side = float(np.exp(rng.uniform(np.log(sides[0]), np.log(sides[1]))))
+    scale = side / max(image.size)
+    width = max(8, round(image.width * scale * float(rng.uniform(0.97, 1.03))))
+    height = max(8, round(image.height * scale))
+    return image.resize((width, height), RESAMPLERS[str(rng.choice(_SMOOTH_RESAMPLERS))])
+
+
+def _recolour(image: Image.Image, rng: np.random.Generator) -> Image.Image:
+    for enhancer in (ImageEnhance.Brightness, ImageEnhance.Contrast, ImageEnhance.Color):
+        image = enhancer(image).enhance(float(rng.uniform(0.7, 1.3)))
+    gamma = float(np.exp(rng.uniform(-0.3, 0.3)))
+    curve = np.rint(255 * (np.arange(256) / 255) ** gamma).astype(np.uint8)
+    return image.point([int(level) for level in curve] * 3)
+
+
+def _add_noise(image: Image.Image, rng: np.random.Generator) -> Image.Image:
+    pixels = np.asarray(image, np.float32)
+    # Half of the noise is grey, as luminance noise is; half has a colour of its own.
+    channels = 1 if rng.random() < 0.5 else 3
+    noise = rng.normal(0, rng.uniform(1, 10), (*pixels.shape[:2], channels)).astype(np.float32)
+    return Image.fromarray(np.clip(np.rint(pixels + noise), 0, 255).astype(np.uint8))

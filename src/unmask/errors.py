@@ -1,0 +1,55 @@
+"""Every error that unmask raises on purpose.
+
+Each carries a short stable ``code`` for programs and a message for people. The command maps the three families to
+its exit codes: an input that failed (1), a wrong call (2), a broken or incomplete installation (3).
+"""
+
+from __future__ import annotations
+
+
+class UnmaskError(Exception):
+    """Base of all errors raised on purpose.
+
+    Attributes:
+        code: short stable identifier, lower case with underscores, e.g. ``"truncated"``.
+        message: one sentence for people.
+    """
+
+    exit_code = 1
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+
+
+class ImageError(UnmaskError):
+    """An image could not be accepted or read; ``code`` says why."""
+
+
+class ManifestError(UnmaskError):
+    """A manifest is malformed; the message names the row."""
+
+    exit_code = 2
+
+
+class UsageError(UnmaskError):
+    """The caller asked for something that does not exist or makes no sense."""
+
+    exit_code = 2
+
+
+class BundleError(UnmaskError):
+    """A bundle is missing, malformed, or does not match its hashes."""
+
+    exit_code = 3
+
+
+class MissingExtraError(UnmaskError):
+    """An optional part of unmask is not installed; the message is the pip line that installs it."""
+
+    exit_code = 3
+
+    def __init__(self, extra: str, purpose: str) -> None:
+        super().__init__("missing_extra", f'{purpose} needs more packages: pip install "unmask[{extra}]"')
+        self.extra = extra

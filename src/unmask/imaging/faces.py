@@ -1,0 +1,237 @@
+"""The face finder: BlazeFace full range over a short cascade of views of the picture.
+
+The network sees 192 x 192 pixels and expects a face that fills between about a tenth and a half of them. A picture
+that *is* a face crop shows it a face that is too large, so the plain view misses most of them; the same picture with
+a border around it is found. The cascade tries the plain view first and goes on only while nothing was found, so a
+normal photograph pays for one run of the network.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import onnxruntime as ort
+from PIL import Image
+from pydantic import BaseModel, ConfigDict, Field
+
+from unmask.errors import BundleError
+
+Box = tuple[float, float, float, float]
+
+_VIEW_SIDE = 192
+_PADDING_GREY = 0  # black, as in MediaPipe's letterboxing
+# Whole-picture views are cut from a copy of at most this side; antialiasing twice costs nothing the network can see.
+_WORKING_SIDE = 1024
+
+
+class FacePolicy(BaseModel):
+    """How faces are searched, as data of a bundle.
+
+    Attributes:
+        score_threshold: least BlazeFace score in [0, 1] of a face.
+        paddings: borders of the whole-picture views, as fractions of the longer side, tried in order until a view
+            shows a face.
+        zoom: whether small faces are searched in overlapping windows of half the side when no view showed any.
+        iou_threshold: two boxes that overlap more than this (intersection over union) are one face.
+        max_faces: the largest faces kept.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    score_threshold: float = Field(0.5, gt=0, lt=1)
+    paddings: tuple[float, ...] = (0.0, 0.25, 0.5)
+    zoom: bool = True
+    iou_threshold: float = Field(0.3, gt=0, lt=1)
+    max_faces: int = Field(16, ge=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Face:
+    """One face found in a picture.
+
+    Attributes:
+        box: x0, y0, x1, y1 in pixels of the upright picture, clipped to it.
+        score: BlazeFace score in [0, 1].
+        keypoints: right eye, left eye, nose tip, mouth, right ear, left ear as (x, y) in pixels; may lie outside.
+    """
+
+    box: Box
+    score: float
+    keypoints: tuple[tuple[float, float], ...]
+
+    @property
+    def side(self) -> float:
+        """The longer side of the box in pixels."""
+        return max(self.box[2] - self.box[0], self.box[3] - self.box[1])
+
+
+@dataclass(frozen=True, slots=True)
+class _View:
+    """A square of the picture's plane, which may reach beyond the picture, as the network will see it."""
+
+    x: float
+    y: float
+    side: float
+
+
+class FaceFinder:
+    """Finds faces; safe to share between threads.
+
+    Args:
+        policy: how to search.
+        model: the converted BlazeFace graph; the one in the package by default.
+    """
+
+    def __init__(self, policy: FacePolicy | None = None, model: Path | None = None) -> None:
+        self.policy = policy or FacePolicy()
+        content = (model or files("unmask.assets") / "face_finder.onnx").read_bytes()
+        self._session = single_thread_session(content)
+
+    def find(self, image: Image.Image) -> list[Face]:
+        """All faces of an upright RGB picture, largest first; empty when there is none.
+
+        Equal sizes are ordered by position, so the same picture always gives the same list.
+        """
+        for views in self._cascade(image.size):
+            faces = self._look(image, views)
+            if faces:
+                return faces
+        return []
+
+    def _cascade(self, size: tuple[int, int]) -> Iterator[list[_View]]:
+        width, height = size
+        long, short = max(size), min(size)
+        for padding in self.policy.paddings:
+            side = long * (1 + 2 * padding)
+            if padding == 0 and long > 2 * short:
+                # A panorama squeezed into a square leaves faces of a few pixels: walk along it instead.
+                yield _windows(width, height, short)
+            else:
+                yield [_View((width - side) / 2, (height - side) / 2, side)]
+        if self.policy.zoom and long > 2 * _VIEW_SIDE:
+            yield _windows(width, height, min(long / 2, short))
+
+    def _look(self, image: Image.Image, views: list[_View]) -> list[Face]:
+        factor = min(1.0, _WORKING_SIDE / max(image.size))
+        if len(views) == 1 and factor < 1:
+            target = tuple(max(1, round(side * factor)) for side in image.size)
+            source = image.resize((target[0], target[1]), Image.Resampling.BILINEAR, reducing_gap=2.0)
+        else:
+            source, factor = image, 1.0
+        pixels = np.stack([_render(source, view, factor) for view in views])
+        boxes, keypoints, scores = self._session.run(["boxes", "keypoints", "scores"], {"image": pixels})
+        found = []
+        for view, view_boxes, view_keypoints, view_scores in zip(views, boxes, keypoints, scores, strict=True):
+            origin = np.array([view.x, view.y])
+            for index in np.flatnonzero(view_scores >= self.policy.score_threshold):
+                corners = view_boxes[index].reshape(2, 2) * view.side + origin
+                box = _clip(corners, image.size)
+                if box is not None:
+                    points = view_keypoints[index] * view.side + origin
+                    found.append(
+                        Face(box, float(view_scores[index]), tuple((float(x), float(y)) for x, y in points))
+                    )
+        kept = _suppress(found, self.policy.iou_threshold)
+        return sorted(kept, key=lambda face: (-_area(face.box), face.box))[: self.policy.max_faces]
+
+
+def square_crop(box: Box, margin: float, size: tuple[int, int]) -> Box:
+    """The square around a face that a detector looks at.
+
+    Args:
+        box: the face, in pixels.
+        margin: how much is added on each side, as a fraction of the longer side of the box.
+        size: width and height of the picture.
+
+    Returns:
+        x0, y0, x1, y1: a square inside the picture. Near an edge it moves inwards, and in a tight picture it shrinks,
+        rather than reaching outside: an invented border would tell cropped sources from others.
+    """
+    x0, y0, x1, y1 = box
+    side = min(max(x1 - x0, y1 - y0) * (1 + 2 * margin), *size)
+    left = min(max((x0 + x1 - side) / 2, 0.0), size[0] - side)
+    top = min(max((y0 + y1 - side) / 2, 0.0), size[1] - side)
+    # Floating point may overshoot the edge by one unit in the last place, which Pillow refuses.
+    return left, top, min(left + side, float(size[0])), min(top + side, float(size[1]))
+
+
+def single_thread_session(model: bytes) -> Any:
+    """An ONNX Runtime session on one CPU thread.
+
+    One thread, so that the same input gives the same bits whatever the machine is doing; many images are spread over
+    the cores by running many sessions' calls at once.
+
+    Raises:
+        BundleError: if the model cannot be loaded.
+    """
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    # The arena keeps the largest size ever asked for; without it memory stays flat over mixed inputs.
+    options.enable_cpu_mem_arena = False
+    try:
+        return ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # ONNX Runtime raises a family of its own without a common base
+        raise BundleError("bad_model", f"The ONNX model cannot be loaded: {error}") from error
+
+
+def _windows(width: int, height: int, side: float) -> list[_View]:
+    """Squares of the given side that cover the picture, half overlapping, at most 16."""
+    def starts(length: int) -> list[float]:
+        steps = min(max(round((length - side) / (side / 2)), 0), 15)
+        return [0.0] if steps == 0 else [(length - side) * step / steps for step in range(steps + 1)]
+
+    return [_View(x, y, side) for y in starts(height) for x in starts(width)][:16]
+
+
+def _render(image: Image.Image, view: _View, factor: float) -> npt.NDArray[np.uint8]:
+    """The view at the network's size: uint8 [192, 192, 3], black where it reaches outside the picture."""
+    scale = _VIEW_SIDE / (view.side * factor)
+    x0, y0 = max(view.x * factor, 0.0), max(view.y * factor, 0.0)
+    x1 = min((view.x + view.side) * factor, float(image.width))
+    y1 = min((view.y + view.side) * factor, float(image.height))
+    width, height = max(1, round((x1 - x0) * scale)), max(1, round((y1 - y0) * scale))
+    part = image.resize((width, height), Image.Resampling.BILINEAR, box=(x0, y0, x1, y1))
+    canvas = np.full((_VIEW_SIDE, _VIEW_SIDE, 3), _PADDING_GREY, np.uint8)
+    left = min(round((x0 - view.x * factor) * scale), _VIEW_SIDE - width)
+    top = min(round((y0 - view.y * factor) * scale), _VIEW_SIDE - height)
+    canvas[top : top + height, left : left + width] = np.asarray(part)
+    return canvas
+
+
+def _clip(corners: npt.NDArray[np.float64], size: tuple[int, int]) -> Box | None:
+    x0, y0 = np.maximum(corners[0], 0.0)
+    x1, y1 = np.minimum(corners[1], size)
+    if not np.isfinite(corners).all() or x1 - x0 < 1 or y1 - y0 < 1:
+        return None
+    return float(x0), float(y0), float(x1), float(y1)
+
+
+def _area(box: Box) -> float:
+    return (box[2] - box[0]) * (box[3] - box[1])
+
+
+def overlap(a: Box, b: Box) -> float:
+    """Intersection over union of two boxes, in [0, 1]."""
+    width = min(a[2], b[2]) - max(a[0], b[0])
+    height = min(a[3], b[3]) - max(a[1], b[1])
+    if width <= 0 or height <= 0:
+        return 0.0
+    shared = width * height
+    return shared / (_area(a) + _area(b) - shared)
+
+
+def _suppress(faces: list[Face], iou_threshold: float) -> list[Face]:
+    """Greedy non-maximum suppression: of boxes that overlap, the one with the best score stays."""
+    kept: list[Face] = []
+    for face in sorted(faces, key=lambda face: (-face.score, face.box)):
+        if all(overlap(face.box, other.box) <= iou_threshold for other in kept):
+            kept.append(face)
+    return kept

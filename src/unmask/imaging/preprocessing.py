@@ -1,0 +1,89 @@
+"""The one preprocessing: from an upright RGB picture to the pixels that every detector is trained on and asked with.
+
+Its parameters are data of the bundle. ``tests/imaging/test_preprocessing.py`` fixes its output bit for bit.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+from pydantic import BaseModel, ConfigDict, Field
+
+from unmask.imaging.faces import Box, Face, FaceFinder, FacePolicy, square_crop
+
+Pixels = npt.NDArray[np.uint8]
+
+RESAMPLERS = {
+    "nearest": Image.Resampling.NEAREST,
+    "box": Image.Resampling.BOX,
+    "bilinear": Image.Resampling.BILINEAR,
+    "hamming": Image.Resampling.HAMMING,
+    "bicubic": Image.Resampling.BICUBIC,
+    "lanczos": Image.Resampling.LANCZOS,
+}
+
+
+class Preprocessing(BaseModel):
+    """How a face becomes pixels, as data of a recipe and of a bundle.
+
+    Attributes:
+        size: side of the square that the network sees, in pixels.
+        resample: Pillow's resampling filter, antialiased when it shrinks.
+        face_margin: what is added around a face on each side, as a fraction of its longer side.
+        faces: how faces are searched; ``None``: the network sees the whole picture.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    size: int = Field(192, ge=32, le=1024)
+    resample: Literal["box", "bilinear", "hamming", "bicubic", "lanczos"] = "bicubic"
+    face_margin: float = Field(0.3, ge=0, le=2)
+    faces: FacePolicy | None = FacePolicy()
+
+
+@dataclass(frozen=True, slots=True)
+class Region:
+    """One part of a picture that the network looks at.
+
+    Attributes:
+        crop: x0, y0, x1, y1 in pixels of the upright picture: a square around a face, or the whole picture.
+        face: the face in it; ``None`` when it is the whole picture.
+        pixels: uint8 [size, size, 3], RGB.
+    """
+
+    crop: Box
+    face: Face | None
+    pixels: Pixels
+
+
+def render(image: Image.Image, crop: Box, preprocessing: Preprocessing) -> Pixels:
+    """The pixels of one crop: uint8 [size, size, 3], RGB."""
+    size = (preprocessing.size, preprocessing.size)
+    return np.asarray(image.resize(size, RESAMPLERS[preprocessing.resample], box=crop))
+
+
+def crop_of(face: Face | None, size: tuple[int, int], preprocessing: Preprocessing) -> Box:
+    """Where the network looks for a face, or for none: the square around the face, or the whole picture."""
+    if face is None:
+        return 0.0, 0.0, float(size[0]), float(size[1])
+    return square_crop(face.box, preprocessing.face_margin, size)
+
+
+def preprocess(image: Image.Image, preprocessing: Preprocessing, finder: FaceFinder | None) -> list[Region]:
+    """All regions of a picture that the network looks at: its faces, largest first, or the whole picture if none.
+
+    Args:
+        image: RGB and upright, as ``decode_image`` returns it.
+        preprocessing: the bundle's parameters.
+        finder: finder for ``preprocessing.faces``; ``None`` when that is ``None``.
+    """
+    found: list[Face] = finder.find(image) if finder is not None else []
+    faces: list[Face | None] = [*found] if found else [None]
+    return [
+        Region(crop := crop_of(face, image.size, preprocessing), face, render(image, crop, preprocessing))
+        for face in faces
+    ]

@@ -1,0 +1,177 @@
+"""What one epoch shows, and how a row of it becomes pixels.
+
+Everything is a function of (seed, epoch, position), so an epoch is the same whether the run was unbroken or resumed,
+and however many workers load it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import lightning.pytorch as pl
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch.utils.data import DataLoader, Dataset
+
+from unmask.data.faces import FaceRecord
+from unmask.data.manifest import ManifestRow
+from unmask.data.synthesis import self_blend
+from unmask.data.transforms import augment
+from unmask.errors import UsageError
+from unmask.imaging.decode import decode_image
+from unmask.imaging.faces import Face
+from unmask.imaging.preprocessing import crop_of, render
+from unmask.recipes import DataPolicy, Recipe
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One picture of the training or validation set."""
+
+    path: Path
+    is_fake: bool
+    source: str
+    face: Face | None
+
+
+def samples_of(rows: Sequence[tuple[ManifestRow, Path]], records: dict[Path, FaceRecord]) -> list[Sample]:
+    """Rows joined with where their faces are; pictures that could not be read are left out."""
+    return [
+        Sample(path, row.label == "fake", row.source, records[path].face)
+        for row, path in rows
+        if records[path].error is None
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class EpochPlan:
+    """The order of one epoch.
+
+    Attributes:
+        index: int [n], which sample.
+        blend: bool [n], whether it is shown self-blended, which makes it a fake.
+    """
+
+    index: npt.NDArray[np.int64]
+    blend: npt.NDArray[np.bool_]
+
+
+def plan_epoch(samples: Sequence[Sample], policy: DataPolicy, seed: int, epoch: int) -> EpochPlan:
+    """Draw one epoch under a balancing policy.
+
+    Raises:
+        UsageError: when a class that the policy must balance has no picture.
+    """
+    rng = np.random.default_rng([seed, epoch])
+    size = policy.epoch_size or len(samples)
+    is_fake = np.array([sample.is_fake for sample in samples])
+    if policy.balance == "none":
+        order = np.concatenate([rng.permutation(len(samples)) for _ in range(-(-size // len(samples)))])[:size]
+        blend = ~is_fake[order] & _has_face(samples)[order] & (rng.random(size) < policy.self_blended)
+        return EpochPlan(order, blend)
+    wants_fake = rng.permutation(np.arange(size) % 2 == 0)
+    blend = wants_fake & (rng.random(size) < policy.self_blended)
+    index = np.empty(size, np.int64)
+    for chosen, allowed in (
+        (wants_fake & ~blend, is_fake),
+        (~wants_fake, ~is_fake),
+        (blend, ~is_fake & _has_face(samples)),
+    ):
+        if chosen.any():
+            index[chosen] = rng.choice(len(samples), int(chosen.sum()), p=_weights(samples, allowed, policy))
+    return EpochPlan(index, blend)
+
+
+def _has_face(samples: Sequence[Sample]) -> npt.NDArray[np.bool_]:
+    return np.array([sample.face is not None for sample in samples])
+
+
+def _weights(
+    samples: Sequence[Sample], allowed: npt.NDArray[np.bool_], policy: DataPolicy
+) -> npt.NDArray[np.float64]:
+    if not allowed.any():
+        raise UsageError("missing_class", "Training needs pictures of both classes, real and fake.")
+    weights = allowed.astype(np.float64)
+    if policy.balance == "class-source":
+        sources = np.array([sample.source for sample in samples])
+        for source in np.unique(sources[allowed]):
+            of_source = allowed & (sources == source)
+            weights[of_source] = float(of_source.sum()) ** (policy.source_power - 1)
+    return weights / weights.sum()
+
+
+class _TrainingSet(Dataset[tuple[torch.Tensor, torch.Tensor]]):
+    """The augmented pictures of one planned epoch: pixels uint8 [size, size, 3] and target 0 (real) or 1 (fake)."""
+
+    def __init__(self, samples: Sequence[Sample], recipe: Recipe, epoch: int) -> None:
+        self._samples, self._recipe, self._epoch = samples, recipe, epoch
+        self._plan = plan_epoch(samples, recipe.data, recipe.seed, epoch)
+
+    def __len__(self) -> int:
+        return len(self._plan.index)
+
+    def __getitem__(self, position: int) -> tuple[torch.Tensor, torch.Tensor]:
+        sample = self._samples[self._plan.index[position]]
+        rng = np.random.default_rng([self._recipe.seed, self._epoch, position])
+        image = decode_image(sample.path)
+        is_fake = sample.is_fake
+        if self._plan.blend[position]:
+            assert sample.face is not None  # the plan blends only pictures with a face
+            image, is_fake = self_blend(image, sample.face, rng).image, True
+        preprocessing = self._recipe.preprocessing
+        crop = crop_of(sample.face, image.size, preprocessing)
+        pixels = augment(image, crop, preprocessing.size, self._recipe.augmentation, rng)
+        return torch.from_numpy(pixels.copy()), torch.tensor(float(is_fake))
+
+
+class _EvaluationSet(Dataset[tuple[torch.Tensor, torch.Tensor]]):
+    """Pictures exactly as detection sees them: the largest face, or the whole picture."""
+
+    def __init__(self, samples: Sequence[Sample], recipe: Recipe) -> None:
+        self._samples, self._recipe = samples, recipe
+
+    def __len__(self) -> int:
+        return len(self._samples)
+
+    def __getitem__(self, position: int) -> tuple[torch.Tensor, torch.Tensor]:
+        sample = self._samples[position]
+        image = decode_image(sample.path)
+        preprocessing = self._recipe.preprocessing
+        pixels = render(image, crop_of(sample.face, image.size, preprocessing), preprocessing)
+        return torch.from_numpy(pixels.copy()), torch.tensor(float(sample.is_fake))
+
+
+class FaceData(pl.LightningDataModule):
+    """The loaders of a run; a new plan every epoch.
+
+    Args:
+        train: training samples.
+        validation: validation samples.
+        recipe: the experiment.
+        workers: loading processes; 0 loads in the training process.
+    """
+
+    def __init__(
+        self, train: Sequence[Sample], validation: Sequence[Sample], recipe: Recipe, workers: int
+    ) -> None:
+        super().__init__()
+        self._train, self._validation, self._recipe, self._workers = train, validation, recipe, workers
+
+    def train_dataloader(self) -> DataLoader[Any]:
+        """The epoch that the trainer is at."""
+        epoch = self.trainer.current_epoch if self.trainer else 0
+        # The last incomplete batch is dropped: batch normalisation over one or two pictures is noise.
+        return self._loader(_TrainingSet(self._train, self._recipe, epoch), drop_last=True)
+
+    def val_dataloader(self) -> DataLoader[Any]:
+        """The validation pictures, always the same."""
+        return self._loader(_EvaluationSet(self._validation, self._recipe), drop_last=False)
+
+    def _loader(self, dataset: Dataset[Any], *, drop_last: bool) -> DataLoader[Any]:
+        return DataLoader(
+            dataset, self._recipe.schedule.batch_size, num_workers=self._workers, drop_last=drop_last
+        )

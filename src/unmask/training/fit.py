@@ -1,0 +1,168 @@
+"""One training run: faces found, network fitted, best checkpoint exported as a bundle. Killed, it can be resumed."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import lightning.pytorch as pl
+import torch
+from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint, RichProgressBar
+from lightning.pytorch.loggers import TensorBoardLogger
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from unmask.data.faces import FaceIndex
+from unmask.data.manifest import Manifest, ManifestRow
+from unmask.errors import UsageError
+from unmask.models.network import FaceNetwork
+from unmask.recipes import Recipe
+from unmask.training.dataset import FaceData, Sample, samples_of
+from unmask.training.history import History
+from unmask.training.module import DetectorModule
+
+_log = logging.getLogger(__name__)
+_VALIDATION_SHARE = 0.15
+
+Rows = list[tuple[ManifestRow, Path]]
+
+
+def fit(recipe: Recipe, manifest: Manifest, out: Path, *, resume: bool = False, workers: int | None = None) -> Path:
+    """Train a recipe on a manifest.
+
+    Rows with split ``train`` and ``val`` are used, and ``test`` is never read. A manifest without ``val`` rows has
+    15 % of its groups set aside by a hash of the group, so that no group stands on both sides.
+
+    Args:
+        recipe: the experiment.
+        manifest: the pictures.
+        out: the run folder; must not hold another run unless ``resume`` is set.
+        resume: continue an interrupted run to the figures that it would have reached unbroken.
+        workers: loading processes; the number of CPUs by default.
+
+    Returns:
+        The best checkpoint by validation AUC.
+
+    Raises:
+        UsageError: when ``out`` holds a run already, a run to resume is not there or of another recipe or manifest,
+            or a split lacks a class.
+    """
+    rows = {"train": list[tuple[ManifestRow, Path]](), "val": list[tuple[ManifestRow, Path]]()}
+    for name, row, path in _split(manifest):
+        rows[name].append((row, path))
+    _open_run(out, recipe, manifest, resume=resume)
+    train, validation = _samples(recipe, rows, out)
+    for name, samples in (("train", train), ("validation", validation)):
+        if len({sample.is_fake for sample in samples}) < 2:
+            raise UsageError("missing_class", f"The {name} split needs readable pictures of both classes.")
+
+    pl.seed_everything(recipe.seed, verbose=False)
+    count = os.cpu_count() or 1
+    data = FaceData(train, validation, recipe, count if workers is None else workers)
+    steps = (recipe.data.epoch_size or len(train)) // recipe.schedule.batch_size
+    if steps == 0:
+        raise UsageError("too_few_pictures", f"{len(train)} pictures do not fill one batch.")
+    module = DetectorModule(recipe, steps)
+    checkpoint = ModelCheckpoint(
+        out / "checkpoints",
+        filename="best",
+        monitor="val_auc",
+        mode="max",
+        save_last=True,
+        save_on_train_epoch_end=True,
+        enable_version_counter=False,
+    )
+    trainer = pl.Trainer(
+        max_epochs=recipe.schedule.epochs,
+        precision=recipe.schedule.precision,
+        gradient_clip_val=recipe.schedule.gradient_clip,
+        logger=TensorBoardLogger(out, name="tensorboard", version=""),
+        callbacks=[
+            History(out / "history.csv"),
+            EarlyStopping("val_auc", mode="max", patience=recipe.schedule.patience),
+            checkpoint,
+            *([RichProgressBar()] if Console().is_terminal else []),
+        ],
+        deterministic="warn",
+        num_sanity_val_steps=0,
+        reload_dataloaders_every_n_epochs=1,
+        enable_progress_bar=Console().is_terminal,
+        enable_model_summary=False,
+        log_every_n_steps=10,
+    )
+    last = out / "checkpoints" / "last.ckpt"
+    trainer.fit(module, data, ckpt_path=last if last.exists() else None, weights_only=True)
+    return Path(checkpoint.best_model_path)
+
+
+def load_network(recipe: Recipe, checkpoint: Path) -> FaceNetwork:
+    """The network of a checkpoint, ready to predict. Only tensors and plain values are read, never code."""
+    module = DetectorModule(recipe, steps_per_epoch=1)
+    state = torch.load(checkpoint, map_location="cpu", weights_only=True)["state_dict"]
+    module.load_state_dict(state)
+    return module.network.eval()
+
+
+def _split(manifest: Manifest) -> Iterator[tuple[str, ManifestRow, Path]]:
+    has_validation = any(row.split == "val" for row in manifest)
+    for row in manifest:
+        if not row.path or row.split == "test":
+            continue
+        if has_validation:
+            name = row.split
+        else:
+            digest = hashlib.sha256((row.group or row.path).encode()).digest()
+            name = "val" if digest[0] < 256 * _VALIDATION_SHARE else "train"
+        if name in {"train", "val"}:
+            yield name, row, manifest.resolve(row)
+
+
+def _open_run(out: Path, recipe: Recipe, manifest: Manifest, *, resume: bool) -> None:
+    identity = {"recipe": recipe.digest(), "manifest": manifest.digest()}
+    record = out / "run.json"
+    if record.exists():
+        if not resume:
+            raise UsageError("run_exists", f"{out} holds a run already. Continue it with --resume or name another folder.")
+        if json.loads(record.read_text(encoding="utf-8")) != identity:
+            raise UsageError("other_run", f"{out} holds a run of another recipe or manifest; it cannot be resumed as this.")
+        return
+    if resume:
+        raise UsageError("no_run", f"There is no run in {out} to resume.")
+    out.mkdir(parents=True, exist_ok=True)
+    (out / "recipe.yaml").write_text(recipe.to_yaml(), encoding="utf-8")
+    record.write_text(json.dumps(identity, indent=2), encoding="utf-8")
+
+
+def _samples(recipe: Recipe, rows: dict[str, Rows], out: Path) -> tuple[list[Sample], list[Sample]]:
+    index = FaceIndex(out / "faces.jsonl", recipe.preprocessing.faces)
+    paths = [path for part in rows.values() for _, path in part]
+    with progress_bar("finding faces", len(paths)) as advance:
+        records = index.locate(paths, advance)
+    failed = [(path, record.error) for path, record in records.items() if record.error]
+    for path, error in failed[:10]:
+        _log.warning("left out: %s (%s)", path, error)
+    if failed:
+        _log.warning("%d of %d pictures could not be read and are left out", len(failed), len(paths))
+    return samples_of(rows["train"], records), samples_of(rows["val"], records)
+
+
+class _Advance:
+    def __init__(self, progress: Progress, task: int) -> None:
+        self._progress, self._task = progress, task
+
+    def __call__(self) -> None:
+        self._progress.advance(self._task)  # type: ignore[arg-type]
+
+
+@contextmanager
+def progress_bar(what: str, total: int) -> Iterator[_Advance]:
+    """A progress bar on standard error; silent where that is not a terminal."""
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
+        yield _Advance(progress, progress.add_task(what, total=total))

