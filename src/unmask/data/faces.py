@@ -56,7 +56,10 @@ class FaceIndex:
         finder = FaceFinder(self._policy)
         records: dict[Path, FaceRecord] = {}
         self._store.parent.mkdir(parents=True, exist_ok=True)
-        with self._store.open("a", encoding="utf-8") as out, ThreadPoolExecutor(workers or os.cpu_count()) as pool:
+        with (
+            self._store.open("a", encoding="utf-8") as out,
+            ThreadPoolExecutor(workers or os.cpu_count()) as pool,
+        ):
 
             def search(path: Path) -> tuple[Path, str, FaceRecord, bool]:
                 key = self._key(path)
@@ -67,7 +70,11 @@ class FaceIndex:
             for path, key, record, is_new in pool.map(search, paths):
                 records[path] = record
                 if is_new:
-                    line = {"key": key, "face": asdict(record.face) if record.face else None, "error": record.error}
+                    line = {
+                        "key": key,
+                        "face": asdict(record.face) if record.face else None,
+                        "error": record.error,
+                    }
                     out.write(json.dumps(line) + "\n")
                 progress()
         return records

@@ -116,7 +116,7 @@ class Manifest:
                 (no ``label``, or neither ``path`` nor ``url``), ``bad_row`` (a column named twice).
             MissingExtraError: a Parquet file, and pyarrow is not installed.
         """
-        path = Path(path)
+        path = Path(path).absolute()
         return cls(tables.open_table(path), path.parent if root is None else root, check_files=check_files)
 
     @classmethod
@@ -132,7 +132,7 @@ class Manifest:
                 ``path_escapes_root``, ``linked_folder`` (a link to a folder inside the root), or
                 ``unreadable_manifest``.
         """
-        table = tables.FolderTable(Path(root))
+        table = tables.FolderTable(Path(root).absolute())
         manifest = cls(table, root)
         if next(table.rows(), None) is None:
             folders = (name.lower() for _, names, _ in os.walk(root) for name in names)
@@ -163,11 +163,11 @@ class Manifest:
                 raise self._error(found)
             yield found
 
-    def select(self, **equals: str | Collection[str]) -> Manifest:
-        """The rows whose column equals a value, or is one of several: ``select(split="train",
-        label="real")``.
+    def select(self, /, **equals: str | Collection[str]) -> Manifest:
+        """The rows whose columns equal the values given: ``select(split="train", label={"real", "fake"})``.
 
-        Nothing is read until the selection is. Rows left out need not have a file or a path inside the root.
+        A set or list stands for any of its values; further selections narrow this one. Nothing is read
+        until the selection is. Rows left out need not have a file or a path inside the root.
 
         Raises:
             UsageError: ``unknown_column``.
@@ -181,8 +181,7 @@ class Manifest:
         return Manifest(self._table, self.root, check_files=self._check_files, where=where)
 
     def resolve(self, row: ManifestRow) -> Path:
-        """The absolute path of a row's file, free of links and inside the root; whether it exists is not
-        checked.
+        """The absolute path of a row's file, free of links and inside the root; it need not exist.
 
         Raises:
             ManifestError: ``path_escapes_root``, or ``missing_file`` for a row that has only a URL.
@@ -234,7 +233,7 @@ class Manifest:
             except ManifestError as error:
                 # What makes the rest unreadable comes last, after the rows that were still read.
                 total += 1
-                problems.append(_Problem(sys.maxsize, error.code, error.message))
+                problems.append(_Problem(sys.maxsize, error.code, error.message.removeprefix(f"{self.name}: ")))
 
         def duplicates() -> Iterator[_Problem]:
             nonlocal total
@@ -282,8 +281,7 @@ class Manifest:
         tables.write_table(Path(path), standard + extra, rows, self.name)
 
     def digest(self) -> str:
-        """SHA-256 over the rows in order, as 64 hexadecimal digits; the provenance that a training card
-        records.
+        """SHA-256 over the rows in order, as 64 hexadecimal digits, for a training card to record.
 
         It covers every cell that is not blank, and neither the file's format, its column order nor its line
         numbers: the same table as CSV and as Parquet has one digest. It says nothing about the images'

@@ -140,7 +140,11 @@ def _face_mask(face: Face, window: tuple[int, int, int, int], rng: np.random.Gen
     x = np.cos(turns) * half_width * reach * wobble * grow
     y = np.sin(turns) * half_height * reach * wobble * grow
     outline = np.stack(
-        [centre[0] + x * np.cos(angle) - y * np.sin(angle), centre[1] + x * np.sin(angle) + y * np.cos(angle)], 1
+        [
+            centre[0] + x * np.cos(angle) - y * np.sin(angle),
+            centre[1] + x * np.sin(angle) + y * np.cos(angle),
+        ],
+        1,
     )
     mask = Image.new("L", size)
     ImageDraw.Draw(mask).polygon([(float(px), float(py)) for px, py in outline], fill=255)

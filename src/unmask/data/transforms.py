@@ -55,15 +55,13 @@ class Augmentation(BaseModel):
     @classmethod
     def off(cls) -> Augmentation:
         """No augmentation at all."""
-        return cls(crop_jitter=0, **{name: 0.0 for name in _PROBABILITIES})
+        return cls(crop_jitter=0, **dict.fromkeys(_PROBABILITIES, 0.0))
 
 
 _PROBABILITIES = ("flip", "rescale", "codec", "blur", "sharpen", "smooth", "noise", "colour", "grey")
 
 
-def augment(
-    image: Image.Image, crop: Box, size: int, config: Augmentation, rng: np.random.Generator
-) -> Pixels:
+def augment(image: Image.Image, crop: Box, size: int, config: Augmentation, rng: np.random.Generator) -> Pixels:
     """One training view of a picture.
 
     Args:

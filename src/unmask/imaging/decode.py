@@ -17,25 +17,20 @@ these codes:
 - ``bad_array``: a numpy array that is not uint8 of shape HxW, HxWx3 (RGB) or HxWx4 (RGBA);
 - ``out_of_memory``: decoding needs more memory than there is.
 
-Pillow's readers are called directly, not through ``Image.open``: its check against
-``Image.MAX_IMAGE_PIXELS`` warns, and ``warnings.catch_warnings`` is not thread-safe. What still warns
-inside the readers (TIFF directories, APNG headers) looks up the module global ``warnings``; this module
-replaces that global by :class:`_PillowWarnings`, which is silent in a thread while that thread decodes here
-and passes everything on otherwise. For TIFF and WebP Pillow's own limit stays in force at twice
+Pillow's readers are called directly, not through ``Image.open``, whose check against
+``Image.MAX_IMAGE_PIXELS`` warns below our limit. The readers may still warn of odd metadata (TIFF directories,
+APNG headers); whether to hear that is the host program's choice. For TIFF and WebP Pillow's own limit stays in force at twice
 ``Image.MAX_IMAGE_PIXELS`` (179 million): above it they fail as ``too_many_pixels`` even where
 ``DecodeLimits.max_pixels`` allows more.
 """
 
 from __future__ import annotations
 
-import contextlib
 import os
 import re
 import stat
 import struct
-import threading
-import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -79,9 +74,7 @@ _TRANSPOSITIONS = {
 _HEIC_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs"}
 _BMP_HEADER_SIZES = {12, 40, 52, 56, 64, 108, 124}
 _TRUNCATED = re.compile(r"truncated|premature|unexpected end|end of file", re.IGNORECASE)
-_UNSUPPORTED = re.compile(
-    r"(un|not )supported|not installed|unknown (pixel|data)|cannot handle", re.IGNORECASE
-)
+_UNSUPPORTED = re.compile(r"(un|not )supported|not installed|unknown (pixel|data)|cannot handle", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,8 +105,7 @@ def decode_image(source: ImageSource, limits: DecodeLimits = DecodeLimits()) -> 
         ImageError: for every failure; the module's table lists the codes.
     """
     try:
-        with _pillow_kept_quiet():
-            return _decode(source, limits)
+        return _decode(source, limits)
     except ImageError as error:
         failure = ImageError(error.code, error.message)
     except MemoryError:
@@ -195,9 +187,7 @@ def _decode(source: ImageSource, limits: DecodeLimits) -> PIL.Image.Image:
         source.load()
         image = source
     else:
-        raise _unsupported(
-            f"A picture is a path, bytes, a Pillow image or an array, not {type(source).__name__}."
-        )
+        raise _unsupported(f"A picture is a path, bytes, a Pillow image or an array, not {type(source).__name__}.")
     turn = _TRANSPOSITIONS.get(_orientation(image))
     rgb = to_rgb(image)
     if turn is not None:
@@ -239,9 +229,7 @@ def _load(data: bytes, limits: DecodeLimits) -> PIL.Image.Image:
     """Decode the first frame of an encoded picture, in whatever mode it has."""
     name = _sniff(data)
     if name == "HEIC":
-        raise _unsupported(
-            "HEIC and HEIF pictures are not supported; convert the picture to JPEG or PNG first."
-        )
+        raise _unsupported("HEIC and HEIF pictures are not supported; convert the picture to JPEG or PNG first.")
     if name is None:
         raise _unsupported("This is not a JPEG, PNG, WebP, GIF, BMP, TIFF or AVIF picture.")
     image: ImageFile | None = None
@@ -365,33 +353,3 @@ def _orientation(image: PIL.Image.Image) -> int:
     except Exception:
         raise _bad_exif() from None
     return value if isinstance(value, int) else 1
-
-
-_thread = threading.local()
-
-
-class _PillowWarnings:
-    """What Pillow's modules see as ``warnings``: silent in threads that decode here, itself in all others."""
-
-    def warn(
-        self, message: Any, category: type[Warning] | None = None, stacklevel: int = 1, source: Any = None
-    ) -> None:
-        if not getattr(_thread, "decoding", False):
-            warnings.warn(message, category, stacklevel + 1, source)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(warnings, name)
-
-
-for _module in (PIL.Image, PngImagePlugin, TiffImagePlugin):
-    vars(_module)["warnings"] = _PillowWarnings()
-
-
-@contextlib.contextmanager
-def _pillow_kept_quiet() -> Iterator[None]:
-    before = getattr(_thread, "decoding", False)
-    _thread.decoding = True
-    try:
-        yield
-    finally:
-        _thread.decoding = before

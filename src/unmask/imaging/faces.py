@@ -134,9 +134,7 @@ class FaceFinder:
                 box = _clip(corners, image.size)
                 if box is not None:
                     points = view_keypoints[index] * view.side + origin
-                    found.append(
-                        Face(box, float(view_scores[index]), tuple((float(x), float(y)) for x, y in points))
-                    )
+                    found.append(Face(box, float(view_scores[index]), tuple((float(x), float(y)) for x, y in points)))
         kept = _suppress(found, self.policy.iou_threshold)
         return sorted(kept, key=lambda face: (-_area(face.box), face.box))[: self.policy.max_faces]
 
@@ -184,6 +182,7 @@ def single_thread_session(model: bytes) -> Any:
 
 def _windows(width: int, height: int, side: float) -> list[_View]:
     """Squares of the given side that cover the picture, half overlapping, at most 16."""
+
     def starts(length: int) -> list[float]:
         steps = min(max(round((length - side) / (side / 2)), 0), 15)
         return [0.0] if steps == 0 else [(length - side) * step / steps for step in range(steps + 1)]

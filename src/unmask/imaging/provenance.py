@@ -213,9 +213,7 @@ def _walk_chunks(data: bytes, notes: _Notes, *, png: bool) -> None:
     at = 8 if png else 12
     for _ in range(MAX_PARTS):
         first, second = data[at : at + 4], data[at + 4 : at + 8]
-        kind, size = (
-            (second, int.from_bytes(first, "big")) if png else (first, int.from_bytes(second, "little"))
-        )
+        kind, size = (second, int.from_bytes(first, "big")) if png else (first, int.from_bytes(second, "little"))
         if len(second) < 4 or kind == b"IEND":
             return
         body = slice(at + 8, at + 8 + min(size, MAX_TEXT))

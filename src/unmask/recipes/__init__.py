@@ -3,8 +3,8 @@
 May import ``unmask.imaging``, ``unmask.data`` and ``unmask.errors``; no torch.
 """
 
+from unmask.data.transforms import Augmentation
 from unmask.recipes.schema import (
-    Augmentation,
     Backbone,
     DataPolicy,
     Head,

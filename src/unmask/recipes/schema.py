@@ -99,6 +99,7 @@ class Recipe(_Part):
         name: lower case with hyphens; the bundle made from it bears this name.
         summary: one sentence on what it is.
         seed: fixes every draw of the run.
+        limits: where the detector is known to fail, a sentence each, for its card.
     """
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$")
@@ -110,6 +111,7 @@ class Recipe(_Part):
     data: DataPolicy = DataPolicy()
     augmentation: Augmentation = Augmentation()
     schedule: Schedule = Schedule()
+    limits: tuple[str, ...] = ()
 
     @classmethod
     def load(cls, name_or_path: str | Path, overrides: Sequence[str] = ()) -> Recipe:
@@ -145,8 +147,9 @@ class Recipe(_Part):
         return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False)
 
     def digest(self) -> str:
-        """SHA-256 of the resolved recipe."""
-        return hashlib.sha256(json.dumps(self.model_dump(mode="json"), sort_keys=True).encode()).hexdigest()
+        """SHA-256 of everything in the resolved recipe that training depends on, so not of its prose."""
+        settings = self.model_dump(mode="json", exclude={"summary", "limits"})
+        return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
 
 
 def _find(name: str) -> Any:

@@ -90,9 +90,7 @@ def _has_face(samples: Sequence[Sample]) -> npt.NDArray[np.bool_]:
     return np.array([sample.face is not None for sample in samples])
 
 
-def _weights(
-    samples: Sequence[Sample], allowed: npt.NDArray[np.bool_], policy: DataPolicy
-) -> npt.NDArray[np.float64]:
+def _weights(samples: Sequence[Sample], allowed: npt.NDArray[np.bool_], policy: DataPolicy) -> npt.NDArray[np.float64]:
     if not allowed.any():
         raise UsageError("missing_class", "Training needs pictures of both classes, real and fake.")
     weights = allowed.astype(np.float64)
@@ -155,9 +153,7 @@ class FaceData(pl.LightningDataModule):
         workers: loading processes; 0 loads in the training process.
     """
 
-    def __init__(
-        self, train: Sequence[Sample], validation: Sequence[Sample], recipe: Recipe, workers: int
-    ) -> None:
+    def __init__(self, train: Sequence[Sample], validation: Sequence[Sample], recipe: Recipe, workers: int) -> None:
         super().__init__()
         self._train, self._validation, self._recipe, self._workers = train, validation, recipe, workers
 
@@ -172,6 +168,4 @@ class FaceData(pl.LightningDataModule):
         return self._loader(_EvaluationSet(self._validation, self._recipe), drop_last=False)
 
     def _loader(self, dataset: Dataset[Any], *, drop_last: bool) -> DataLoader[Any]:
-        return DataLoader(
-            dataset, self._recipe.schedule.batch_size, num_workers=self._workers, drop_last=drop_last
-        )
+        return DataLoader(dataset, self._recipe.schedule.batch_size, num_workers=self._workers, drop_last=drop_last)

@@ -7,7 +7,6 @@ import json
 import logging
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import lightning.pytorch as pl
@@ -15,16 +14,18 @@ import torch
 from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint, RichProgressBar
 from lightning.pytorch.loggers import TensorBoardLogger
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from unmask.bundle.bundle import Bundle
 from unmask.data.faces import FaceIndex
 from unmask.data.manifest import Manifest, ManifestRow
 from unmask.errors import UsageError
 from unmask.models.network import FaceNetwork
+from unmask.progress import progress_bar
 from unmask.recipes import Recipe
 from unmask.training.dataset import FaceData, Sample, samples_of
 from unmask.training.history import History
 from unmask.training.module import DetectorModule
+from unmask.training.package import package_run
 
 _log = logging.getLogger(__name__)
 _VALIDATION_SHARE = 0.15
@@ -32,7 +33,7 @@ _VALIDATION_SHARE = 0.15
 Rows = list[tuple[ManifestRow, Path]]
 
 
-def fit(recipe: Recipe, manifest: Manifest, out: Path, *, resume: bool = False, workers: int | None = None) -> Path:
+def fit(recipe: Recipe, manifest: Manifest, out: Path, *, resume: bool = False, workers: int | None = None) -> Bundle:
     """Train a recipe on a manifest.
 
     Rows with split ``train`` and ``val`` are used, and ``test`` is never read. A manifest without ``val`` rows has
@@ -46,15 +47,13 @@ def fit(recipe: Recipe, manifest: Manifest, out: Path, *, resume: bool = False, 
         workers: loading processes; the number of CPUs by default.
 
     Returns:
-        The best checkpoint by validation AUC.
+        The bundle, written to ``out/bundle``, of the best checkpoint by validation AUC.
 
     Raises:
         UsageError: when ``out`` holds a run already, a run to resume is not there or of another recipe or manifest,
             or a split lacks a class.
     """
-    rows = {"train": list[tuple[ManifestRow, Path]](), "val": list[tuple[ManifestRow, Path]]()}
-    for name, row, path in _split(manifest):
-        rows[name].append((row, path))
+    rows = _rows(manifest)
     _open_run(out, recipe, manifest, resume=resume)
     train, validation = _samples(recipe, rows, out)
     for name, samples in (("train", train), ("validation", validation)):
@@ -97,7 +96,31 @@ def fit(recipe: Recipe, manifest: Manifest, out: Path, *, resume: bool = False, 
     )
     last = out / "checkpoints" / "last.ckpt"
     trainer.fit(module, data, ckpt_path=last if last.exists() else None, weights_only=True)
-    return Path(checkpoint.best_model_path)
+    return _package(recipe, train, validation, out)
+
+
+def export_run(run: Path, manifest: Manifest, folder: Path) -> Bundle:
+    """Make the bundle of a run again from its best checkpoint, as :func:`fit` does at its end.
+
+    Args:
+        run: a run folder with at least one finished epoch.
+        manifest: the one that the run was trained on.
+        folder: where the bundle is written.
+    """
+    if not (run / "recipe.yaml").exists() or not (run / "checkpoints" / "best.ckpt").exists():
+        raise UsageError("no_run", f"There is no run with a finished epoch in {run}.")
+    recipe = Recipe.load(run / "recipe.yaml")
+    _open_run(run, recipe, manifest, resume=True)
+    train, validation = _samples(recipe, _rows(manifest), run)
+    return _package(recipe, train, validation, run, folder)
+
+
+def _package(
+    recipe: Recipe, train: list[Sample], validation: list[Sample], run: Path, folder: Path | None = None
+) -> Bundle:
+    digest = json.loads((run / "run.json").read_text(encoding="utf-8"))["manifest"]
+    network = load_network(recipe, run / "checkpoints" / "best.ckpt")
+    return package_run(recipe, network, train, validation, digest, folder or run / "bundle")
 
 
 def load_network(recipe: Recipe, checkpoint: Path) -> FaceNetwork:
@@ -106,6 +129,13 @@ def load_network(recipe: Recipe, checkpoint: Path) -> FaceNetwork:
     state = torch.load(checkpoint, map_location="cpu", weights_only=True)["state_dict"]
     module.load_state_dict(state)
     return module.network.eval()
+
+
+def _rows(manifest: Manifest) -> dict[str, Rows]:
+    rows: dict[str, Rows] = {"train": [], "val": []}
+    for name, row, path in _split(manifest):
+        rows[name].append((row, path))
+    return rows
 
 
 def _split(manifest: Manifest) -> Iterator[tuple[str, ManifestRow, Path]]:
@@ -127,9 +157,13 @@ def _open_run(out: Path, recipe: Recipe, manifest: Manifest, *, resume: bool) ->
     record = out / "run.json"
     if record.exists():
         if not resume:
-            raise UsageError("run_exists", f"{out} holds a run already. Continue it with --resume or name another folder.")
+            raise UsageError(
+                "run_exists", f"{out} holds a run already. Continue it with --resume or name another folder."
+            )
         if json.loads(record.read_text(encoding="utf-8")) != identity:
-            raise UsageError("other_run", f"{out} holds a run of another recipe or manifest; it cannot be resumed as this.")
+            raise UsageError(
+                "other_run", f"{out} holds a run of another recipe or manifest; it cannot be resumed as this."
+            )
         return
     if resume:
         raise UsageError("no_run", f"There is no run in {out} to resume.")
@@ -149,20 +183,3 @@ def _samples(recipe: Recipe, rows: dict[str, Rows], out: Path) -> tuple[list[Sam
     if failed:
         _log.warning("%d of %d pictures could not be read and are left out", len(failed), len(paths))
     return samples_of(rows["train"], records), samples_of(rows["val"], records)
-
-
-class _Advance:
-    def __init__(self, progress: Progress, task: int) -> None:
-        self._progress, self._task = progress, task
-
-    def __call__(self) -> None:
-        self._progress.advance(self._task)  # type: ignore[arg-type]
-
-
-@contextmanager
-def progress_bar(what: str, total: int) -> Iterator[_Advance]:
-    """A progress bar on standard error; silent where that is not a terminal."""
-    console = Console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
-        yield _Advance(progress, progress.add_task(what, total=total))

@@ -1,0 +1,222 @@
+"""Reading and checking a bundle: a folder or a zip, hostile until its hashes and schema have been checked.
+
+Files: ``model.onnx`` (input ``pixels``: uint8 [n, size, size, 3] RGB; outputs ``logit``: float32 [n] and
+``evidence``: float32 [n, h, w], both towards fake), ``bundle.json``, ``golden.json``, ``SHA256SUMS``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import zipfile
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import ValidationError
+
+from unmask.bundle.golden import GoldenCase, golden_pixels, read_golden
+from unmask.bundle.schema import BundleInfo
+from unmask.errors import BundleError
+from unmask.imaging.faces import single_thread_session
+
+MODEL, INFO, GOLDEN, SUMS = "model.onnx", "bundle.json", "golden.json", "SHA256SUMS"
+CONTENT = (MODEL, INFO, GOLDEN)
+DEFAULT_BUNDLE = "unmask-default"
+# Greatest size of each file, decided before it is read: a zip may announce far more than it weighs.
+_MOST_BYTES = {MODEL: 2 << 30, INFO: 4 << 20, GOLDEN: 4 << 20, SUMS: 1 << 16}
+# Another CPU's instructions round differently; anything beyond this is another model.
+_GOLDEN_TOLERANCE = 1e-3
+
+
+class _Folder(Protocol):
+    """What a bundle needs of a folder in the file system, in a package or in a zip."""
+
+    def read(self, name: str, most: int) -> bytes: ...
+
+
+class _PathFolder:
+    def __init__(self, folder: Any) -> None:
+        self._folder = folder
+
+    def read(self, name: str, most: int) -> bytes:
+        with (self._folder / name).open("rb") as file:
+            return bytes(file.read(most + 1))
+
+
+class _ZipFolder:
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def read(self, name: str, most: int) -> bytes:
+        with zipfile.ZipFile(self._path) as archive, archive.open(self._member(archive, name)) as file:
+            return file.read(most + 1)
+
+    @staticmethod
+    def _member(archive: zipfile.ZipFile, name: str) -> str:
+        """The file at the top of the archive, or in the one folder that it holds."""
+        found = [entry for entry in archive.namelist() if entry == name or entry.split("/")[1:] == [name]]
+        if len(found) != 1:
+            raise FileNotFoundError(name)
+        return found[0]
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A bundle whose hashes and schema have been checked.
+
+    Attributes:
+        info: ``bundle.json``.
+        model: the bytes of ``model.onnx``.
+        golden: cases for self-check.
+        sha256: hash of ``SHA256SUMS``, which identifies the bundle as a whole.
+    """
+
+    info: BundleInfo
+    model: bytes
+    golden: tuple[GoldenCase, ...]
+    sha256: str
+
+    @classmethod
+    def open(cls, path: str | os.PathLike[str] | None = None) -> Bundle:
+        """Read a bundle and check its hashes.
+
+        Args:
+            path: a folder or zip; the bundle in the package by default.
+
+        Raises:
+            BundleError: ``no_bundle``, ``broken_bundle`` (a file is missing, too large or malformed),
+                ``wrong_hash``, ``unknown_schema``.
+        """
+        shown = str(path) if path is not None else DEFAULT_BUNDLE
+        folder = _folder(path, shown)
+        sums_bytes = _read(folder, SUMS, shown)
+        sums = _parse_sums(sums_bytes, shown)
+        content = {}
+        for name in CONTENT:
+            content[name] = _read(folder, name, shown)
+            if hashlib.sha256(content[name]).hexdigest() != sums.get(name):
+                raise BundleError("wrong_hash", f"{shown}: {name} does not have the hash that {SUMS} gives for it.")
+        return cls(
+            info=_parse_info(content[INFO], shown),
+            model=content[MODEL],
+            golden=_parse_golden(content[GOLDEN], shown),
+            sha256=hashlib.sha256(sums_bytes).hexdigest(),
+        )
+
+    def session(self) -> Any:
+        """An ONNX Runtime session of the graph, its inputs and outputs checked.
+
+        Raises:
+            BundleError: ``bad_model``.
+        """
+        session = single_thread_session(self.model)
+        inputs = [(item.name, item.type) for item in session.get_inputs()]
+        outputs = [item.name for item in session.get_outputs()]
+        if inputs != [("pixels", "tensor(uint8)")] or outputs[:2] != ["logit", "evidence"]:
+            raise BundleError("bad_model", f"The graph has inputs {inputs} and outputs {outputs}: not a detector.")
+        return session
+
+    def verify(self) -> dict[str, float]:
+        """Replay the golden cases.
+
+        Returns:
+            ``cases``: how many; ``largest_difference``: of any logit.
+
+        Raises:
+            BundleError: ``golden_mismatch`` when a logit differs by more than 0.001 or a size is wrong.
+        """
+        if not self.golden:
+            raise BundleError("golden_mismatch", f"{self.info.name}: there is no golden case to check against.")
+        session = self.session()
+        worst = 0.0
+        for case in self.golden:
+            logit, evidence = run_graph(session, golden_pixels(case.seed, self.info.preprocessing.size)[None])
+            difference = max(abs(float(logit[0]) - case.logit), abs(float(evidence.mean()) - case.evidence_mean))
+            # A NaN must fail too, so the comparison asks for what is right, not for what is wrong.
+            if not difference <= _GOLDEN_TOLERANCE:
+                raise BundleError(
+                    "golden_mismatch",
+                    f"{self.info.name}: the case with seed {case.seed} gives {float(logit[0]):.5f}, "
+                    f"where {case.logit:.5f} was recorded.",
+                )
+            worst = max(worst, difference)
+        return {"cases": len(self.golden), "largest_difference": worst}
+
+
+def run_graph(session: Any, pixels: npt.NDArray[np.uint8]) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+    """Pixels uint8 [n, size, size, 3] to logit [n] and evidence [n, h, w]."""
+    logit, evidence = session.run(["logit", "evidence"], {"pixels": pixels})
+    return logit, evidence
+
+
+def write_bundle(folder: Path, info: BundleInfo, model: bytes, golden: tuple[GoldenCase, ...]) -> Bundle:
+    """Write a bundle as a folder and read it back, checked.
+
+    The files are put in place one by one and ``SHA256SUMS`` last: a bundle cut short by a kill fails its check.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    content = {
+        MODEL: model,
+        INFO: (info.model_dump_json(indent=2) + "\n").encode(),
+        GOLDEN: (json.dumps([case.model_dump() for case in golden], indent=2) + "\n").encode(),
+    }
+    content[SUMS] = "".join(f"{hashlib.sha256(content[name]).hexdigest()}  {name}\n" for name in CONTENT).encode()
+    for name, data in content.items():
+        partial = folder / f"{name}.partial"
+        partial.write_bytes(data)
+        partial.replace(folder / name)
+    return Bundle.open(folder)
+
+
+def _folder(path: str | os.PathLike[str] | None, shown: str) -> _Folder:
+    if path is None:
+        return _PathFolder(files("unmask.assets") / DEFAULT_BUNDLE)
+    path = Path(path)
+    if path.is_dir():
+        return _PathFolder(path)
+    if path.is_file():
+        if not zipfile.is_zipfile(path):
+            raise BundleError("broken_bundle", f"{shown} is neither a folder nor a zip.")
+        return _ZipFolder(path)
+    raise BundleError("no_bundle", f"There is no bundle at {shown}.")
+
+
+def _read(folder: _Folder, name: str, shown: str) -> bytes:
+    try:
+        data = folder.read(name, _MOST_BYTES[name])
+    except (OSError, zipfile.BadZipFile, RuntimeError, NotImplementedError, EOFError, ValueError) as error:
+        # RuntimeError and NotImplementedError: encrypted or oddly compressed zip members.
+        raise BundleError("broken_bundle", f"{shown}: {name} cannot be read ({error}).") from None
+    if len(data) > _MOST_BYTES[name]:
+        raise BundleError("broken_bundle", f"{shown}: {name} is larger than {_MOST_BYTES[name]:,} bytes.")
+    return data
+
+
+def _parse_sums(data: bytes, shown: str) -> dict[str, str]:
+    try:
+        lines = [line.split("  ", 1) for line in data.decode("ascii").splitlines()]
+        return {name: digest for digest, name in lines}
+    except (UnicodeDecodeError, ValueError):
+        raise BundleError("broken_bundle", f"{shown}: {SUMS} is malformed.") from None
+
+
+def _parse_info(data: bytes, shown: str) -> BundleInfo:
+    try:
+        content = json.loads(data)
+        if not isinstance(content, dict) or content.get("schema_version") != 1:
+            raise BundleError("unknown_schema", f"{shown}: {INFO} is of a format that this version does not know.")
+        return BundleInfo.model_validate(content)
+    except (ValidationError, ValueError, RecursionError) as error:
+        raise BundleError("broken_bundle", f"{shown}: {INFO} is not valid: {error}") from None
+
+
+def _parse_golden(data: bytes, shown: str) -> tuple[GoldenCase, ...]:
+    try:
+        return read_golden(data)
+    except (ValidationError, ValueError, RecursionError) as error:
+        raise BundleError("broken_bundle", f"{shown}: {GOLDEN} is not valid: {error}") from None

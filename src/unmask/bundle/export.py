@@ -1,0 +1,75 @@
+"""From a trained network to the one ONNX graph of a bundle. Needs the ``train`` extra."""
+
+from __future__ import annotations
+
+import io
+import warnings
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+
+from unmask.bundle.bundle import run_graph
+from unmask.bundle.golden import GoldenCase, golden_pixels
+from unmask.imaging.faces import single_thread_session
+
+_GOLDEN_SEEDS = range(8)
+
+
+def export_onnx(network: nn.Module, size: int) -> bytes:
+    """The graph of a network from ``pixels`` uint8 [n, size, size, 3] to ``logit`` [n] and ``evidence`` [n, h, w].
+
+    Args:
+        network: takes and gives just that in torch; is put into evaluation mode.
+        size: side of the pictures in pixels; the batch is free.
+    """
+    network.eval()
+    example = torch.zeros(2, size, size, 3, dtype=torch.uint8)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        program = torch.onnx.export(
+            network,
+            (example,),
+            dynamo=True,
+            input_names=["pixels"],
+            output_names=["logit", "evidence"],
+            dynamic_shapes=({0: torch.export.Dim("batch")},),
+            opset_version=18,
+            verbose=False,
+        )
+    assert program is not None
+    model = program.model_proto
+    # Traces of the exporting machine's files and a per-node account of the Python source: not part of a model.
+    for node in model.graph.node:
+        del node.metadata_props[:]
+        node.doc_string = ""
+    for value in [*model.graph.value_info, *model.graph.initializer, *model.graph.input, *model.graph.output]:
+        del value.metadata_props[:]
+    buffer = io.BytesIO()
+    buffer.write(model.SerializeToString(deterministic=True))
+    return buffer.getvalue()
+
+
+def record_golden(model: bytes, size: int) -> tuple[GoldenCase, ...]:
+    """Answers of a graph to the golden pictures."""
+    session = single_thread_session(model)
+    cases = []
+    for seed in _GOLDEN_SEEDS:
+        logit, evidence = run_graph(session, golden_pixels(seed, size)[None])
+        cases.append(GoldenCase(seed=seed, logit=float(logit[0]), evidence_mean=float(evidence.mean())))
+    return tuple(cases)
+
+
+def parity(network: nn.Module, model: bytes, pixels: npt.NDArray[np.uint8]) -> float:
+    """Largest absolute difference between torch eager and the graph, over logits and evidence.
+
+    Args:
+        network: the torch network.
+        model: its exported graph.
+        pixels: uint8 [n, size, size, 3].
+    """
+    with torch.inference_mode():
+        eager: tuple[Tensor, Tensor] = network.eval()(torch.from_numpy(pixels))
+    exported = run_graph(single_thread_session(model), pixels)
+    return max(float(np.abs(expected.numpy() - actual).max()) for expected, actual in zip(eager, exported, strict=True))

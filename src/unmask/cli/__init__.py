@@ -1,0 +1,57 @@
+"""The command ``unmask``: one file a verb, each thin over a library call.
+
+Verbs import what they need when they run, so ``--help`` and ``--version`` answer at once. May import everything.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Annotated
+
+import typer
+
+from unmask import __version__
+from unmask.cli import bundle, detect, recipes, train
+from unmask.errors import UnmaskError
+
+app = typer.Typer(
+    name="unmask",
+    help="Tell real photographs of faces from faked ones.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+app.command("detect")(detect.detect)
+app.command("train")(train.train)
+app.add_typer(bundle.app, name="bundle")
+app.add_typer(recipes.app, name="recipes")
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"unmask {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    pass
+
+
+def main() -> None:
+    """Run the command; errors raised on purpose become one line and an exit code."""
+    try:
+        app()
+    except UnmaskError as error:
+        print(f"unmask: {error.message}", file=sys.stderr)
+        sys.exit(error.exit_code)
+    except BrokenPipeError:
+        # The reader of our output went away, as `head` does; Python must not complain while it flushes.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)

@@ -1,0 +1,23 @@
+"""Writes the pictures of ``unmask detect --evidence``."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+from unmask.detect.overlay import draw_evidence
+from unmask.detect.verdict import Verdict
+from unmask.imaging.decode import decode_image
+
+
+def write_evidence(folder: Path, verdict: Verdict) -> Path:
+    """Write one picture of evidence and return where it is.
+
+    The name holds the picture's name and a hash of its path: pictures of one name from two folders both stay.
+    """
+    assert verdict.path is not None
+    folder.mkdir(parents=True, exist_ok=True)
+    tag = hashlib.sha256(verdict.path.encode(errors="surrogateescape")).hexdigest()[:8]
+    target = folder / f"{Path(verdict.path).stem}.{tag}.evidence.png"
+    draw_evidence(decode_image(verdict.path), verdict).save(target)
+    return target

@@ -1,0 +1,49 @@
+"""Which pictures a command line means: files, folders, globs, and a list on standard input."""
+
+from __future__ import annotations
+
+import glob
+import os
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from unmask.data.tables import IMAGE_SUFFIXES
+
+
+def expand(arguments: Iterable[str], *, recursive: bool) -> Iterator[str]:
+    """The pictures that arguments mean, in the order given and sorted within a folder or glob.
+
+    Args:
+        arguments: paths; ``-`` reads one path a line from standard input. A folder means the pictures in it, by
+            suffix. What exists under its literal name is never taken as a glob.
+        recursive: whether folders below folders count too.
+
+    Yields:
+        Each path as it was given; below a folder, joined to it. What does not exist is passed on, so that it is
+        reported where its answer is expected.
+    """
+    for argument in arguments:
+        if argument == "-":
+            yield from (line for line in map(str.rstrip, sys.stdin) if line)
+        elif Path(argument).is_dir():
+            yield from _in_folder(argument, recursive=recursive)
+        elif glob.has_magic(argument) and not os.path.lexists(argument):
+            for found in sorted(glob.glob(argument, recursive=recursive)) or [argument]:  # noqa: PTH207 - keeps the spelling given
+                if not Path(found).is_dir():
+                    yield found
+        else:
+            yield argument
+
+
+def _in_folder(folder: str, *, recursive: bool) -> Iterator[str]:
+    with os.scandir(folder) as listing:
+        entries = sorted(listing, key=lambda entry: entry.name)
+    for entry in entries:
+        if entry.name.startswith("."):
+            continue
+        if entry.is_dir(follow_symlinks=False):
+            if recursive:
+                yield from _in_folder(entry.path, recursive=True)
+        elif Path(entry.name).suffix.lower() in IMAGE_SUFFIXES:
+            yield entry.path

@@ -1,0 +1,130 @@
+"""How verdicts are written to standard output, one at a time, so that memory does not grow with their number."""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console
+from rich.text import Text
+
+from unmask.detect.detector import Detector
+from unmask.detect.verdict import Verdict
+
+
+class Output:
+    """A sink of verdicts; use it as a context manager."""
+
+    def __enter__(self) -> Self:
+        """Start: write a header if there is one."""
+        return self
+
+    def add(self, verdict: Verdict) -> None:
+        """Write one verdict."""
+        raise NotImplementedError
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """End: write a summary if there is one."""
+        sys.stdout.flush()
+
+
+class JsonOutput(Output):
+    """JSON lines, one a verdict."""
+
+    def add(self, verdict: Verdict) -> None:
+        """Write one line; paths that are not valid UTF-8 come out escaped."""
+        print(json.dumps(verdict.to_json()), flush=True)
+
+
+class CsvOutput(Output):
+    """A CSV table with a header."""
+
+    _COLUMNS = (
+        "path",
+        "result",
+        "confidence",
+        "fake_probability",
+        "uncertain",
+        "face_found",
+        "faces",
+        "model",
+        "error",
+    )
+
+    def __enter__(self) -> Self:
+        """Write the header."""
+        self._writer = csv.writer(sys.stdout, lineterminator="\n")
+        self._writer.writerow(self._COLUMNS)
+        return self
+
+    def add(self, verdict: Verdict) -> None:
+        """Write one row; the error column holds its code."""
+        content = verdict.to_json() | {
+            "faces": len(verdict.faces),
+            "error": verdict.error and verdict.error.code,
+        }
+        path = str(content["path"]).encode(errors="backslashreplace").decode()
+        # A spreadsheet runs a cell that begins like a formula; a leading apostrophe makes it text.
+        content["path"] = f"'{path}" if path.startswith(("=", "+", "@", "\t", "\r")) else path
+        self._writer.writerow(["" if content[name] is None else content[name] for name in self._COLUMNS])
+
+
+class TableOutput(Output):
+    """Lines for people: result, confidence, remarks, path."""
+
+    _STYLES = {"REAL": "bold green", "FAKE": "bold red", None: "yellow"}  # noqa: RUF012 - never changed
+
+    def __init__(self, detector: Detector) -> None:
+        self._console = Console(highlight=False, soft_wrap=True)
+        self._detector = detector
+        self._counts = {"REAL": 0, "FAKE": 0, "uncertain": 0, "failed": 0}
+
+    def __enter__(self) -> Self:
+        """Write the header."""
+        self._console.print(Text(f"{'result':<7}{'sure':>7}  {'':<26}picture", style="dim"))
+        return self
+
+    def add(self, verdict: Verdict) -> None:
+        """Write one line."""
+        path = str(verdict.path).encode(errors="backslashreplace").decode()
+        line = Text(f"{verdict.result or 'ERROR':<7}", style=self._STYLES[verdict.result])
+        if verdict.error is not None:
+            self._counts["failed"] += 1
+            line.append(f"{'':>7}  {_printable(path)}: {verdict.error.message}", style="not bold")
+        else:
+            assert verdict.result is not None and verdict.confidence is not None
+            self._counts[verdict.result] += 1
+            self._counts["uncertain"] += verdict.uncertain
+            remarks = [
+                *(["uncertain"] if verdict.uncertain else []),
+                *([] if verdict.face_found else ["no face found"]),
+                *([f"{len(verdict.faces)} faces"] if len(verdict.faces) > 1 else []),
+            ]
+            line.append(f"{verdict.confidence:>5.1f} %  {', '.join(remarks):<26}", style="not bold default")
+            line.append(_printable(path), style="not bold default")
+        self._console.print(line)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Write the totals where there was more than one picture, and the threshold's meaning."""
+        info = self._detector.bundle.info
+        if sum(self._counts[name] for name in ("REAL", "FAKE", "failed")) > 1:
+            self._console.print(Text(", ".join(f"{count} {name}" for name, count in self._counts.items()), style="dim"))
+        named = [item for item in info.thresholds if item.fake_probability == self._detector.threshold]
+        meaning = (
+            f", which called {100 * named[0].false_positive_budget:.0f} % of known real pictures fake" if named else ""
+        )
+        text = f"{info.name}@{info.version}: FAKE from a probability of {self._detector.threshold:.3f}{meaning}"
+        self._console.print(Text(text, style="dim"))
+        super().__exit__(kind, error, trace)
+
+
+def _printable(path: str) -> str:
+    """A path that cannot steer the terminal: control characters are shown escaped."""
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in path)

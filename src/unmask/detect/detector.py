@@ -1,0 +1,187 @@
+"""The detector: a loaded bundle that answers for one picture or for many."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+
+import numpy as np
+
+from unmask.bundle.bundle import Bundle, run_graph
+from unmask.bundle.schema import Threshold
+from unmask.detect.verdict import RegionVerdict, Verdict
+from unmask.errors import ImageError, UsageError
+from unmask.imaging.decode import DecodeLimits, ImageSource, decode_image, read_bytes
+from unmask.imaging.faces import FaceFinder
+from unmask.imaging.preprocessing import Region, preprocess
+from unmask.imaging.provenance import Provenance, read_provenance
+
+# A face whose side is below this fraction of the largest one's is background; see ``image_probability``.
+_MAIN_FACE = 0.4
+
+
+class Detector:
+    """A loaded bundle. Safe to share between threads; the same picture always gets the same probability.
+
+    Args:
+        bundle: a checked bundle.
+        threshold: which cut verdicts use: a number in [0, 1], or the name of one of the bundle's thresholds; the
+            bundle's default if not given.
+        limits: what is refused before it is decoded.
+
+    Raises:
+        UsageError: a threshold that is neither.
+        BundleError: a graph that cannot be loaded.
+    """
+
+    def __init__(
+        self, bundle: Bundle, threshold: float | str | None = None, limits: DecodeLimits | None = None
+    ) -> None:
+        self.bundle = bundle
+        self.threshold = _threshold(bundle, threshold)
+        self.limits = limits or DecodeLimits()
+        self._session = bundle.session()
+        policy = bundle.info.preprocessing.faces
+        self._finder = FaceFinder(policy) if policy is not None else None
+
+    def detect(self, source: ImageSource) -> Verdict:
+        """The verdict on one picture.
+
+        Args:
+            source: a path, the bytes of a file, a Pillow image, or an array uint8 [h, w], [h, w, 3] or [h, w, 4].
+
+        Raises:
+            ImageError: the picture cannot be accepted or read.
+        """
+        started = time.perf_counter()
+        data: ImageSource = source
+        provenance: Provenance | None = None
+        if isinstance(source, str | os.PathLike):
+            data = read_bytes(source, self.limits)
+        if isinstance(data, bytes):
+            provenance = read_provenance(data)
+        image = decode_image(data, self.limits)
+        regions = self._judge(preprocess(image, self.bundle.info.preprocessing, self._finder))
+        probability = image_probability(regions)
+        band = self.bundle.info.uncertain
+        return Verdict(
+            path=os.fspath(source) if isinstance(source, str | os.PathLike) else None,
+            result="FAKE" if probability >= self.threshold else "REAL",
+            fake_probability=probability,
+            uncertain=band.low <= probability <= band.high or regions[0].face is None,
+            regions=regions,
+            provenance=provenance,
+            model=self._model_name,
+            bundle_sha256=self.bundle.sha256,
+            ms=1000 * (time.perf_counter() - started),
+        )
+
+    def detect_or_error(self, source: ImageSource) -> Verdict:
+        """As :meth:`detect`, but an unreadable picture gives a verdict that holds the error."""
+        started = time.perf_counter()
+        try:
+            return self.detect(source)
+        except ImageError as error:
+            return Verdict(
+                path=os.fspath(source) if isinstance(source, str | os.PathLike) else None,
+                result=None,
+                fake_probability=None,
+                uncertain=True,
+                regions=(),
+                provenance=None,
+                model=self._model_name,
+                bundle_sha256=self.bundle.sha256,
+                ms=1000 * (time.perf_counter() - started),
+                error=error,
+            )
+
+    def detect_many(self, sources: Iterable[ImageSource], workers: int | None = None) -> Iterator[Verdict]:
+        """Verdicts on many pictures, in their order, a few of them in work at a time.
+
+        Args:
+            sources: may be endless: it is read only a little ahead of what was taken from the result.
+            workers: threads; the number of CPUs by default.
+
+        Yields:
+            One verdict a source; an unreadable one holds its error.
+        """
+        count = workers or os.cpu_count() or 1
+        pending: deque[Future[Verdict]] = deque()
+        with ThreadPoolExecutor(count) as pool:
+            try:
+                for source in sources:
+                    pending.append(pool.submit(self.detect_or_error, source))
+                    # Enough ahead that no thread waits for the reader, few enough that memory stays flat.
+                    if len(pending) > 4 * count:
+                        yield pending.popleft().result()
+                while pending:
+                    yield pending.popleft().result()
+            finally:
+                for future in pending:
+                    future.cancel()
+
+    @property
+    def _model_name(self) -> str:
+        return f"{self.bundle.info.name}@{self.bundle.info.version}"
+
+    def _judge(self, regions: list[Region]) -> tuple[RegionVerdict, ...]:
+        logits, evidence = run_graph(self._session, np.stack([region.pixels for region in regions]))
+        calibration = self.bundle.info.calibration
+        return tuple(
+            RegionVerdict(
+                face=region.face,
+                crop=region.crop,
+                fake_probability=calibration.probability(float(logit)),
+                evidence=np.float32(calibration.slope) * evidence_map + np.float32(calibration.bias),
+            )
+            for region, logit, evidence_map in zip(regions, logits, evidence, strict=True)
+        )
+
+
+def image_probability(regions: Iterable[RegionVerdict]) -> float:
+    """The probability for the whole picture from those of its faces.
+
+    A picture is fake when any of its main faces is, so it takes the largest probability among them. Main faces are
+    those with at least 40 % of the side of the largest one: bystanders in the background are few pixels wide, and
+    taking their largest value too would call every crowd fake.
+    """
+    listed = list(regions)
+    largest = max((region.face.side for region in listed if region.face), default=0.0)
+    return max(
+        region.fake_probability for region in listed if region.face is None or region.face.side >= _MAIN_FACE * largest
+    )
+
+
+def load(path: str | os.PathLike[str] | None = None, threshold: float | str | None = None) -> Detector:
+    """Load a detector.
+
+    Args:
+        path: a bundle's folder or zip; the detector in the package by default.
+        threshold: as for :class:`Detector`.
+
+    Raises:
+        BundleError: the bundle is missing, broken or altered.
+        UsageError: no such threshold.
+    """
+    return Detector(Bundle.open(path), threshold)
+
+
+def _threshold(bundle: Bundle, wanted: float | str | None) -> float:
+    if wanted is None:
+        return bundle.info.threshold.fake_probability
+    named: dict[str, Threshold] = {item.name: item for item in bundle.info.thresholds}
+    if isinstance(wanted, str) and wanted in named:
+        return named[wanted].fake_probability
+    try:
+        value = float(wanted)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value <= 1:
+        raise UsageError(
+            "bad_threshold",
+            f"A threshold is a number from 0 to 1 or one of {', '.join(named)}, not {wanted!r}.",
+        )
+    return value

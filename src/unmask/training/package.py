@@ -1,0 +1,117 @@
+"""From the best checkpoint of a run to its bundle."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.metrics import roc_auc_score
+
+from unmask.bundle.bundle import Bundle, run_graph, write_bundle
+from unmask.bundle.export import export_onnx, parity, record_golden
+from unmask.bundle.golden import golden_pixels
+from unmask.bundle.schema import BundleInfo, Card
+from unmask.errors import BundleError
+from unmask.imaging.decode import decode_image
+from unmask.imaging.faces import single_thread_session
+from unmask.imaging.preprocessing import crop_of, render
+from unmask.models.network import FaceNetwork, describe
+from unmask.recipes import Recipe
+from unmask.training.calibration import fit_platt, thresholds, uncertain_band
+from unmask.training.dataset import Sample
+
+_PARITY_TOLERANCE = 1e-4
+_PARITY_IMAGES = 64
+_DEFAULT_THRESHOLD = "fpr_5"
+_PACKAGES = ("torch", "timm", "lightning", "onnx", "onnxruntime", "numpy", "Pillow", "scikit-learn")
+
+
+def package_run(
+    recipe: Recipe,
+    network: FaceNetwork,
+    train: Sequence[Sample],
+    validation: Sequence[Sample],
+    manifest_digest: str,
+    folder: Path,
+) -> Bundle:
+    """Export, check, calibrate and write a trained network.
+
+    Probabilities, thresholds and the uncertain band are set on the validation samples, with the exported graph.
+
+    Raises:
+        BundleError: ``no_parity`` when the graph and torch differ by more than 1e-4.
+    """
+    size = recipe.preprocessing.size
+    model = export_onnx(network, size)
+    difference = parity(network, model, np.stack([golden_pixels(seed, size) for seed in range(_PARITY_IMAGES)]))
+    if not difference <= _PARITY_TOLERANCE:
+        raise BundleError("no_parity", f"The exported graph differs from torch by {difference:.2g}.")
+    logit, is_fake = _score(recipe, model, validation), np.array([sample.is_fake for sample in validation])
+    calibration = fit_platt(
+        logit,
+        is_fake,
+        f"{len(is_fake)} validation pictures, {int(is_fake.sum())} fake, classes weighted equally",
+    )
+    probability = np.array([calibration.probability(value) for value in logit])
+    cuts = thresholds(probability, is_fake)
+    default = next(cut for cut in cuts if cut.name == _DEFAULT_THRESHOLD)
+    card = Card(
+        summary=recipe.summary,
+        recipe=recipe.model_dump(mode="json"),
+        recipe_digest=recipe.digest(),
+        manifest_digest=manifest_digest,
+        weights=describe(network.weights),
+        sources=_count_sources(train),
+        metrics={
+            "validation_pictures": len(is_fake),
+            "validation_auc": round(float(roc_auc_score(is_fake, logit)), 6),
+            "onnx_parity": difference,
+        },
+        limits=recipe.limits,
+        packages={name: importlib.metadata.version(name) for name in _PACKAGES},
+        commit=_commit(),
+    )
+    info = BundleInfo(
+        name=recipe.name,
+        preprocessing=recipe.preprocessing,
+        calibration=calibration,
+        thresholds=cuts,
+        default_threshold=default.name,
+        uncertain=uncertain_band(probability, is_fake, default.fake_probability),
+        card=card,
+    )
+    return write_bundle(folder, info, model, record_golden(model, size))
+
+
+def _score(recipe: Recipe, model: bytes, samples: Sequence[Sample]) -> npt.NDArray[np.float64]:
+    session = single_thread_session(model)
+    logits = []
+    for sample in samples:
+        image = decode_image(sample.path)
+        pixels = render(image, crop_of(sample.face, image.size, recipe.preprocessing), recipe.preprocessing)
+        logits.append(float(run_graph(session, pixels[None])[0][0]))
+    return np.array(logits)
+
+
+def _count_sources(samples: Sequence[Sample]) -> dict[str, dict[str, int]]:
+    counts: dict[str, dict[str, int]] = {"real": {}, "fake": {}}
+    for sample in samples:
+        of_label = counts["fake" if sample.is_fake else "real"]
+        of_label[sample.source] = of_label.get(sample.source, 0) + 1
+    return {label: dict(sorted(sources.items())) for label, sources in counts.items()}
+
+
+def _commit() -> str:
+    """The checkout's revision, or an empty string outside a checkout."""
+    try:
+        folder = Path(__file__).parent
+        answer = subprocess.run(
+            ["git", "rev-parse", "--short=12", "HEAD"], cwd=folder, capture_output=True, text=True, timeout=10
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return answer.stdout.strip() if answer.returncode == 0 else ""
