@@ -36,7 +36,7 @@ def main() -> None:
     parser.add_argument("count", type=int)
     arguments = parser.parse_args()
     arguments.folder.mkdir(parents=True, exist_ok=True)
-    original = Image.open(Path(skimage.data_dir) / "astronaut.png").convert("RGB")
+    original = Image.open(Path(skimage.__file__).parent / "data" / "astronaut.png").convert("RGB")
     for seed in range(arguments.count):
         picture, quality = variant(original, seed)
         picture.save(arguments.folder / f"{seed:05d}.jpg", quality=quality)

@@ -82,7 +82,8 @@ class Judged:
     @property
     def is_right(self) -> Flags:
         """Whether each verdict is right."""
-        return self.called_fake == self.is_fake
+        right: Flags = self.called_fake == self.is_fake
+        return right
 
     def where(self, chosen: Flags) -> Judged:
         """The chosen pictures only."""

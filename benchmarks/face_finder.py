@@ -38,6 +38,7 @@ from unmask.progress import progress_bar
 
 _PACKAGES = ("unmask", "numpy", "onnxruntime", "Pillow", "scikit-image")
 _PLAIN = FacePolicy(paddings=(0.0,), zoom=False)
+_FACE_FREE_FOLDER = Path(skimage.__file__).parent / "data"
 # Looked at one by one. Left out: astronaut and camera (people), coins (minted heads), logo (an animal's head, drawn).
 _FACE_FREE = (
     *("brick.png", "cell.png", "chelsea.png", "chessboard_GRAY.png", "chessboard_RGB.png", "clock_motion.png"),
@@ -206,7 +207,7 @@ def _share(found: list[bool]) -> dict[str, Any]:
 
 def _false_faces(find: Find) -> dict[str, Any]:
     """Faces seen in pictures without any."""
-    faces = {name: find(decode_image(Path(skimage.data_dir) / name)) for name in _FACE_FREE}
+    faces = {name: find(decode_image(_FACE_FREE_FOLDER / name)) for name in _FACE_FREE}
     return {
         "pictures": len(faces),
         "pictures_with_faces": sum(count > 0 for count in faces.values()),

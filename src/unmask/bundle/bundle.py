@@ -44,6 +44,8 @@ class _PathFolder:
         self._folder = folder
 
     def read(self, name: str, most: int) -> bytes:
+        if not (self._folder / name).is_file():  # opening a FIFO would wait for ever
+            raise FileNotFoundError(name)
         with (self._folder / name).open("rb") as file:
             return bytes(file.read(most + 1))
 
@@ -128,7 +130,8 @@ class Bundle:
             ``cases``: how many; ``largest_difference``: of any logit.
 
         Raises:
-            BundleError: ``golden_mismatch`` when a logit differs by more than 0.001 or a size is wrong.
+            BundleError: ``golden_mismatch`` when a logit differs by more than 0.001; ``bad_model`` when the graph
+                cannot be run on pictures of the size in ``bundle.json``.
         """
         if not self.golden:
             raise BundleError("golden_mismatch", f"{self.info.name}: there is no golden case to check against.")
@@ -149,8 +152,21 @@ class Bundle:
 
 
 def run_graph(session: Any, pixels: npt.NDArray[np.uint8]) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
-    """Pixels uint8 [n, size, size, 3] to logit [n] and evidence [n, h, w]."""
-    logit, evidence = session.run(["logit", "evidence"], {"pixels": pixels})
+    """Pixels uint8 [n, size, size, 3] to logit [n] and evidence [n, h, w], all finite.
+
+    Raises:
+        BundleError: ``bad_model`` when the graph does not take these pixels or answers otherwise.
+    """
+    try:
+        logit, evidence = session.run(["logit", "evidence"], {"pixels": pixels})
+    except Exception as error:  # ONNX Runtime raises a family of its own without a common base
+        raise BundleError("bad_model", f"The graph cannot be run: {error}") from error
+    shapes = logit.shape, evidence.shape
+    if logit.shape != (len(pixels),) or evidence.ndim != 3 or len(evidence) != len(pixels) or not evidence.size:
+        raise BundleError("bad_model", f"The graph answers {len(pixels)} pictures with arrays of the shapes {shapes}.")
+    # A NaN is below every threshold: it would call the picture real.
+    if not (np.isfinite(logit).all() and np.isfinite(evidence).all()):
+        raise BundleError("bad_model", "The graph answers with numbers that are not finite.")
     return logit, evidence
 
 
@@ -177,9 +193,9 @@ def _folder(path: str | os.PathLike[str] | None, shown: str) -> _Folder:
     if path is None:
         return _PathFolder(files("unmask.assets") / DEFAULT_BUNDLE)
     path = Path(path)
-    if path.is_dir():
+    if os.path.isdir(path):  # noqa: PTH112 - Path.is_dir raises for a name that is too long
         return _PathFolder(path)
-    if path.is_file():
+    if os.path.isfile(path):  # noqa: PTH113
         if not zipfile.is_zipfile(path):
             raise BundleError("broken_bundle", f"{shown} is neither a folder nor a zip.")
         return _ZipFolder(path)
@@ -189,8 +205,7 @@ def _folder(path: str | os.PathLike[str] | None, shown: str) -> _Folder:
 def _read(folder: _Folder, name: str, shown: str) -> bytes:
     try:
         data = folder.read(name, _MOST_BYTES[name])
-    except (OSError, zipfile.BadZipFile, RuntimeError, NotImplementedError, EOFError, ValueError) as error:
-        # RuntimeError and NotImplementedError: encrypted or oddly compressed zip members.
+    except Exception as error:  # a hostile zip makes zipfile raise a dozen kinds: BadZipFile, zlib.error, LZMAError...
         raise BundleError("broken_bundle", f"{shown}: {name} cannot be read ({error}).") from None
     if len(data) > _MOST_BYTES[name]:
         raise BundleError("broken_bundle", f"{shown}: {name} is larger than {_MOST_BYTES[name]:,} bytes.")

@@ -5,6 +5,7 @@ Verbs import what they need when they run, so ``--help`` and ``--version`` answe
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 import warnings
@@ -49,6 +50,9 @@ def main() -> None:
     """Run the command; errors raised on purpose become one line and an exit code."""
     # Pillow warns of odd metadata in pictures that it reads all the same; that is no news to the user.
     warnings.filterwarnings("ignore", module="PIL")
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # A name in letters that the terminal's or the file's encoding lacks must not end the run.
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         app()
     except UnmaskError as error:

@@ -24,7 +24,8 @@ def detect(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a picture, a line each.")] = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="A CSV table.")] = False,
     evidence: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Write a picture of the evidence for each into DIR.")
+        Path | None,
+        typer.Option(metavar="DIR", file_okay=False, help="Write a picture of the evidence for each into DIR."),
     ] = None,
     model: Annotated[
         Path | None,

@@ -18,6 +18,7 @@ def write_evidence(folder: Path, verdict: Verdict) -> Path:
     assert verdict.path is not None
     folder.mkdir(parents=True, exist_ok=True)
     tag = hashlib.sha256(verdict.path.encode(errors="surrogateescape")).hexdigest()[:8]
-    target = folder / f"{Path(verdict.path).stem}.{tag}.evidence.png"
+    stem = Path(verdict.path).stem[:50]  # at four bytes a character, well within the 255 that a name may have
+    target = folder / f"{stem}.{tag}.evidence.png"
     draw_evidence(decode_image(verdict.path), verdict).save(target)
     return target

@@ -15,8 +15,8 @@ def expand(arguments: Iterable[str], *, recursive: bool) -> Iterator[str]:
     """The pictures that arguments mean, in the order given and sorted within a folder or glob.
 
     Args:
-        arguments: paths; ``-`` reads one path a line from standard input. A folder means the pictures in it, by
-            suffix. What exists under its literal name is never taken as a glob.
+        arguments: paths; ``-`` reads one path a line from standard input, blanks and all. A folder means the pictures
+            in it, by suffix. What exists under its literal name is never taken as a glob.
         recursive: whether folders below folders count too.
 
     Yields:
@@ -25,20 +25,26 @@ def expand(arguments: Iterable[str], *, recursive: bool) -> Iterator[str]:
     """
     for argument in arguments:
         if argument == "-":
-            yield from (line for line in map(str.rstrip, sys.stdin) if line)
-        elif Path(argument).is_dir():
+            # As bytes: names need not be valid text, and only a line feed (or CR LF) ends one.
+            lines = (line.removesuffix(b"\n").removesuffix(b"\r") for line in sys.stdin.buffer)
+            yield from (os.fsdecode(line) for line in lines if line)
+        elif os.path.isdir(argument):  # noqa: PTH112 - Path.is_dir raises for a name that is too long
             yield from _in_folder(argument, recursive=recursive)
         elif glob.has_magic(argument) and not os.path.lexists(argument):
             for found in sorted(glob.glob(argument, recursive=recursive)) or [argument]:  # noqa: PTH207 - keeps the spelling given
-                if not Path(found).is_dir():
+                if not os.path.isdir(found):  # noqa: PTH112
                     yield found
         else:
             yield argument
 
 
 def _in_folder(folder: str, *, recursive: bool) -> Iterator[str]:
-    with os.scandir(folder) as listing:
-        entries = sorted(listing, key=lambda entry: entry.name)
+    try:
+        with os.scandir(folder) as listing:
+            entries = sorted(listing, key=lambda entry: entry.name)
+    except OSError:  # it may not be listed, or has gone: reported where its answer is expected, and the run goes on
+        yield folder
+        return
     for entry in entries:
         if entry.name.startswith("."):
             continue

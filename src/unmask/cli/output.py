@@ -70,7 +70,7 @@ class CsvOutput(Output):
         }
         path = str(content["path"]).encode(errors="backslashreplace").decode()
         # A spreadsheet runs a cell that begins like a formula; a leading apostrophe makes it text.
-        content["path"] = f"'{path}" if path.startswith(("=", "+", "@", "\t", "\r")) else path
+        content["path"] = f"'{path}" if path.startswith(("=", "+", "-", "@", "\t", "\r")) else path
         self._writer.writerow(["" if content[name] is None else content[name] for name in self._COLUMNS])
 
 

@@ -39,6 +39,7 @@ class FaceIndex:
         self._store = store
         self._policy = policy
         self._policy_digest = hashlib.sha256((policy.model_dump_json() if policy else "").encode()).hexdigest()[:16]
+        self._cut_short = False
         self._known = self._read()
 
     def locate(
@@ -51,15 +52,16 @@ class FaceIndex:
             progress: called once a picture.
             workers: threads; the number of CPUs by default.
         """
-        if self._policy is None:
-            return {path: FaceRecord(None) for path in paths}
-        finder = FaceFinder(self._policy)
+        finder = FaceFinder(self._policy) if self._policy is not None else None
         records: dict[Path, FaceRecord] = {}
         self._store.parent.mkdir(parents=True, exist_ok=True)
         with (
-            self._store.open("a", encoding="utf-8") as out,
+            self._store.open("a", encoding="utf-8", buffering=1) as out,
             ThreadPoolExecutor(workers or os.cpu_count()) as pool,
         ):
+            if self._cut_short:
+                out.write("\n")
+                self._cut_short = False
 
             def search(path: Path) -> tuple[Path, str, FaceRecord, bool]:
                 key = self._key(path)
@@ -68,7 +70,7 @@ class FaceIndex:
                 return path, key, _search(finder, path), True
 
             for path, key, record, is_new in pool.map(search, paths):
-                records[path] = record
+                records[path] = self._known[key] = record
                 if is_new:
                     line = {
                         "key": key,
@@ -90,7 +92,9 @@ class FaceIndex:
         known: dict[str, FaceRecord] = {}
         if not self._store.exists():
             return known
-        for text in self._store.read_text(encoding="utf-8").splitlines():
+        content = self._store.read_text(encoding="utf-8")
+        self._cut_short = bool(content) and not content.endswith("\n")
+        for text in content.splitlines():
             try:
                 line = json.loads(text)
                 face = line["face"] and Face(
@@ -104,9 +108,10 @@ class FaceIndex:
         return known
 
 
-def _search(finder: FaceFinder, path: Path) -> FaceRecord:
+def _search(finder: FaceFinder | None, path: Path) -> FaceRecord:
     try:
-        faces = finder.find(decode_image(path))
+        image = decode_image(path)
+        faces = finder.find(image) if finder is not None else []
     except ImageError as error:
         return FaceRecord(None, f"{error.code}: {error.message}")
     return FaceRecord(faces[0] if faces else None)

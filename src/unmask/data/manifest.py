@@ -38,7 +38,7 @@ class ManifestRow:
         generator: what made the image, e.g. ``"camera"`` or ``"stylegan2"``.
         kind: the kind of image or forgery.
         group: images that must stay on one side of a split share a group, e.g. one person or one video.
-        split: e.g. ``"train"``, ``"validation"``, ``"test"``.
+        split: e.g. ``"train"``, ``"val"``, ``"test"``.
         extra: the cells of every other column.
         line: the row's number: in a CSV as a spreadsheet counts, the header being 1; otherwise from 1.
     """

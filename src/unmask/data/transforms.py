@@ -121,8 +121,15 @@ def _jittered_crop(image: Image.Image, crop: Box, jitter: float, rng: np.random.
         x0 += width * (1 - growth) / 2 + float(rng.uniform(-jitter, jitter)) * width / 2
         y0 += height * (1 - growth) / 2 + float(rng.uniform(-jitter, jitter)) * height / 2
         x1, y1 = x0 + width * growth, y0 + height * growth
-    box = (max(0, round(x0)), max(0, round(y0)), min(image.width, round(x1)), min(image.height, round(y1)))
-    return image.crop(box)
+    left, right = _whole_pixels(x0, x1, image.width)
+    top, bottom = _whole_pixels(y0, y1, image.height)
+    return image.crop((left, top, right, bottom))
+
+
+def _whole_pixels(start: float, end: float, length: int) -> tuple[int, int]:
+    """The nearest whole pixels inside the picture, at least one: nothing would be a black picture."""
+    first = min(max(0, round(start)), length - 1)
+    return first, max(first + 1, min(length, round(end)))
 
 
 def _rescale(image: Image.Image, sides: tuple[int, int], rng: np.random.Generator) -> Image.Image:

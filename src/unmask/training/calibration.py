@@ -69,7 +69,8 @@ def thresholds(probability: Array, is_fake: npt.NDArray[np.bool_]) -> tuple[Thre
 def uncertain_band(probability: Array, is_fake: npt.NDArray[np.bool_], threshold: float) -> UncertainBand:
     """The narrowest band around a threshold, even in logits, outside which 97 % of verdicts are right.
 
-    It covers at most a quarter of the pictures: where that is not enough, the band says what accuracy it left.
+    It covers at most a quarter of the pictures, or those at the threshold itself where they alone are more: where
+    that is not enough, the band says what accuracy it left.
 
     Args:
         probability: float [n] of fake, in [0, 1].
@@ -84,13 +85,24 @@ def uncertain_band(probability: Array, is_fake: npt.NDArray[np.bool_], threshold
     centre = float(logit(np.array([threshold]))[0])
     distance = np.abs(logit(probability) - centre)
     right = (probability >= threshold) == is_fake
-    order = np.argsort(distance)
-    # accuracy[k]: of all but the k pictures nearest to the threshold
-    remaining = np.arange(len(order), 0, -1)
-    accuracy = np.cumsum(right[order][::-1])[::-1] / remaining
-    most = min(int(_MOST_UNCERTAIN * len(order)), len(order) - 1)
-    good = np.flatnonzero(accuracy[: most + 1] >= _SURE_ACCURACY)
-    inside = int(good[0]) if len(good) else most
-    reach = float(distance[order[inside - 1]]) if inside else 0.0
-    low, high = (float(1 / (1 + np.exp(-(centre + side * reach)))) for side in (-1, 1))
-    return UncertainBand(low=low, high=high, accuracy_outside=float(accuracy[inside]), coverage=inside / len(order))
+    reach = 0.0
+    # From the nearest distance outwards; pictures at the same distance are in the band together or not at all.
+    for candidate in np.unique(np.append(distance, 0.0)):
+        inside = distance <= candidate
+        if candidate > 0 and inside.mean() > _MOST_UNCERTAIN:
+            break
+        reach = float(candidate)
+        if not inside.all() and right[~inside].mean() >= _SURE_ACCURACY:
+            break
+    low, high = (1 / (1 + np.exp(-(centre + side * reach))) for side in (-1, 1))
+    # Rounding must not put the cut, or a picture at the band's very end, outside it.
+    ends = np.append(probability[distance <= reach], threshold)
+    low, high = min(float(low), float(ends.min())), max(float(high), float(ends.max()))
+    # What is claimed of the band is counted with the band itself.
+    outside = (probability < low) | (probability > high)
+    return UncertainBand(
+        low=low,
+        high=high,
+        accuracy_outside=float(right[outside].mean()) if outside.any() else 0.0,
+        coverage=float(1 - outside.mean()),
+    )

@@ -64,7 +64,7 @@ def plan_epoch(samples: Sequence[Sample], policy: DataPolicy, seed: int, epoch: 
     """Draw one epoch under a balancing policy.
 
     Raises:
-        UsageError: when a class that the policy must balance has no picture.
+        UsageError: when a class that the policy must balance has no picture, or no real picture has a face to blend.
     """
     rng = np.random.default_rng([seed, epoch])
     size = policy.epoch_size or len(samples)
@@ -75,6 +75,8 @@ def plan_epoch(samples: Sequence[Sample], policy: DataPolicy, seed: int, epoch: 
         return EpochPlan(order, blend)
     wants_fake = rng.permutation(np.arange(size) % 2 == 0)
     blend = wants_fake & (rng.random(size) < policy.self_blended)
+    if blend.any() and not is_fake.all() and not (~is_fake & _has_face(samples)).any():
+        raise UsageError("no_face_to_blend", "Self-blending needs real pictures in which a face was found.")
     index = np.empty(size, np.int64)
     for chosen, allowed in (
         (wants_fake & ~blend, is_fake),

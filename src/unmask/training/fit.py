@@ -37,7 +37,8 @@ def fit(recipe: Recipe, manifest: Manifest, out: Path, *, resume: bool = False, 
     """Train a recipe on a manifest.
 
     Rows with split ``train`` and ``val`` are used, and ``test`` is never read. A manifest without ``val`` rows has
-    15 % of its groups set aside by a hash of the group, so that no group stands on both sides.
+    15 % of the groups of its ``train`` rows, or of those without a split, set aside by a hash of the group, so that
+    no group stands on both sides.
 
     Args:
         recipe: the experiment.
@@ -145,6 +146,8 @@ def _split(manifest: Manifest) -> Iterator[tuple[str, ManifestRow, Path]]:
             continue
         if has_validation:
             name = row.split
+        elif row.split not in {"", "train"}:
+            continue  # whatever it was set aside for, it is not for training
         else:
             digest = hashlib.sha256((row.group or row.path).encode()).digest()
             name = "val" if digest[0] < 256 * _VALIDATION_SHARE else "train"

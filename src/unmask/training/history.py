@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -35,7 +36,7 @@ class History(pl.Callback):
         row["seconds"] = f"{time.monotonic() - self._started:.1f}"
         self._write([*read_history(self._path), row])
         if not trainer.progress_bar_callback:
-            print(" ".join(f"{name}={value}" for name, value in row.items()), flush=True)
+            print(" ".join(f"{name}={value}" for name, value in row.items()), file=sys.stderr, flush=True)
 
     def _write(self, rows: list[dict[str, Any]]) -> None:
         temporary = self._path.with_suffix(".partial")

@@ -1,0 +1,269 @@
+"""Writes the figures of ``benchmarks/results/*.json`` into README.md and docs/*.md.
+
+    python benchmarks/render.py
+    python benchmarks/render.py --check     # change nothing; exit 1 when a file would change
+
+What stands between ``<!-- results:NAME -->`` and ``<!-- /results -->`` is replaced by Markdown made from
+``results/NAME.json``; NAME is default-detector, speed or face-finder. Results of cut-down runs are refused.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import sys
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+_ROOT = Path(__file__).resolve().parent.parent
+_OPENING = re.compile(r"<!-- results:(?P<name>\S+) -->")
+_BLOCK = re.compile(r"(?P<opening><!-- results:(?P<name>\S+) -->\n)(?P<body>.*?)(?P<closing><!-- /results -->)", re.S)
+
+Result = dict[str, Any]
+
+
+class RenderError(Exception):
+    """A block that cannot be filled."""
+
+
+def documents(root: Path = _ROOT) -> list[Path]:
+    """README.md and docs/*.md, those that exist."""
+    return [path for path in (root / "README.md", *sorted((root / "docs").glob("*.md"))) if path.is_file()]
+
+
+def replace_blocks(text: str, read: Callable[[str], Result]) -> str:
+    """The text with every marked block rendered anew.
+
+    Args:
+        text: Markdown.
+        read: the result of a name.
+
+    Raises:
+        RenderError: an unknown name, a cut-down run, or a block that is not closed.
+    """
+
+    def fill(match: re.Match[str]) -> str:
+        if _OPENING.search(match["body"]):
+            raise RenderError(f"the block results:{match['name']} is not closed")
+        return f"{match['opening']}{render(match['name'], read(match['name']))}\n{match['closing']}"
+
+    filled, count = _BLOCK.subn(fill, text)
+    if count != len(_OPENING.findall(text)):
+        raise RenderError("a results block is not closed, or text follows its opening mark")
+    return filled
+
+
+def render(name: str, result: Result) -> str:
+    """One result as Markdown.
+
+    Raises:
+        RenderError: an unknown name, or a cut-down run.
+    """
+    if name not in _RENDERERS:
+        raise RenderError(f"there is no results:{name}; known are {', '.join(_RENDERERS)}")
+    if result["run"]["smoke"]:
+        raise RenderError(f"the result {name} is of a cut-down run")
+    return "\n\n".join([*_RENDERERS[name](result), _footer(result["run"])])
+
+
+def main() -> int:
+    """Write or check the documents; the exit code."""
+    parser = argparse.ArgumentParser(
+        description=(__doc__ or "").partition("\n")[0], epilog="Blocks: <!-- results:NAME --> ... <!-- /results -->"
+    )
+    parser.add_argument("--check", action="store_true", help="change nothing; exit 1 when a file would change")
+    parser.add_argument("--root", type=Path, default=_ROOT, help="folder of README.md, docs and benchmarks")
+    arguments = parser.parse_args()
+    try:
+        changed = {path: text for path, text in _rendered(arguments.root) if text != path.read_text(encoding="utf-8")}
+    except RenderError as error:
+        print(f"render: {error}", file=sys.stderr)
+        return 1
+    for path, text in changed.items():
+        print(f"{path.relative_to(arguments.root)} {'would change' if arguments.check else 'written'}")
+        if not arguments.check:
+            path.write_text(text, encoding="utf-8")
+    return 1 if arguments.check and changed else 0
+
+
+def _rendered(root: Path) -> Iterable[tuple[Path, str]]:
+    def read(name: str) -> Result:
+        path = root / "benchmarks" / "results" / f"{name}.json"
+        try:
+            content: Result = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise RenderError(f"results:{name}: {path.name} cannot be read ({type(error).__name__})") from None
+        return content
+
+    for path in documents(root):
+        try:
+            yield path, replace_blocks(path.read_text(encoding="utf-8"), read)
+        except RenderError as error:
+            raise RenderError(f"{path.relative_to(root)}: {error}") from None
+
+
+def _default_detector(result: Result) -> list[str]:
+    overall, detector = result["overall"], result["detector"]
+    baseline, threshold = overall["majority_baseline"], detector["threshold"]
+    worst = {label: _worst_source(result["by_source"], label) for label in ("fake", "real")}
+    unseen = sorted(f"{row['source']} ({row['label']})" for row in result["by_source"] if not row["seen"])
+    headline = (
+        f"**AUC {_area(overall['auc'])}** on {overall['n']:,} pictures of the {result['split']} split "
+        f"({overall['n_real']:,} real, {overall['n_fake']:,} fake), where always answering “{baseline['answer']}” has "
+        f"AUC 0.5, balanced accuracy {_percent(baseline['balanced_accuracy'])} and accuracy "
+        f"{_percent(baseline['accuracy'])}. Worst sources: of the fakes of {worst['fake']['source']} "
+        f"{_share(worst['fake']['recall'])} are found (n = {worst['fake']['recall']['n']}), of the real pictures of "
+        f"{worst['real']['source']} {_share(worst['real']['recall'])} are called real "
+        f"(n = {worst['real']['recall']['n']})."
+    )
+    at_threshold = (
+        f"At the shipped threshold (`{threshold['name']}`, {threshold['fake_probability']:.3f}): balanced accuracy "
+        f"{_share(overall['balanced_accuracy'])}, accuracy {_share(overall['accuracy'])}; "
+        f"{_share(overall['real_recall'])} of the real pictures are called real, {_share(overall['fake_recall'])} of "
+        "the fakes fake."
+    )
+    calibration, outside = overall["calibration"], overall["accuracy_outside_uncertain"]
+    certainty = (
+        f"{_share(overall['uncertain'])} of the verdicts are flagged uncertain"
+        + (f"; of the others {_share(outside)} are right" if outside["n"] else "")
+        + f". Calibration error {calibration['ece']:.3f} ({calibration['ece_method']}), Brier score "
+        f"{calibration['brier']:.3f}. A face was found in {_share(overall['face_found'])} of the pictures; "
+        f"{len(result['failures'])} could not be read."
+    )
+    seen = (
+        f"Training saw no pictures of: {', '.join(unseen)}."
+        if unseen
+        else "Training saw other pictures of every source here: this says nothing about sources that it never saw."
+    )
+    bootstrap = result["bootstrap"]
+    how = (
+        f"In brackets: 95 % intervals, of AUC and balanced accuracy by drawing whole groups ({bootstrap['draws']:,} "
+        "draws), of shares after Wilson. AUC is against all real pictures of the split; *within* is against the real "
+        "pictures of the same source."
+    )
+    by_source = _table(
+        ("source", "label", "pictures", "seen in training", "called right", "AUC", "AUC within"),
+        (
+            (
+                row["source"],
+                row["label"],
+                row["recall"]["n"],
+                "yes" if row["seen"] else "no",
+                _share(row["recall"]),
+                _area(row["auc"]),
+                _area(row["auc_within_source"]),
+            )
+            for row in result["by_source"]
+        ),
+    )
+    by_kind = _table(
+        ("kind of fake", "pictures", "called fake", "AUC"),
+        ((row["kind"], row["recall"]["n"], _share(row["recall"]), _area(row["auc"])) for row in result["by_kind"]),
+    )
+    return [headline, at_threshold, certainty, f"{seen} {how}", by_source, by_kind]
+
+
+def _worst_source(rows: list[Result], label: str) -> Result:
+    """The source of that label with the smallest share called right."""
+    worst: Result = min((row for row in rows if row["label"] == label), key=lambda row: float(row["recall"]["value"]))
+    return worst
+
+
+def _speed(result: Result) -> list[str]:
+    cold, folder, large, help_ = (result[name] for name in ("cold", "folder", "large", "help"))
+    headline = (
+        f"**One picture in a new process: {cold['unmask']['median_s']:.2f} s**, median of {cold['unmask']['runs']} "
+        f"(the peer: {cold['peer']['median_s']:.2f} s, {cold['ratio']:.1f} times that). `unmask --help`: "
+        f"{help_['median_s']:.2f} s."
+    )
+    peer = f"The peer: {result['peer']}. Pictures: {result['pictures']}."
+
+    def time(figures: Result) -> str:
+        return f"{figures['median_s']:.2f} s ({figures['min_s']:.2f}–{figures['max_s']:.2f})"
+
+    def rate(figures: Result) -> str:
+        return f"{figures['pictures_per_s']:.1f} pictures/s"
+
+    def memory(figures: Result) -> str:
+        return f"{figures['peak_rss_mib']:,.0f} MiB"
+
+    def line(what: str, part: Result, show: Callable[[Result], str]) -> tuple[str, ...]:
+        return what, show(part["unmask"]), show(part["peer"])
+
+    folder_name, large_name = (f"{part['pictures']:,} pictures" for part in (folder, large))
+    rows = (
+        (*line("one picture, cold: median (range)", cold, time), f"{cold['ratio']:.1f} ×"),
+        (*line("one picture: peak memory", cold, memory), _times_less(cold)),
+        (*line(f"{folder_name}: median of {folder['unmask']['runs']}", folder, rate), f"{folder['ratio']:.1f} ×"),
+        (*line(f"{folder_name}: peak memory", folder, memory), _times_less(folder)),
+        (*line(f"{large_name}: one run", large, rate), f"{large['ratio']:.1f} ×"),
+        (*line(f"{large_name}: peak memory", large, memory), _times_less(large)),
+    )
+    return [headline, peer, _table(("", "unmask", "peer", "in unmask's favour"), rows)]
+
+
+def _times_less(part: Result) -> str:
+    return f"{part['peer']['peak_rss_mib'] / part['unmask']['peak_rss_mib']:.1f} ×"
+
+
+def _face_finder(result: Result) -> list[str]:
+    titles = {"plain": "BlazeFace, one view", "shipped": "BlazeFace, shipped cascade", "centerface": "CenterFace"}
+    finders: dict[str, Result] = result["finders"]
+    shipped = finders["shipped"]
+    false_faces = shipped["face_free"]
+    headline = (
+        f"**The shipped cascade finds a face in {_share(shipped['all'])} of {shipped['all']['n']:,} pictures**, all of "
+        f"which show one, in {shipped['median_ms']:.1f} ms (median, one thread). In {false_faces['pictures']} pictures "
+        f"without a face it saw {false_faces['faces']}."
+    )
+    sources = [("all", {name: finder["all"] for name, finder in finders.items()})] + [
+        (source, {name: finder["by_source"][source] for name, finder in finders.items()})
+        for source in shipped["by_source"]
+    ]
+    rows: list[tuple[Any, ...]] = [
+        (source, shares["shipped"]["n"], *(_share(shares[name]) for name in finders)) for source, shares in sources
+    ]
+    rows.append(("ms a picture: median", "", *(f"{finder['median_ms']:.1f}" for finder in finders.values())))
+    rows.append(("ms a picture: mean", "", *(f"{finder['mean_ms']:.1f}" for finder in finders.values())))
+    false_row = (f"{finder['face_free']['faces']}" for finder in finders.values())
+    rows.append(("false faces, pictures without a face", false_faces["pictures"], *false_row))
+    table = _table(("source", "pictures", *(titles[name] for name in finders)), rows)
+    return [headline, "Share of pictures with a face, in brackets its 95 % Wilson interval.", table]
+
+
+_RENDERERS: dict[str, Callable[[Result], list[str]]] = {
+    "default-detector": _default_detector,
+    "speed": _speed,
+    "face-finder": _face_finder,
+}
+
+
+def _footer(run: Result) -> str:
+    packages = ", ".join(f"{name} {version}" for name, version in run["packages"].items())
+    return (
+        f"<sub>{run['date']}, {run['cpu']}, {run['cores']} cores, Python {run['python']}, {packages}, bundle "
+        f"{run['bundle_sha256'][:12]}: `{run['command']}`</sub>"
+    )
+
+
+def _table(header: tuple[str, ...], rows: Iterable[tuple[Any, ...]]) -> str:
+    lines = [header, tuple("---" for _ in header), *rows]
+    return "\n".join("| " + " | ".join(str(cell).replace("|", "\\|") for cell in line) + " |" for line in lines)
+
+
+def _percent(value: float) -> str:
+    return f"{100 * value:.1f} %"
+
+
+def _share(figure: Result) -> str:
+    return f"{_percent(figure['value'])} ({100 * figure['low']:.1f}–{100 * figure['high']:.1f})"
+
+
+def _area(figure: Result | None) -> str:
+    return "" if figure is None else f"{figure['value']:.3f} ({figure['low']:.3f}–{figure['high']:.3f})"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,205 @@
+"""``unmask data audit``: what is wrong with a set of pictures, before a network learns it."""
+
+from __future__ import annotations
+
+import json
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from unmask.data.audit.run import Audit
+
+EXAMPLE = """Examples:
+
+  unmask data audit faces/manifest.csv
+
+  unmask data audit faces/manifest.csv --common --out audit/ --clusters copies.csv
+
+  unmask data audit faces/ --json --fail-on error > audit.json
+"""
+
+_STYLES = {"error": "bold red", "warning": "bold yellow", "info": "bold cyan"}
+_SHOWN_MEASURES = ("width", "height", "bytes_per_pixel", "jpeg_quality", "brightness", "sharpness", "saturation")
+_SHOWN_ITEMS = 3
+
+
+class FailOn(StrEnum):
+    """From which severity on findings make the command fail."""
+
+    info = "info"
+    warning = "warning"
+    error = "error"
+
+
+def audit(
+    manifest: Annotated[
+        Path, typer.Argument(help="CSV or Parquet table of pictures, or a folder with real/ and fake/ in it.")
+    ],
+    root: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="What paths in the manifest are relative to.")
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR", help="Write audit.json, audit.html, and facts.jsonl, from which a stopped audit goes on."
+        ),
+    ] = None,
+    clusters: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Write path,cluster of all copies, for unmask data split --duplicates."),
+    ] = None,
+    common: Annotated[
+        bool,
+        typer.Option("--common/--raw", help="Probe again after the face crop and re-encoding (three times the work)."),
+    ] = False,
+    probes: Annotated[bool, typer.Option("--probes/--no-probes", help="Run the shortcut probes.")] = True,
+    thumbnails: Annotated[
+        bool, typer.Option("--thumbnails/--no-thumbnails", help="Put pictures of the findings into audit.html.")
+    ] = True,
+    max_distance: Annotated[
+        int, typer.Option(min=0, max=64, help="Bits of 256 in which near-duplicates' hashes may differ.")
+    ] = 28,
+    fail_on: Annotated[
+        FailOn | None, typer.Option(help="Exit with 4 on a finding of this severity or a graver one.")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Of the probes and their intervals.")] = 0,
+    workers: Annotated[int | None, typer.Option(min=1, help="Threads; by default one a CPU.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Report as one JSON object.")] = False,
+) -> None:
+    """Look for what would make figures from a set of pictures wrong or flattering.
+
+    Shortcuts (what tells the labels apart without a face), copies across splits and labels, groups that cross splits,
+    sources of one label, labels that contradict each other, files that cannot be read.
+
+    Exit codes: 0 audited, 1 some picture could not be read, 2 wrong call, 3 a missing extra, 4 --fail-on.
+    """
+    from unmask.cli.extras import need
+    from unmask.data.audit.run import audit as run_audit
+    from unmask.data.audit.run import write_clusters
+    from unmask.data.manifest import Manifest
+    from unmask.errors import UsageError
+    from unmask.progress import progress_bar
+
+    # Before the work, not after it.
+    if probes:
+        need("train", "The shortcut probe (or leave it out with --no-probes)", "sklearn")
+    if out is not None:
+        need("train", "The HTML page of --out", "jinja2")
+        out.mkdir(parents=True, exist_ok=True)
+    if clusters is not None and clusters.suffix.lower() not in (".csv", ".parquet"):
+        raise UsageError("unsupported_format", f"{clusters}: clusters are written as .csv or .parquet")
+    table = Manifest.from_folders(manifest) if manifest.is_dir() else Manifest.open(manifest, root)
+    total = sum(1 for _ in table)
+    with progress_bar("pictures", total) as advance:
+        result = run_audit(
+            table,
+            probes=probes,
+            common=common,
+            max_distance=max_distance,
+            seed=seed,
+            store=out / "facts.jsonl" if out is not None else None,
+            workers=workers,
+            progress=advance,
+        )
+    if out is not None:
+        from unmask.data.audit.page import write_report
+
+        write_report(result, out, thumbnails=thumbnails)
+    if clusters is not None:
+        write_clusters(result, clusters)
+    if as_json:
+        print(json.dumps(result.to_json(), allow_nan=False))
+    else:
+        _print(result)
+        if out is not None:
+            print(f"More in {out / 'audit.html'}")
+    if fail_on is not None and result.fails(fail_on.value):
+        raise typer.Exit(4)
+    if result.pictures.errors:
+        raise typer.Exit(1)
+
+
+audit.__doc__ = f"{audit.__doc__}\n\n{EXAMPLE}"
+
+
+def _print(result: Audit) -> None:
+    """Tables for people."""
+    from rich.console import Console
+    from rich.text import Text
+
+    console = Console(highlight=False, markup=False)
+    pictures = result.pictures
+    fakes = int(pictures.is_fake.sum())
+    groups = len(set(pictures.columns["group"]) - {""})
+    heading = f"{len(pictures)} pictures: {len(pictures) - fakes} real, {fakes} fake; {groups} groups"
+    console.print(Text(heading, style="bold"))
+    _print_measures(console, result)
+    _print_probes(console, result)
+    console.print()
+    for finding in result.findings:
+        line = Text(f"{finding.severity:<8}", style=_STYLES[finding.severity])
+        line.append(f"{finding.code}: ", style="bold default")
+        line.append(_printable(finding.message), style="not bold default")
+        console.print(line)
+        for item in finding.items[:_SHOWN_ITEMS] if finding.of != "facts" else ():
+            console.print(Text(_printable(f"          {'  '.join(item)}"), style="dim"), soft_wrap=True)
+        if finding.of != "facts" and finding.total > _SHOWN_ITEMS:
+            console.print(Text(f"          ... {finding.total} in all", style="dim"))
+        console.print(Text(f"          {finding.advice}", style="italic"))
+    if not result.findings:
+        console.print("Nothing of what the audit looks for was found.")
+
+
+def _print_measures(console: Console, result: Audit) -> None:
+    from rich.table import Table
+
+    from unmask.data.audit.summary import facts_by_class
+
+    facts = facts_by_class(result.pictures)
+    table = Table("measure", "real median", "5 % to 95 %", "fake median", "5 % to 95 %", "AUC alone", box=None)
+    for name in _SHOWN_MEASURES:
+        measure = facts["measures"][name]
+        cells = []
+        for label in ("real", "fake"):
+            spread = measure[label]
+            known = spread["n"] > 0
+            cells += [
+                f"{spread['median']:.4g}" if known else "-",
+                f"{spread['p5']:.4g} to {spread['p95']:.4g}" if known else "-",
+            ]
+        table.add_row(name, *cells, "-" if measure["auc"] is None else f"{measure['auc']:.3f}")
+    for name, by_label in facts["names"].items():
+        cells = []
+        for label in ("real", "fake"):
+            cells += [", ".join(f"{value} {share:.0%}" for value, share in list(by_label[label].items())[:2]), ""]
+        table.add_row(name, *cells, "")
+    console.print(table)
+
+
+def _print_probes(console: Console, result: Audit) -> None:
+    from rich.table import Table
+
+    if not result.probes:
+        return
+    table = Table("probe", "AUC", "95 % interval", "gives it away", "within sources", box=None)
+    for probe in result.probes:
+        found = probe.overall
+        table.add_row(
+            probe.reading,
+            f"{found.auc:.3f}",
+            f"{found.low:.3f} to {found.high:.3f}",
+            ", ".join(f"{item.about} {item.drop:.3f}" for item in probe.giveaways[:3] if item.drop > 0),
+            _printable(", ".join(f"{source} {inside.auc:.3f}" for source, inside in list(probe.within.items())[:5])),
+        )
+    console.print()
+    console.print(table)
+
+
+def _printable(text: str) -> str:
+    """A text that cannot steer the terminal: control characters are shown escaped."""
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)

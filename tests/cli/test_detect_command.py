@@ -1,0 +1,475 @@
+"""``unmask detect`` as people and programs call it: what it takes, prints, writes and exits with."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import shutil
+import socket
+import struct
+import subprocess
+import sys
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from unmask.cli import main
+
+TIMEOUT = 120  # seconds; for what would otherwise hang
+
+
+class Ran(NamedTuple):
+    code: int
+    out: str
+    err: str
+
+    @property
+    def lines(self) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in self.out.splitlines()]
+
+    @property
+    def paths(self) -> list[str]:
+        return [line["path"] for line in self.lines]
+
+
+Unmask = Callable[..., Ran]
+
+
+@pytest.fixture
+def unmask(tiny_bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: Any) -> Unmask:
+    """Runs ``unmask detect`` with the tiny bundle in this process, in the test's folder."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments: str, stdin: bytes = b"", model: Path = tiny_bundle) -> Ran:
+        monkeypatch.setattr(sys, "argv", ["unmask", "detect", *arguments, "--model", str(model)])
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin)))
+        capfd.readouterr()
+        with pytest.raises(SystemExit) as caught:
+            main()
+        out, err = capfd.readouterr()
+        assert "Traceback" not in err
+        return Ran(int(caught.value.code or 0), out, err)
+
+    return run
+
+
+def process(*arguments: str | bytes, cwd: Path, stdin: bytes = b"", **environment: str) -> Ran:
+    """``python -m unmask`` as a process of its own."""
+    done = subprocess.run(
+        [sys.executable, "-m", "unmask", *arguments],
+        cwd=cwd,
+        input=stdin,
+        capture_output=True,
+        timeout=TIMEOUT,
+        env={**os.environ, **environment},
+        check=False,
+    )
+    err = done.stderr.decode()
+    assert "Traceback" not in err
+    return Ran(done.returncode, done.stdout.decode(), err)
+
+
+def picture(path: Path, grey: int = 144, side: int = 32) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new("RGB", (side, side), (grey, grey, grey)).save(path, "PNG")
+    return path
+
+
+# --- hostile inputs ----------------------------------------------------------------------------------------
+
+
+def png_of(width: int, height: int) -> bytes:
+    """A PNG whose header announces pixels that are not there."""
+
+    def chunk(name: bytes, payload: bytes) -> bytes:
+        return struct.pack(">I", len(payload)) + name + payload + struct.pack(">I", zlib.crc32(name + payload))
+
+    header = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0))
+    return b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", zlib.compress(bytes(1000))) + chunk(b"IEND", b"")
+
+
+def jpeg(**options: Any) -> bytes:
+    noise = np.random.default_rng(1).integers(0, 256, (64, 64, 3), np.uint8)
+    buffer = io.BytesIO()
+    Image.fromarray(noise).save(buffer, "JPEG", **options)
+    return buffer.getvalue()
+
+
+def bind_socket(path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(path.name)  # a socket's path may not be long, so from within its folder
+
+
+def writes(content: bytes) -> Callable[[Path], object]:
+    return lambda path: path.write_bytes(content)
+
+
+def unreadable(path: Path) -> None:
+    path.write_bytes(jpeg())
+    path.chmod(0)
+
+
+HOSTILE: dict[str, tuple[Callable[[Path], object], str]] = {
+    "missing.jpg": (lambda path: None, "not_found"),
+    "empty.jpg": (writes(b""), "empty"),
+    "truncated.jpg": (writes(jpeg()[:900]), "truncated"),
+    "text.jpg": (writes(b"this is a text, whatever its name says\n"), "unsupported_format"),
+    "page.jpg": (writes(b"<html><script>alert(1)</script></html>"), "unsupported_format"),
+    "bomb.png": (writes(png_of(20_000, 20_000)), "too_many_pixels"),
+    "strip.png": (writes(png_of(100_000, 20)), "side_too_long"),
+    "tiny.png": (writes(png_of(1, 1)), "too_small"),
+    "icc.jpg": (writes(jpeg(icc_profile=b"no profile at all" * 10)), "bad_icc_profile"),
+    "exif.jpg": (writes(jpeg(exif=b"Exif\0\0no TIFF structure at all")), "bad_exif"),
+    "folder.jpg": (Path.mkdir, "is_directory"),
+    "socket.jpg": (bind_socket, "not_a_file"),
+    "fifo.jpg": (os.mkfifo, "not_a_file"),
+    "device.jpg": (lambda path: path.symlink_to("/dev/zero"), "not_a_file"),
+    "loop.jpg": (lambda path: path.symlink_to(path.name), "read_error"),
+    "x" * 5000 + ".jpg": (lambda path: None, "read_error"),
+    "locked.jpg": (unreadable, "permission_denied"),
+}
+IS_ROOT = hasattr(os, "geteuid") and os.geteuid() == 0
+
+
+@pytest.fixture(scope="module")
+def hostile_run(tiny_bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Ran:
+    """One process over all hostile inputs, as a list on standard input, and one good picture at the end."""
+    folder = tmp_path_factory.mktemp("hostile")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        for name, (make, _) in HOSTILE.items():
+            make(folder / name)
+    picture(folder / "good.png")
+    names = "\n".join([*HOSTILE, "good.png"])
+    return process("detect", "-", "--json", "--model", str(tiny_bundle), cwd=folder, stdin=names.encode())
+
+
+@pytest.mark.parametrize("name", HOSTILE, ids=lambda name: name[:20])
+def test_a_hostile_input_is_one_line_with_a_code(name: str, hostile_run: Ran) -> None:
+    if name == "locked.jpg" and IS_ROOT:
+        pytest.skip("root may read everything")
+    line = hostile_run.lines[list(HOSTILE).index(name)]
+    assert line["path"] == name
+    assert line["result"] is None
+    assert line["error"]["code"] == HOSTILE[name][1]
+    assert line["error"]["message"].endswith(".")
+
+
+def test_hostile_inputs_do_not_stop_the_run(hostile_run: Ran) -> None:
+    assert hostile_run.code == 1
+    assert hostile_run.paths == [*HOSTILE, "good.png"]
+    assert hostile_run.lines[-1]["result"] == "FAKE"
+    assert hostile_run.err == ""
+
+
+def test_hostile_inputs_as_arguments(unmask: Unmask, tmp_path: Path) -> None:
+    """As arguments a folder means what is in it; the rest is as in a list."""
+    names = [name for name in HOSTILE if name not in ("folder.jpg", "locked.jpg")]
+    for name in names:
+        HOSTILE[name][0](tmp_path / name)
+    ran = unmask(*names, "--json")
+    assert ran.code == 1
+    assert [(line["path"], line["error"]["code"]) for line in ran.lines] == [(name, HOSTILE[name][1]) for name in names]
+
+
+# --- broken bundles ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("damage", "words"),
+    [
+        pytest.param(lambda b: (b / "model.onnx").write_bytes(b"x"), "does not have the hash", id="wrong hash"),
+        pytest.param(lambda b: (b / "bundle.json").unlink(), "bundle.json cannot be read", id="missing file"),
+        pytest.param(lambda b: shutil.rmtree(b), "There is no bundle at", id="no bundle"),
+    ],
+)
+def test_a_broken_bundle_is_one_line_and_exit_3(
+    damage: Callable[[Path], object], words: str, unmask: Unmask, tiny_bundle: Path, tmp_path: Path
+) -> None:
+    bundle = Path(shutil.copytree(tiny_bundle, tmp_path / "bundle"))
+    damage(bundle)
+    ran = unmask(str(picture(tmp_path / "a.png")), "--json", model=bundle)
+    assert (ran.code, ran.out) == (3, "")
+    assert ran.err.startswith("unmask: ")
+    assert ran.err.count("\n") == 1
+    assert words in ran.err
+
+
+# --- paths -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "a b.png",
+        " leading.png",
+        "trailing.png ",
+        "ünïcödé 写真.png",
+        "-dash.png",
+        "star*[1].png",
+        "new\nline.png",
+        "~.png",
+    ],
+)
+def test_the_path_is_exactly_the_one_given(name: str, unmask: Unmask, tmp_path: Path) -> None:
+    picture(tmp_path / name)
+    ran = unmask("--json", "--", name) if name.startswith("-") else unmask(name, "--json")
+    # Under "--" the helper's --model would be a path too, so such a name goes through standard input below.
+    if not name.startswith("-"):
+        assert (ran.code, ran.paths) == (0, [name])
+    if "\n" not in name:
+        listed = unmask("-", "--json", stdin=f"{name}\n".encode())
+        assert (listed.code, listed.paths) == (0, [name])
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere names are text")
+def test_a_path_that_is_no_text(unmask: Unmask, tiny_bundle: Path, tmp_path: Path) -> None:
+    name = b"caf\xe9.png"
+    picture(tmp_path / "x").rename(os.fsdecode(os.fsencode(tmp_path) + b"/" + name))
+    ran = process("detect", name, "-", "--json", "--model", str(tiny_bundle), cwd=tmp_path, stdin=name + b"\n")
+    assert (ran.code, ran.err) == (0, "")
+    assert [os.fsencode(path) for path in ran.paths] == [name, name]
+    for form in ((), ("--csv",)):
+        ran = unmask(os.fsdecode(name), *form, "--evidence", "seen")
+        assert ran.code == 0
+        assert r"caf\udce9.png" in ran.out
+    assert len(list((tmp_path / "seen").iterdir())) == 1
+
+
+def test_names_beyond_the_terminals_letters(tiny_bundle: Path, tmp_path: Path) -> None:
+    picture(tmp_path / "写真.png")
+    arguments = ("detect", "写真.png", "--csv", "--model", str(tiny_bundle))
+    ran = process(*arguments, cwd=tmp_path, PYTHONIOENCODING="latin-1")
+    assert ran.code == 0
+    assert r"\u5199\u771f.png" in ran.out
+
+
+def make_tree(folder: Path) -> None:
+    for name in ("b.png", "a.PNG", "sub/c.png", "sub/deep/d.png", ".hidden.png", ".secret/e.png"):
+        picture(folder / name)
+    (folder / "notes.txt").write_text("no picture")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        pytest.param(["p"], ["p/a.PNG", "p/b.png"], id="a folder, sorted, by suffix, without hidden files"),
+        pytest.param(["p/"], ["p/a.PNG", "p/b.png"], id="a folder with a slash"),
+        pytest.param(
+            ["p", "--recursive"], ["p/a.PNG", "p/b.png", "p/sub/c.png", "p/sub/deep/d.png"], id="and those below"
+        ),
+        pytest.param(["p/*.png"], ["p/b.png"], id="a glob"),
+        pytest.param(["p/**/*.png", "-r"], ["p/b.png", "p/sub/c.png", "p/sub/deep/d.png"], id="a glob through folders"),
+        pytest.param(["p/b.png", "p/a.PNG", "p/b.png"], ["p/b.png", "p/a.PNG", "p/b.png"], id="the order given, twice"),
+        pytest.param(["p/sub", "-", "p/a.PNG"], ["p/sub/c.png", "p/b.png", "p/a.PNG"], id="a list in between"),
+    ],
+)
+def test_what_is_looked_at(arguments: list[str], expected: list[str], unmask: Unmask, tmp_path: Path) -> None:
+    make_tree(tmp_path / "p")
+    ran = unmask(*arguments, "--json", stdin=b"p/b.png\n")
+    assert (ran.code, ran.paths) == (0, expected)
+
+
+def test_a_folder_that_may_not_be_listed(unmask: Unmask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    make_tree(tmp_path / "p")
+    real_scandir = os.scandir
+
+    def scandir(folder: str) -> Any:
+        if folder == "p/sub":
+            raise PermissionError(13, "Permission denied")
+        return real_scandir(folder)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    ran = unmask("p", "-r", "--json")
+    assert (ran.code, ran.paths) == (1, ["p/a.PNG", "p/b.png", "p/sub"])
+    assert ran.lines[-1]["error"]["code"] == "is_directory"
+
+
+def test_lists_with_line_ends_of_windows_and_blank_lines(unmask: Unmask, tmp_path: Path) -> None:
+    picture(tmp_path / "a.png")
+    picture(tmp_path / "b.png")
+    assert unmask("-", "--json", stdin=b"a.png\r\n\r\n\nb.png").paths == ["a.png", "b.png"]
+
+
+def test_a_literal_name_is_never_a_glob(unmask: Unmask, tmp_path: Path) -> None:
+    picture(tmp_path / "a[1].png")
+    picture(tmp_path / "a1.png")
+    assert unmask("a[1].png", "--json").paths == ["a[1].png"]
+
+
+def test_a_glob_without_a_match_is_reported(unmask: Unmask) -> None:
+    ran = unmask("*.png", "--json")
+    assert (ran.code, ran.paths) == (1, ["*.png"])
+
+
+def test_the_order_is_the_same_for_any_workers(unmask: Unmask, tmp_path: Path) -> None:
+    for index in range(8):
+        picture(tmp_path / "p" / f"{index}.png", 100 + 9 * index, side=[16, 300][index % 2])
+
+    def answers(workers: str) -> list[dict[str, Any]]:
+        return [{**line, "ms": 0} for line in unmask("p", "--json", "--workers", workers).lines]
+
+    assert answers("1") == answers("4")
+    assert [line["path"] for line in answers("4")] == [f"p/{index}.png" for index in range(8)]
+
+
+# --- forms of output ---------------------------------------------------------------------------------------
+
+
+def test_csv(unmask: Unmask, tmp_path: Path) -> None:
+    picture(tmp_path / 'a, "b".png')
+    picture(tmp_path / "=cmd.png", 100)
+    ran = unmask('a, "b".png', "=cmd.png", "missing.png", "--csv")
+    assert ran.code == 1
+    rows = list(csv.DictReader(io.StringIO(ran.out)))
+    assert [row["path"] for row in rows] == ['a, "b".png', "'=cmd.png", "missing.png"]
+    assert [row["result"] for row in rows] == ["FAKE", "REAL", ""]
+    assert [row["error"] for row in rows] == ["", "", "not_found"]
+    assert float(rows[0]["fake_probability"]) == pytest.approx(0.731059)  # a logit of 1
+    assert rows[0]["model"] == "tiny@1"
+
+
+def test_the_table_for_people(unmask: Unmask, tmp_path: Path) -> None:
+    picture(tmp_path / "a.png")
+    picture(tmp_path / "b\x1b[31m.png", 100)
+    ran = unmask("a.png", "b\x1b[31m.png", "missing.png")
+    assert ran.code == 1
+    assert "FAKE" in ran.out
+    assert "73.1 %" in ran.out
+    assert "no face found" in ran.out
+    assert "There is no such file." in ran.out
+    assert "1 REAL, 1 FAKE, 2 uncertain, 1 failed" in ran.out
+    assert "FAKE from a probability of 0.500, which called 5 % of known real pictures fake" in ran.out
+    assert "\x1b" not in ran.out  # a name cannot steer the terminal
+    assert r"b\x1b[31m.png" in ran.out
+
+
+def test_json_and_csv_exclude_each_other(unmask: Unmask, tmp_path: Path) -> None:
+    picture(tmp_path / "a.png")
+    assert unmask("a.png", "--json", "--csv").code == 2
+
+
+# --- thresholds and exit codes -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "result"),
+    [
+        pytest.param([], 0, "FAKE", id="a fake is no failure"),
+        pytest.param(["--fail-on", "fake"], 4, "FAKE", id="unless asked for"),
+        pytest.param(["--fail-on", "fake", "--threshold", "0"], 4, "FAKE", id="everything is fake"),
+        pytest.param(["--fail-on", "fake", "--threshold", "1"], 0, "REAL", id="nothing is"),
+        pytest.param(["--fail-on", "fake", "--threshold", "fpr_1"], 0, "REAL", id="a threshold by name"),
+    ],
+)
+def test_exit_codes(arguments: list[str], code: int, result: str, unmask: Unmask, tmp_path: Path) -> None:
+    picture(tmp_path / "a.png")
+    ran = unmask("a.png", "--json", *arguments)
+    assert (ran.code, ran.lines[0]["result"]) == (code, result)
+
+
+def test_a_fake_outweighs_a_failure(unmask: Unmask, tmp_path: Path) -> None:
+    picture(tmp_path / "a.png")
+    assert unmask("missing.png", "a.png", "--json", "--fail-on", "fake").code == 4
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        pytest.param(["a.png", "--threshold", "1.5"], id="a threshold over 1"),
+        pytest.param(["a.png", "--threshold", "fpr_7"], id="no such threshold"),
+        pytest.param(["a.png", "--threshold", "nan"], id="a threshold that is no number"),
+        pytest.param(["a.png", "--fail-on", "real"], id="no such class"),
+        pytest.param(["a.png", "--workers", "0"], id="no worker"),
+        pytest.param(["a.png", "--evidence", "a.png"], id="evidence into a file"),
+        pytest.param(["a.png", "--wat"], id="no such option"),
+        pytest.param([], id="no path"),
+        pytest.param(["empty"], id="a folder without pictures"),
+        pytest.param(["-"], id="an empty list"),
+    ],
+)
+def test_wrong_calls_exit_with_2(arguments: list[str], unmask: Unmask, tmp_path: Path) -> None:
+    picture(tmp_path / "a.png")
+    (tmp_path / "empty").mkdir()
+    ran = unmask(*arguments)
+    assert ran.code == 2
+    assert ran.err
+
+
+# --- evidence ----------------------------------------------------------------------------------------------
+
+
+def test_evidence_of_pictures_of_one_name(unmask: Unmask, tmp_path: Path, astronaut: Image.Image) -> None:
+    for folder, side in (("one", 40), ("two", 50)):
+        picture(tmp_path / folder / "same.png", side=side)
+    astronaut.save(tmp_path / "face.jpg")
+    before = sorted(tmp_path.rglob("*"))
+    ran = unmask("one", "two", "face.jpg", "missing.png", "--json", "--evidence", "out/evidence")
+    assert ran.code == 1
+    written = sorted((tmp_path / "out/evidence").iterdir())
+    assert len(written) == 3
+    sizes = []
+    for path in written:
+        assert path.name.endswith(".evidence.png")
+        with Image.open(path) as image:
+            sizes.append(image.size)
+    assert sorted(sizes) == [(40, 40), (50, 50), (512, 512)]
+    # Nothing is written outside the folder that was given.
+    assert sorted({*tmp_path.rglob("*")} - {*written, tmp_path / "out", tmp_path / "out/evidence"}) == before
+
+
+def test_evidence_of_a_picture_with_a_long_name(unmask: Unmask, tmp_path: Path) -> None:
+    name = "写" * 80 + ".png"  # 244 bytes of the 255 that there may be
+    picture(tmp_path / name)
+    assert unmask(name, "--json", "--evidence", "e").code == 0
+    assert len(list((tmp_path / "e").iterdir())) == 1
+
+
+# --- the process -------------------------------------------------------------------------------------------
+
+
+def test_detect_imports_nothing_heavy(tiny_bundle: Path, tmp_path: Path) -> None:
+    picture(tmp_path / "a.png")
+    code = f"""
+import sys
+sys.argv = ["unmask", "detect", "a.png", "--json", "--evidence", "e", "--model", {str(tiny_bundle)!r}]
+from unmask.cli import main
+try:
+    main()
+except SystemExit as stop:
+    assert not stop.code, stop.code
+heavy = "torch torchvision timm lightning sklearn scipy pandas pyarrow matplotlib onnx fastapi av ray".split()
+print([name for name in heavy if name in sys.modules], file=sys.stderr)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=TIMEOUT, check=True
+    )
+    assert done.stderr == "[]\n"
+    assert json.loads(done.stdout)["path"] == "a.png"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs a pipe that breaks")
+def test_a_reader_that_goes_away(tiny_bundle: Path, tmp_path: Path) -> None:
+    """As ``head`` does: no complaint on standard error, and no hang."""
+    picture(tmp_path / "a.png")
+    command = [sys.executable, "-m", "unmask", "detect", "-", "--json", "--model", str(tiny_bundle)]
+    with subprocess.Popen(
+        command, cwd=tmp_path, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as running:
+        assert running.stdin is not None
+        assert running.stdout is not None
+        assert running.stderr is not None
+        running.stdin.write(b"a.png\n" * 300)
+        running.stdin.flush()
+        running.stdout.readline()
+        running.stdout.close()
+        running.stdin.close()
+        assert running.stderr.read() == b""
+        assert running.wait(TIMEOUT) == 1

@@ -1,0 +1,254 @@
+"""What an epoch shows: exact balance, sources as the policy says, and nothing but seed and epoch decides."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("lightning")
+
+from unmask.data.faces import FaceRecord  # noqa: E402
+from unmask.data.manifest import ManifestRow  # noqa: E402
+from unmask.data.transforms import augment  # noqa: E402
+from unmask.errors import UsageError  # noqa: E402
+from unmask.imaging.faces import Face  # noqa: E402
+from unmask.imaging.preprocessing import crop_of, render  # noqa: E402
+from unmask.recipes import DataPolicy, Recipe  # noqa: E402
+from unmask.training import dataset  # noqa: E402
+from unmask.training.dataset import FaceData, Sample, plan_epoch, samples_of  # noqa: E402
+
+pytestmark = pytest.mark.train
+
+FACE = Face((10.0, 8.0, 40.0, 38.0), 0.9, ((18, 18), (32, 18), (25, 25), (25, 32), (11, 22), (39, 22)))
+
+# 400 pictures: three sources of reals, of 144, 36 and 4; two of fakes, of 192 and 24. Every fourth real has no face.
+COUNTS = {("a", False): 144, ("b", False): 36, ("c", False): 4, ("d", True): 192, ("e", True): 24}
+SAMPLES = [
+    Sample(Path(f"{source}{number}.png"), is_fake, source, None if not is_fake and number % 4 == 0 else FACE)
+    for (source, is_fake), count in COUNTS.items()
+    for number in range(count)
+]
+IS_FAKE = np.array([sample.is_fake for sample in SAMPLES])
+
+
+def plan(seed: int = 1, epoch: int = 0, **policy: object) -> dataset.EpochPlan:
+    return plan_epoch(SAMPLES, DataPolicy.model_validate(policy), seed, epoch)
+
+
+@pytest.mark.parametrize("balance", ["class", "class-source"])
+@pytest.mark.parametrize("size", [None, 1, 7, 1000])
+@pytest.mark.parametrize("self_blended", [0.0, 0.3, 1.0])
+def test_classes_are_balanced_exactly(balance: str, size: int | None, self_blended: float) -> None:
+    for epoch in range(4):
+        drawn = plan(epoch=epoch, balance=balance, epoch_size=size, self_blended=self_blended)
+        count = size or len(SAMPLES)
+        assert len(drawn.index) == len(drawn.blend) == count
+        shown_as_fake = IS_FAKE[drawn.index] | drawn.blend
+        assert shown_as_fake.sum() == -(-count // 2)
+        # Only real pictures with a face are blended.
+        for index in drawn.index[drawn.blend]:
+            assert not SAMPLES[index].is_fake
+            assert SAMPLES[index].face is not None
+
+
+def test_classes_are_mixed_within_the_epoch() -> None:
+    drawn = plan(balance="class", epoch_size=2000)
+    halves = IS_FAKE[drawn.index].reshape(20, 100).mean(1)
+    assert halves.std() < 0.12
+    assert 0 < halves.std()
+
+
+@pytest.mark.parametrize("power", [0.0, 0.5, 1.0])
+def test_sources_follow_their_size_to_the_power(power: float) -> None:
+    stats = pytest.importorskip("scipy.stats")
+    size = 40_000
+    drawn = plan(balance="class-source", source_power=power, epoch_size=size)
+    shown = Counter(SAMPLES[index].source for index in drawn.index)
+    for is_fake in (False, True):
+        sources = [source for source, of_class in COUNTS if of_class == is_fake]
+        weights = np.array([COUNTS[source, is_fake] ** power for source in sources], float)
+        expected = size / 2 * weights / weights.sum()
+        assert stats.chisquare([shown[source] for source in sources], expected).pvalue > 0.001
+    # By hand, power one half: 12, 6 and 2 of 20.
+    if power == 0.5:
+        assert shown["a"] / (size / 2) == pytest.approx(12 / 20, abs=0.01)
+        assert shown["c"] / (size / 2) == pytest.approx(2 / 20, abs=0.01)
+
+
+def test_within_a_source_every_picture_is_as_likely() -> None:
+    stats = pytest.importorskip("scipy.stats")
+    drawn = plan(balance="class-source", source_power=0.0, epoch_size=40_000)
+    shown = Counter(int(index) for index in drawn.index)
+    of_e = [shown[index] for index, sample in enumerate(SAMPLES) if sample.source == "e"]
+    assert stats.chisquare(of_e).pvalue > 0.001
+
+
+def test_class_alone_leaves_sources_as_frequent_as_they_are() -> None:
+    stats = pytest.importorskip("scipy.stats")
+    drawn = plan(balance="class", source_power=0.0, epoch_size=40_000)
+    shown = Counter(SAMPLES[index].source for index in drawn.index)
+    assert stats.chisquare([shown[source] for source in "abc"], 20_000 * np.array([144, 36, 4]) / 184).pvalue > 0.001
+
+
+@pytest.mark.parametrize("share", [0.0, 0.15, 1.0])
+def test_the_share_of_self_blended_fakes(share: float) -> None:
+    drawn = plan(balance="class-source", self_blended=share, epoch_size=20_000)
+    # A tenth of a percent point is one standard deviation at most.
+    assert drawn.blend.sum() / 10_000 == pytest.approx(share, abs=0.015)
+
+
+def test_without_balance_every_picture_is_shown_once() -> None:
+    drawn = plan(balance="none")
+    assert sorted(drawn.index) == list(range(400))
+    assert not drawn.blend.any()
+    assert not np.array_equal(drawn.index, np.arange(400))
+    # A longer epoch shows all before any again, a shorter one shows none twice.
+    longer = plan(balance="none", epoch_size=900).index
+    assert sorted(longer[:400]) == sorted(longer[400:800]) == list(range(400))
+    assert len(set(longer[800:])) == 100
+    assert len(set(plan(balance="none", epoch_size=50).index)) == 50
+
+
+def test_without_balance_a_share_of_the_reals_with_a_face_is_blended() -> None:
+    drawn = plan(balance="none", self_blended=0.5, epoch_size=8000)
+    able = np.array([not sample.is_fake and sample.face is not None for sample in SAMPLES])[drawn.index]
+    assert not drawn.blend[~able].any()
+    assert drawn.blend[able].mean() == pytest.approx(0.5, abs=0.04)
+
+
+def test_seed_and_epoch_alone_decide() -> None:
+    def key(seed: int, epoch: int) -> bytes:
+        drawn = plan(seed, epoch, self_blended=0.3)
+        return drawn.index.tobytes() + drawn.blend.tobytes()
+
+    np.random.seed(0)
+    torch.manual_seed(0)
+    keys = {(seed, epoch): key(seed, epoch) for seed in range(3) for epoch in range(3)}
+    np.random.seed(1)
+    torch.manual_seed(1)
+    for (seed, epoch), expected in reversed(keys.items()):
+        assert key(seed, epoch) == expected
+    assert len(set(keys.values())) == 9
+
+
+@pytest.mark.parametrize(
+    ("kept", "policy", "code"),
+    [
+        # no fakes
+        (lambda sample: not sample.is_fake, {}, "missing_class"),
+        # no reals
+        (lambda sample: sample.is_fake, {}, "missing_class"),
+        # no reals, and all fakes should be made from them
+        (lambda sample: sample.is_fake, {"self_blended": 1.0}, "missing_class"),
+        # no real shows a face to blend
+        (lambda sample: sample.is_fake or sample.face is None, {"self_blended": 0.5}, "no_face_to_blend"),
+    ],
+)
+def test_what_is_missing_is_an_error(kept: object, policy: dict[str, float], code: str) -> None:
+    some = [sample for sample in SAMPLES if kept(sample)]  # type: ignore[operator]
+    with pytest.raises(UsageError) as caught:
+        plan_epoch(some, DataPolicy.model_validate(policy), 1, 0)
+    assert caught.value.code == code
+
+
+def test_samples_leave_out_what_could_not_be_read() -> None:
+    rows = [(ManifestRow(path=f"{n}.png", label=label, source="s"), Path(f"/{n}.png")) for n, label in
+            enumerate(["real", "fake", "real"])]  # fmt: skip
+    records = {
+        Path("/0.png"): FaceRecord(FACE),
+        Path("/1.png"): FaceRecord(None),
+        Path("/2.png"): FaceRecord(None, "truncated: The file ends early."),
+    }
+    assert samples_of(rows, records) == [
+        Sample(Path("/0.png"), False, "s", FACE),
+        Sample(Path("/1.png"), True, "s", None),
+    ]
+
+
+@pytest.fixture
+def on_disk(tmp_path: Path) -> list[Sample]:
+    """Ten pictures of noise, five of each class; all but one of either class have a face."""
+    samples = []
+    for number in range(10):
+        path = tmp_path / f"{number}.png"
+        pixels = np.random.default_rng(number).integers(0, 256, (48, 56, 3), np.uint8)
+        Image.fromarray(pixels).save(path)
+        samples.append(Sample(path, number % 2 == 1, "s", FACE if number > 1 else None))
+    return samples
+
+
+def recipe(**changes: object) -> Recipe:
+    content = {"name": "tiny", "preprocessing": {"size": 32}, "schedule": {"batch_size": 4}}
+    return Recipe.model_validate(content | changes)
+
+
+def batches(data: FaceData, epoch: int) -> list[tuple[bytes, list[float]]]:
+    class Trainer:
+        current_epoch = epoch
+
+    data.trainer = Trainer()  # type: ignore[assignment]
+    return [(pixels.numpy().tobytes(), target.tolist()) for pixels, target in data.train_dataloader()]
+
+
+def test_pictures_of_an_epoch_depend_neither_on_workers_nor_on_what_came_before(on_disk: list[Sample]) -> None:
+    data = FaceData(on_disk, on_disk, recipe(data={"self_blended": 0.5}), workers=0)
+    first, second = batches(data, 0), batches(data, 1)
+    assert first != second
+    fresh = FaceData(on_disk, on_disk, recipe(data={"self_blended": 0.5}), workers=2)
+    assert batches(fresh, 1) == second
+    assert batches(fresh, 0) == first
+    # Ten pictures in batches of four: the last two are dropped.
+    assert len(first) == 2
+    assert batches(FaceData(on_disk, on_disk, recipe(seed=2, data={"self_blended": 0.5}), 0), 0) != first
+
+
+def test_training_pictures_are_augmented_crops_with_the_right_target(on_disk: list[Sample]) -> None:
+    settings = recipe(data={"balance": "none"})
+    plan = plan_epoch(on_disk, settings.data, 1, 0)
+    data = FaceData(on_disk, on_disk, settings, 0)
+    data.trainer = type("Trainer", (), {"current_epoch": 0})()
+    pixels, target = next(iter(data.train_dataloader()))
+    assert pixels.dtype == torch.uint8
+    assert pixels.shape == (4, 32, 32, 3)
+    for position in range(4):
+        sample = on_disk[plan.index[position]]
+        image = Image.open(sample.path)
+        rng = np.random.default_rng([1, 0, position])
+        crop = crop_of(sample.face, image.size, settings.preprocessing)
+        expected = augment(image, crop, 32, settings.augmentation, rng)
+        assert np.array_equal(pixels[position].numpy(), expected)
+        assert target[position] == float(sample.is_fake)
+
+
+def test_blended_pictures_are_shown_as_fakes(on_disk: list[Sample], monkeypatch: pytest.MonkeyPatch) -> None:
+    blended = []
+
+    def spy(image: Image.Image, face: Face, rng: np.random.Generator) -> object:
+        blended.append(face)
+        return self_blend(image, face, rng)
+
+    self_blend = dataset.self_blend
+    monkeypatch.setattr(dataset, "self_blend", spy)
+    data = FaceData(on_disk, on_disk, recipe(data={"self_blended": 1.0, "epoch_size": 8}), 0)
+    data.trainer = type("Trainer", (), {"current_epoch": 0})()
+    targets = torch.cat([target for _, target in data.train_dataloader()])
+    assert len(blended) == 4
+    assert targets.sum() == 4
+
+
+def test_validation_pictures_are_what_detection_sees(on_disk: list[Sample]) -> None:
+    settings = recipe()
+    loaded = list(FaceData(on_disk, on_disk, settings, 0).val_dataloader())
+    pixels = torch.cat([batch for batch, _ in loaded])
+    targets = torch.cat([target for _, target in loaded])
+    assert len(pixels) == 10  # none is dropped
+    for sample, shown, target in zip(on_disk, pixels, targets, strict=True):
+        image = Image.open(sample.path)
+        expected = render(image, crop_of(sample.face, image.size, settings.preprocessing), settings.preprocessing)
+        assert np.array_equal(shown.numpy(), expected)
+        assert bool(target) == sample.is_fake

@@ -1,0 +1,468 @@
+"""A whole training run: what it writes, what it refuses, and that a killed one ends where an unbroken one does."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("lightning")
+pytest.importorskip("onnxscript")
+
+from unmask.bundle.bundle import Bundle  # noqa: E402
+from unmask.data.manifest import Manifest, ManifestRow  # noqa: E402
+from unmask.detect.detector import Detector  # noqa: E402
+from unmask.errors import UsageError  # noqa: E402
+from unmask.recipes import Recipe  # noqa: E402
+from unmask.training import fit as fit_module  # noqa: E402
+from unmask.training.fit import export_run, fit, load_network  # noqa: E402
+from unmask.training.history import read_history  # noqa: E402
+
+pytestmark = pytest.mark.train
+
+MakeToy = Callable[..., Path]
+FIGURES = ("epoch", "train_loss", "val_loss", "val_accuracy", "val_auc", "learning_rate")
+
+
+@pytest.fixture(scope="module")
+def unbroken(toy_manifest: Path, toy_recipe: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The run folder of four epochs without interruption."""
+    run = tmp_path_factory.mktemp("runs") / "unbroken"
+    fit(Recipe.load(toy_recipe), Manifest.open(toy_manifest), run, workers=0)
+    return run
+
+
+@pytest.fixture
+def no_package(monkeypatch: pytest.MonkeyPatch) -> list[tuple[list[Any], list[Any]]]:
+    """Leaves out the export at the end of a run; gives the samples of training and validation."""
+    seen: list[tuple[list[Any], list[Any]]] = []
+
+    def package(recipe: Recipe, train: list[Any], validation: list[Any], *_: object) -> None:
+        seen.append((train, validation))
+
+    monkeypatch.setattr(fit_module, "_package", package)
+    return seen
+
+
+def weights(run: Path, name: str) -> dict[str, Any]:
+    return dict(torch.load(run / "checkpoints" / name, map_location="cpu", weights_only=True)["state_dict"])
+
+
+def figures(run: Path) -> list[dict[str, str]]:
+    return [{name: row[name] for name in FIGURES} for row in read_history(run / "history.csv")]
+
+
+def assert_same_run(run: Path, expected: Path) -> None:
+    assert figures(run) == figures(expected)
+    for name in ("best.ckpt", "last.ckpt"):
+        ours, theirs = weights(run, name), weights(expected, name)
+        assert ours.keys() == theirs.keys()
+        for key, tensor in ours.items():
+            assert torch.equal(tensor, theirs[key]), key
+    # The bundle too, to the last byte.
+    assert Bundle.open(run / "bundle").sha256 == Bundle.open(expected / "bundle").sha256
+
+
+def test_a_run_writes_what_it_says(unbroken: Path, toy_recipe: Path, toy_manifest: Path) -> None:
+    recipe = Recipe.load(toy_recipe)
+    names = {path.name for path in unbroken.iterdir()}
+    assert names == {"recipe.yaml", "run.json", "faces.jsonl", "history.csv", "checkpoints", "tensorboard", "bundle"}
+    assert Recipe.load(unbroken / "recipe.yaml") == recipe
+    identity = json.loads((unbroken / "run.json").read_text())
+    assert identity == {"recipe": recipe.digest(), "manifest": Manifest.open(toy_manifest).digest()}
+    assert {path.name for path in (unbroken / "checkpoints").iterdir()} == {"best.ckpt", "last.ckpt"}
+    assert not list(unbroken.rglob("*.partial"))
+
+
+def test_history_has_a_row_an_epoch(unbroken: Path) -> None:
+    rows = figures(unbroken)
+    assert [row["epoch"] for row in rows] == ["0", "1", "2", "3"]
+    for row in rows:
+        assert 0 < float(row["train_loss"]) < 10
+        assert 0 < float(row["val_loss"]) < 10
+        assert 0 <= float(row["val_auc"]) <= 1
+        assert 0 <= float(row["val_accuracy"]) <= 1
+    assert len({row["train_loss"] for row in rows}) == 4
+    # Every epoch's figures are its own, so the rate is that of the epoch's end: by the last it has come to nothing.
+    assert float(rows[-1]["learning_rate"]) == pytest.approx(0, abs=1e-9)
+
+
+def test_the_bundle_verifies_and_detects(unbroken: Path, toy_manifest: Path, toy_recipe: Path) -> None:
+    bundle = Bundle.open(unbroken / "bundle")
+    assert bundle.verify()["cases"] == 8
+    card = bundle.info.card
+    recipe = Recipe.load(toy_recipe)
+    assert bundle.info.name == "toy"
+    assert bundle.info.preprocessing == recipe.preprocessing
+    assert Recipe.model_validate(card.recipe) == recipe
+    assert card.recipe_digest == recipe.digest()
+    assert card.manifest_digest == Manifest.open(toy_manifest).digest()
+    assert card.weights == {"source": "none", "detail": "random"}
+    assert card.sources == {"real": {"camera": 8}, "fake": {"gan": 4, "swap": 4}}
+    assert card.metrics["validation_pictures"] == 8
+    assert card.metrics["onnx_parity"] <= 1e-4
+    assert card.packages["torch"] == torch.__version__.split("+")[0] or card.packages["torch"] == torch.__version__
+    assert "8 validation pictures, 4 fake" in bundle.info.calibration.provenance
+    # The best epoch's AUC is the one on the card.
+    best = max(float(row["val_auc"]) for row in figures(unbroken))
+    assert card.metrics["validation_auc"] == pytest.approx(best, abs=1e-5)
+
+    detector = Detector(bundle)
+    verdict = detector.detect(toy_manifest.parent / "16.png")
+    assert verdict.fake_probability is not None
+    assert 0 <= verdict.fake_probability <= 1
+    assert verdict.model == "toy@1"
+
+
+def test_detection_gives_what_the_checkpoint_gives(unbroken: Path, toy_manifest: Path) -> None:
+    """The same pixels everywhere: the detector's probability is the calibrated logit of the torch network."""
+    from PIL import Image
+
+    recipe = Recipe.load(unbroken / "recipe.yaml")
+    network = load_network(recipe, unbroken / "checkpoints" / "best.ckpt")
+    bundle = Bundle.open(unbroken / "bundle")
+    detector = Detector(bundle)
+    for number in range(16, 24):
+        path = toy_manifest.parent / f"{number}.png"
+        pixels = np.asarray(Image.open(path).resize((32, 32), Image.Resampling.BICUBIC))
+        with torch.inference_mode():
+            logit = float(network(torch.from_numpy(pixels.copy())[None])[0])
+        expected = bundle.info.calibration.probability(logit)
+        assert detector.detect(path).fake_probability == pytest.approx(expected, abs=1e-4)
+
+
+def test_the_thresholds_hold_on_the_validation_pictures(unbroken: Path, toy_manifest: Path) -> None:
+    detector = Detector(Bundle.open(unbroken / "bundle"))
+    for threshold in detector.bundle.info.thresholds:
+        probabilities = np.array(
+            [detector.detect(toy_manifest.parent / f"{number}.png").fake_probability for number in range(16, 24)]
+        )
+        called_fake = probabilities >= threshold.fake_probability
+        assert called_fake[::2].mean() <= threshold.false_positive_budget
+        assert called_fake[1::2].mean() == threshold.true_positive_rate
+
+
+SCRIPT = """
+import sys
+from unmask.data.manifest import Manifest
+from unmask.recipes import Recipe
+from unmask.training.fit import fit
+fit(Recipe.load(sys.argv[1]), Manifest.open(sys.argv[2]), __import__("pathlib").Path(sys.argv[3]), workers=0)
+"""
+
+
+def test_a_killed_run_ends_where_an_unbroken_one_does(
+    unbroken: Path, toy_manifest: Path, toy_recipe: Path, tmp_path: Path
+) -> None:
+    run = tmp_path / "killed"
+    process = subprocess.Popen(
+        [sys.executable, "-c", SCRIPT, str(toy_recipe), str(toy_manifest), str(run)],
+        env=os.environ | {"OMP_NUM_THREADS": "1"},  # as this process: see conftest.py
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        until = time.monotonic() + 120
+        while not (run / "checkpoints" / "last.ckpt").exists():
+            assert process.poll() is None
+            assert time.monotonic() < until
+            time.sleep(0.005)
+        os.kill(process.pid, signal.SIGKILL)
+    finally:
+        process.kill()
+        process.wait()
+    assert not (run / "bundle").exists()
+    assert 1 <= len(figures(run)) < 4
+    fit(Recipe.load(toy_recipe), Manifest.open(toy_manifest), run, resume=True, workers=0)
+    assert_same_run(run, unbroken)
+
+
+class Killed(BaseException):
+    """Stands for the death of the process."""
+
+
+@pytest.mark.parametrize(
+    ("where", "after"),
+    [
+        # while the first epoch is trained, before there is any checkpoint
+        ("training_step", 2),
+        # in the middle of the third epoch
+        ("training_step", 4 * 2 + 2),
+        # in the validation after the second epoch
+        ("validation_step", 2 + 1),
+    ],
+)
+def test_wherever_it_is_broken(
+    where: str, after: int, unbroken: Path, toy_manifest: Path, toy_recipe: Path, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch, no_package: list[Any],
+) -> None:  # fmt: skip
+    recipe, manifest = Recipe.load(toy_recipe), Manifest.open(toy_manifest)
+    calls = 0
+    original = getattr(fit_module.DetectorModule, where)
+
+    def broken(self: Any, *arguments: Any) -> Any:
+        nonlocal calls
+        calls += 1
+        if calls > after:
+            raise Killed
+        return original(self, *arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(fit_module.DetectorModule, where, broken)
+        with pytest.raises(Killed):
+            fit(recipe, manifest, tmp_path / "run", workers=0)
+    # Two more processes load the pictures now: that changes nothing either.
+    fit(recipe, manifest, tmp_path / "run", resume=True, workers=2)
+    assert figures(tmp_path / "run") == figures(unbroken)
+    ours, theirs = weights(tmp_path / "run", "last.ckpt"), weights(unbroken, "last.ckpt")
+    assert all(torch.equal(tensor, theirs[key]) for key, tensor in ours.items())
+
+
+def test_resuming_a_finished_run_changes_nothing(
+    unbroken: Path, toy_manifest: Path, toy_recipe: Path, tmp_path: Path, no_package: list[Any]
+) -> None:
+    before = {path: path.read_bytes() for path in (unbroken / "history.csv", unbroken / "checkpoints" / "best.ckpt")}
+    fit(Recipe.load(toy_recipe), Manifest.open(toy_manifest), unbroken, resume=True, workers=0)
+    assert {path: path.read_bytes() for path in before} == before
+    assert len(no_package) == 1
+
+
+def test_resuming_a_run_that_stopped_early_trains_no_further(
+    toy_manifest: Path, toy_recipe: Path, tmp_path: Path, no_package: list[Any]
+) -> None:
+    recipe = Recipe.load(toy_recipe, ["schedule.patience=1", "schedule.epochs=9", "schedule.learning_rate=1e-9"])
+    fit(recipe, Manifest.open(toy_manifest), tmp_path / "run", workers=0)
+    stopped = figures(tmp_path / "run")
+    assert len(stopped) < 9
+    fit(recipe, Manifest.open(toy_manifest), tmp_path / "run", resume=True, workers=0)
+    assert figures(tmp_path / "run") == stopped
+
+
+def test_a_run_of_the_same_seed_is_the_same_and_of_another_is_not(
+    unbroken: Path, toy_manifest: Path, toy_recipe: Path, tmp_path: Path, no_package: list[Any]
+) -> None:
+    manifest = Manifest.open(toy_manifest)
+    torch.manual_seed(77)
+    np.random.seed(77)
+    fit(Recipe.load(toy_recipe), manifest, tmp_path / "again", workers=0)
+    assert figures(tmp_path / "again") == figures(unbroken)
+    fit(Recipe.load(toy_recipe, ["seed=6", "schedule.epochs=1"]), manifest, tmp_path / "other", workers=0)
+    assert figures(tmp_path / "other")[0]["train_loss"] != figures(unbroken)[0]["train_loss"]
+
+
+def test_export_makes_the_same_bundle_again(unbroken: Path, toy_manifest: Path, tmp_path: Path) -> None:
+    bundle = export_run(unbroken, Manifest.open(toy_manifest), tmp_path / "again")
+    assert bundle.sha256 == Bundle.open(unbroken / "bundle").sha256
+    assert {path.name for path in (tmp_path / "again").iterdir()} == {
+        "model.onnx",
+        "bundle.json",
+        "golden.json",
+        "SHA256SUMS",
+    }
+
+
+def test_run_folders_that_do_not_fit(
+    unbroken: Path, toy_manifest: Path, toy_recipe: Path, make_toy: MakeToy, tmp_path: Path
+) -> None:
+    recipe, manifest = Recipe.load(toy_recipe), Manifest.open(toy_manifest)
+    other_manifest = Manifest.open(make_toy(tmp_path / "other", train=20))
+    other_recipe = Recipe.load(toy_recipe, ["seed=99"])
+    before = sorted(path.name for path in unbroken.iterdir())
+    for code, call in {
+        "run_exists": lambda: fit(recipe, manifest, unbroken),
+        "other_run": lambda: fit(other_recipe, manifest, unbroken, resume=True),
+        "no_run": lambda: fit(recipe, manifest, tmp_path / "none", resume=True),
+    }.items():
+        with pytest.raises(UsageError) as caught:
+            call()
+        assert caught.value.code == code
+        assert caught.value.exit_code == 2
+    with pytest.raises(UsageError) as caught:
+        fit(recipe, other_manifest, unbroken, resume=True)
+    assert caught.value.code == "other_run"
+    with pytest.raises(UsageError) as caught:
+        export_run(unbroken, other_manifest, tmp_path / "bundle")
+    assert caught.value.code == "other_run"
+    with pytest.raises(UsageError) as caught:
+        export_run(tmp_path / "none", manifest, tmp_path / "bundle")
+    assert caught.value.code == "no_run"
+    assert not (tmp_path / "none").exists()
+    assert sorted(path.name for path in unbroken.iterdir()) == before
+
+
+def test_changed_prose_does_not_make_it_another_run(
+    unbroken: Path, toy_manifest: Path, toy_recipe: Path, no_package: list[Any]
+) -> None:
+    recipe = Recipe.load(toy_recipe, ["summary=better words"])
+    fit(recipe, Manifest.open(toy_manifest), unbroken, resume=True, workers=0)
+    assert len(no_package) == 1
+
+
+@pytest.mark.parametrize(
+    ("keep", "word"),
+    [
+        # no fake to train on
+        (lambda row: not (row.split == "train" and row.label == "fake"), "train"),
+        # no real to validate on
+        (lambda row: not (row.split == "val" and row.label == "real"), "validation"),
+    ],
+)
+def test_a_missing_class_is_an_error(
+    keep: Callable[[ManifestRow], bool], word: str, toy_manifest: Path, toy_recipe: Path, tmp_path: Path
+) -> None:
+    manifest = Manifest.open(toy_manifest)
+    some = Manifest.from_rows([row for row in manifest if keep(row)], manifest.root)
+    with pytest.raises(UsageError, match=f"The {word} split") as caught:
+        fit(Recipe.load(toy_recipe), some, tmp_path / "run", workers=0)
+    assert caught.value.code == "missing_class"
+
+
+def test_fewer_pictures_than_a_batch(toy_manifest: Path, toy_recipe: Path, tmp_path: Path) -> None:
+    with pytest.raises(UsageError) as caught:
+        fit(Recipe.load(toy_recipe, ["schedule.batch_size=17"]), Manifest.open(toy_manifest), tmp_path / "run")
+    assert caught.value.code == "too_few_pictures"
+
+
+@pytest.mark.parametrize("faces", ["null", "{zoom: false}"], ids=["whole pictures", "faces"])
+def test_pictures_that_cannot_be_read_are_left_out_aloud(
+    faces: str, make_toy: MakeToy, toy_recipe: Path, tmp_path: Path, no_package: list[Any],
+    caplog: pytest.LogCaptureFixture,
+) -> None:  # fmt: skip
+    table = make_toy(tmp_path / "toy")
+    (tmp_path / "toy" / "01.png").write_bytes((tmp_path / "toy" / "01.png").read_bytes()[:100])
+    (tmp_path / "toy" / "17.png").write_bytes(b"no picture at all")
+    recipe = Recipe.load(toy_recipe, ["schedule.epochs=1", f"preprocessing.faces={faces}"])
+    with caplog.at_level(logging.WARNING, "unmask"):
+        fit(recipe, Manifest.open(table), tmp_path / "run", workers=0)
+    [(train, validation)] = no_package
+    assert (len(train), len(validation)) == (15, 7)
+    messages = [record.message for record in caplog.records]
+    assert any("01.png" in message for message in messages)
+    assert any("17.png" in message for message in messages)
+    assert any("2 of 24 pictures could not be read" in message for message in messages)
+    assert len(read_history(tmp_path / "run" / "history.csv")) == 1
+
+
+def test_rows_of_the_test_split_are_never_read(
+    make_toy: MakeToy, toy_recipe: Path, tmp_path: Path, no_package: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    more = [
+        {"path": "trap.png", "label": label, "source": "s", "group": "g", "split": split}
+        for label, split in (("real", "test"), ("fake", "test"), ("fake", "held out"))
+    ]
+    for number, row in enumerate(more):
+        row["path"] = f"trap{number}.png"
+    table = make_toy(tmp_path / "toy", more=more)
+    opened: set[str] = set()
+    from unmask.data import faces
+    from unmask.training import dataset
+
+    for module in (faces, dataset):
+        monkeypatch.setattr(
+            module, "decode_image", lambda path, decode=module.decode_image: opened.add(path.name) or decode(path)
+        )
+    # A named pipe without a writer would hang whoever opened it; nobody does.
+    for row in more:
+        os.mkfifo(tmp_path / "toy" / row["path"])
+    fit(Recipe.load(toy_recipe, ["schedule.epochs=1"]), Manifest.open(table), tmp_path / "run", workers=0)
+    assert opened == {f"{number:02}.png" for number in range(24)}
+    [(train, validation)] = no_package
+    assert not {sample.path.name for sample in train + validation} & {row["path"] for row in more}
+
+
+def rows(count: int, groups: int, split: str = "") -> list[ManifestRow]:
+    return [
+        ManifestRow(
+            path=f"{number}.png",
+            label="fake" if number % 2 else "real",
+            group=f"group {number % groups}" if groups else "",
+            split=split,
+        )
+        for number in range(count)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("groups", "split"),
+    [
+        # people with ten pictures each
+        (200, ""),
+        # the same, of a manifest that says train but has no val
+        (200, "train"),
+        # no groups: each picture for itself
+        (0, ""),
+    ],
+)
+def test_without_a_validation_split_groups_are_set_aside(groups: int, split: str, tmp_path: Path) -> None:
+    manifest = Manifest.from_rows(rows(2000, groups, split), tmp_path)
+    parts = fit_module._rows(manifest)
+    assert len(parts["train"]) + len(parts["val"]) == 2000
+    assert 0.08 < len(parts["val"]) / 2000 < 0.22
+    sides = {name: {row.group or row.path for row, _ in part} for name, part in parts.items()}
+    assert not sides["train"] & sides["val"]
+    # By the group's name alone: another table with some of the same groups splits them alike.
+    fewer = fit_module._rows(Manifest.from_rows(rows(2000, groups, split)[:500][::-1], tmp_path))
+    assert {row.path for row, _ in fewer["val"]} <= {row.path for row, _ in parts["val"]}
+    # By the first byte of a SHA-256, as an oracle finds it.
+    for row, _ in parts["val"][:20]:
+        assert hashlib.sha256((row.group or row.path).encode()).digest()[0] < 38.4
+
+
+def test_splits_of_other_names_are_not_trained_on(tmp_path: Path) -> None:
+    table = [*rows(300, 0, "train"), *[row for row in rows(500, 0, "holdout") if int(row.path[:-4]) >= 300]]
+    parts = fit_module._rows(Manifest.from_rows(table, tmp_path))
+    assert len(parts["train"]) + len(parts["val"]) == 300
+    assert all(row.split == "train" for part in parts.values() for row, _ in part)
+
+
+def test_rows_that_have_only_a_url_are_left_out(tmp_path: Path) -> None:
+    table = [*rows(10, 0, "train"), ManifestRow(url="https://example.org/a.png", label="fake", split="train")]
+    parts = fit_module._rows(Manifest.from_rows([*table, *[ManifestRow(path="v.png", label="real", split="val")]],
+                                                tmp_path))  # fmt: skip
+    assert len(parts["train"]) == 10
+    assert len(parts["val"]) == 1
+
+
+def test_nothing_is_written_outside_the_run_folder(
+    toy_manifest: Path, toy_recipe: Path, tmp_path: Path, no_package: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    before = sorted(path.name for path in toy_manifest.parent.iterdir())
+    fit(Recipe.load(toy_recipe, ["schedule.epochs=1"]), Manifest.open(toy_manifest), tmp_path / "run", workers=0)
+    assert list((tmp_path / "here").iterdir()) == []
+    assert sorted(path.name for path in toy_manifest.parent.iterdir()) == before
+
+
+def test_faces_are_searched_once_in_a_run(
+    unbroken: Path, toy_manifest: Path, toy_recipe: Path, tmp_path: Path, no_package: list[Any],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    from unmask.imaging.faces import FaceFinder
+
+    searched = []
+    monkeypatch.setattr(FaceFinder, "find", lambda self, image: searched.append(image.size) or [])
+    recipe = Recipe.load(toy_recipe, ["schedule.epochs=2", "preprocessing.faces={zoom: false}"])
+    fit(recipe, Manifest.open(toy_manifest), tmp_path / "run", workers=0)
+    assert len(searched) == 24
+    fit(recipe, Manifest.open(toy_manifest), tmp_path / "run", resume=True, workers=0)
+    assert len(searched) == 24
+
+
+def test_the_toy_can_be_learnt(toy_manifest: Path, toy_recipe: Path, tmp_path: Path, no_package: list[Any]) -> None:
+    recipe = Recipe.load(toy_recipe, ["schedule.epochs=3", "data.epoch_size=64"])
+    fit(recipe, Manifest.open(toy_manifest), tmp_path / "run", workers=0)
+    losses = [float(row["train_loss"]) for row in figures(tmp_path / "run")]
+    assert losses[-1] < 0.8 * losses[0]
