@@ -39,5 +39,5 @@ clean:
 	touch $@
 
 .venv/.test: .venv/.created pyproject.toml constraints.txt
-	$(PIP) -e ".[train,dev]"
+	$(PIP) -e ".[train,fetch,dev]"
 	touch $@ .venv/.demo

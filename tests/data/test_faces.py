@@ -107,7 +107,7 @@ def test_a_broken_line_costs_at_most_its_own_picture(
 def test_a_search_goes_on_where_it_was_interrupted(tmp_path: Path, pictures: list[Path], searched: list[int]) -> None:
     store = tmp_path / "faces.jsonl"
 
-    class InterruptedError_(Exception):
+    class StopHereError(Exception):
         pass
 
     done = 0
@@ -118,9 +118,9 @@ def test_a_search_goes_on_where_it_was_interrupted(tmp_path: Path, pictures: lis
         if done == 3:
             # What was found before is in the file already, in case the process does not live to close it.
             assert len(store.read_text().splitlines()) == 3
-            raise InterruptedError_
+            raise StopHereError
 
-    with pytest.raises(InterruptedError_):
+    with pytest.raises(StopHereError):
         FaceIndex(store, POLICY).locate(pictures, interrupt, workers=1)
     kept = len(store.read_text().splitlines())
     assert kept >= 3

@@ -58,8 +58,7 @@ def test_umeyama_like_scikit_image(seed: int, count: int) -> None:
     transform = pytest.importorskip("skimage.transform")
     rng = np.random.default_rng(seed)
     source, target = rng.uniform(-100, 100, (count, 2)), rng.uniform(-100, 100, (count, 2))
-    theirs = transform.SimilarityTransform()
-    theirs.estimate(source, target)
+    theirs = transform.SimilarityTransform.from_estimate(source, target)
     assert umeyama(source, target).matrix == pytest.approx(theirs.params[:2], abs=1e-6)
 
 

@@ -151,7 +151,11 @@ def test_odd_faces(size: tuple[int, int], face: Face) -> None:
 
 @settings(max_examples=60, deadline=None)
 @given(
-    x=st.floats(-10, 90), y=st.floats(-10, 70), side=st.floats(2, 120), turn=st.floats(-3.2, 3.2), seed=st.integers(0, 9)
+    x=st.floats(-10, 90),
+    y=st.floats(-10, 70),
+    side=st.floats(2, 120),
+    turn=st.floats(-3.2, 3.2),
+    seed=st.integers(0, 9),
 )
 def test_any_face(x: float, y: float, side: float, turn: float, seed: int) -> None:
     image = picture(100, 80)

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+
 @pytest.fixture(scope="session", autouse=True)
 def _one_thread() -> Iterator[None]:
     """Networks this small are fastest on one thread, above all on a machine that is busy with something else."""

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 pytest.importorskip("scipy")
 pytest.importorskip("torch")
 
-from scipy.optimize import minimize  # noqa: E402
+from scipy.optimize import minimize
 
-from unmask.training.calibration import fit_platt, thresholds, uncertain_band  # noqa: E402
+from unmask.training.calibration import fit_platt, thresholds, uncertain_band
 
 pytestmark = pytest.mark.train
 

@@ -81,7 +81,7 @@ def test_a_run_writes_what_it_says(unbroken: Path, toy_recipe: Path, toy_manifes
     assert names == {"recipe.yaml", "run.json", "faces.jsonl", "history.csv", "checkpoints", "tensorboard", "bundle"}
     assert Recipe.load(unbroken / "recipe.yaml") == recipe
     identity = json.loads((unbroken / "run.json").read_text())
-    assert identity == {"recipe": recipe.digest(), "manifest": Manifest.open(toy_manifest).digest()}
+    assert identity == {"recipe": recipe.digest(), "manifest": Manifest.open(toy_manifest).digest(), "start": ""}
     assert {path.name for path in (unbroken / "checkpoints").iterdir()} == {"best.ckpt", "last.ckpt"}
     assert not list(unbroken.rglob("*.partial"))
 
@@ -174,7 +174,7 @@ def test_a_killed_run_ends_where_an_unbroken_one_does(
         stderr=subprocess.DEVNULL,
     )
     try:
-        until = time.monotonic() + 120
+        until = time.monotonic() + 900
         while not (run / "checkpoints" / "last.ckpt").exists():
             assert process.poll() is None
             assert time.monotonic() < until
@@ -466,3 +466,21 @@ def test_the_toy_can_be_learnt(toy_manifest: Path, toy_recipe: Path, tmp_path: P
     fit(recipe, Manifest.open(toy_manifest), tmp_path / "run", workers=0)
     losses = [float(row["train_loss"]) for row in figures(tmp_path / "run")]
     assert losses[-1] < 0.8 * losses[0]
+
+
+def test_a_run_can_start_from_another(unbroken: Path, toy_manifest: Path, toy_recipe: Path, tmp_path: Path) -> None:
+    """At a vanishing learning rate the trained weights stay those of the run that it started from."""
+    still = Recipe.load(toy_recipe, ["seed=9", "schedule.epochs=1", "schedule.learning_rate=1e-12"])
+    bundle = fit(still, Manifest.open(toy_manifest), tmp_path / "run", start_from=unbroken, workers=0)
+    digest = hashlib.sha256((unbroken / "checkpoints" / "best.ckpt").read_bytes()).hexdigest()
+    assert bundle.info.card.weights["started_from"] == f"best epoch of toy, checkpoint sha256 {digest}"
+    ours, theirs = weights(tmp_path / "run", "best.ckpt"), weights(unbroken, "best.ckpt")
+    trained = [name for name in theirs if name.endswith(("weight", "bias"))]
+    assert trained
+    for name in trained:
+        torch.testing.assert_close(ours[name], theirs[name], rtol=1e-5, atol=1e-7)
+    # Another start makes it another run.
+    with pytest.raises(UsageError, match="another recipe, manifest or start"):
+        fit(still, Manifest.open(toy_manifest), tmp_path / "run", resume=True, workers=0)
+    with pytest.raises(UsageError, match="no run with a finished epoch"):
+        fit(still, Manifest.open(toy_manifest), tmp_path / "other", start_from=tmp_path / "nowhere", workers=0)

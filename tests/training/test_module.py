@@ -143,10 +143,13 @@ def test_an_epoch_draws_its_dropout_from_seed_and_epoch(monkeypatch: pytest.Monk
         made.recipe = made.recipe.model_copy(update={"seed": seed})
         for epoch in (0, 1):
             monkeypatch.setattr(DetectorModule, "current_epoch", epoch)
-            made.on_train_epoch_start()
+            made.on_train_batch_start(None, 0)
             first = torch.rand(3).tolist()
             torch.rand(100)
-            made.on_train_epoch_start()
+            made.on_train_batch_start(None, 0)
             assert torch.rand(3).tolist() == first
+            # Only an epoch's first batch starts afresh.
+            made.on_train_batch_start(None, 1)
+            assert torch.rand(3).tolist() != first
             draws[seed, epoch] = tuple(first)
     assert len(set(draws.values())) == 4

@@ -75,6 +75,11 @@ def faces(
         print_report(
             f"{report.crops} crops of {report.pictures} pictures, {report.kept} of them done before", report.misses, out
         )
+        if report.beyond_picture:
+            print(
+                f"{report.beyond_picture} crops reach beyond their picture and are black there: compare crop_outside "
+                "of the classes, or use --mode box"
+            )
     if report.unreadable:
         raise typer.Exit(1)
 

@@ -22,6 +22,9 @@ def train(
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a setting of the recipe.")
     ] = None,
     seed: Annotated[int | None, typer.Option(help="The same as --set seed=N.")] = None,
+    start_from: Annotated[
+        Path | None, typer.Option(metavar="RUN", help="Start from the best epoch of another run.")
+    ] = None,
     resume: Annotated[bool, typer.Option(help="Continue an interrupted run.")] = False,
     workers: Annotated[int | None, typer.Option(min=0, help="Loading processes; by default one a CPU.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Report the result as JSON.")] = False,
@@ -44,7 +47,7 @@ def train(
     changes = [*(overrides or []), *([f"seed={seed}"] if seed is not None else [])]
     table = Manifest.from_folders(manifest) if manifest.is_dir() else Manifest.open(manifest, root)
     table.validate()
-    bundle = fit(Recipe.load(recipe, changes), table, out, resume=resume, workers=workers)
+    bundle = fit(Recipe.load(recipe, changes), table, out, start_from=start_from, resume=resume, workers=workers)
     info = bundle.info
     if as_json:
         print(json.dumps({"bundle": str(out / "bundle"), "sha256": bundle.sha256, **info.card.metrics}))

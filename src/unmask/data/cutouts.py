@@ -82,6 +82,7 @@ class CutReport:
         kept: pictures whose crops were there already.
         misses: how many pictures gave no crop, by reason; ``no_face`` or the code of an error.
         unreadable: how many of these could not be read.
+        beyond_picture: crops of which more than 1 % lies outside the picture, and is black.
     """
 
     pictures: int
@@ -89,6 +90,7 @@ class CutReport:
     kept: int
     misses: dict[str, int]
     unreadable: int
+    beyond_picture: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +137,7 @@ def cut_faces(
     columns = made_columns(manifest, COLUMNS)
     missed: list[dict[str, str]] = []
     reasons: Counter[str] = Counter()
-    pictures = kept = unreadable = 0
+    pictures = kept = unreadable = beyond = 0
 
     with Journal(out / JOURNAL_NAME) as journal:
 
@@ -157,7 +159,7 @@ def cut_faces(
             return _cut_one(job.path, job.name, folder, finder, policy)
 
         def rows() -> Iterator[list[str]]:
-            nonlocal pictures, kept, unreadable
+            nonlocal pictures, kept, unreadable, beyond
             for job, done in ordered_map(lambda job: (job, cut(job)), jobs(), workers):
                 pictures += 1
                 kept += job.known is not None
@@ -171,12 +173,13 @@ def cut_faces(
                     missed.append({**job.row.extra, **row_cells(job.row), **reason})
                 for crop in done["crops"]:
                     cells = {**row_cells(job.row), **crop["cells"]}
+                    beyond += float(cells["crop_outside"]) > 0.01
                     yield [cells.get(column, "") for column in columns]
 
         crops = folder.write_rows(MANIFEST_NAME, columns, rows())
         miss_columns = list(dict.fromkeys([*manifest.columns, "reason", "message"]))
         folder.write_rows(MISSES_NAME, miss_columns, ([cells[name] for name in miss_columns] for cells in missed))
-    return CutReport(pictures, crops, kept, dict(sorted(reasons.items())), unreadable)
+    return CutReport(pictures, crops, kept, dict(sorted(reasons.items())), unreadable, beyond)
 
 
 def _is_there(folder: OutputFolder, known: dict[str, Any]) -> bool:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from unmask.errors import ImageError
 from unmask.imaging.decode import decode_image
-from unmask.imaging.faces import Face, FaceFinder, FacePolicy
+from unmask.imaging.faces import FINDER_VERSION, Face, FaceFinder, FacePolicy
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,8 @@ class FaceIndex:
     def __init__(self, store: Path, policy: FacePolicy | None) -> None:
         self._store = store
         self._policy = policy
-        self._policy_digest = hashlib.sha256((policy.model_dump_json() if policy else "").encode()).hexdigest()[:16]
+        described = f"{FINDER_VERSION}:{policy.model_dump_json() if policy else ''}"
+        self._policy_digest = hashlib.sha256(described.encode()).hexdigest()[:16]
         self._cut_short = False
         self._known = self._read()
 

@@ -208,9 +208,12 @@ class Splitter:
             raise UsageError("conflicting_options", "Leaving one out decides every split; none can be kept.")
         cells = self.grouping.cells
         fakes_only = column == "generator"
-        value_of_cell = np.array([getattr(cell, column) for cell in cells], object)
         may_be_left_out = self._of_label("fake") if fakes_only else np.ones(len(cells), bool)
-        values = sorted(set(value_of_cell[may_be_left_out]) - {""})
+        # Compared in Python: numpy takes two texts for equal that differ by NUL characters at their ends.
+        value_of_cell = [
+            getattr(cell, column) if may else None for cell, may in zip(cells, may_be_left_out, strict=True)
+        ]
+        values = sorted({value for value in value_of_cell if value})
         if len(values) < 2:
             of = "generators of fakes" if fakes_only else "sources"
             raise UsageError("nothing_to_leave_out", f"{self.manifest.name}: there are {len(values)} {of}")
@@ -218,7 +221,7 @@ class Splitter:
             text = f"{self.manifest.name}: {len(values)} values of {column} are more than {MAX_SPLITS}"
             raise UsageError("too_many_values", text)
         notices = self._notices()
-        if blank := self._images(may_be_left_out & (value_of_cell == "")):
+        if blank := self._images(np.array([held == "" for held in value_of_cell])):
             text = f"{blank} images have no {column}: they may be of one that is left out"
             notices.append(Notice("blank_value", text))
         complements: dict[str, BoolArray] = {}
@@ -227,7 +230,7 @@ class Splitter:
                 complements[label] = self._complement(label, shares["test"], seed)
         splits = []
         for name, value in zip(file_names(values), values, strict=True):
-            own = may_be_left_out & (value_of_cell == value)
+            own = np.array([held == value for held in value_of_cell])
             needed = {"real"} & set(self._labels) if fakes_only else self._lacking(own)
             test = np.logical_or.reduce([self.grouping.holding(own), *(complements[label] for label in needed)])
             split, said = self._leave_out(name, value, own, test, shares, seed)

@@ -142,9 +142,10 @@ def file_names(values: Sequence[str]) -> list[str]:
     slugs = [re.sub(r"[^A-Za-z0-9._-]+", "-", value)[:_MAX_SLUG].strip("-.") for value in values]
     # Some file systems take names that differ by case for one.
     folded = [slug.casefold() for slug in slugs]
-    return [
-        f"leave-out-{slug}"
-        if slug == value and folded.count(slug.casefold()) == 1
-        else f"leave-out-{slug}-{sha256(value.encode('utf-8', 'surrogatepass')).hexdigest()[:8]}"
-        for slug, value in zip(slugs, values, strict=True)
-    ]
+    names = []
+    for slug, value in zip(slugs, values, strict=True):
+        parts = ["leave-out", *([slug] if slug else [])]
+        if slug != value or folded.count(slug.casefold()) > 1:
+            parts.append(sha256(value.encode("utf-8", "surrogatepass")).hexdigest()[:8])
+        names.append("-".join(parts))
+    return names

@@ -71,7 +71,7 @@ class Detector:
             path=os.fspath(source) if isinstance(source, str | os.PathLike) else None,
             result="FAKE" if probability >= self.threshold else "REAL",
             fake_probability=probability,
-            uncertain=band.low <= probability <= band.high or regions[0].face is None,
+            uncertain=band.low <= probability <= band.high or (self._finder is not None and regions[0].face is None),
             regions=regions,
             provenance=provenance,
             model=self._model_name,

@@ -24,10 +24,17 @@ from unmask.errors import BundleError
 
 Box = tuple[float, float, float, float]
 
+# Grows whenever the same picture and policy may give other faces, so that faces kept in files are searched anew.
+FINDER_VERSION = 2
 _VIEW_SIDE = 192
 _PADDING_GREY = 0  # black, as in MediaPipe's letterboxing
 # Whole-picture views are cut from a copy of at most this side; antialiasing twice costs nothing the network can see.
 _WORKING_SIDE = 1024
+# Below this many of the network's pixels a box is coarse, up to twice too large: the face is looked at again, closer.
+_SMALL = 24
+# Bounds on the work that one picture can ask for.
+_MOST_CANDIDATES = 64
+_MOST_WINDOWS = 64
 
 
 class FacePolicy(BaseModel):
@@ -71,13 +78,20 @@ class Face:
         return max(self.box[2] - self.box[0], self.box[3] - self.box[1])
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class _View:
     """A square of the picture's plane, which may reach beyond the picture, as the network will see it."""
 
     x: float
     y: float
     side: float
+
+    @classmethod
+    def around(cls, face: Face) -> _View:
+        """The window in whose middle a face fills a quarter of the side."""
+        side = 4 * face.side
+        centre_x, centre_y = (face.box[0] + face.box[2]) / 2, (face.box[1] + face.box[3]) / 2
+        return cls(centre_x - side / 2, centre_y - side / 2, side)
 
 
 class FaceFinder:
@@ -118,25 +132,38 @@ class FaceFinder:
             yield _windows(width, height, min(long / 2, short))
 
     def _look(self, image: Image.Image, views: list[_View]) -> list[Face]:
+        seen = self._run(image, views)
+        small = {face: _View.around(face) for face, view in seen.items() if face.side < view.side * _SMALL / _VIEW_SIDE}
+        # In the middle of its own window a face has its whole outline; whatever else is there has a window too.
+        closer = self._run(image, list(small.values())) if small else {}
+        faces = [face for face in seen if face not in small]
+        for face, view in small.items():
+            framed = [other for other, window in closer.items() if window is view and _is_central(other, view)]
+            faces.append(max(framed, key=lambda other: (other.score, other.box), default=face))
+        kept = _suppress(faces, self.policy.iou_threshold)
+        return sorted(kept, key=lambda face: (-_area(face.box), face.box))[: self.policy.max_faces]
+
+    def _run(self, image: Image.Image, views: list[_View]) -> dict[Face, _View]:
+        """The faces that the network sees in some views, overlapping ones suppressed, each with its view."""
         factor = min(1.0, _WORKING_SIDE / max(image.size))
-        if len(views) == 1 and factor < 1:
+        if len(views) == 1 and factor < 1 and views[0].side >= max(image.size):
             target = tuple(max(1, round(side * factor)) for side in image.size)
             source = image.resize((target[0], target[1]), Image.Resampling.BILINEAR, reducing_gap=2.0)
         else:
             source, factor = image, 1.0
         pixels = np.stack([_render(source, view, factor) for view in views])
         boxes, keypoints, scores = self._session.run(["boxes", "keypoints", "scores"], {"image": pixels})
-        found = []
+        found: dict[Face, _View] = {}
         for view, view_boxes, view_keypoints, view_scores in zip(views, boxes, keypoints, scores, strict=True):
             origin = np.array([view.x, view.y])
             for index in np.flatnonzero(view_scores >= self.policy.score_threshold):
                 corners = view_boxes[index].reshape(2, 2) * view.side + origin
                 box = _clip(corners, image.size)
                 if box is not None:
-                    points = view_keypoints[index] * view.side + origin
-                    found.append(Face(box, float(view_scores[index]), tuple((float(x), float(y)) for x, y in points)))
-        kept = _suppress(found, self.policy.iou_threshold)
-        return sorted(kept, key=lambda face: (-_area(face.box), face.box))[: self.policy.max_faces]
+                    points = tuple((float(x), float(y)) for x, y in view_keypoints[index] * view.side + origin)
+                    found[Face(box, float(view_scores[index]), points)] = view
+        kept = _suppress(list(found), self.policy.iou_threshold)[:_MOST_CANDIDATES]
+        return {face: found[face] for face in kept}
 
 
 def square_crop(box: Box, margin: float, size: tuple[int, int]) -> Box:
@@ -181,13 +208,22 @@ def single_thread_session(model: bytes) -> Any:
 
 
 def _windows(width: int, height: int, side: float) -> list[_View]:
-    """Squares of the given side that cover the picture, half overlapping, at most 16."""
+    """Squares of the given side, half overlapping, that cover the picture.
+
+    At most 64 are made: strips of more than 32 to 1 are covered with less overlap and then with gaps.
+    """
 
     def starts(length: int) -> list[float]:
-        steps = min(max(round((length - side) / (side / 2)), 0), 15)
+        steps = min(max(round((length - side) / (side / 2)), 0), _MOST_WINDOWS - 1)
         return [0.0] if steps == 0 else [(length - side) * step / steps for step in range(steps + 1)]
 
-    return [_View(x, y, side) for y in starts(height) for x in starts(width)][:16]
+    return [_View(x, y, side) for y in starts(height) for x in starts(width)][:_MOST_WINDOWS]
+
+
+def _is_central(face: Face, view: _View) -> bool:
+    """Whether the middle of a face lies in the middle half of a view."""
+    x, y = (face.box[0] + face.box[2]) / 2 - view.x, (face.box[1] + face.box[3]) / 2 - view.y
+    return max(abs(x - view.side / 2), abs(y - view.side / 2)) < view.side / 4
 
 
 def _render(image: Image.Image, view: _View, factor: float) -> npt.NDArray[np.uint8]:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import lightning.pytorch as pl
 import torch
-from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint, RichProgressBar
+from lightning.pytorch.callbacks import EarlyStopping, LambdaCallback, ModelCheckpoint, RichProgressBar
 from lightning.pytorch.loggers import TensorBoardLogger
 from rich.console import Console
 
@@ -19,7 +19,7 @@ from unmask.bundle.bundle import Bundle
 from unmask.data.faces import FaceIndex
 from unmask.data.manifest import Manifest, ManifestRow
 from unmask.errors import UsageError
-from unmask.models.network import FaceNetwork
+from unmask.models.network import FaceNetwork, describe
 from unmask.progress import progress_bar
 from unmask.recipes import Recipe
 from unmask.training.dataset import FaceData, Sample, samples_of
@@ -33,7 +33,15 @@ _VALIDATION_SHARE = 0.15
 Rows = list[tuple[ManifestRow, Path]]
 
 
-def fit(recipe: Recipe, manifest: Manifest, out: Path, *, resume: bool = False, workers: int | None = None) -> Bundle:
+def fit(
+    recipe: Recipe,
+    manifest: Manifest,
+    out: Path,
+    *,
+    start_from: Path | None = None,
+    resume: bool = False,
+    workers: int | None = None,
+) -> Bundle:
     """Train a recipe on a manifest.
 
     Rows with split ``train`` and ``val`` are used, and ``test`` is never read. A manifest without ``val`` rows has
@@ -44,6 +52,7 @@ def fit(recipe: Recipe, manifest: Manifest, out: Path, *, resume: bool = False, 
         recipe: the experiment.
         manifest: the pictures.
         out: the run folder; must not hold another run unless ``resume`` is set.
+        start_from: a run folder whose best epoch gives the weights to start from, in place of the backbone's.
         resume: continue an interrupted run to the figures that it would have reached unbroken.
         workers: loading processes; the number of CPUs by default.
 
@@ -51,11 +60,11 @@ def fit(recipe: Recipe, manifest: Manifest, out: Path, *, resume: bool = False, 
         The bundle, written to ``out/bundle``, of the best checkpoint by validation AUC.
 
     Raises:
-        UsageError: when ``out`` holds a run already, a run to resume is not there or of another recipe or manifest,
-            or a split lacks a class.
+        UsageError: when ``out`` holds a run already, a run to resume is not there or of another recipe, manifest or
+            start, there is nothing to start from, or a split lacks a class.
     """
     rows = _rows(manifest)
-    _open_run(out, recipe, manifest, resume=resume)
+    _open_run(out, recipe, manifest, start_from, resume=resume)
     train, validation = _samples(recipe, rows, out)
     for name, samples in (("train", train), ("validation", validation)):
         if len({sample.is_fake for sample in samples}) < 2:
@@ -68,6 +77,8 @@ def fit(recipe: Recipe, manifest: Manifest, out: Path, *, resume: bool = False, 
     if steps == 0:
         raise UsageError("too_few_pictures", f"{len(train)} pictures do not fill one batch.")
     module = DetectorModule(recipe, steps)
+    if start_from is not None:
+        module.load_state_dict(_weights(_best(start_from)))
     checkpoint = ModelCheckpoint(
         out / "checkpoints",
         filename="best",
@@ -77,6 +88,13 @@ def fit(recipe: Recipe, manifest: Manifest, out: Path, *, resume: bool = False, 
         save_on_train_epoch_end=True,
         enable_version_counter=False,
     )
+    patience = EarlyStopping("val_auc", mode="max", patience=recipe.schedule.patience)
+
+    def stay_stopped(trainer: pl.Trainer, _: pl.LightningModule) -> None:
+        # A run that had lost its patience before it was killed must not train another epoch.
+        if patience.wait_count >= patience.patience:
+            trainer.should_stop = True
+
     trainer = pl.Trainer(
         max_epochs=recipe.schedule.epochs,
         precision=recipe.schedule.precision,
@@ -84,7 +102,8 @@ def fit(recipe: Recipe, manifest: Manifest, out: Path, *, resume: bool = False, 
         logger=TensorBoardLogger(out, name="tensorboard", version=""),
         callbacks=[
             History(out / "history.csv"),
-            EarlyStopping("val_auc", mode="max", patience=recipe.schedule.patience),
+            patience,
+            LambdaCallback(on_train_start=stay_stopped),
             checkpoint,
             *([RichProgressBar()] if Console().is_terminal else []),
         ],
@@ -108,10 +127,10 @@ def export_run(run: Path, manifest: Manifest, folder: Path) -> Bundle:
         manifest: the one that the run was trained on.
         folder: where the bundle is written.
     """
-    if not (run / "recipe.yaml").exists() or not (run / "checkpoints" / "best.ckpt").exists():
-        raise UsageError("no_run", f"There is no run with a finished epoch in {run}.")
+    _best(run)
     recipe = Recipe.load(run / "recipe.yaml")
-    _open_run(run, recipe, manifest, resume=True)
+    if _read_record(run)["manifest"] != manifest.digest():
+        raise UsageError("other_run", f"{run} holds a run of another manifest.")
     train, validation = _samples(recipe, _rows(manifest), run)
     return _package(recipe, train, validation, run, folder)
 
@@ -119,17 +138,29 @@ def export_run(run: Path, manifest: Manifest, folder: Path) -> Bundle:
 def _package(
     recipe: Recipe, train: list[Sample], validation: list[Sample], run: Path, folder: Path | None = None
 ) -> Bundle:
-    digest = json.loads((run / "run.json").read_text(encoding="utf-8"))["manifest"]
-    network = load_network(recipe, run / "checkpoints" / "best.ckpt")
-    return package_run(recipe, network, train, validation, digest, folder or run / "bundle")
+    record = _read_record(run)
+    network = load_network(recipe, _best(run))
+    weights = describe(network.weights) | ({"started_from": record["start"]} if record["start"] else {})
+    return package_run(recipe, network, weights, train, validation, record["manifest"], folder or run / "bundle")
 
 
 def load_network(recipe: Recipe, checkpoint: Path) -> FaceNetwork:
     """The network of a checkpoint, ready to predict. Only tensors and plain values are read, never code."""
     module = DetectorModule(recipe, steps_per_epoch=1)
-    state = torch.load(checkpoint, map_location="cpu", weights_only=True)["state_dict"]
-    module.load_state_dict(state)
+    module.load_state_dict(_weights(checkpoint))
     return module.network.eval()
+
+
+def _weights(checkpoint: Path) -> dict[str, torch.Tensor]:
+    state: dict[str, torch.Tensor] = torch.load(checkpoint, map_location="cpu", weights_only=True)["state_dict"]
+    return state
+
+
+def _best(run: Path) -> Path:
+    checkpoint = run / "checkpoints" / "best.ckpt"
+    if not (run / "recipe.yaml").exists() or not checkpoint.exists():
+        raise UsageError("no_run", f"There is no run with a finished epoch in {run}.")
+    return checkpoint
 
 
 def _rows(manifest: Manifest) -> dict[str, Rows]:
@@ -155,17 +186,26 @@ def _split(manifest: Manifest) -> Iterator[tuple[str, ManifestRow, Path]]:
             yield name, row, manifest.resolve(row)
 
 
-def _open_run(out: Path, recipe: Recipe, manifest: Manifest, *, resume: bool) -> None:
-    identity = {"recipe": recipe.digest(), "manifest": manifest.digest()}
+def _read_record(run: Path) -> dict[str, str]:
+    """What makes a run this run: digests of its recipe and manifest, and what it started from."""
+    return {"start": ""} | json.loads((run / "run.json").read_text(encoding="utf-8"))
+
+
+def _open_run(out: Path, recipe: Recipe, manifest: Manifest, start_from: Path | None, *, resume: bool) -> None:
+    start = ""
+    if start_from is not None:
+        digest = hashlib.sha256(_best(start_from).read_bytes()).hexdigest()
+        start = f"best epoch of {Recipe.load(start_from / 'recipe.yaml').name}, checkpoint sha256 {digest}"
+    identity = {"recipe": recipe.digest(), "manifest": manifest.digest(), "start": start}
     record = out / "run.json"
     if record.exists():
         if not resume:
             raise UsageError(
                 "run_exists", f"{out} holds a run already. Continue it with --resume or name another folder."
             )
-        if json.loads(record.read_text(encoding="utf-8")) != identity:
+        if _read_record(out) != identity:
             raise UsageError(
-                "other_run", f"{out} holds a run of another recipe or manifest; it cannot be resumed as this."
+                "other_run", f"{out} holds a run of another recipe, manifest or start; it cannot be resumed as this."
             )
         return
     if resume:

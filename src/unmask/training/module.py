@@ -30,8 +30,12 @@ class DetectorModule(pl.LightningModule):
         self._auc = BinaryAUROC()
         self._accuracy = BinaryAccuracy()
 
-    def on_train_epoch_start(self) -> None:
+    def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
         """Dropout of an epoch depends on the seed and the epoch alone, so a resumed run draws the same."""
+        if batch_idx > 0:
+            return
+        # Not at the epoch's start: between it and the first batch the loader draws a seed for its workers, save in
+        # the first epoch of a run, fresh or resumed.
         torch.manual_seed(self.recipe.seed * 10_007 + self.current_epoch)
 
     def training_step(self, batch: tuple[Tensor, Tensor], _: int) -> Tensor:

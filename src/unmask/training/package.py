@@ -19,7 +19,7 @@ from unmask.errors import BundleError
 from unmask.imaging.decode import decode_image
 from unmask.imaging.faces import single_thread_session
 from unmask.imaging.preprocessing import crop_of, render
-from unmask.models.network import FaceNetwork, describe
+from unmask.models.network import FaceNetwork
 from unmask.recipes import Recipe
 from unmask.training.calibration import fit_platt, thresholds, uncertain_band
 from unmask.training.dataset import Sample
@@ -33,6 +33,7 @@ _PACKAGES = ("torch", "timm", "lightning", "onnx", "onnxruntime", "numpy", "Pill
 def package_run(
     recipe: Recipe,
     network: FaceNetwork,
+    weights: dict[str, str],
     train: Sequence[Sample],
     validation: Sequence[Sample],
     manifest_digest: str,
@@ -64,7 +65,7 @@ def package_run(
         recipe=recipe.model_dump(mode="json"),
         recipe_digest=recipe.digest(),
         manifest_digest=manifest_digest,
-        weights=describe(network.weights),
+        weights=weights,
         sources=_count_sources(train),
         metrics={
             "validation_pictures": len(is_fake),

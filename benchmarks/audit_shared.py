@@ -1,0 +1,79 @@
+"""What ``unmask data audit`` finds in a set of pictures, as numbers without pictures, paths or groups.
+
+    python benchmarks/audit_shared.py --manifest ../shared/data/faces/manifest.csv \\
+        --out benchmarks/results/audit-shared.json
+
+Of the shared set: JPEG quality and resolution by class, sources of one label, the shortcut probes' AUC raw and after
+the common face crop and re-encoding, copies across splits. Intervals are 95 %, by drawing whole units (groups, copies).
+With ``--facts FILE`` a run that was stopped goes on; the file is the user's own and no result.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from _report import describe_run, write_json
+from unmask.data.audit.facts import COMMON_QUALITY
+from unmask.data.audit.run import Audit, audit, probe_to_json
+from unmask.data.audit.summary import counts, facts_by_class, facts_by_source
+from unmask.data.duplicates import DEFAULT_MAX_DISTANCE
+from unmask.data.manifest import Manifest
+from unmask.imaging.preprocessing import Preprocessing
+from unmask.progress import progress_bar
+
+_PACKAGES = ("unmask", "numpy", "Pillow", "scikit-learn", "onnxruntime")
+_FINDING_FIELDS = ("code", "severity", "message", "total", "of")
+
+
+def main() -> None:
+    """Audit and write the figures."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--manifest", type=Path, required=True)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--facts", type=Path, help="a file of facts to go on from")
+    parser.add_argument("--every", type=int, default=1, help="of the rows only every n-th, to try the script")
+    parser.add_argument("--seed", type=int, default=0)
+    arguments = parser.parse_args()
+    manifest = Manifest.open(arguments.manifest)
+    if arguments.every > 1:
+        rows = [row for at, row in enumerate(manifest) if at % arguments.every == 0]
+        manifest = Manifest.from_rows(rows, manifest.root)
+    started = time.perf_counter()
+    with progress_bar("pictures", sum(1 for _ in manifest)) as advance:
+        result = audit(manifest, common=True, seed=arguments.seed, store=arguments.facts, progress=advance)
+    content = {
+        "run": describe_run(_PACKAGES, "", smoke=arguments.every > 1),
+        "manifest_digest": manifest.digest(),
+        "seconds": round(time.perf_counter() - started, 1),
+        "common_reading": {**Preprocessing().model_dump(mode="json"), "jpeg_quality": COMMON_QUALITY},
+        "max_distance": DEFAULT_MAX_DISTANCE,
+        **figures(result),
+    }
+    write_json(arguments.out, content)
+
+
+def figures(result: Audit) -> dict[str, Any]:
+    """The audit in numbers: nothing in it says which picture, path or group is meant."""
+    report = result.to_json()
+    summary = counts(result.pictures)
+    one_class = {
+        source: both for source, both in summary["by"].get("source", {}).items() if 0 in (both["real"], both["fake"])
+    }
+    return {
+        "counts": summary,
+        "one_class_sources": one_class,
+        "findings": [{name: finding[name] for name in _FINDING_FIELDS} for finding in report["findings"]],
+        "findings_by_severity": dict(Counter(finding.severity for finding in result.findings)),
+        "probes": [probe_to_json(probe) for probe in result.probes],
+        "copies": report["copies"],
+        "by_class": facts_by_class(result.pictures),
+        "by_source": facts_by_source(result.pictures),
+    }
+
+
+if __name__ == "__main__":
+    main()

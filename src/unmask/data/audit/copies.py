@@ -1,0 +1,125 @@
+"""Which pictures are copies of others: the same bytes, or nearly the same picture."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from unmask.data.audit.pictures import Pictures
+from unmask.data.duplicates import DEFAULT_MAX_DISTANCE, clusters, mirrored, near_duplicates
+
+SAME_EVERYWHERE: Final = 9.0
+"""Grey levels by which no sixteenth part of two copies may differ for them to pass as one picture."""
+
+_THUMB_SIDE: Final = 16
+_CHUNK: Final = 1 << 16
+
+Indices = npt.NDArray[np.int64]
+Flags = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Copies:
+    """Copies among n pictures.
+
+    Attributes:
+        exact: rows whose files have the same bytes, two or more each.
+        pairs: near-duplicates that are not exact, int64 [m, 2], the nearest first; blank pictures have none. Pictures
+            of equal hash are each paired with the first of them only.
+        distances: int64 [m], bits of 256 that the pair's hashes differ in.
+        mirrored: bool [m]: the one is like the other's mirror image.
+        same_everywhere: bool [m]: nowhere do they differ by more than re-encoding and resizing explain; otherwise
+            part of the picture was changed, as in a fake beside the photograph that it was made from.
+        cluster: int64 [n], a number that all pictures share which copies connect, exact and near.
+        complete: whether all near pairs are here; otherwise some that connect what all of them connect.
+    """
+
+    exact: tuple[tuple[int, ...], ...]
+    pairs: Indices
+    distances: Indices
+    mirrored: Flags
+    same_everywhere: Flags
+    cluster: Indices
+    complete: bool
+
+
+def find_copies(pictures: Pictures, max_distance: int = DEFAULT_MAX_DISTANCE) -> Copies:
+    """Find exact and near-duplicates, mirror images among them.
+
+    Args:
+        pictures: the pictures; unreadable ones are left out.
+        max_distance: bits of 256 up to which hashes count as near.
+
+    Raises:
+        UsageError: ``bad_distance``.
+    """
+    by_content: dict[bytes, list[int]] = defaultdict(list)
+    for row in np.flatnonzero(pictures.readable):
+        by_content[pictures.sha256[row]].append(int(row))
+    exact = tuple(tuple(rows) for rows in by_content.values() if len(rows) > 1)
+    content = np.arange(len(pictures))
+    for rows in exact:
+        content[list(rows)] = rows[0]
+
+    rows_with_hash = np.flatnonzero(pictures.readable & pictures.hashes.any(axis=1))
+    hashes = pictures.hashes[rows_with_hash]
+    # Mirror images are looked for by their own hashes, put below the others.
+    found = near_duplicates(np.concatenate([hashes, mirrored(hashes)]), max_distance)
+    n = len(hashes)
+    left, right = found.pairs[:, 0] % max(n, 1), found.pairs[:, 1] % max(n, 1)
+    is_mirrored = (found.pairs[:, 0] < n) & (found.pairs[:, 1] >= n)
+    # Both mirrored says nothing new; a picture that is like its own mirror image is no copy.
+    is_new = (found.pairs[:, 0] < n) & (left != right)
+    pairs = rows_with_hash[np.sort(np.stack([left, right], axis=1), axis=1)]
+    is_new &= content[pairs[:, 0]] != content[pairs[:, 1]]
+    order = np.lexsort((is_mirrored, pairs[:, 1], pairs[:, 0]))
+    order = order[is_new[order]]
+    pairs, distances, is_mirrored = pairs[order], found.distances[order], is_mirrored[order]
+    # A symmetric picture can be found both ways: one pair is enough.
+    first = np.ones(len(pairs), bool)
+    first[1:] = (pairs[1:] != pairs[:-1]).any(axis=1)
+    pairs, distances, is_mirrored = pairs[first], distances[first], is_mirrored[first]
+    order = np.lexsort((pairs[:, 1], pairs[:, 0], distances))
+    pairs, distances, is_mirrored = pairs[order], distances[order], is_mirrored[order]
+
+    chains = [np.array([(a, b) for rows in exact for a, b in pairwise(rows)], np.int64).reshape(-1, 2)]
+    return Copies(
+        exact=exact,
+        pairs=pairs,
+        distances=distances,
+        mirrored=is_mirrored,
+        same_everywhere=_same_everywhere(pictures.thumbs, pairs, is_mirrored),
+        cluster=clusters(len(pictures), np.concatenate([*chains, pairs])),
+        complete=found.complete,
+    )
+
+
+def units_of(pictures: Pictures, copies: Copies) -> Indices:
+    """What must stay on one side of a split: a number by row, shared along groups and copies; int64 [n]."""
+    first: dict[str, int] = {}
+    pairs = [(first.setdefault(group, row), row) for row, group in enumerate(pictures.columns["group"]) if group]
+    by_cluster = np.unique(copies.cluster, return_index=True)[1][copies.cluster]
+    along_copies = np.stack([by_cluster, np.arange(len(pictures))], axis=1)
+    return clusters(len(pictures), np.concatenate([np.array(pairs, np.int64).reshape(-1, 2), along_copies]))
+
+
+def _same_everywhere(thumbs: npt.NDArray[np.uint8], pairs: Indices, is_mirrored: Flags) -> Flags:
+    """Whether 16 x 16 grey levels agree everywhere, but for a common gain and offset of the whole picture."""
+    same = np.empty(len(pairs), bool)
+    for start in range(0, len(pairs), _CHUNK):
+        part = slice(start, start + _CHUNK)
+        a, b = (thumbs[pairs[part, side]].astype(np.float32) for side in (0, 1))
+        flipped = b.reshape(-1, _THUMB_SIDE, _THUMB_SIDE)[:, :, ::-1].reshape(b.shape)
+        b = np.where(is_mirrored[part, None], flipped, b)
+        a -= a.mean(axis=1, keepdims=True)
+        b -= b.mean(axis=1, keepdims=True)
+        # Least squares in one unknown; limited, so that a gain cannot explain one picture by another.
+        gain = (a * b).sum(axis=1) / np.maximum((b * b).sum(axis=1), 1.0)
+        rest = a - np.clip(gain, 0.8, 1.25)[:, None] * b
+        same[part] = np.abs(rest).max(axis=1) <= SAME_EVERYWHERE
+    return same

@@ -1,0 +1,167 @@
+"""The audit as one HTML page that needs nothing else: styles, charts and thumbnails are inside it."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import secrets
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Final
+
+from PIL import Image
+
+from unmask import __version__
+from unmask.data.audit.findings import Finding
+from unmask.data.audit.pictures import Pictures
+from unmask.data.audit.run import Audit
+from unmask.data.audit.summary import MEASURES, Histogram, counts, facts_by_class, facts_by_source, histogram
+from unmask.data.manifest import Manifest, ManifestRow
+from unmask.errors import ImageError, ManifestError, MissingExtraError
+from unmask.imaging.decode import decode_image
+
+MAX_SETS: Final = 8
+_MAX_IN_SET: Final = 4
+_THUMB_SIDE: Final = 160  # pixels, shown at 128
+_WIDTH, _HEIGHT, _BASE = 240.0, 76.0, 78.0  # of a chart, in its own units
+
+
+def write_report(result: Audit, folder: Path, *, thumbnails: bool = True) -> None:
+    """Write ``audit.json`` and ``audit.html``; each appears whole or not at all.
+
+    Args:
+        result: the audit.
+        folder: where to; it must exist.
+        thumbnails: whether pictures of the findings are put into the page. It then holds the user's own pictures.
+
+    Raises:
+        MissingExtraError: jinja2 is not installed.
+        OSError: a file cannot be written.
+    """
+    page = render_page(result, thumbnails=thumbnails)
+    _write(folder / "audit.json", json.dumps(result.to_json(), indent=1, allow_nan=False) + "\n")
+    _write(folder / "audit.html", page)
+
+
+def render_page(result: Audit, *, thumbnails: bool = True) -> str:
+    """The page's HTML; every text from the manifest is escaped.
+
+    Raises:
+        MissingExtraError: jinja2 is not installed.
+    """
+    try:
+        import jinja2
+    except ImportError as error:
+        raise MissingExtraError("train", "The audit's HTML page") from error
+    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
+    template = environment.from_string((files("unmask.data.audit") / "page.html.j2").read_text(encoding="utf-8"))
+    pictures = result.pictures
+    facts = facts_by_class(pictures)
+    html = template.render(
+        name=Path(result.name).name,
+        version=__version__,
+        seed=result.seed,
+        counts=counts(pictures),
+        findings=[
+            {
+                "finding": finding,
+                "is_sets": any(len(item) > 1 for item in finding.items),
+                "sets": _sets(pictures, finding) if thumbnails else [],
+            }
+            for finding in result.findings
+        ],
+        probes=result.probes,
+        charts=[
+            _chart(name, found, facts["measures"][name])
+            for name in MEASURES
+            if (found := histogram(pictures, name)) is not None
+        ],
+        shares=_shares(facts),
+        sources=facts_by_source(pictures),
+    )
+    # File names that are not Unicode cannot stand in UTF-8.
+    return html.encode("utf-8", "backslashreplace").decode()
+
+
+def _sets(pictures: Pictures, finding: Finding) -> list[list[dict[str, str]]]:
+    """The first pictures that a finding names, as thumbnails beside each other."""
+    manifest = Manifest.from_rows([ManifestRow(path="-", label="real")], pictures.root)
+    sets = []
+    for item in finding.rows[:MAX_SETS]:
+        rows = [row for row in item[:_MAX_IN_SET] if pictures.readable[row]]
+        if not rows:
+            continue
+        sets.append(
+            [
+                {
+                    "path": pictures.path[row],
+                    "label": "fake" if pictures.is_fake[row] else "real",
+                    "split": pictures.columns["split"][row],
+                    "data": _thumbnail(manifest, pictures.path[row]),
+                }
+                for row in rows
+            ]
+        )
+    return sets
+
+
+def _thumbnail(manifest: Manifest, path: str) -> str:
+    """A picture as a data URI; '' where it cannot be read (any more)."""
+    try:
+        image = decode_image(manifest.resolve(ManifestRow(path=path, label="real")))
+    except (ImageError, ManifestError):
+        return ""
+    image.thumbnail((_THUMB_SIDE, _THUMB_SIDE), Image.Resampling.BICUBIC, reducing_gap=3.0)
+    encoded = io.BytesIO()
+    image.save(encoded, "JPEG", quality=80)
+    return "data:image/jpeg;base64," + base64.b64encode(encoded.getvalue()).decode()
+
+
+def _chart(name: str, found: Histogram, measure: dict[str, Any]) -> dict[str, str]:
+    highest = max(max(shares) for shares in found.shares.values()) or 1.0
+    return {
+        "name": name.replace("_", " "),
+        "real": _steps(found.shares["real"], highest),
+        "fake": _steps(found.shares["fake"], highest),
+        "low": f"{found.edges[0]:.4g}",
+        "high": f"{found.edges[-1]:.4g} ({measure['unit']})",
+        "median_real": _number(measure["real"]["median"]),
+        "median_fake": _number(measure["fake"]["median"]),
+        "auc": _number(measure["auc"]),
+    }
+
+
+def _steps(shares: tuple[float, ...], highest: float) -> str:
+    """A histogram's outline as an SVG path."""
+    width = _WIDTH / len(shares)
+    path = [f"M0 {_BASE:g}"]
+    for at, share in enumerate(shares):
+        path.append(f"V{_BASE - _HEIGHT * share / highest:.1f}H{(at + 1) * width:g}")
+    return "".join([*path, f"V{_BASE:g}Z"])
+
+
+def _shares(facts: dict[str, Any]) -> list[dict[str, str]]:
+    rows = []
+    for fact, by_label in facts["names"].items():
+        for name in sorted({*by_label["real"], *by_label["fake"]}):
+            cells = {label: f"{shares.get(name, 0.0):.1%}" for label, shares in by_label.items()}
+            rows.append({"name": f"{fact.replace('_', ' ')} {name}", **cells})
+    for fact, by_label in facts["flags"].items():
+        if any(by_label.values()):
+            cells = {label: "–" if share is None else f"{share:.1%}" for label, share in by_label.items()}
+            rows.append({"name": fact.replace("_", " "), **cells})
+    return rows
+
+
+def _write(path: Path, text: str) -> None:
+    partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}.partial")
+    try:
+        partial.write_text(text, encoding="utf-8")
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _number(value: float | None) -> str:
+    return "–" if value is None else f"{value:.4g}"

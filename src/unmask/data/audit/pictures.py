@@ -1,0 +1,240 @@
+"""The one pass over a manifest's pictures, by threads, with a file of facts that an interrupted pass goes on from."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import os
+from array import array
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from sys import intern
+from typing import IO, Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from unmask.data.audit.facts import COMMON_QUALITY, FACTS, PictureFacts, measure
+from unmask.data.manifest import Manifest, ManifestRow
+from unmask.errors import ManifestError
+from unmask.imaging.faces import FaceFinder
+from unmask.imaging.preprocessing import Preprocessing
+
+# Part of every key of the facts file: raise it when a fact comes to mean something else.
+_VERSION: Final = 1
+_BATCH: Final = 256
+_HEX_DIGITS: Final = 64
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """A manifest's rows and the facts of their pictures, about 0.6 kB a picture; n rows, one element each.
+
+    Attributes:
+        root: the folder that paths are relative to.
+        path: as the manifest writes it; the URL of a row without a path.
+        is_fake: bool [n].
+        columns: ``source``, ``generator``, ``kind``, ``group`` and ``split``, each a list of n cells, blank cells ''.
+        has: which of those columns the manifest has.
+        readable: bool [n]: whether the picture could be read. Where not, all that follows is NaN or 0.
+        errors: by row, why not, as ``code: message``.
+        facts: float32 [n, len(FACTS)].
+        sha256: n byte strings of 32 bytes.
+        wrong_checksum: rows whose ``sha256`` cell in the manifest is not their file's.
+        hashes: perceptual hashes, uint64 [n, 4].
+        thumbs: grey levels, uint8 [n, 256].
+    """
+
+    root: Path
+    path: list[str]
+    is_fake: npt.NDArray[np.bool_]
+    columns: dict[str, list[str]]
+    has: frozenset[str]
+    readable: npt.NDArray[np.bool_]
+    errors: dict[int, str]
+    facts: npt.NDArray[np.float32]
+    sha256: list[bytes]
+    wrong_checksum: tuple[int, ...]
+    hashes: npt.NDArray[np.uint64]
+    thumbs: npt.NDArray[np.uint8]
+
+    def __len__(self) -> int:
+        return len(self.path)
+
+    def fact(self, name: str) -> npt.NDArray[np.float32]:
+        """One fact of every picture, float32 [n]."""
+        return self.facts[:, FACTS.index(name)]
+
+
+def read_pictures(
+    manifest: Manifest,
+    *,
+    common: Preprocessing | None = None,
+    store: Path | None = None,
+    workers: int | None = None,
+    progress: Callable[[], object] = lambda: None,
+) -> Pictures:
+    """Measure every picture of a manifest.
+
+    Args:
+        manifest: the table; a row whose file is missing or broken is kept as unreadable.
+        common: how to crop for the common reading, ``None`` for none.
+        store: the facts file, JSON lines: what it already knows of an unchanged file (path, size, time of change) is
+            not measured again, and what is measured is added at once.
+        workers: threads; the number of CPUs by default.
+        progress: called once a picture, in the manifest's order.
+
+    Raises:
+        ManifestError: a bad row, or ``empty_manifest``.
+        OSError: the facts file cannot be written.
+    """
+    columns: dict[str, list[str]] = {name: [] for name in ("source", "generator", "kind", "group", "split")}
+    path: list[str] = []
+    is_fake, readable = bytearray(), bytearray()
+    errors: dict[int, str] = {}
+    values, words = array("f"), array("Q")
+    digests: list[bytes] = []
+    thumbs = bytearray()
+    wrong: list[int] = []
+    for row, found in _facts(manifest, common, store, workers):
+        at = len(path)
+        path.append(row.path or row.url)
+        is_fake.append(row.label == "fake")
+        for name, cells in columns.items():
+            cells.append(intern(getattr(row, name)))  # a few names, millions of times
+        readable.append(found.error is None)
+        if found.error is not None:
+            errors[at] = found.error
+        values.extend(found.values)
+        digests.append(found.sha256)
+        words.extend(found.hash)
+        thumbs += found.thumb
+        claimed = row.extra.get("sha256", "").strip().lower()
+        if found.error is None and len(claimed) == _HEX_DIGITS and claimed != found.sha256.hex():
+            wrong.append(at)
+        progress()
+    if not path:
+        raise ManifestError("empty_manifest", f"{manifest.name}: there are no rows")
+    return Pictures(
+        root=manifest.root,
+        path=path,
+        is_fake=np.frombuffer(bytes(is_fake), np.bool_),
+        columns=columns,
+        has=frozenset(columns) & frozenset(manifest.columns),
+        readable=np.frombuffer(bytes(readable), np.bool_),
+        errors=errors,
+        facts=np.array(values, np.float32).reshape(len(path), len(FACTS)),
+        sha256=digests,
+        wrong_checksum=tuple(wrong),
+        hashes=np.array(words, np.uint64).reshape(len(path), 4),
+        thumbs=np.frombuffer(bytes(thumbs), np.uint8).reshape(len(path), -1),
+    )
+
+
+def _facts(
+    manifest: Manifest, common: Preprocessing | None, store: Path | None, workers: int | None
+) -> Iterator[tuple[ManifestRow, PictureFacts]]:
+    finder = FaceFinder(common.faces) if common is not None and common.faces is not None else None
+    known = _Store(store, common) if store is not None else None
+    rows = iter(manifest)
+
+    def look(row: ManifestRow) -> PictureFacts:
+        if not row.path:
+            return _unread("not_fetched: The row has a URL and no file.")
+        return measure(manifest.resolve(row), common, finder)
+
+    with ThreadPoolExecutor(workers or os.cpu_count()) as pool:
+        try:
+            # By batches, since map() queues all that it is given at once.
+            while batch := list(islice(rows, _BATCH)):
+                keys = [_key(manifest, row) if known is not None else "" for row in batch]
+                old = [known.get(key) if known is not None else None for key in keys]
+                new = pool.map(look, [row for row, facts in zip(batch, old, strict=True) if facts is None])
+                for row, key, facts in zip(batch, keys, old, strict=True):
+                    found = facts
+                    if found is None:
+                        found = next(new)
+                        if known is not None:
+                            known.add(key, found)
+                    yield row, found
+        finally:
+            if known is not None:
+                known.close()
+
+
+def _unread(error: str) -> PictureFacts:
+    return PictureFacts(bytes(32), (math.nan,) * len(FACTS), (0,) * 4, bytes(256), error)
+
+
+def _key(manifest: Manifest, row: ManifestRow) -> str:
+    """What a row's facts hold for; relative, so that a data set may move; blank where there is no file."""
+    try:
+        status = manifest.resolve(row).stat()
+    except (OSError, ValueError, ManifestError):
+        return ""
+    return f"{row.path}:{status.st_size}:{status.st_mtime_ns}"
+
+
+class _Store:
+    """The facts file; only places in it are kept in memory. A line that a kill cut short is measured again."""
+
+    def __init__(self, path: Path, common: Preprocessing | None) -> None:
+        policy = [_VERSION, FACTS, COMMON_QUALITY, common.model_dump_json() if common is not None else ""]
+        self._salt = hashlib.sha256(json.dumps(policy).encode()).hexdigest()[:16]
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._file: IO[bytes] = path.open("a+b")
+        self._place: dict[bytes, int] = {}
+        self._file.seek(0)
+        at = 0
+        ends_with_newline = True
+        for line in self._file:
+            ends_with_newline = line.endswith(b"\n")
+            digest = line[: 2 * 16]
+            if ends_with_newline:
+                self._place[digest] = at
+            at += len(line)
+        if not ends_with_newline:
+            self._file.write(b"\n")
+
+    def get(self, key: str) -> PictureFacts | None:
+        place = self._place.get(self._digest(key)) if key else None
+        if place is None:
+            return None
+        self._file.seek(place)
+        try:
+            return _parse(json.loads(self._file.readline()[2 * 16 :]))
+        except (ValueError, KeyError, TypeError):
+            return None
+
+    def add(self, key: str, facts: PictureFacts) -> None:
+        if not key:
+            return
+        line = {
+            "sha256": facts.sha256.hex(),
+            "values": [None if math.isnan(value) else value for value in facts.values],
+            "hash": [f"{word:x}" for word in facts.hash],
+            "thumb": facts.thumb.hex(),
+            "error": facts.error,
+        }
+        # The mode "a" writes at the end wherever the file was read; the key stands in front, at a fixed width.
+        self._file.write(self._digest(key) + json.dumps(line).encode() + b"\n")
+        self._file.flush()
+
+    def close(self) -> None:
+        self._file.close()
+
+    def _digest(self, key: str) -> bytes:
+        return hashlib.sha256(f"{self._salt}:{key}".encode("utf-8", "surrogatepass")).hexdigest()[: 2 * 16].encode()
+
+
+def _parse(line: Any) -> PictureFacts:
+    values = tuple(math.nan if value is None else float(value) for value in line["values"])
+    words = tuple(int(word, 16) for word in line["hash"])
+    thumb, sha256 = bytes.fromhex(line["thumb"]), bytes.fromhex(line["sha256"])
+    if len(values) != len(FACTS) or len(words) != 4 or len(thumb) != 256 or len(sha256) != 32:
+        raise ValueError("not a line of this version")
+    return PictureFacts(sha256, values, words, thumb, line["error"] if line["error"] is None else str(line["error"]))

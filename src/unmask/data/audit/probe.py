@@ -1,0 +1,280 @@
+"""Shortcut probes: classifiers that see no face, and that therefore ought to be unable to tell the labels."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from unmask.data.audit.facts import COMMON_FACTS, FACTS, FILE_FACTS, PIXEL_FACTS
+from unmask.data.audit.pictures import Pictures
+from unmask.errors import MissingExtraError
+
+READINGS: Final[dict[str, dict[str, tuple[str, ...]]]] = {
+    "file-facts": FILE_FACTS,
+    "pixels": PIXEL_FACTS,
+    "common-file-facts": {"bytes per pixel": COMMON_FACTS["bytes per pixel"]},
+    "common-pixels": {name: facts for name, facts in COMMON_FACTS.items() if name != "bytes per pixel"},
+}
+"""What each probe sees, by what its facts are about. The common ones need the common reading."""
+
+FOLDS: Final = 5
+DRAWS: Final = 1000
+MAX_PICTURES: Final = 50_000
+MIN_UNITS: Final = 10  # of each class: below, neither folds nor an interval mean anything
+MIN_IN_SOURCE: Final = 30  # pictures of each class in a source with a probe of its own
+MAX_SOURCES: Final = 50
+_REPEATS: Final = 3
+_CATEGORIES: Final = ("container", "chroma_subsampling")
+
+Floats = npt.NDArray[np.float64]
+Flags = npt.NDArray[np.bool_]
+Indices = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Giveaway:
+    """How much one kind of fact gives away.
+
+    Attributes:
+        about: what the facts are about, a key of the reading.
+        drop: by how much the probe's AUC falls when these facts are shuffled together between held-out pictures.
+        fact: the fact among them that separates the classes best alone.
+        alone: the AUC of that fact by its own order, 0.5 to 1; of a name, in the order of its share of fakes.
+    """
+
+    about: str
+    drop: float
+    fact: str
+    alone: float
+
+
+@dataclass(frozen=True, slots=True)
+class Separation:
+    """How well held-out pictures were told apart.
+
+    Attributes:
+        auc: the area under the ROC curve over all held-out pictures, 0.5 being chance.
+        low, high: its 95 % interval.
+        pictures, fakes, units: how many there were; a unit is what a group or copies connect.
+    """
+
+    auc: float
+    low: float
+    high: float
+    pictures: int
+    fakes: int
+    units: int
+
+
+@dataclass(frozen=True)
+class Probe:
+    """One probe's answer.
+
+    Attributes:
+        reading: a key of :data:`READINGS`.
+        overall: over all pictures, where a difference between sources helps.
+        within: of each source with enough of both labels, by a probe trained and tested in that source alone, where
+            no such difference can.
+        giveaways: the facts that the overall probe lives on, the most telling first.
+        score: probability of fake of every picture, by the probe that had not seen it; NaN where there is none.
+            float64 [n].
+    """
+
+    reading: str
+    overall: Separation
+    within: dict[str, Separation]
+    giveaways: tuple[Giveaway, ...]
+    score: Floats = field(repr=False)
+
+
+def run_probes(pictures: Pictures, units: Indices, *, common: bool = False, seed: int = 0) -> tuple[Probe, ...]:
+    """Run every probe whose facts were measured.
+
+    A probe is scikit-learn's ``HistGradientBoostingClassifier`` with both classes weighing the same: it takes NaN
+    and names as they are, needs no scaling, finds what no single fact shows. It is cross-validated in 5 folds that
+    keep units whole and classes even (``StratifiedGroupKFold``). The interval is the percentile bootstrap over
+    units, 1,000 draws: it has the chance of the sample in it, not that of the training. Above 50,000 pictures,
+    that many are drawn, by whole units.
+
+    Args:
+        pictures: the pictures; unreadable ones are left out.
+        units: int64 [n], what must stay on one side, see :func:`~unmask.data.audit.copies.units_of`.
+        common: whether the common facts were measured.
+        seed: of folds, boosting, shuffling and bootstrap.
+
+    Returns:
+        The probes; none when a class has fewer than 10 units.
+
+    Raises:
+        MissingExtraError: scikit-learn is not installed.
+    """
+    try:
+        import sklearn  # noqa: F401 - asked for once, before any work
+    except ImportError as error:
+        raise MissingExtraError("train", "The shortcut probe") from error
+    chosen = _sample(np.flatnonzero(pictures.readable), units, seed)
+    is_fake = pictures.is_fake[chosen]
+    if not _enough(is_fake, units[chosen]):
+        return ()
+    sources = np.array([pictures.columns["source"][row] for row in chosen])
+    within = _mixed_sources(sources, is_fake, units[chosen])
+    probes = []
+    for reading, kinds in READINGS.items():
+        if reading.startswith("common") and not common:
+            continue
+        names = [name for facts in kinds.values() for name in facts]
+        facts = pictures.facts[chosen][:, [FACTS.index(name) for name in names]]
+        overall, score, giveaways = _probe(facts, names, kinds, is_fake, units[chosen], seed)
+        all_scores = np.full(len(pictures), np.nan)
+        all_scores[chosen] = score
+        separations = {
+            source: _probe(facts[at], names, {}, is_fake[at], units[chosen[at]], seed)[0]
+            for source in within
+            for at in [np.flatnonzero(sources == source)]
+        }
+        probes.append(Probe(reading, overall, separations, giveaways, all_scores))
+    return tuple(probes)
+
+
+def auc(score: npt.NDArray[Any], is_fake: Flags) -> float:
+    """Area under the ROC curve: the chance that a fake scores above a real picture, a tie counting half."""
+    return _aucs(score, is_fake, [np.ones(len(score), np.int64)])[0]
+
+
+def alone(values: npt.NDArray[Any], is_fake: Flags, *, is_name: bool = False) -> float:
+    """The AUC of one fact by its own order, whichever way it points: 0.5 to 1. NaN counts as the smallest."""
+    values = np.where(np.isnan(values), -np.inf, values)
+    if is_name:
+        _, code = np.unique(values, return_inverse=True)
+        share = np.bincount(code, is_fake) / np.bincount(code)
+        values = share[code]
+    found = auc(values, is_fake)
+    return max(found, 1 - found)
+
+
+def _aucs(score: npt.NDArray[Any], is_fake: Flags, weights: Iterable[Indices]) -> list[float]:
+    """The AUC under each weighting of the pictures, int64 [n]; NaN where a class has none."""
+    values, rank = np.unique(score, return_inverse=True)
+    found = []
+    for weight in weights:
+        fakes = np.bincount(rank, weight * is_fake, len(values))
+        reals = np.bincount(rank, weight * ~is_fake, len(values))
+        pairs = fakes.sum() * reals.sum()
+        below = np.cumsum(reals) - reals / 2
+        found.append(float((fakes * below).sum() / pairs) if pairs else np.nan)
+    return found
+
+
+def _interval(score: Floats, is_fake: Flags, units: Indices, seed: int) -> tuple[float, float]:
+    _, member = np.unique(units, return_inverse=True)
+    count = int(member.max()) + 1
+    rng = np.random.default_rng(seed)
+    even = np.full(count, 1 / count)
+    drawn = _aucs(score, is_fake, (rng.multinomial(count, even)[member] for _ in range(DRAWS)))
+    low, high = np.nanquantile(drawn, [0.025, 0.975])
+    return float(low), float(high)
+
+
+def _probe(
+    facts: npt.NDArray[np.float32],
+    names: Sequence[str],
+    kinds: Mapping[str, Sequence[str]],
+    is_fake: Flags,
+    units: Indices,
+    seed: int,
+) -> tuple[Separation, Floats, tuple[Giveaway, ...]]:
+    from sklearn.ensemble import HistGradientBoostingClassifier
+    from sklearn.model_selection import StratifiedGroupKFold
+    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # a dependency of scikit-learn
+
+    n = len(is_fake)
+    # Equal facts as equal numbers: NaN in a whole column would otherwise be no constant.
+    filled = np.where(np.isnan(facts), np.float32(-1), facts)
+    varies = (filled != filled[:1]).any(axis=0)
+    if not varies.any():
+        half = Separation(0.5, 0.5, 0.5, n, int(is_fake.sum()), len(np.unique(units)))
+        return half, np.full(n, 0.5), ()
+    score = np.full(n, np.nan)
+    shuffled = np.full((len(kinds), _REPEATS, n), np.nan)
+    rng = np.random.default_rng(seed)
+    folds = StratifiedGroupKFold(FOLDS, shuffle=True, random_state=seed)
+    # One thread: boosting waits for its threads by spinning, which on a busy machine takes a hundred times as long.
+    with threadpool_limits(1):
+        for train, test in folds.split(facts, is_fake, units):
+            if len(np.unique(is_fake[train])) < 2:
+                continue  # a few units hold a whole class: what they would test stays without a score
+            model = HistGradientBoostingClassifier(
+                # Leaves as small as the set asks for: the default of 20 learns nothing from 60 pictures.
+                min_samples_leaf=int(np.clip(len(train) // 40, 2, 20)),
+                max_leaf_nodes=15,
+                l2_regularization=1.0,
+                class_weight="balanced",
+                early_stopping=False,
+                random_state=seed,
+            )
+            model.fit(facts[train], is_fake[train])
+            score[test] = model.predict_proba(facts[test])[:, 1]
+            if kinds:
+                changed = _shuffle(facts[test], [[names.index(name) for name in of] for of in kinds.values()], rng)
+                answers = model.predict_proba(changed.reshape(-1, len(names)))[:, 1]
+                shuffled[:, :, test] = answers.reshape(len(kinds), _REPEATS, len(test))
+    scored = ~np.isnan(score)
+    fakes = is_fake[scored]
+    whole = auc(score[scored], fakes)
+    low, high = _interval(score[scored], fakes, units[scored], seed)
+    giveaways = []
+    for (about, members), answers in zip(kinds.items(), shuffled, strict=True):
+        drop = whole - float(np.mean([auc(row[scored], fakes) for row in answers]))
+        single = {
+            name: alone(facts[:, names.index(name)], is_fake, is_name=name in _CATEGORIES)
+            for name in members
+            if varies[names.index(name)]
+        }
+        if single:
+            best = max(single, key=lambda name: single[name])
+            giveaways.append(Giveaway(about, drop, best, single[best]))
+    giveaways.sort(key=lambda item: (-item.drop, -item.alone))
+    separation = Separation(whole, low, high, int(scored.sum()), int(fakes.sum()), len(np.unique(units[scored])))
+    return separation, score, tuple(giveaways)
+
+
+def _shuffle(facts: npt.NDArray[np.float32], kinds: Sequence[list[int]], rng: np.random.Generator) -> Any:
+    """Copies of the facts with the columns of one kind shuffled together: float32 [kinds, repeats, n, facts]."""
+    changed = np.broadcast_to(facts, (len(kinds), _REPEATS, *facts.shape)).copy()
+    for copies, columns in zip(changed, kinds, strict=True):
+        for copy in copies:
+            copy[:, columns] = facts[rng.permutation(len(facts))][:, columns]
+    return changed
+
+
+def _sample(rows: Indices, units: Indices, seed: int) -> Indices:
+    """At most MAX_PICTURES of the rows, whole units at random."""
+    if len(rows) <= MAX_PICTURES:
+        return rows
+    names, member = np.unique(units[rows], return_inverse=True)
+    order = np.random.default_rng(seed).permutation(len(names))
+    taken = np.zeros(len(names), bool)
+    taken[order[np.cumsum(np.bincount(member)[order]) <= MAX_PICTURES]] = True
+    return rows[taken[member]]
+
+
+def _enough(is_fake: Flags, units: Indices) -> bool:
+    return all(len(np.unique(units[is_fake == label])) >= MIN_UNITS for label in (False, True))
+
+
+def _mixed_sources(sources: npt.NDArray[np.str_], is_fake: Flags, units: Indices) -> list[str]:
+    """Sources with enough of both labels, the largest first; none where the set has one source only."""
+    names, counts = np.unique(sources, return_counts=True)
+    if len(names) < 2:
+        return []
+    chosen = []
+    for name in names[np.argsort(-counts, kind="stable")]:
+        inside = sources == name
+        enough = min(int(is_fake[inside].sum()), int((~is_fake[inside]).sum())) >= MIN_IN_SOURCE
+        if name and enough and _enough(is_fake[inside], units[inside]):
+            chosen.append(str(name))
+    return chosen[:MAX_SOURCES]

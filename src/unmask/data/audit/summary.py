@@ -1,0 +1,198 @@
+"""Figures that describe a set: counts, and every fact by class and by source."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from unmask.data.audit.facts import CONTAINERS, FACTS, brightness
+from unmask.data.audit.jpeg import SUBSAMPLINGS
+from unmask.data.audit.pictures import Pictures
+from unmask.data.audit.probe import alone
+
+LABELS: Final = ("real", "fake")
+MAX_VALUES: Final = 100  # of one column, the most frequent
+BINS: Final = 24
+
+MEASURES: Final[dict[str, str]] = {
+    "width": "pixels",
+    "height": "pixels",
+    "bytes_per_pixel": "bytes",
+    "jpeg_quality": "1-100",
+    "brightness": "0-255",
+    "contrast": "0-255",
+    "sharpness": "log10",
+    "saturation": "0-255",
+    "grey_share": "0-1",
+    **{
+        f"{corner}_{what}": "0-255"
+        for corner in ("top_left", "top_right", "bottom_left", "bottom_right")
+        for what in ("mean", "contrast")
+    },
+}
+"""Facts reported by class, with their units; :func:`~unmask.data.audit.facts.pixel_facts` says what they are."""
+FLAGS: Final = ("exif", "icc_profile", "xmp", "jfif", "jpeg_progressive")
+NAMES: Final[dict[str, tuple[str, ...]]] = {"container": CONTAINERS, "chroma_subsampling": SUBSAMPLINGS}
+"""Facts that are names, as what their numbers stand for."""
+
+_BY_SOURCE: Final = ("width", "height", "bytes_per_pixel", "jpeg_quality", "brightness", "sharpness", "saturation")
+_DIGITS: Final = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Histogram:
+    """How one measure is distributed.
+
+    Attributes:
+        edges: of the bins, one more than there are bins. The first and last bin take what lies beyond.
+        shares: by label, the share of its pictures in each bin.
+    """
+
+    edges: tuple[float, ...]
+    shares: dict[str, tuple[float, ...]]
+
+
+def counts(pictures: Pictures) -> dict[str, Any]:
+    """How many pictures there are, by label and by value of each column that the manifest has."""
+    by_column = {}
+    for column in ("source", "generator", "kind", "split"):
+        if column not in pictures.has:
+            continue
+        cells = Counter(zip(pictures.columns[column], map(bool, pictures.is_fake), strict=True))
+        totals = Counter(pictures.columns[column])
+        by_column[column] = {
+            name: {"real": cells[name, False], "fake": cells[name, True]}
+            for name, _ in sorted(totals.items(), key=lambda item: (-item[1], item[0]))[:MAX_VALUES]
+        }
+    fakes = int(pictures.is_fake.sum())
+    return {
+        "pictures": len(pictures),
+        "real": len(pictures) - fakes,
+        "fake": fakes,
+        "unreadable": len(pictures.errors),
+        "groups": len(set(pictures.columns["group"]) - {""}),
+        "by": by_column,
+    }
+
+
+def facts_by_class(pictures: Pictures) -> dict[str, Any]:
+    """Every measure by label, with the AUC of its order alone, and the share of every name and flag.
+
+    A measure is ``{"unit", "auc", "real": {"n", "mean", "p5", "median", "p95"}, "fake": {...}}``; ``auc`` is 0.5 to 1,
+    whichever label is higher, and ``None`` where a label has no such picture.
+    """
+    measures = {}
+    for name, unit in MEASURES.items():
+        values = measure_of(pictures, name)
+        known = ~np.isnan(values)
+        both = len(np.unique(pictures.is_fake[known])) == 2
+        measures[name] = {
+            "unit": unit,
+            "auc": _rounded(alone(values[known], pictures.is_fake[known])) if both else None,
+            **{label: _spread(values[known & of]) for label, of in _of_labels(pictures)},
+        }
+    return {
+        "measures": measures,
+        "names": {name: {label: _shares(pictures, name, of) for label, of in _of_labels(pictures)} for name in NAMES},
+        "flags": {
+            name: {label: _share(pictures.fact(name)[of]) for label, of in _of_labels(pictures)} for name in FLAGS
+        },
+    }
+
+
+def facts_by_source(pictures: Pictures) -> list[dict[str, Any]]:
+    """Of each source and label: how many pictures, the medians of the main measures, and the containers' shares."""
+    if "source" not in pictures.has:
+        return []
+    sources = np.array(pictures.columns["source"])
+    values = {name: measure_of(pictures, name) for name in _BY_SOURCE}
+    table = []
+    for source, _ in Counter(pictures.columns["source"]).most_common(MAX_VALUES):
+        for label, of in _of_labels(pictures):
+            rows = np.flatnonzero(of & (sources == source))
+            if len(rows):
+                medians = {name: _median(column[rows]) for name, column in values.items()}
+                containers = _shares(pictures, "container", rows)
+                table.append({"source": source, "label": label, "n": len(rows), "container": containers, **medians})
+    return sorted(table, key=lambda row: (row["source"], row["label"]))
+
+
+def histogram(pictures: Pictures, name: str) -> Histogram | None:
+    """A measure's distribution by label, between its 0.5th and 99.5th percentile; ``None`` where it is constant."""
+    values = measure_of(pictures, name)
+    known = values[~np.isnan(values)]
+    if not len(known) or known.min() == known.max():
+        return None
+    low, high = np.quantile(known, [0.005, 0.995])
+    if low == high:
+        low, high = known.min(), known.max()
+    edges = np.linspace(low, high, BINS + 1)
+    shares = {}
+    for label, of in _of_labels(pictures):
+        inside = np.clip(values[of & ~np.isnan(values)], low, high)
+        found = np.histogram(inside, edges)[0] / max(len(inside), 1)
+        shares[label] = tuple(float(share) for share in found)
+    return Histogram(tuple(float(edge) for edge in edges), shares)
+
+
+def describe_fact(pictures: Pictures, fact: str) -> str:
+    """One fact of both labels in a few words, e.g. ``jpeg_quality: real 95, fake 75`` (medians)."""
+    texts = []
+    for label, of in _of_labels(pictures):
+        if fact in NAMES:
+            shares = _shares(pictures, fact, of)
+            name = max(shares, key=lambda name: shares[name], default="none")
+            texts.append(f"{label} {name} {shares.get(name, 0.0):.0%}")
+        elif fact in FLAGS:
+            texts.append(f"{label} {_share(pictures.fact(fact)[of]) or 0.0:.0%}")
+        else:
+            median = _median(pictures.fact(fact)[of])
+            texts.append(f"{label} {'none' if median is None else f'{median:.4g}'}")
+    return f"{fact}: {', '.join(texts)}"
+
+
+def measure_of(pictures: Pictures, name: str) -> npt.NDArray[np.float64]:
+    """A measure of every picture, float64 [n], NaN where it does not apply."""
+    if name == "brightness":
+        return brightness(pictures.facts)
+    return pictures.facts[:, FACTS.index(name)].astype(np.float64)
+
+
+def _of_labels(pictures: Pictures) -> tuple[tuple[str, npt.NDArray[np.bool_]], ...]:
+    return tuple(
+        (label, pictures.readable & (pictures.is_fake == is_fake))
+        for label, is_fake in zip(LABELS, (False, True), strict=True)
+    )
+
+
+def _spread(values: npt.NDArray[np.float64]) -> dict[str, float | int | None]:
+    if not len(values):
+        return {"n": 0, "mean": None, "p5": None, "median": None, "p95": None}
+    p5, median, p95 = np.quantile(values, [0.05, 0.5, 0.95])
+    found = {"mean": values.mean(), "p5": p5, "median": median, "p95": p95}
+    return {"n": len(values), **{name: _rounded(float(value)) for name, value in found.items()}}
+
+
+def _median(values: npt.NDArray[Any]) -> float | None:
+    known = values[~np.isnan(values)]
+    return _rounded(float(np.median(known))) if len(known) else None
+
+
+def _share(values: npt.NDArray[Any]) -> float | None:
+    known = values[~np.isnan(values)]
+    return _rounded(float(known.mean())) if len(known) else None
+
+
+def _shares(pictures: Pictures, name: str, rows: npt.NDArray[Any]) -> dict[str, float]:
+    known = pictures.fact(name)[rows]
+    known = known[~np.isnan(known)].astype(int)
+    found = Counter(known.tolist())
+    return {NAMES[name][code]: _rounded(count / len(known)) for code, count in found.most_common()}
+
+
+def _rounded(value: float) -> float:
+    return float(f"{value:.{_DIGITS}g}")
