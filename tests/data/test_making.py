@@ -85,7 +85,7 @@ def test_swaps_join_two_groups_of_one_split(portraits: Manifest, tmp_path: Path)
     # No donor of its split, no face, not readable: said of each picture that was to be made.
     reasons = [(row["path"], row["reason"]) for row in read(out / "misses.csv")]
     assert sorted(reasons) == [
-        ("real/broken.png", "corrupt"),
+        ("real/broken.png", "truncated"),
         ("real/lonely.png", "no_donor"),
         ("real/lonely.png", "no_donor"),
         ("real/wall.png", "no_face"),
@@ -93,6 +93,13 @@ def test_swaps_join_two_groups_of_one_split(portraits: Manifest, tmp_path: Path)
     ]
     assert report.unreadable == 1
     assert Manifest.open(out / "manifest.csv").validate() == 10
+
+
+def test_originals_tie_the_two_group_columns_of_swaps_together(portraits: Manifest, tmp_path: Path) -> None:
+    synthesize(portraits, tmp_path / "out", SynthesisPolicy("swap", with_originals=True))
+    originals = [row for row in read(tmp_path / "out/manifest.csv") if row["made_by"] == "original"]
+    assert len(originals) == 5
+    assert all(row["donor_group"] == row["group"] and not row["donor_path"] for row in originals)
 
 
 def test_self_blends_with_originals_in_the_same_encoding(portraits: Manifest, tmp_path: Path) -> None:

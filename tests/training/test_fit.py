@@ -194,18 +194,18 @@ class Killed(BaseException):
 
 
 @pytest.mark.parametrize(
-    ("where", "after"),
+    ("where", "after", "finished"),
     [
         # while the first epoch is trained, before there is any checkpoint
-        ("training_step", 2),
+        ("training_step", 2, 0),
         # in the middle of the third epoch
-        ("training_step", 4 * 2 + 2),
+        ("training_step", 4 * 2 + 2, 2),
         # in the validation after the second epoch
-        ("validation_step", 2 + 1),
+        ("validation_step", 2 + 1, 1),
     ],
 )
 def test_wherever_it_is_broken(
-    where: str, after: int, unbroken: Path, toy_manifest: Path, toy_recipe: Path, tmp_path: Path,
+    where: str, after: int, finished: int, unbroken: Path, toy_manifest: Path, toy_recipe: Path, tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch, no_package: list[Any],
 ) -> None:  # fmt: skip
     recipe, manifest = Recipe.load(toy_recipe), Manifest.open(toy_manifest)
@@ -223,6 +223,11 @@ def test_wherever_it_is_broken(
         patch.setattr(fit_module.DetectorModule, where, broken)
         with pytest.raises(Killed):
             fit(recipe, manifest, tmp_path / "run", workers=0)
+    # Every finished epoch is kept, whether or not it was the best so far: no more than the broken one is run again.
+    last = tmp_path / "run" / "checkpoints" / "last.ckpt"
+    assert last.exists() == (finished > 0)
+    if finished:
+        assert torch.load(last, map_location="cpu", weights_only=True)["epoch"] == finished - 1
     # Two more processes load the pictures now: that changes nothing either.
     fit(recipe, manifest, tmp_path / "run", resume=True, workers=2)
     assert figures(tmp_path / "run") == figures(unbroken)
@@ -240,12 +245,21 @@ def test_resuming_a_finished_run_changes_nothing(
 
 
 def test_resuming_a_run_that_stopped_early_trains_no_further(
-    toy_manifest: Path, toy_recipe: Path, tmp_path: Path, no_package: list[Any]
+    toy_manifest: Path,
+    toy_recipe: Path,
+    tmp_path: Path,
+    no_package: list[Any],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     recipe = Recipe.load(toy_recipe, ["schedule.patience=1", "schedule.epochs=9", "schedule.learning_rate=1e-9"])
     fit(recipe, Manifest.open(toy_manifest), tmp_path / "run", workers=0)
     stopped = figures(tmp_path / "run")
     assert len(stopped) < 9
+
+    def no_step(*_: object) -> None:
+        raise AssertionError("it trains on")
+
+    monkeypatch.setattr(fit_module.DetectorModule, "training_step", no_step)
     fit(recipe, Manifest.open(toy_manifest), tmp_path / "run", resume=True, workers=0)
     assert figures(tmp_path / "run") == stopped
 

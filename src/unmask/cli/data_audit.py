@@ -193,7 +193,7 @@ def _print_probes(console: Console, result: Audit) -> None:
             probe.reading,
             f"{found.auc:.3f}",
             f"{found.low:.3f} to {found.high:.3f}",
-            ", ".join(f"{item.about} {item.drop:.3f}" for item in probe.giveaways[:3] if item.drop > 0),
+            ", ".join(item.about for item in probe.giveaways[:3]),
             _printable(", ".join(f"{source} {inside.auc:.3f}" for source, inside in list(probe.within.items())[:5])),
         )
     console.print()

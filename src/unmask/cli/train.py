@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import logging
+import warnings
 from pathlib import Path
 from typing import Annotated
 
@@ -42,6 +44,9 @@ def train(
     from unmask.recipes import Recipe
 
     need("train", "Training", "torch", "timm", "lightning", "torchmetrics", "sklearn", "onnxscript")
+    # What Lightning says of devices, tips and its own deprecations is no news to the user.
+    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
+    warnings.filterwarnings("ignore", module="lightning")
     from unmask.training.fit import fit
 
     changes = [*(overrides or []), *([f"seed={seed}"] if seed is not None else [])]

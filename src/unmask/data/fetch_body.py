@@ -10,7 +10,7 @@ from typing import IO
 
 from unmask.data.fetch_policy import FetchError, FetchPolicy
 from unmask.errors import ImageError, UnmaskError
-from unmask.imaging.decode import DecodeLimits, _sniff, decode_image
+from unmask.imaging.decode import DecodeLimits, sniff_format, decode_image
 
 # The longest beginning that naming a format may need (AVIF's list of brands).
 _SNIFFED_BYTES = 1024
@@ -105,7 +105,7 @@ class PictureBody:
             raise FetchError(status, f"{error.code}: {error.message}", http_status=200) from None
 
     def _name_format(self) -> None:
-        name = _sniff(self._first)
+        name = sniff_format(self._first)
         if name in self._policy.formats:
             self.format = name
             return

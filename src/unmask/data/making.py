@@ -138,8 +138,9 @@ def synthesize(
     """Make pictures from those of a manifest and write ``manifest.csv`` and ``misses.csv`` beside them.
 
     A row keeps ``source``, ``split``, ``group`` and every other column of what it was made from. A swap also has
-    ``donor_group``; split by both columns, or a donor's face may stand on both sides. Donor and target are of one
-    split and of different groups. What an earlier run made is not made again.
+    ``donor_group``; split by both columns, or a donor's face may stand on both sides: originals written along name
+    their own group there, which ties the two columns together. Donor and target are of one split and of different
+    groups. What an earlier run made is not made again.
 
     Args:
         manifest: the pictures; fakes are made from rows labelled real only.
@@ -307,18 +308,15 @@ def _make(
             misses.append((error.code, error.message))
             continue
         recipe = {"version": __version__, "seed": policy.seed, "draw": draw, "encoding": str(policy.encoding), **with_}
-        cells = {
-            **_LABELS[policy.kind],
-            "made_by": policy.kind,
-            "made_with": json.dumps(recipe, sort_keys=True),
-            **facts,
-        }
+        made_with = json.dumps(recipe, sort_keys=True)
+        cells = {**_LABELS[policy.kind], "made_by": policy.kind, "made_with": made_with, **facts}
         made.append(_write(picture, new, mask, cells, draw, folder, policy))
     if policy.with_originals and made:
-        cells = {
-            "made_by": "original",
-            "made_with": json.dumps({"version": __version__, "encoding": str(policy.encoding)}, sort_keys=True),
-        }
+        made_with = json.dumps({"encoding": str(policy.encoding), "version": __version__})
+        cells = {"made_by": "original", "made_with": made_with}
+        if policy.kind == "swap":
+            # Splitters compare each column with itself only; this row ties the person as target to the same as donor.
+            cells["donor_group"] = picture.group
         made.insert(0, _write(picture, image, None, cells, 0, folder, policy))
     return {"made": made, "misses": misses, "unreadable": 0}
 

@@ -206,7 +206,7 @@ def _from_array(array: NDArray[Any], limits: DecodeLimits) -> PIL.Image.Image:
     return PIL.Image.fromarray(np.ascontiguousarray(array))
 
 
-def _sniff(data: bytes) -> str | None:
+def sniff_format(data: bytes) -> str | None:
     """Name the format by its first bytes; ``"HEIC"`` is recognised only to say what to do about it."""
     if data[4:8] == b"ftyp":
         box = data[8 : min(max(int.from_bytes(data[:4], "big"), 12), 1024)]
@@ -226,7 +226,7 @@ def _sniff(data: bytes) -> str | None:
 
 def _load(data: bytes, limits: DecodeLimits) -> PIL.Image.Image:
     """Decode the first frame of an encoded picture, in whatever mode it has."""
-    name = _sniff(data)
+    name = sniff_format(data)
     if name == "HEIC":
         raise _unsupported("HEIC and HEIF pictures are not supported; convert the picture to JPEG or PNG first.")
     if name is None:

@@ -79,15 +79,18 @@ def fit(
     module = DetectorModule(recipe, steps)
     if start_from is not None:
         module.load_state_dict(_weights(_best(start_from)))
-    checkpoint = ModelCheckpoint(
-        out / "checkpoints",
+    checkpoints = out / "checkpoints"
+    best = ModelCheckpoint(
+        checkpoints,
         filename="best",
         monitor="val_auc",
         mode="max",
-        save_last=True,
         save_on_train_epoch_end=True,
         enable_version_counter=False,
     )
+    # Not ``save_last`` of the best: Lightning renews that only when the best has become better. This one comes second,
+    # so that it knows what the best is.
+    last = ModelCheckpoint(checkpoints, filename="last", save_on_train_epoch_end=True, enable_version_counter=False)
     patience = EarlyStopping("val_auc", mode="max", patience=recipe.schedule.patience)
 
     def stay_stopped(trainer: pl.Trainer, _: pl.LightningModule) -> None:
@@ -104,7 +107,8 @@ def fit(
             History(out / "history.csv"),
             patience,
             LambdaCallback(on_train_start=stay_stopped),
-            checkpoint,
+            best,
+            last,
             *([RichProgressBar()] if Console().is_terminal else []),
         ],
         deterministic="warn",
@@ -114,8 +118,8 @@ def fit(
         enable_model_summary=False,
         log_every_n_steps=10,
     )
-    last = out / "checkpoints" / "last.ckpt"
-    trainer.fit(module, data, ckpt_path=last if last.exists() else None, weights_only=True)
+    newest = checkpoints / "last.ckpt"
+    trainer.fit(module, data, ckpt_path=newest if newest.exists() else None, weights_only=True)
     return _package(recipe, train, validation, out)
 
 

@@ -79,7 +79,7 @@ class Probe:
         overall: over all pictures, where a difference between sources helps.
         within: of each source with enough of both labels, by a probe trained and tested in that source alone, where
             no such difference can.
-        giveaways: the facts that the overall probe lives on, the most telling first.
+        giveaways: every kind of fact, the most telling first: by its drop or by how far it gets alone, the larger.
         score: probability of fake of every picture, by the probe that had not seen it; NaN where there is none.
             float64 [n].
     """
@@ -189,7 +189,7 @@ def _probe(
 ) -> tuple[Separation, Floats, tuple[Giveaway, ...]]:
     from sklearn.ensemble import HistGradientBoostingClassifier
     from sklearn.model_selection import StratifiedGroupKFold
-    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # a dependency of scikit-learn
+    from threadpoolctl import threadpool_limits  # a dependency of scikit-learn
 
     n = len(is_fake)
     # Equal facts as equal numbers: NaN in a whole column would otherwise be no constant.
@@ -237,7 +237,8 @@ def _probe(
         if single:
             best = max(single, key=lambda name: single[name])
             giveaways.append(Giveaway(about, drop, best, single[best]))
-    giveaways.sort(key=lambda item: (-item.drop, -item.alone))
+    # Of facts that say the same the trees use one, and the drop of the others is 0: what each says alone counts too.
+    giveaways.sort(key=lambda item: -round(max(item.drop, item.alone - 0.5), 3))
     separation = Separation(whole, low, high, int(scored.sum()), int(fakes.sum()), len(np.unique(units[scored])))
     return separation, score, tuple(giveaways)
 

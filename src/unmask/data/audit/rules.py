@@ -111,11 +111,11 @@ def _shortcuts(pictures: Pictures, probes: Sequence[Probe]) -> Iterator[Finding]
     for probe in probes:
         name = _READING_NAMES[probe.reading]
         if severity := _shortcut_severity(probe.overall):
-            telling = [item for item in probe.giveaways if item.drop >= 0.01][:3] or list(probe.giveaways[:1])
+            telling = probe.giveaways[:3]
             medians = "; ".join(describe_fact(pictures, item.fact) for item in telling)
             text = (
                 f"A classifier tells held-out pictures apart by {name}: {_auc(probe.overall)}."
-                f" It lives on {', '.join(item.about for item in telling)} ({medians})."
+                f" Most telling: {', '.join(item.about for item in telling)} ({medians})."
             )
             items = bounded([item.about, item.fact] for item in telling)
             details = {"reading": probe.reading, "auc": probe.overall.auc, "low": probe.overall.low}
