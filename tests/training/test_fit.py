@@ -498,3 +498,12 @@ def test_a_run_can_start_from_another(unbroken: Path, toy_manifest: Path, toy_re
         fit(still, Manifest.open(toy_manifest), tmp_path / "run", resume=True, workers=0)
     with pytest.raises(UsageError, match="no run with a finished epoch"):
         fit(still, Manifest.open(toy_manifest), tmp_path / "other", start_from=tmp_path / "nowhere", workers=0)
+
+
+def test_a_run_of_another_network_is_nothing_to_start_from(
+    unbroken: Path, toy_manifest: Path, toy_recipe: Path, tmp_path: Path
+) -> None:
+    other = Recipe.load(toy_recipe, ["backbone.name=mobilenetv3_small_075"])
+    with pytest.raises(UsageError) as caught:
+        fit(other, Manifest.open(toy_manifest), tmp_path / "run", start_from=unbroken, workers=0)
+    assert caught.value.code == "other_network"

@@ -102,7 +102,8 @@ def split(
     if preset is not None and preset not in PRESETS:
         raise UsageError("unknown_preset", f"There is no preset {preset!r}; there are {', '.join(PRESETS)}.")
 
-    several = folds is not None or leave_out is not None or (repeats or (preset and PRESETS[preset].repeats) or 1) > 1
+    count = repeats if repeats is not None else PRESETS[preset].repeats if preset is not None else 1
+    several = folds is not None or leave_out is not None or count > 1
     _check_out(out, manifest, several=several, force=force)
     table = Manifest.from_folders(manifest) if manifest.is_dir() else Manifest.open(manifest, root)
     table.validate(check_files=False)
@@ -120,9 +121,9 @@ def split(
     elif leave_out is not None:
         result = splitter.leave_one_out(leave_out, shares, seed=seed)
     elif preset is not None:
-        result = splitter.fractions(PRESETS[preset].fractions, seed=seed, repeats=repeats or PRESETS[preset].repeats)
+        result = splitter.fractions(PRESETS[preset].fractions, seed=seed, repeats=count)
     else:
-        result = splitter.fractions(shares, seed=seed, repeats=repeats if repeats is not None else 1)
+        result = splitter.fractions(shares, seed=seed, repeats=count)
     files = _write(result.splits, out, several=several, force=force)
     if as_json:
         print(json.dumps(_report(splitter, result, files)))

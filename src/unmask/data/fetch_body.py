@@ -10,7 +10,7 @@ from typing import IO
 
 from unmask.data.fetch_policy import FetchError, FetchPolicy
 from unmask.errors import ImageError, UnmaskError
-from unmask.imaging.decode import DecodeLimits, sniff_format, decode_image
+from unmask.imaging.decode import DecodeLimits, decode_image, sniff_format
 
 # The longest beginning that naming a format may need (AVIF's list of brands).
 _SNIFFED_BYTES = 1024

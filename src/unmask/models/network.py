@@ -47,6 +47,7 @@ class FaceNetwork(nn.Module):
         super().__init__()
         self.backbone, self.weights = create_backbone(recipe.backbone)
         self.head = LinearHead(self.backbone.num_features, recipe.head.dropout)
+        self._mirror = recipe.head.mirror
         for name, values in (("mean", self.weights.mean), ("std", self.weights.std)):
             self.register_buffer(name, torch.tensor(values).view(1, 3, 1, 1) * 255, persistent=False)
 
@@ -54,6 +55,13 @@ class FaceNetwork(nn.Module):
         """Pixels uint8 [n, size, size, 3] to logit [n] and evidence [n, h, w], both towards fake."""
         # A permuted NHWC batch already has the channels-last strides that CPU convolutions like best.
         images = (pixels.permute(0, 3, 1, 2).float() - self.mean) / self.std
+        logit, evidence = self._answer(images)
+        if self._mirror and not self.training:
+            mirrored_logit, mirrored_evidence = self._answer(images.flip(3))
+            logit, evidence = (logit + mirrored_logit) / 2, (evidence + mirrored_evidence.flip(2)) / 2
+        return logit, evidence
+
+    def _answer(self, images: Tensor) -> tuple[Tensor, Tensor]:
         logit, evidence = self.head(self.backbone.forward_features(images))
         return logit, evidence
 

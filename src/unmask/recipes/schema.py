@@ -43,10 +43,13 @@ class Head(_Part):
     Attributes:
         kind: ``linear``: global average pooling and one linear unit.
         dropout: share of pooled features dropped in training.
+        mirror: whether the answer is the mean over a picture and its mirror image: steadier, at twice the cost.
+            Training does not depend on it.
     """
 
     kind: Literal["linear"] = "linear"
     dropout: float = Field(0.2, ge=0, lt=1)
+    mirror: bool = False
 
 
 class DataPolicy(_Part):
@@ -147,8 +150,8 @@ class Recipe(_Part):
         return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False)
 
     def digest(self) -> str:
-        """SHA-256 of everything in the resolved recipe that training depends on, so not of its prose."""
-        settings = self.model_dump(mode="json", exclude={"summary", "limits"})
+        """SHA-256 of everything in the resolved recipe that the trained weights depend on, so not of its prose."""
+        settings = self.model_dump(mode="json", exclude={"summary": True, "limits": True, "head": {"mirror"}})
         return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
 
 

@@ -61,7 +61,7 @@ def fit(
 
     Raises:
         UsageError: when ``out`` holds a run already, a run to resume is not there or of another recipe, manifest or
-            start, there is nothing to start from, or a split lacks a class.
+            start, there is nothing to start from or it is another network, or a split lacks a class.
     """
     rows = _rows(manifest)
     _open_run(out, recipe, manifest, start_from, resume=resume)
@@ -78,7 +78,10 @@ def fit(
         raise UsageError("too_few_pictures", f"{len(train)} pictures do not fill one batch.")
     module = DetectorModule(recipe, steps)
     if start_from is not None:
-        module.load_state_dict(_weights(_best(start_from)))
+        try:
+            module.load_state_dict(_weights(_best(start_from)))
+        except RuntimeError:  # torch: keys or shapes that differ
+            raise UsageError("other_network", f"{start_from} holds a run of another network.") from None
     checkpoints = out / "checkpoints"
     best = ModelCheckpoint(
         checkpoints,
@@ -211,10 +214,10 @@ def _open_run(out: Path, recipe: Recipe, manifest: Manifest, start_from: Path | 
             raise UsageError(
                 "other_run", f"{out} holds a run of another recipe, manifest or start; it cannot be resumed as this."
             )
-        return
-    if resume:
+    elif resume:
         raise UsageError("no_run", f"There is no run in {out} to resume.")
     out.mkdir(parents=True, exist_ok=True)
+    # Anew when resumed too: what the weights do not depend on may have changed since.
     (out / "recipe.yaml").write_text(recipe.to_yaml(), encoding="utf-8")
     record.write_text(json.dumps(identity, indent=2), encoding="utf-8")
 

@@ -210,6 +210,8 @@ def _probe(
             model = HistGradientBoostingClassifier(
                 # Leaves as small as the set asks for: the default of 20 learns nothing from 60 pictures.
                 min_samples_leaf=int(np.clip(len(train) // 40, 2, 20)),
+                max_iter=60,
+                learning_rate=0.15,
                 max_leaf_nodes=15,
                 l2_regularization=1.0,
                 class_weight="balanced",
