@@ -40,7 +40,10 @@ ADVICE: Final = {
         "Real and fake pictures of this source were not processed alike: make them again from the originals in one"
         " pipeline, or leave the source out of what you report."
     ),
-    "label-conflict": "Find out which label is right and keep one row; where nobody knows, take all of them out.",
+    "label-conflict": (
+        "Find out which label is right and keep one row; where nobody knows, take all of them out. Where the fake is"
+        " real but its change too small to see, keep both in one group."
+    ),
     "label-contradiction": "Correct the label or the other column; the rest of the manifest says the opposite.",
     "label-suspect": "Look at them: they are exceptions to a shortcut, or wrong labels. This alone proves nothing.",
     "exact-duplicate": "Keep one row of each: copies count twice in training and in every figure.",

@@ -158,7 +158,9 @@ def _copied(pictures: Pictures, copies: Copies) -> Iterator[Finding]:
             near_within.append(pair)
     if conflicts:
         text = f"{_n(conflicts, 'picture')} with copies under both labels."
-        yield _sets(pictures, "label-conflict", "error", conflicts, text)
+        # The same bytes cannot be both; what looks the same may be a fake of very little change.
+        severity: Severity = "error" if any(rows in copies.exact for rows in conflicts) else "warning"
+        yield _sets(pictures, "label-conflict", severity, conflicts, text)
     if exact_across:
         text = f"{_n(exact_across, 'file')} in more than one split, byte for byte."
         yield _sets(pictures, "exact-duplicate-across-splits", "error", exact_across, text)
@@ -176,7 +178,7 @@ def _copied(pictures: Pictures, copies: Copies) -> Iterator[Finding]:
         )
         yield _sets(pictures, "near-duplicate", "info", near_within, text, details={"without_group": apart})
     if beside:
-        text = f"{_n(beside, 'pair')} of a fake and a real picture that are near-duplicates and differ in part."
+        text = f"{_n(beside, 'pair')} of a fake and a real picture that are alike and differ in part."
         yield _sets(pictures, "fake-beside-its-source", "info", beside, text)
 
 
