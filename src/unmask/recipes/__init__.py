@@ -4,12 +4,31 @@ May import ``unmask.imaging``, ``unmask.data`` and ``unmask.errors``; no torch.
 """
 
 from unmask.data.transforms import Augmentation
-from unmask.recipes.schema import (
+from unmask.recipes.parts import (
     Backbone,
+    Classifier,
     DataPolicy,
+    Ensemble,
+    Features,
+    Fusion,
     Head,
-    Recipe,
+    Paper,
+    Phase,
     Schedule,
 )
+from unmask.recipes.schema import Recipe
 
-__all__ = ["Augmentation", "Backbone", "DataPolicy", "Head", "Recipe", "Schedule"]
+__all__ = [
+    "Augmentation",
+    "Backbone",
+    "Classifier",
+    "DataPolicy",
+    "Ensemble",
+    "Features",
+    "Fusion",
+    "Head",
+    "Paper",
+    "Phase",
+    "Recipe",
+    "Schedule",
+]

@@ -8,113 +8,82 @@ import json
 from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from unmask.data.transforms import Augmentation
 from unmask.errors import UsageError
 from unmask.imaging.preprocessing import Preprocessing
-
-WeightSource = Literal["pip", "hub", "none"]
-
-
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Backbone(_Part):
-    """The network that turns pixels into a feature map.
-
-    Attributes:
-        name: a timm model name.
-        weights: where pretrained weights may come from, tried in order. ``pip``: a package of weights; ``hub``: timm's
-            own download; ``none``: random weights, which the run says loudly.
-    """
-
-    name: str = "tf_efficientnet_lite0"
-    weights: tuple[WeightSource, ...] = ("pip", "hub")
+from unmask.recipes.parts import (
+    Backbone,
+    Classifier,
+    DataPolicy,
+    Ensemble,
+    Features,
+    Fusion,
+    Head,
+    Paper,
+    Part,
+    Schedule,
+)
 
 
-class Head(_Part):
-    """What turns the feature map into a logit.
-
-    Attributes:
-        kind: ``linear``: global average pooling and one linear unit.
-        dropout: share of pooled features dropped in training.
-        mirror: whether the answer is the mean over a picture and its mirror image: steadier, at twice the cost.
-            Training does not depend on it.
-    """
-
-    kind: Literal["linear"] = "linear"
-    dropout: float = Field(0.2, ge=0, lt=1)
-    mirror: bool = False
-
-
-class DataPolicy(_Part):
-    """Which pictures an epoch shows, and how often.
-
-    Attributes:
-        balance: ``none``: every row once. ``class``: real and fake equally often. ``class-source``: that, and within a
-            class each source in proportion to its number of rows to the power ``source_power``.
-        source_power: 1 leaves sources as frequent as they are, 0 shows all equally often.
-        self_blended: share of the fakes of an epoch that are made on the fly from real rows by self-blending.
-        epoch_size: pictures an epoch shows; the number of training rows when absent.
-    """
-
-    balance: Literal["none", "class", "class-source"] = "class-source"
-    source_power: float = Field(0.5, ge=0, le=1)
-    self_blended: float = Field(0.0, ge=0, le=1)
-    epoch_size: int | None = Field(None, ge=1)
-
-
-class Schedule(_Part):
-    """How the network is optimised: AdamW under a cosine with linear warm-up.
-
-    Attributes:
-        epochs: most epochs.
-        batch_size: pictures a step.
-        learning_rate: peak rate.
-        weight_decay: of AdamW, on weights with two or more dimensions only.
-        warmup_epochs: epochs of linear warm-up, may be a fraction.
-        label_smoothing: how far targets stand from 0 and 1.
-        patience: epochs without a better validation AUC before the run stops.
-        precision: ``bf16-mixed`` is about twice as fast on CPUs with bf16 instructions.
-        gradient_clip: greatest norm of the gradient.
-    """
-
-    epochs: int = Field(10, ge=1)
-    batch_size: int = Field(32, ge=2)
-    learning_rate: float = Field(5e-4, gt=0)
-    weight_decay: float = Field(0.02, ge=0)
-    warmup_epochs: float = Field(0.5, ge=0)
-    label_smoothing: float = Field(0.0, ge=0, lt=0.5)
-    patience: int = Field(4, ge=1)
-    precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
-    gradient_clip: float = Field(1.0, gt=0)
-
-
-class Recipe(_Part):
+class Recipe(Part):
     """One training experiment.
 
     Attributes:
         name: lower case with hyphens; the bundle made from it bears this name.
         summary: one sentence on what it is.
         seed: fixes every draw of the run.
+        backbone: the network, or its first branch.
+        fusion: further branches.
+        head: from pooled features to a logit.
+        classifier: a scikit-learn classifier on the features that the backbones have after the schedule's phases; a
+            recipe with a classifier and no ``schedule.phases`` takes the backbones as their weights come.
+        features: given, the backbones stay frozen and their features are computed once.
+        ensemble: given, the recipe trains its members in place of a network of its own.
+        preprocessing: from picture to pixels.
+        data: which pictures.
+        augmentation: how training pictures are varied.
+        schedule: how the network is optimised.
         limits: where the detector is known to fail, a sentence each, for its card.
+        paper: what the recipe follows.
     """
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$")
     summary: str = ""
     seed: int = Field(1, ge=0, lt=2**31)
     backbone: Backbone = Backbone()
+    fusion: Fusion | None = None
     head: Head = Head()
+    classifier: Classifier | None = None
+    features: Features | None = None
+    ensemble: Ensemble | None = None
     preprocessing: Preprocessing = Preprocessing()
     data: DataPolicy = DataPolicy()
     augmentation: Augmentation = Augmentation()
     schedule: Schedule = Schedule()
     limits: tuple[str, ...] = ()
+    paper: Paper | None = None
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Recipe:
+        if self.features is not None and any(phase.train != "head" for phase in self.schedule.phases):
+            raise ValueError(
+                "features: cached features stay as they are; phases that train more than the head do not go with them"
+            )
+        if self.ensemble is not None and (self.classifier or self.features or self.fusion):
+            raise ValueError(
+                "ensemble: its members bring their own networks; fusion, classifier and features belong there"
+            )
+        return self
+
+    @property
+    def branches(self) -> tuple[Backbone, ...]:
+        """All backbones, the first one first."""
+        return (self.backbone, *(self.fusion.branches if self.fusion else ()))
 
     @classmethod
     def load(cls, name_or_path: str | Path, overrides: Sequence[str] = ()) -> Recipe:
@@ -151,7 +120,9 @@ class Recipe(_Part):
 
     def digest(self) -> str:
         """SHA-256 of everything in the resolved recipe that the trained weights depend on, so not of its prose."""
-        settings = self.model_dump(mode="json", exclude={"summary": True, "limits": True, "head": {"mirror"}})
+        settings = self.model_dump(
+            mode="json", exclude={"summary": True, "limits": True, "paper": True, "head": {"mirror"}}
+        )
         return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
 
 
