@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import platform
 import resource
 import sys
 import time
@@ -21,9 +20,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import PIL
 
-import unmask
+from _report import describe_run, write_json
 from unmask.data.duplicates import DEFAULT_MAX_DISTANCE, Hashes, clusters, distances, near_duplicates
 from unmask.data.hashing import HASH_BITS, HASH_WORDS
 
@@ -80,15 +78,6 @@ def recall(hashes: Hashes, rows: np.ndarray, max_distance: int, pairs: np.ndarra
     }  # fmt: skip
 
 
-def cpu_model() -> str:
-    """The processor's name as the system gives it."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return platform.processor()
-    return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), "unknown")
-
-
 def peak_mib() -> float:
     """The process's largest resident memory so far, MiB."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -119,13 +108,7 @@ def main() -> None:
     cluster_seconds = time.perf_counter() - started
     rows = np.concatenate([rng.choice(planted, args.queries // 2), rng.integers(0, args.n, args.queries // 2)])
     report = {
-        "command": " ".join(
-            ["python benchmarks/near_duplicates.py", f"--n {args.n} --max-distance {args.max_distance}",
-             f"--max-pairs {args.max_pairs} --queries {args.queries} --seed {args.seed}"]
-        ),
-        "versions": {"unmask": unmask.__version__, "python": platform.python_version(), "numpy": np.__version__,
-                     "pillow": PIL.__version__},
-        "cpu": cpu_model(),
+        "run": describe_run(("unmask", "numpy", "Pillow"), "", smoke=args.n < 1_000_000),
         "threads": 1,
         "hashes": args.n,
         "max_distance": args.max_distance,
@@ -141,11 +124,10 @@ def main() -> None:
         "largest_cluster": int(np.bincount(labels).max()),
         "recall": recall(hashes, rows, args.max_distance, result.pairs, result.complete),
     }  # fmt: skip
-    text = json.dumps(report, indent=2) + "\n"
     if args.out:
-        args.out.write_text(text, encoding="utf-8")
+        write_json(args.out, report)
     else:
-        sys.stdout.write(text)
+        print(json.dumps(report, indent=2))
 
 
 if __name__ == "__main__":

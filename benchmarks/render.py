@@ -4,7 +4,7 @@
     python benchmarks/render.py --check     # change nothing; exit 1 when a file would change
 
 What stands between ``<!-- results:NAME -->`` and ``<!-- /results -->`` is replaced by Markdown made from
-``results/NAME.json``; NAME is default-detector, speed or face-finder. Results of cut-down runs are refused.
+``results/NAME.json``; the known names stand in ``_RENDERERS``. Results of cut-down runs are refused.
 """
 
 from __future__ import annotations
@@ -17,11 +17,12 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
+from _markdown import Result, area, footer, percent, share, table
+from _render_data import audit_shared, crop_cache, near_duplicates
+
 _ROOT = Path(__file__).resolve().parent.parent
 _OPENING = re.compile(r"<!-- results:(?P<name>\S+) -->")
 _BLOCK = re.compile(r"(?P<opening><!-- results:(?P<name>\S+) -->\n)(?P<body>.*?)(?P<closing><!-- /results -->)", re.S)
-
-Result = dict[str, Any]
 
 
 class RenderError(Exception):
@@ -65,7 +66,7 @@ def render(name: str, result: Result) -> str:
         raise RenderError(f"there is no results:{name}; known are {', '.join(_RENDERERS)}")
     if result["run"]["smoke"]:
         raise RenderError(f"the result {name} is of a cut-down run")
-    return "\n\n".join([*_RENDERERS[name](result), _footer(result["run"])])
+    return "\n\n".join([*_RENDERERS[name](result), footer(result["run"])])
 
 
 def main() -> int:
@@ -110,26 +111,26 @@ def _default_detector(result: Result) -> list[str]:
     worst = {label: _worst_source(result["by_source"], label) for label in ("fake", "real")}
     unseen = sorted(f"{row['source']} ({row['label']})" for row in result["by_source"] if not row["seen"])
     headline = (
-        f"**AUC {_area(overall['auc'])}** on {overall['n']:,} pictures of the {result['split']} split "
+        f"**AUC {area(overall['auc'])}** on {overall['n']:,} pictures of the {result['split']} split "
         f"({overall['n_real']:,} real, {overall['n_fake']:,} fake), where always answering “{baseline['answer']}” has "
-        f"AUC 0.5, balanced accuracy {_percent(baseline['balanced_accuracy'])} and accuracy "
-        f"{_percent(baseline['accuracy'])}. Worst sources: of the fakes of {worst['fake']['source']} "
-        f"{_share(worst['fake']['recall'])} are found (n = {worst['fake']['recall']['n']}), of the real pictures of "
-        f"{worst['real']['source']} {_share(worst['real']['recall'])} are called real "
+        f"AUC 0.5, balanced accuracy {percent(baseline['balanced_accuracy'])} and accuracy "
+        f"{percent(baseline['accuracy'])}. Worst sources: of the fakes of {worst['fake']['source']} "
+        f"{share(worst['fake']['recall'])} are found (n = {worst['fake']['recall']['n']}), of the real pictures of "
+        f"{worst['real']['source']} {share(worst['real']['recall'])} are called real "
         f"(n = {worst['real']['recall']['n']})."
     )
     at_threshold = (
         f"At the shipped threshold (`{threshold['name']}`, {threshold['fake_probability']:.3f}): balanced accuracy "
-        f"{_share(overall['balanced_accuracy'])}, accuracy {_share(overall['accuracy'])}; "
-        f"{_share(overall['real_recall'])} of the real pictures are called real, {_share(overall['fake_recall'])} of "
+        f"{share(overall['balanced_accuracy'])}, accuracy {share(overall['accuracy'])}; "
+        f"{share(overall['real_recall'])} of the real pictures are called real, {share(overall['fake_recall'])} of "
         "the fakes fake."
     )
     calibration, outside = overall["calibration"], overall["accuracy_outside_uncertain"]
     certainty = (
-        f"{_share(overall['uncertain'])} of the verdicts are flagged uncertain"
-        + (f"; of the others {_share(outside)} are right" if outside["n"] else "")
+        f"{share(overall['uncertain'])} of the verdicts are flagged uncertain"
+        + (f"; of the others {share(outside)} are right" if outside["n"] else "")
         + f". Calibration error {calibration['ece']:.3f} ({calibration['ece_method']}), Brier score "
-        f"{calibration['brier']:.3f}. A face was found in {_share(overall['face_found'])} of the pictures; "
+        f"{calibration['brier']:.3f}. A face was found in {share(overall['face_found'])} of the pictures; "
         f"{len(result['failures'])} could not be read."
     )
     seen = (
@@ -143,7 +144,7 @@ def _default_detector(result: Result) -> list[str]:
         "draws), of shares after Wilson. AUC is against all real pictures of the split; *within* is against the real "
         "pictures of the same source."
     )
-    by_source = _table(
+    by_source = table(
         ("source", "label", "pictures", "seen in training", "called right", "AUC", "AUC within"),
         (
             (
@@ -151,16 +152,16 @@ def _default_detector(result: Result) -> list[str]:
                 row["label"],
                 row["recall"]["n"],
                 "yes" if row["seen"] else "no",
-                _share(row["recall"]),
-                _area(row["auc"]),
-                _area(row["auc_within_source"]),
+                share(row["recall"]),
+                area(row["auc"]),
+                area(row["auc_within_source"]),
             )
             for row in result["by_source"]
         ),
     )
-    by_kind = _table(
+    by_kind = table(
         ("kind of fake", "pictures", "called fake", "AUC"),
-        ((row["kind"], row["recall"]["n"], _share(row["recall"]), _area(row["auc"])) for row in result["by_kind"]),
+        ((row["kind"], row["recall"]["n"], share(row["recall"]), area(row["auc"])) for row in result["by_kind"]),
     )
     return [headline, at_threshold, certainty, f"{seen} {how}", by_source, by_kind]
 
@@ -201,7 +202,7 @@ def _speed(result: Result) -> list[str]:
         (*line(f"{large_name}: one run", large, rate), f"{large['ratio']:.1f} ×"),
         (*line(f"{large_name}: peak memory", large, memory), _times_less(large)),
     )
-    return [headline, peer, _table(("", "unmask", "peer", "in unmask's favour"), rows)]
+    return [headline, peer, table(("", "unmask", "peer", "in unmask's favour"), rows)]
 
 
 def _times_less(part: Result) -> str:
@@ -214,7 +215,7 @@ def _face_finder(result: Result) -> list[str]:
     shipped = finders["shipped"]
     false_faces = shipped["face_free"]
     headline = (
-        f"**The shipped cascade finds a face in {_share(shipped['all'])} of {shipped['all']['n']:,} pictures**, all of "
+        f"**The shipped cascade finds a face in {share(shipped['all'])} of {shipped['all']['n']:,} pictures**, all of "
         f"which show one, in {shipped['median_ms']:.1f} ms (median, one thread). In {false_faces['pictures']} pictures "
         f"without a face it saw {false_faces['faces']}."
     )
@@ -223,46 +224,24 @@ def _face_finder(result: Result) -> list[str]:
         for source in shipped["by_source"]
     ]
     rows: list[tuple[Any, ...]] = [
-        (source, shares["shipped"]["n"], *(_share(shares[name]) for name in finders)) for source, shares in sources
+        (source, shares["shipped"]["n"], *(share(shares[name]) for name in finders)) for source, shares in sources
     ]
     rows.append(("ms a picture: median", "", *(f"{finder['median_ms']:.1f}" for finder in finders.values())))
     rows.append(("ms a picture: mean", "", *(f"{finder['mean_ms']:.1f}" for finder in finders.values())))
     false_row = (f"{finder['face_free']['faces']}" for finder in finders.values())
     rows.append(("false faces, pictures without a face", false_faces["pictures"], *false_row))
-    table = _table(("source", "pictures", *(titles[name] for name in finders)), rows)
-    return [headline, "Share of pictures with a face, in brackets its 95 % Wilson interval.", table]
+    found = table(("source", "pictures", *(titles[name] for name in finders)), rows)
+    return [headline, "Share of pictures with a face, in brackets its 95 % Wilson interval.", found]
 
 
 _RENDERERS: dict[str, Callable[[Result], list[str]]] = {
     "default-detector": _default_detector,
     "speed": _speed,
     "face-finder": _face_finder,
+    "audit-shared": audit_shared,
+    "near-duplicates": near_duplicates,
+    "crop-cache": crop_cache,
 }
-
-
-def _footer(run: Result) -> str:
-    packages = ", ".join(f"{name} {version}" for name, version in run["packages"].items())
-    return (
-        f"<sub>{run['date']}, {run['cpu']}, {run['cores']} cores, Python {run['python']}, {packages}, bundle "
-        f"{run['bundle_sha256'][:12]}: `{run['command']}`</sub>"
-    )
-
-
-def _table(header: tuple[str, ...], rows: Iterable[tuple[Any, ...]]) -> str:
-    lines = [header, tuple("---" for _ in header), *rows]
-    return "\n".join("| " + " | ".join(str(cell).replace("|", "\\|") for cell in line) + " |" for line in lines)
-
-
-def _percent(value: float) -> str:
-    return f"{100 * value:.1f} %"
-
-
-def _share(figure: Result) -> str:
-    return f"{_percent(figure['value'])} ({100 * figure['low']:.1f}–{100 * figure['high']:.1f})"
-
-
-def _area(figure: Result | None) -> str:
-    return "" if figure is None else f"{figure['value']:.3f} ({figure['low']:.3f}–{figure['high']:.3f})"
 
 
 if __name__ == "__main__":

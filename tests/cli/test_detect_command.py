@@ -425,6 +425,29 @@ def test_evidence_of_pictures_of_one_name(unmask: Unmask, tmp_path: Path, astron
     assert sorted({*tmp_path.rglob("*")} - {*written, tmp_path / "out", tmp_path / "out/evidence"}) == before
 
 
+def test_a_picture_that_vanishes_before_its_evidence_is_drawn(
+    unmask: Unmask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from unmask.detect.detector import Detector
+
+    for name in ("a.png", "b.png"):
+        Image.new("RGB", (40, 40), "teal").save(tmp_path / name)
+    detect = Detector.detect
+
+    def detect_and_lose(detector: Detector, source: Any) -> Any:
+        verdict = detect(detector, source)
+        if source == "a.png":
+            (tmp_path / "a.png").unlink()
+        return verdict
+
+    monkeypatch.setattr(Detector, "detect", detect_and_lose)
+    ran = unmask("a.png", "b.png", "--json", "--evidence", "e")
+    assert ran.code == 1
+    assert [line["error"] for line in ran.lines] == [None, None]  # the verdicts stand
+    assert "no evidence for a.png" in ran.err
+    assert [path.name.split(".")[0] for path in (tmp_path / "e").iterdir()] == ["b"]
+
+
 def test_evidence_of_a_picture_with_a_long_name(unmask: Unmask, tmp_path: Path) -> None:
     name = "写" * 80 + ".png"  # 244 bytes of the 255 that there may be
     picture(tmp_path / name)

@@ -44,7 +44,7 @@ def detect(
     from unmask.cli.inputs import expand
     from unmask.cli.output import CsvOutput, JsonOutput, TableOutput
     from unmask.detect.detector import load
-    from unmask.errors import UsageError
+    from unmask.errors import ImageError, UsageError
     from unmask.progress import progress_bar
 
     if as_json and as_csv:
@@ -66,7 +66,11 @@ def detect(
             if evidence is not None and verdict.error is None:
                 from unmask.cli.evidence import write_evidence
 
-                write_evidence(evidence, verdict)
+                try:
+                    write_evidence(evidence, verdict)
+                except ImageError as error:  # it was readable a moment ago; the verdict stands
+                    any_failed = True
+                    print(f"unmask: no evidence for {verdict.path}: {error.message}", file=sys.stderr)
     if not any_picture:
         raise UsageError("no_pictures", "There is no picture in what was given.")
     if fail_on and any_fake:

@@ -26,11 +26,12 @@ import numpy.typing as npt
 from PIL import Image
 
 from unmask.data.faces import FaceRecord
-from unmask.data.outputs import digest, ordered_map, refuse_link, stamp
+from unmask.data.outputs import digest, refuse_link, stamp
 from unmask.data.regions import CachedCrop, CropPolicy, region_of
 from unmask.errors import ImageError, UsageError
 from unmask.imaging.decode import decode_image
 from unmask.imaging.faces import Box, Face, FaceFinder
+from unmask.parallel import ordered_map
 
 try:
     import fcntl

@@ -25,13 +25,13 @@ from unmask.data.outputs import (
     digest,
     made_columns,
     made_name,
-    ordered_map,
     row_cells,
     stamp,
 )
 from unmask.errors import ImageError, UsageError
 from unmask.imaging.decode import decode_image
 from unmask.imaging.faces import Face, FaceFinder, FacePolicy, square_crop
+from unmask.parallel import ordered_map
 
 JOURNAL_NAME = ".faces-journal.jsonl"
 COLUMNS = (

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from unmask.errors import ImageError
 from unmask.imaging.decode import decode_image
 from unmask.imaging.faces import FINDER_VERSION, Face, FaceFinder, FacePolicy
+from unmask.parallel import ordered_map
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +55,7 @@ class FaceIndex:
         finder = FaceFinder(self._policy) if self._policy is not None else None
         records: dict[Path, FaceRecord] = {}
         self._store.parent.mkdir(parents=True, exist_ok=True)
-        with (
-            self._store.open("a", encoding="utf-8", buffering=1) as out,
-            ThreadPoolExecutor(workers or os.cpu_count()) as pool,
-        ):
+        with self._store.open("a", encoding="utf-8", buffering=1) as out:
             if self._cut_short:
                 out.write("\n")
                 self._cut_short = False
@@ -70,7 +66,7 @@ class FaceIndex:
                     return path, key, self._known[key], False
                 return path, key, _search(finder, path), True
 
-            for path, key, record, is_new in pool.map(search, paths):
+            for path, key, record, is_new in ordered_map(search, paths, workers):
                 records[path] = self._known[key] = record
                 if is_new:
                     line = {

@@ -15,7 +15,6 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from typing import Any, Final
 
@@ -25,6 +24,7 @@ from numpy.typing import NDArray
 
 from unmask.errors import ImageError
 from unmask.imaging.decode import decode_image, read_bytes
+from unmask.parallel import ordered_map
 
 HASH_BITS: Final = 256
 HASH_WORDS: Final = HASH_BITS // 64
@@ -99,15 +99,12 @@ def hash_pictures(
         except ImageError as error:
             return error
 
-    with ThreadPoolExecutor(workers or os.cpu_count()) as pool:
-        # By batches, since map() queues all that it is given at once, and a million futures are a gigabyte.
-        for start in range(0, len(paths), 4096):
-            for row, found in enumerate(pool.map(read, paths[start : start + 4096]), start):
-                if isinstance(found, ImageError):
-                    errors[row] = found
-                else:
-                    hashes[row] = found
-                progress()
+    for row, found in enumerate(ordered_map(read, paths, workers)):
+        if isinstance(found, ImageError):
+            errors[row] = found
+        else:
+            hashes[row] = found
+        progress()
     return hashes, errors
 
 

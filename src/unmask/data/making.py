@@ -30,7 +30,6 @@ from unmask.data.outputs import (
     digest,
     made_columns,
     made_name,
-    ordered_map,
     refuse_link,
     row_cells,
     stamp,
@@ -41,6 +40,7 @@ from unmask.data.tables import CLASS_FOLDERS
 from unmask.errors import ImageError, UsageError
 from unmask.imaging.decode import decode_image
 from unmask.imaging.faces import FacePolicy
+from unmask.parallel import ordered_map
 
 Kind = Literal["self-blend", "swap", "degrade"]
 KINDS: Final[tuple[str, ...]] = get_args(Kind)

@@ -11,14 +11,12 @@ import io
 import json
 import os
 import secrets
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from types import TracebackType
-from typing import Any, Literal, Self, TypeVar
+from typing import Any, Literal, Self
 
 from PIL import Image
 
@@ -30,9 +28,6 @@ try:
     import fcntl
 except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
-
-_Item = TypeVar("_Item")
-_Result = TypeVar("_Result")
 
 MANIFEST_NAME = "manifest.csv"
 MISSES_NAME = "misses.csv"
@@ -319,28 +314,3 @@ def check_apart(manifest: Manifest, out: Path, *, from_folders: bool) -> None:
     # Class folders are searched anew each time: what is written below them would be found as input.
     if target == root or over_table or (from_folders and target.is_relative_to(root)):
         raise UsageError("output_over_input", f"{out}: holds the input; choose another folder for what is made")
-
-
-def ordered_map(
-    function: Callable[[_Item], _Result], items: Iterable[_Item], workers: int | None = None
-) -> Iterator[_Result]:
-    """Results in the order of the items, made by threads, only a few ahead of what was taken.
-
-    Args:
-        function: must be safe to call from several threads.
-        items: read a little ahead.
-        workers: threads; the number of CPUs by default.
-    """
-    count = workers or os.cpu_count() or 1
-    pending: deque[Future[_Result]] = deque()
-    with ThreadPoolExecutor(count) as pool:
-        try:
-            for item in items:
-                pending.append(pool.submit(function, item))
-                if len(pending) > 4 * count:
-                    yield pending.popleft().result()
-            while pending:
-                yield pending.popleft().result()
-        finally:
-            for future in pending:
-                future.cancel()

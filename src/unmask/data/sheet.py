@@ -21,11 +21,12 @@ import numpy.typing as npt
 from PIL import Image
 
 from unmask.data.manifest import Manifest, ManifestRow
-from unmask.data.outputs import Encoding, Names, OutputFolder, digest, ordered_map
+from unmask.data.outputs import Encoding, Names, OutputFolder, digest
 from unmask.data.sheet_drawing import Cell, draw_sheet
 from unmask.errors import ImageError, UsageError
 from unmask.imaging.decode import decode_image
 from unmask.imaging.faces import FaceFinder, FacePolicy, square_crop
+from unmask.parallel import ordered_map
 
 Pick = Literal["random", "nearest", "farthest", "errors"]
 PICKS: Final[tuple[str, ...]] = get_args(Pick)

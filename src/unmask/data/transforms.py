@@ -8,10 +8,12 @@ can tell them apart. All steps use Pillow, as the preprocessing at detection doe
 from __future__ import annotations
 
 import io
+import math
+from typing import Any, Literal
 
 import numpy as np
 from PIL import Image, ImageEnhance, ImageFilter
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from unmask.imaging.faces import Box
 from unmask.imaging.preprocessing import RESAMPLERS, Pixels
@@ -21,6 +23,9 @@ _SMOOTH_RESAMPLERS = ("box", "bilinear", "hamming", "bicubic", "lanczos")
 
 class Augmentation(BaseModel):
     """How strongly training pictures are varied. Probabilities are per picture.
+
+    Written as data, a mapping may begin with ``preset``: ``plain`` (every step off) or the augmentation of a paper,
+    ``s0``, ``s1``, ``s2``, ``s4``. Other keys change settings of the preset. What comes out are plain settings.
 
     Attributes:
         crop_jitter: how much the crop moves and grows or shrinks, as a fraction of its side.
@@ -35,6 +40,10 @@ class Augmentation(BaseModel):
         noise: probability of Gaussian sensor-like noise.
         colour: probability of a change of brightness, contrast, saturation and gamma.
         grey: probability of losing all colour.
+        rotate: greatest rotation of the crop, to either side, in degrees.
+        shift: greatest shift of the crop's content, along each axis, as a fraction of the side.
+        zoom: greatest enlargement or reduction of the crop's content, as a fraction.
+        fill: what rotation, shift and reduction uncover: the ``nearest`` pixel, or the content's ``reflect``-ion.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -51,14 +60,38 @@ class Augmentation(BaseModel):
     noise: float = Field(0.15, ge=0, le=1)
     colour: float = Field(0.4, ge=0, le=1)
     grey: float = Field(0.05, ge=0, le=1)
+    rotate: float = Field(0.0, ge=0, le=180)
+    shift: float = Field(0.0, ge=0, le=0.5)
+    zoom: float = Field(0.0, ge=0, lt=1)
+    fill: Literal["nearest", "reflect"] = "nearest"
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_preset(cls, content: Any) -> Any:
+        if not isinstance(content, dict) or "preset" not in content:
+            return content
+        preset = content["preset"]
+        if not isinstance(preset, str) or preset not in _PRESETS:
+            raise ValueError(f"there is no preset {preset!r}; there are {', '.join(_PRESETS)}")
+        changes = {name: value for name, value in content.items() if name != "preset"}
+        return _OFF | _PRESETS[preset] | changes
 
     @classmethod
     def off(cls) -> Augmentation:
         """No augmentation at all."""
-        return cls(crop_jitter=0, **dict.fromkeys(_PROBABILITIES, 0.0))
+        return cls(**_OFF)
 
 
-_PROBABILITIES = ("flip", "rescale", "codec", "blur", "sharpen", "smooth", "noise", "colour", "grey")
+_STEPS = ("crop_jitter", "flip", "rescale", "codec", "blur", "sharpen", "smooth", "noise", "colour", "grey")
+_OFF: dict[str, Any] = dict.fromkeys(_STEPS, 0.0)
+# Kinds of steps as the papers name them. Where a paper gives no number, the recipe that uses the preset says so.
+_PRESETS: dict[str, dict[str, Any]] = {
+    "plain": {},
+    "s0": {"rotate": 15.0, "shift": 0.15, "zoom": 0.15},
+    "s1": {"flip": 0.5, "rotate": 10.0, "shift": 0.1, "zoom": 0.1},
+    "s2": {"flip": 0.5, "rotate": 15.0, "zoom": 0.15},
+    "s4": {"zoom": 0.2},
+}
 
 
 def augment(image: Image.Image, crop: Box, size: int, config: Augmentation, rng: np.random.Generator) -> Pixels:
@@ -75,6 +108,8 @@ def augment(image: Image.Image, crop: Box, size: int, config: Augmentation, rng:
         uint8 [size, size, 3], RGB.
     """
     part = _jittered_crop(image, crop, config.crop_jitter, rng)
+    if config.rotate or config.shift or config.zoom:
+        part = _move(part, config, rng)
     if rng.random() < config.colour:
         part = _recolour(part, rng)
     if rng.random() < config.grey:
@@ -130,6 +165,31 @@ def _whole_pixels(start: float, end: float, length: int) -> tuple[int, int]:
     """The nearest whole pixels inside the picture, at least one: nothing would be a black picture."""
     first = min(max(0, round(start)), length - 1)
     return first, max(first + 1, min(length, round(end)))
+
+
+def _move(image: Image.Image, config: Augmentation, rng: np.random.Generator) -> Image.Image:
+    """Rotate, shift and zoom the content about the centre, in one bicubic resampling."""
+    angle = math.radians(float(rng.uniform(-config.rotate, config.rotate)))
+    shift_x = float(rng.uniform(-config.shift, config.shift)) * image.width
+    shift_y = float(rng.uniform(-config.shift, config.shift)) * image.height
+    zoom = float(rng.uniform(1 - config.zoom, 1 + config.zoom))
+    # From a place in the result to where it comes from: Pillow asks for the inverse of the movement.
+    cosine, sine = math.cos(angle) / zoom, math.sin(angle) / zoom
+    centre_x, centre_y = image.width / 2, image.height / 2
+
+    def origin(x: float, y: float) -> tuple[float, float]:
+        x, y = x - centre_x - shift_x, y - centre_y - shift_y
+        return cosine * x + sine * y + centre_x, cosine * y - sine * x + centre_y
+
+    corners = np.array([origin(x, y) for x in (0, image.width) for y in (0, image.height)])
+    # Two pixels more than the corners reach, for the filter's support.
+    left, top = (2 + max(0, math.ceil(-low)) for low in corners.min(0))
+    right, bottom = (2 + max(0, math.ceil(high - side)) for high, side in zip(corners.max(0), image.size, strict=True))
+    mode: Literal["edge", "reflect"] = "edge" if config.fill == "nearest" else "reflect"
+    padded = Image.fromarray(np.pad(np.asarray(image), ((top, bottom), (left, right), (0, 0)), mode))
+    start_x, start_y = origin(0, 0)
+    inverse = (cosine, sine, start_x + left, -sine, cosine, start_y + top)
+    return padded.transform(image.size, Image.Transform.AFFINE, inverse, Image.Resampling.BICUBIC)
 
 
 def _rescale(image: Image.Image, sides: tuple[int, int], rng: np.random.Generator) -> Image.Image:

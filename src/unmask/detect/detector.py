@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections import deque
 from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 
 import numpy as np
 
@@ -18,6 +16,7 @@ from unmask.imaging.decode import DecodeLimits, ImageSource, decode_image, read_
 from unmask.imaging.faces import FaceFinder
 from unmask.imaging.preprocessing import Region, preprocess
 from unmask.imaging.provenance import Provenance, read_provenance
+from unmask.parallel import ordered_map
 
 # A face whose side is below this fraction of the largest one's is background; see ``image_probability``.
 _MAIN_FACE = 0.4
@@ -105,23 +104,10 @@ class Detector:
             sources: may be endless: it is read only a little ahead of what was taken from the result.
             workers: threads; the number of CPUs by default.
 
-        Yields:
+        Returns:
             One verdict a source; an unreadable one holds its error.
         """
-        count = workers or os.cpu_count() or 1
-        pending: deque[Future[Verdict]] = deque()
-        with ThreadPoolExecutor(count) as pool:
-            try:
-                for source in sources:
-                    pending.append(pool.submit(self.detect_or_error, source))
-                    # Enough ahead that no thread waits for the reader, few enough that memory stays flat.
-                    if len(pending) > 4 * count:
-                        yield pending.popleft().result()
-                while pending:
-                    yield pending.popleft().result()
-            finally:
-                for future in pending:
-                    future.cancel()
+        return ordered_map(self.detect_or_error, sources, workers)
 
     @property
     def _model_name(self) -> str:

@@ -5,12 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import os
 from array import array
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 from sys import intern
 from typing import IO, Any, Final
@@ -23,10 +20,10 @@ from unmask.data.manifest import Manifest, ManifestRow
 from unmask.errors import ManifestError
 from unmask.imaging.faces import FaceFinder
 from unmask.imaging.preprocessing import Preprocessing
+from unmask.parallel import ordered_map
 
 # Part of every key of the facts file: raise it when a fact comes to mean something else.
 _VERSION: Final = 1
-_BATCH: Final = 256
 _HEX_DIGITS: Final = 64
 
 
@@ -140,30 +137,29 @@ def _facts(
 ) -> Iterator[tuple[ManifestRow, PictureFacts]]:
     finder = FaceFinder(common.faces) if common is not None and common.faces is not None else None
     known = _Store(store, common) if store is not None else None
-    rows = iter(manifest)
 
     def look(row: ManifestRow) -> PictureFacts:
         if not row.path:
             return _unread("not_fetched: The row has a URL and no file.")
         return measure(manifest.resolve(row), common, finder)
 
-    with ThreadPoolExecutor(workers or os.cpu_count()) as pool:
-        try:
-            # By batches, since map() queues all that it is given at once.
-            while batch := list(islice(rows, _BATCH)):
-                keys = [_key(manifest, row) if known is not None else "" for row in batch]
-                old = [known.get(key) if known is not None else None for key in keys]
-                new = pool.map(look, [row for row, facts in zip(batch, old, strict=True) if facts is None])
-                for row, key, facts in zip(batch, keys, old, strict=True):
-                    found = facts
-                    if found is None:
-                        found = next(new)
-                        if known is not None:
-                            known.add(key, found)
-                    yield row, found
-        finally:
-            if known is not None:
-                known.close()
+    def jobs() -> Iterator[tuple[ManifestRow, str, PictureFacts | None]]:
+        for row in manifest:  # the file of facts is read here, on the one thread that also writes it
+            key = _key(manifest, row) if known is not None else ""
+            yield row, key, known.get(key) if known is not None else None
+
+    def facts_of(job: tuple[ManifestRow, str, PictureFacts | None]) -> tuple[ManifestRow, str, PictureFacts, bool]:
+        row, key, old = job
+        return row, key, old or look(row), old is None
+
+    try:
+        for row, key, facts, is_new in ordered_map(facts_of, jobs(), workers):
+            if is_new and known is not None:
+                known.add(key, facts)
+            yield row, facts
+    finally:
+        if known is not None:
+            known.close()
 
 
 def _unread(error: str) -> PictureFacts:

@@ -1,0 +1,38 @@
+"""Work on many items by threads, in order and in flat memory. Imports nothing of unmask."""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TypeVar
+
+_Item = TypeVar("_Item")
+_Result = TypeVar("_Result")
+
+
+def ordered_map(
+    function: Callable[[_Item], _Result], items: Iterable[_Item], workers: int | None = None
+) -> Iterator[_Result]:
+    """Results in the order of the items, made by threads, only a few ahead of what was taken.
+
+    Args:
+        function: must be safe to call from several threads.
+        items: may be endless: they are read only a little ahead.
+        workers: threads; the number of CPUs by default.
+    """
+    count = workers or os.cpu_count() or 1
+    pending: deque[Future[_Result]] = deque()
+    with ThreadPoolExecutor(count) as pool:
+        try:
+            for item in items:
+                pending.append(pool.submit(function, item))
+                # Enough ahead that no thread waits for the reader, few enough that memory stays flat.
+                if len(pending) > 4 * count:
+                    yield pending.popleft().result()
+            while pending:
+                yield pending.popleft().result()
+        finally:
+            for future in pending:
+                future.cancel()
