@@ -10,8 +10,9 @@ demo: .venv/.demo
 	$(BIN)/python tools/demo.py demo-output
 
 ## Install everything, then check style, types and behaviour.
+# One thread each: a process a CPU is at work already.
 test: .venv/.test lint
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist worksteal
 
 lint: .venv/.test
 	$(BIN)/ruff format --check src tests benchmarks tools

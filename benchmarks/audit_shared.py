@@ -11,7 +11,6 @@ With ``--facts FILE`` a run that was stopped goes on; the file is the user's own
 from __future__ import annotations
 
 import argparse
-import time
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -42,13 +41,11 @@ def main() -> None:
     if arguments.every > 1:
         rows = [row for at, row in enumerate(manifest) if at % arguments.every == 0]
         manifest = Manifest.from_rows(rows, manifest.root)
-    started = time.perf_counter()
     with progress_bar("pictures", sum(1 for _ in manifest)) as advance:
         result = audit(manifest, common=True, seed=arguments.seed, store=arguments.facts, progress=advance)
     content = {
         "run": describe_run(_PACKAGES, "", smoke=arguments.every > 1),
         "manifest_digest": manifest.digest(),
-        "seconds": round(time.perf_counter() - started, 1),
         "common_reading": {**Preprocessing().model_dump(mode="json"), "jpeg_quality": COMMON_QUALITY},
         "max_distance": DEFAULT_MAX_DISTANCE,
         **figures(result),
