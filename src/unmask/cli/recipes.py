@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import textwrap
 from typing import Annotated
 
 import typer
@@ -12,7 +13,7 @@ app = typer.Typer(help="Show the recipes in the package.", no_args_is_help=True,
 
 @app.command("list")
 def list_recipes(as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False) -> None:
-    """List the shipped recipes.
+    """List the shipped recipes, with the paper that each follows (``seed``, S0 to S4), if any.
 
     Example:
 
@@ -22,11 +23,20 @@ def list_recipes(as_json: Annotated[bool, typer.Option("--json", help="As JSON."
 
     recipes = [Recipe.load(name) for name in Recipe.shipped()]
     if as_json:
-        print(json.dumps([{"name": recipe.name, "summary": recipe.summary} for recipe in recipes], indent=2))
+        rows = [
+            {
+                "name": recipe.name,
+                "seed": recipe.paper.seed if recipe.paper else None,
+                "summary": recipe.summary,
+                "random_seed": recipe.seed,
+            }
+            for recipe in recipes
+        ]
+        print(json.dumps(rows, indent=2))
         return
     width = max(len(recipe.name) for recipe in recipes)
     for recipe in recipes:
-        print(f"{recipe.name:<{width}}  {recipe.summary}")
+        print(f"{recipe.name:<{width}}  {recipe.paper.seed if recipe.paper else '  '}  {recipe.summary}")
 
 
 @app.command()
@@ -34,7 +44,7 @@ def show(
     recipe: Annotated[str, typer.Argument(help="Name of a shipped recipe, or a YAML file.")],
     overrides: Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a setting.")] = None,
 ) -> None:
-    """Print a recipe with every setting written out.
+    """Print a recipe with every setting written out, and as comments where it departs from its paper.
 
     Example:
 
@@ -42,4 +52,9 @@ def show(
     """
     from unmask.recipes import Recipe
 
-    print(Recipe.load(recipe, overrides or []).to_yaml(), end="")
+    resolved = Recipe.load(recipe, overrides or [])
+    if resolved.paper is not None:
+        print(f"# Follows {resolved.paper.system} of {resolved.paper.seed}, and departs from it:")
+        for departure in resolved.paper.departs:
+            print(*textwrap.wrap(departure, 116, initial_indent="# - ", subsequent_indent="#   "), sep="\n")
+    print(resolved.to_yaml(), end="")

@@ -16,7 +16,7 @@ def train(
     manifest: Annotated[
         Path, typer.Option(help="CSV or Parquet table of pictures, or a folder with real/ and fake/ in it.")
     ],
-    out: Annotated[Path, typer.Option(metavar="RUN", help="Run folder; nothing is written outside it.")],
+    out: Annotated[Path, typer.Option(metavar="RUN", help="Run folder; nothing else is written but --cache.")],
     root: Annotated[
         Path | None, typer.Option(metavar="DIR", help="What paths in the manifest are relative to.")
     ] = None,
@@ -29,6 +29,10 @@ def train(
     ] = None,
     resume: Annotated[bool, typer.Option(help="Continue an interrupted run.")] = False,
     workers: Annotated[int | None, typer.Option(min=0, help="Loading processes; by default one a CPU.")] = None,
+    cache: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Where face crops are kept between epochs; RUN/cache by default.")
+    ] = None,
+    cache_size: Annotated[float, typer.Option(metavar="GIB", min=0, help="Most room for them; 0: no cache.")] = 8.0,
     as_json: Annotated[bool, typer.Option("--json", help="Report the result as JSON.")] = False,
 ) -> None:
     """Train a recipe on a manifest, and write the bundle of its best epoch.
@@ -43,7 +47,7 @@ def train(
     from unmask.data.manifest import Manifest
     from unmask.recipes import Recipe
 
-    need("train", "Training", "torch", "timm", "lightning", "torchmetrics", "sklearn", "onnxscript")
+    need("train", "Training", "torch", "timm", "lightning", "torchmetrics", "sklearn", "matplotlib", "onnxscript")
     # What Lightning says of devices, tips and its own deprecations is no news to the user.
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     warnings.filterwarnings("ignore", module="lightning")
@@ -52,7 +56,16 @@ def train(
     changes = [*(overrides or []), *([f"seed={seed}"] if seed is not None else [])]
     table = Manifest.from_folders(manifest) if manifest.is_dir() else Manifest.open(manifest, root)
     table.validate()
-    bundle = fit(Recipe.load(recipe, changes), table, out, start_from=start_from, resume=resume, workers=workers)
+    bundle = fit(
+        Recipe.load(recipe, changes),
+        table,
+        out,
+        start_from=start_from,
+        resume=resume,
+        workers=workers,
+        cache=cache,
+        cache_bytes=round(cache_size * 2**30),
+    )
     info = bundle.info
     if as_json:
         print(json.dumps({"bundle": str(out / "bundle"), "sha256": bundle.sha256, **info.card.metrics}))

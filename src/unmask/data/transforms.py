@@ -62,7 +62,7 @@ class Augmentation(BaseModel):
     grey: float = Field(0.05, ge=0, le=1)
     rotate: float = Field(0.0, ge=0, le=180)
     shift: float = Field(0.0, ge=0, le=0.5)
-    zoom: float = Field(0.0, ge=0, lt=1)
+    zoom: float = Field(0.0, ge=0, le=0.5)
     fill: Literal["nearest", "reflect"] = "nearest"
 
     @model_validator(mode="before")

@@ -17,6 +17,7 @@ import numpy.typing as npt
 import torch
 from torch.utils.data import DataLoader, Dataset
 
+from unmask.data.crops import CachedCrop, CropCache
 from unmask.data.faces import FaceRecord
 from unmask.data.manifest import ManifestRow
 from unmask.data.synthesis import self_blend
@@ -107,8 +108,8 @@ def _weights(samples: Sequence[Sample], allowed: npt.NDArray[np.bool_], policy: 
 class _TrainingSet(Dataset[tuple[torch.Tensor, torch.Tensor]]):
     """The augmented pictures of one planned epoch: pixels uint8 [size, size, 3] and target 0 (real) or 1 (fake)."""
 
-    def __init__(self, samples: Sequence[Sample], recipe: Recipe, epoch: int) -> None:
-        self._samples, self._recipe, self._epoch = samples, recipe, epoch
+    def __init__(self, samples: Sequence[Sample], recipe: Recipe, epoch: int, cache: CropCache | None) -> None:
+        self._samples, self._recipe, self._epoch, self._cache = samples, recipe, epoch, cache
         self._plan = plan_epoch(samples, recipe.data, recipe.seed, epoch)
 
     def __len__(self) -> int:
@@ -117,15 +118,20 @@ class _TrainingSet(Dataset[tuple[torch.Tensor, torch.Tensor]]):
     def __getitem__(self, position: int) -> tuple[torch.Tensor, torch.Tensor]:
         sample = self._samples[self._plan.index[position]]
         rng = np.random.default_rng([self._recipe.seed, self._epoch, position])
-        image = decode_image(sample.path)
+        image, crop, face = self._look(sample)
         is_fake = sample.is_fake
         if self._plan.blend[position]:
-            assert sample.face is not None  # the plan blends only pictures with a face
-            image, is_fake = self_blend(image, sample.face, rng).image, True
-        preprocessing = self._recipe.preprocessing
-        crop = crop_of(sample.face, image.size, preprocessing)
-        pixels = augment(image, crop, preprocessing.size, self._recipe.augmentation, rng)
+            assert face is not None  # the plan blends only pictures with a face
+            image, is_fake = self_blend(image, face, rng).image, True
+        pixels = augment(image, crop, self._recipe.preprocessing.size, self._recipe.augmentation, rng)
         return torch.from_numpy(pixels.copy()), torch.tensor(float(is_fake))
+
+    def _look(self, sample: Sample) -> CachedCrop:
+        # Asked first, for a picture that there was no room for would be searched for a face again.
+        if self._cache is not None and sample.path in self._cache:
+            return self._cache.get(sample.path)
+        image = decode_image(sample.path)
+        return CachedCrop(image, crop_of(sample.face, image.size, self._recipe.preprocessing), sample.face)
 
 
 class _EvaluationSet(Dataset[tuple[torch.Tensor, torch.Tensor]]):
@@ -153,17 +159,26 @@ class FaceData(pl.LightningDataModule):
         validation: validation samples.
         recipe: the experiment.
         workers: loading processes; 0 loads in the training process.
+        cache: crops of training pictures; what it lacks is read from the picture, to the same pixels.
     """
 
-    def __init__(self, train: Sequence[Sample], validation: Sequence[Sample], recipe: Recipe, workers: int) -> None:
+    def __init__(
+        self,
+        train: Sequence[Sample],
+        validation: Sequence[Sample],
+        recipe: Recipe,
+        workers: int,
+        cache: CropCache | None = None,
+    ) -> None:
         super().__init__()
         self._train, self._validation, self._recipe, self._workers = train, validation, recipe, workers
+        self._cache = cache
 
     def train_dataloader(self) -> DataLoader[Any]:
         """The epoch that the trainer is at."""
         epoch = self.trainer.current_epoch if self.trainer else 0
         # The last incomplete batch is dropped: batch normalisation over one or two pictures is noise.
-        return self._loader(_TrainingSet(self._train, self._recipe, epoch), drop_last=True)
+        return self._loader(_TrainingSet(self._train, self._recipe, epoch, self._cache), drop_last=True)
 
     def val_dataloader(self) -> DataLoader[Any]:
         """The validation pictures, always the same."""

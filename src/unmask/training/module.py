@@ -1,88 +1,137 @@
-"""The Lightning module: loss, optimiser, schedule and the figures of every epoch."""
+"""The Lightning module: the network, its optimiser in each phase, and the figures of every epoch."""
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import lightning.pytorch as pl
+import numpy as np
 import torch
 from torch import Tensor, nn
-from torchmetrics.classification import BinaryAccuracy, BinaryAUROC
+from torchmetrics import MetricCollection
+from torchmetrics.aggregation import MeanMetric
+from torchmetrics.classification import BinaryAccuracy, BinaryAUROC, BinaryF1Score
 
 from unmask.models.network import FaceNetwork
-from unmask.recipes import Recipe
+from unmask.recipes import Phase, Recipe
+from unmask.training.losses import batch_loss, mix
+from unmask.training.rates import Plateau, rate_factor
 
 
 class DetectorModule(pl.LightningModule):
-    """Trains a :class:`FaceNetwork` with binary cross-entropy.
+    """Trains a :class:`FaceNetwork`, one phase of its schedule at a time.
 
     Args:
         recipe: the experiment.
-        steps_per_epoch: optimiser steps an epoch, which the learning-rate schedule needs.
+        steps_per_epoch: optimiser steps an epoch, which the learning rate needs.
+        class_weights: of real and of fake in the loss.
     """
 
-    def __init__(self, recipe: Recipe, steps_per_epoch: int) -> None:
+    def __init__(self, recipe: Recipe, steps_per_epoch: int, class_weights: tuple[float, float] = (1.0, 1.0)) -> None:
         super().__init__()
         self.recipe = recipe
         self.network = FaceNetwork(recipe)
         self._steps_per_epoch = steps_per_epoch
-        self._auc = BinaryAUROC()
-        self._accuracy = BinaryAccuracy()
+        self._class_weights = class_weights
+        self._figures = MetricCollection({"auc": BinaryAUROC(), "accuracy": BinaryAccuracy(), "f1": BinaryF1Score()})
+        self._loss = MeanMetric()
+        self._train_accuracy = BinaryAccuracy()
+        self.begin_phase(0, 0)
+
+    def begin_phase(self, index: int, first_epoch: int) -> None:
+        """Set what is trained, and begin decay and warm-up anew.
+
+        Args:
+            index: of the phase, from 0.
+            first_epoch: of the phase, counted over the whole run.
+        """
+        schedule = self.recipe.schedule
+        self.phase_index, self.first_epoch = index, first_epoch
+        self._plateau = Plateau(schedule.decay_factor, schedule.decay_epochs)
+        self.network.set_trainable(self.phase.train)
+        self.network.train()
+
+    @property
+    def phase(self) -> Phase:
+        """The phase that is trained."""
+        return self.recipe.schedule.all_phases[self.phase_index]
+
+    def learning_rate(self, epoch: int, batch: int) -> float:
+        """The rate of one step of the phase.
+
+        Args:
+            epoch: counted over the whole run.
+            batch: of the epoch, from 0.
+        """
+        step = (epoch - self.first_epoch) * self._steps_per_epoch + batch
+        factor = rate_factor(self.recipe.schedule, self.phase.epochs, self._steps_per_epoch, step)
+        return self.phase.learning_rate * factor * self._plateau.scale
 
     def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
-        """Dropout of an epoch depends on the seed and the epoch alone, so a resumed run draws the same."""
+        """Sets the rate. Dropout of an epoch depends on seed and epoch alone, so a resumed run draws the same."""
+        for group in self._optimizer.param_groups:
+            group["lr"] = self.learning_rate(self.current_epoch, batch_idx)
         if batch_idx > 0:
             return
         # Not at the epoch's start: between it and the first batch the loader draws a seed for its workers, save in
         # the first epoch of a run, fresh or resumed.
         torch.manual_seed(self.recipe.seed * 10_007 + self.current_epoch)
 
-    def training_step(self, batch: tuple[Tensor, Tensor], _: int) -> Tensor:
+    def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
         """Loss of one batch."""
-        loss = self._step(batch, smoothing=self.recipe.schedule.label_smoothing)[0]
-        self.log("train_loss", loss, on_step=False, on_epoch=True, prog_bar=True, batch_size=len(batch[1]))
+        rng = np.random.default_rng([self.recipe.seed, self.current_epoch, batch_idx])
+        pixels, target = mix(*batch, self.recipe.schedule, rng)
+        logit = self._logit(pixels)
+        loss = batch_loss(logit, target, self.recipe.schedule, self._class_weights)
+        self._train_accuracy.update(logit.detach().sigmoid(), (target > 0.5).int())
+        self.log("train_loss", loss, on_step=False, on_epoch=True, prog_bar=True, batch_size=len(target))
         return loss
 
     def validation_step(self, batch: tuple[Tensor, Tensor], _: int) -> None:
-        """Adds one batch to the validation figures."""
-        loss, logit = self._step(batch, smoothing=0.0)
-        target = batch[1].int()
-        probability = logit.sigmoid()
-        self._auc.update(probability, target)
-        self._accuracy.update(probability, target)
-        self.log("val_loss", loss, on_epoch=True, prog_bar=True, batch_size=len(target))
+        """Adds one batch to the validation figures; their loss is plain cross-entropy, whatever the recipe's is."""
+        pixels, target = batch
+        logit = self._logit(pixels)
+        self._figures.update(logit.sigmoid(), target.int())
+        self._loss.update(nn.functional.binary_cross_entropy_with_logits(logit, target), weight=len(target))
 
     def on_validation_epoch_end(self) -> None:
-        """Logs AUC and accuracy over the whole validation split."""
-        for name, metric in (("val_auc", self._auc), ("val_accuracy", self._accuracy)):
-            self.log(name, metric.compute(), prog_bar=name == "val_auc")
+        """Logs the figures over the whole validation split, and the accuracy of the epoch that was trained."""
+        loss = self._loss.compute()
+        self.log("val_loss", loss, prog_bar=True)
+        for name, value in self._figures.compute().items():
+            self.log(f"val_{name}", value, prog_bar=name == "auc")
+        self.log("train_accuracy", self._train_accuracy.compute())
+        for metric in (self._loss, self._figures, self._train_accuracy):
             metric.reset()
+        if self.recipe.schedule.decay == "plateau":
+            self._plateau.observe(float(loss))
 
-    def configure_optimizers(self) -> Any:
-        """AdamW, with weight decay on matrices and filters only, under a warmed-up cosine."""
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        """A fresh optimiser of the phase's trained parameters, with weight decay on matrices and filters only."""
         schedule = self.recipe.schedule
         trained = [parameter for parameter in self.network.parameters() if parameter.requires_grad]
         groups = [
             {"params": [p for p in trained if p.ndim > 1], "weight_decay": schedule.weight_decay},
             {"params": [p for p in trained if p.ndim <= 1], "weight_decay": 0.0},
         ]
-        optimizer = torch.optim.AdamW(groups, lr=schedule.learning_rate)
-        warmup = schedule.warmup_epochs * self._steps_per_epoch
-        total = schedule.epochs * self._steps_per_epoch
-        scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: warmed_cosine(step, warmup, total))
-        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
+        rate = self.phase.learning_rate
+        if schedule.optimizer == "sgd":
+            self._optimizer: torch.optim.Optimizer = torch.optim.SGD(groups, rate, momentum=0.9, nesterov=True)
+        else:
+            kind = torch.optim.Adam if schedule.optimizer == "adam" else torch.optim.AdamW
+            self._optimizer = kind(groups, rate)
+        return self._optimizer
 
-    def _step(self, batch: tuple[Tensor, Tensor], smoothing: float) -> tuple[Tensor, Tensor]:
-        pixels, target = batch
-        # Batch, pixels and labels come as plain tensors; the loss is taken in fp32 whatever the network ran in.
-        logit = self.network(pixels)[0].float()
-        smoothed = target * (1 - 2 * smoothing) + smoothing
-        return nn.functional.binary_cross_entropy_with_logits(logit, smoothed), logit
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Adds where the schedule stands."""
+        checkpoint["phase"] = {"index": self.phase_index, "first_epoch": self.first_epoch}
+        checkpoint["plateau"] = self._plateau.state()
 
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Takes up where the schedule stood."""
+        if "plateau" in checkpoint:
+            self._plateau.restore(checkpoint["plateau"])
 
-def warmed_cosine(step: int, warmup: float, total: int) -> float:
-    """Factor in (0, 1] on the peak learning rate: linear to 1 over ``warmup`` steps, then half a cosine to 0."""
-    if step < warmup:
-        return (step + 1) / (warmup + 1)
-    return 0.5 * (1 + math.cos(math.pi * min(1.0, (step - warmup) / max(1.0, total - warmup))))
+    def _logit(self, pixels: Tensor) -> Tensor:
+        # The loss is taken in fp32 whatever the network ran in.
+        return self.network(pixels)[0].float()

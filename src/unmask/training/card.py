@@ -1,0 +1,55 @@
+"""The card of a bundle as text for people."""
+
+from __future__ import annotations
+
+from unmask.bundle.schema import BundleInfo
+
+
+def card_text(info: BundleInfo, sha256: str) -> str:
+    """What a detector was made from, its figures and where it fails, as Markdown.
+
+    Args:
+        info: what ``bundle.json`` holds.
+        sha256: digest of the bundle.
+    """
+    card = info.card
+    lines = [f"# {info.name}@{info.version}", "", card.summary, ""]
+    if any(key.endswith("source") and value == "none" for key, value in card.weights.items()):
+        lines += ["**Started from random weights, not from pretrained ones.** Expect worse figures.", ""]
+    lines += ["## Figures on the validation pictures", ""]
+    lines += [f"- {name}: {value:.6g}" for name, value in card.metrics.items()]
+    for cut in info.thresholds:
+        used = " (used for verdicts)" if cut.name == info.default_threshold else ""
+        lines.append(
+            f"- threshold {cut.name}{used}: probability {cut.fake_probability:.4f} finds {cut.true_positive_rate:.1%} "
+            f"of the fakes and calls at most {cut.false_positive_budget:.0%} of the real pictures fake"
+        )
+    lines += [
+        f"- uncertain from {info.uncertain.low:.4f} to {info.uncertain.high:.4f}: {info.uncertain.coverage:.1%} of the "
+        f"pictures; of the others {info.uncertain.accuracy_outside:.1%} are right",
+        f"- calibrated on {info.calibration.provenance}",
+        "",
+        "Thresholds and probabilities were set on the same pictures. Judge the detector by pictures it has not seen.",
+        "",
+        "## Limits",
+        "",
+        *([f"- {limit}" for limit in card.limits] or ["None are stated. That does not mean that there are none."]),
+        "",
+        "## Training pictures",
+        "",
+        *[
+            f"- {label}, {source or 'no source given'}: {count}"
+            for label, sources in card.sources.items()
+            for source, count in sources.items()
+        ],
+        "",
+        "## Made from",
+        "",
+        *[f"- weights, {name.replace('_', ' ')}: {value}" for name, value in card.weights.items()],
+        f"- recipe sha256 {card.recipe_digest}",
+        f"- manifest sha256 {card.manifest_digest}",
+        f"- bundle sha256 {sha256}",
+        *([f"- unmask at revision {card.commit}"] if card.commit else []),
+        f"- {', '.join(f'{name} {version}' for name, version in card.packages.items())}",
+    ]
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,65 @@
+"""The curves of a run as a picture."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from pathlib import Path
+from typing import Any
+
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from unmask.training.history import read_history
+
+# Okabe and Ito's colours, which the colour-blind tell apart; lines differ in style as well.
+_BLUE, _VERMILION, _GREEN = "#0072B2", "#D55E00", "#009E73"
+_PANELS = (
+    ("loss", (("train_loss", "training", _BLUE, "--"), ("val_loss", "validation", _VERMILION, "-"))),
+    ("accuracy", (("train_accuracy", "training", _BLUE, "--"), ("val_accuracy", "validation", _VERMILION, "-"))),
+    ("validation score", (("val_f1", "F1", _VERMILION, "-"), ("val_auc", "AUC", _GREEN, ":"))),
+)
+
+
+def best_row(history: Path, monitor: str) -> dict[str, Any] | None:
+    """The row of the best epoch, the first of equals; ``None`` before there is any.
+
+    Args:
+        history: a run's ``history.csv``.
+        monitor: ``val_auc`` or ``val_loss``.
+    """
+    sign = 1 if monitor == "val_auc" else -1
+    rows = [row for row in read_history(history) if row[monitor] and math.isfinite(float(row[monitor]))]
+    return max(rows, key=lambda row: sign * float(row[monitor]), default=None)
+
+
+def draw_curves(history: Path, monitor: str, out: Path) -> None:
+    """Loss, accuracy, F1 and AUC by epoch as a PNG, with the best epoch and the beginnings of phases marked.
+
+    Args:
+        history: a run's ``history.csv`` with at least one epoch.
+        monitor: what the best epoch was chosen by.
+        out: the file.
+    """
+    rows = read_history(history)
+    best = best_row(history, monitor)
+    starts = [
+        int(row["epoch"]) - 0.5 for before, row in itertools.pairwise(rows) if row.get("phase") != before.get("phase")
+    ]
+    figure = Figure(figsize=(12, 3.6), layout="constrained")
+    FigureCanvasAgg(figure)
+    for axes, (title, lines) in zip(figure.subplots(1, len(_PANELS)), _PANELS, strict=True):
+        for column, label, colour, style in lines:
+            # Runs that began with an older version lack some figures of their first epochs.
+            points = [(int(row["epoch"]), float(row[column])) for row in rows if row.get(column)]
+            axes.plot(*zip(*points, strict=True) if points else ([], []), style, color=colour, marker=".", label=label)
+            if best is not None and best.get(column):
+                axes.plot(int(best["epoch"]), float(best[column]), "o", color=colour, fillstyle="none", markersize=10)
+        if best is not None:
+            axes.axvline(int(best["epoch"]), color="black", linewidth=0.8, label=f"best epoch ({best['epoch']})")
+        for start in starts:
+            axes.axvline(start, color="grey", linewidth=0.8, linestyle=":")
+        axes.set(title=title, xlabel="epoch")
+        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.legend(frameon=False)
+    figure.savefig(out, dpi=120, metadata={"Software": None})

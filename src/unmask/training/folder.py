@@ -1,0 +1,68 @@
+"""The run folder: what makes a run this run, and where its checkpoints are."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from unmask.data.manifest import Manifest
+from unmask.errors import UsageError
+from unmask.recipes import Recipe
+
+
+def open_run(out: Path, recipe: Recipe, manifest: Manifest, start_from: Path | None, *, resume: bool) -> None:
+    """Begin a run folder, or check that the run in it is the one to go on with.
+
+    Raises:
+        UsageError: ``run_exists``, ``other_run`` or ``no_run``.
+    """
+    start = ""
+    if start_from is not None:
+        digest = hashlib.sha256(best_checkpoint(start_from).read_bytes()).hexdigest()
+        start = f"best epoch of {Recipe.load(start_from / 'recipe.yaml').name}, checkpoint sha256 {digest}"
+    identity = {"recipe": recipe.digest(), "manifest": manifest.digest(), "start": start}
+    record = out / "run.json"
+    if record.exists():
+        if not resume:
+            raise UsageError(
+                "run_exists", f"{out} holds a run already. Continue it with --resume or name another folder."
+            )
+        # The digest of the recipe as it is read today: a setting that recipes have learnt since the run began has
+        # its default in it, and does not make it another run.
+        if read_record(out) | {"recipe": Recipe.load(out / "recipe.yaml").digest()} != identity:
+            raise UsageError(
+                "other_run", f"{out} holds a run of another recipe, manifest or start; it cannot be resumed as this."
+            )
+    elif resume:
+        raise UsageError("no_run", f"There is no run in {out} to resume.")
+    out.mkdir(parents=True, exist_ok=True)
+    # Anew when resumed too: what the weights do not depend on may have changed since.
+    (out / "recipe.yaml").write_text(recipe.to_yaml(), encoding="utf-8")
+    record.write_text(json.dumps(identity, indent=2), encoding="utf-8")
+
+
+def read_record(run: Path) -> dict[str, str]:
+    """What makes a run this run: digests of its recipe and manifest, and what it started from."""
+    return {"start": ""} | json.loads((run / "run.json").read_text(encoding="utf-8"))
+
+
+def best_checkpoint(run: Path) -> Path:
+    """The checkpoint of the best epoch so far.
+
+    Raises:
+        UsageError: ``no_run``, when no epoch has been finished.
+    """
+    checkpoint = run / "checkpoints" / "best.ckpt"
+    if not (run / "recipe.yaml").exists() or not checkpoint.exists():
+        raise UsageError("no_run", f"There is no run with a finished epoch in {run}.")
+    return checkpoint
+
+
+def read_checkpoint(path: Path) -> dict[str, Any]:
+    """Everything in a checkpoint. Only tensors and plain values are read, never code."""
+    content: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+    return content

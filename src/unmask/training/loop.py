@@ -1,0 +1,109 @@
+"""The phases of a run, epoch by epoch, each from the best epoch so far. Killed at any time, it can go on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import lightning.pytorch as pl
+import torch
+from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint, RichProgressBar
+from lightning.pytorch.loggers import TensorBoardLogger
+from rich.console import Console
+
+from unmask.training.dataset import FaceData
+from unmask.training.folder import read_checkpoint
+from unmask.training.history import History
+from unmask.training.module import DetectorModule
+
+
+def train_phases(module: DetectorModule, data: FaceData, out: Path) -> None:
+    """Train all phases of a recipe's schedule, or those that an interrupted run has left.
+
+    A phase starts from the best epoch of the phases before it, with a new optimiser. Epochs are counted over the
+    whole run. ``checkpoints/last.ckpt`` is the newest epoch and ``best.ckpt`` the best one by ``schedule.monitor``.
+
+    Args:
+        module: with the weights to start from; those of a checkpoint take their place when the run goes on.
+        data: the pictures.
+        out: the run folder.
+    """
+    newest = out / "checkpoints" / "last.ckpt"
+    for index, phase in enumerate(module.recipe.schedule.all_phases):
+        state = read_checkpoint(newest) if newest.exists() else None
+        # A run whose checkpoints do not say which phase they are of has one.
+        reached = state.get("phase", {"index": 0, "first_epoch": 0}) if state else {"index": -1}
+        if reached["index"] > index:
+            continue
+        begun = reached["index"] == index
+        if begun:
+            module.begin_phase(index, reached["first_epoch"])
+        else:
+            module.begin_phase(index, state["epoch"] + 1 if state else 0)
+        trainer = _trainer(module, out)
+        if state is not None and begun:
+            patience: Any = trainer.early_stopping_callback
+            lost_patience = state["callbacks"][patience.state_key]["wait_count"] >= patience.patience
+            if lost_patience or state["epoch"] + 1 >= module.first_epoch + phase.epochs:
+                continue
+        elif state is not None:
+            module.load_state_dict(_start_of_phase(newest.parent, index))
+            best: Any = trainer.checkpoint_callback
+            # An epoch of this phase is the best one only when it beats those before.
+            best.load_state_dict(state["callbacks"][best.state_key])
+            _count_from(trainer, module.first_epoch)
+        trainer.fit(module, data, ckpt_path=newest if begun else None, weights_only=True)
+
+
+def _start_of_phase(checkpoints: Path, index: int) -> dict[str, Any]:
+    """The weights of the best epoch before a phase. They are kept, for the phase may soon have a better one."""
+    kept = checkpoints / f"phase-{index + 1}.ckpt"
+    if not kept.exists():
+        partial = kept.with_suffix(".partial")
+        torch.save({"state_dict": read_checkpoint(checkpoints / "best.ckpt")["state_dict"]}, partial)
+        partial.replace(kept)
+    weights: dict[str, Any] = read_checkpoint(kept)["state_dict"]
+    return weights
+
+
+def _trainer(module: DetectorModule, out: Path) -> pl.Trainer:
+    schedule = module.recipe.schedule
+    monitor, mode = schedule.monitor, "max" if schedule.monitor == "val_auc" else "min"
+    checkpoints = out / "checkpoints"
+    on_terminal = Console().is_terminal
+    phase = f"phase-{module.phase_index + 1}" if len(schedule.all_phases) > 1 else ""
+    return pl.Trainer(
+        max_epochs=module.first_epoch + module.phase.epochs,
+        precision=schedule.precision,
+        gradient_clip_val=schedule.gradient_clip,
+        logger=TensorBoardLogger(out, "tensorboard", phase),
+        callbacks=[
+            History(out / "history.csv"),
+            EarlyStopping(monitor, mode=mode, patience=schedule.patience),
+            ModelCheckpoint(
+                checkpoints,
+                filename="best",
+                monitor=monitor,
+                mode=mode,
+                save_on_train_epoch_end=True,
+                enable_version_counter=False,
+            ),
+            # Not ``save_last`` of the best: Lightning renews that only when the best has become better. This one
+            # comes second, so that it knows what the best is.
+            ModelCheckpoint(checkpoints, filename="last", save_on_train_epoch_end=True, enable_version_counter=False),
+            *([RichProgressBar()] if on_terminal else []),
+        ],
+        deterministic="warn",
+        num_sanity_val_steps=0,
+        reload_dataloaders_every_n_epochs=1,
+        enable_progress_bar=on_terminal,
+        enable_model_summary=False,
+        log_every_n_steps=10,
+    )
+
+
+def _count_from(trainer: pl.Trainer, epoch: int) -> None:
+    """Let a new trainer count its epochs from one on that is not the first."""
+    progress: Any = trainer.fit_loop.epoch_progress
+    for counts in (progress.total, progress.current):
+        counts.ready = counts.started = counts.processed = counts.completed = epoch

@@ -1,0 +1,33 @@
+"""How long a run took, and the memory that it needed."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from unmask.training.history import peak_memory_mb, read_history
+
+
+class Timing:
+    """Writes how long the parts of a run took, added up over all its calls, and the most memory that one held."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._content = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+
+    @contextmanager
+    def of(self, part: str) -> Iterator[None]:
+        """Time a part of the work; one that fails is not noted."""
+        began = time.monotonic()
+        yield
+        key = f"{part}_seconds"
+        self._content[key] = round(self._content.get(key, 0.0) + time.monotonic() - began, 1)
+        rows = read_history(self._path.with_name("history.csv"))
+        # A killed call did not come to note its training; the epochs that it finished are in the table.
+        self._content["epochs"] = len(rows)
+        self._content["epochs_seconds"] = round(sum(float(row["seconds"]) for row in rows), 1)
+        self._content["peak_memory_mb"] = max(peak_memory_mb(), self._content.get("peak_memory_mb", 0))
+        self._path.write_text(json.dumps(self._content, indent=2) + "\n", encoding="utf-8")
