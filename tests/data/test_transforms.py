@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
+from typing import Any
 
 import numpy as np
 import pytest
@@ -206,10 +208,20 @@ def test_low_quality_harms_more_than_high() -> None:
         # jitter that could lose the whole crop
         {"crop_jitter": 0.6},
         # a key that does not exist
-        {"rotate": 0.5},
+        {"turn": 0.5},
+        # a shift that could lose the whole crop
+        {"shift": 0.6},
+        # a zoom down to nothing
+        {"zoom": 1.0},
+        # a fill that does not exist
+        {"fill": "black"},
+        # a preset that does not exist
+        {"preset": "s3"},
+        # a preset that is no name
+        {"preset": {"flip": 1}},
     ],
 )
-def test_settings_that_make_no_sense_are_refused(wrong: dict[str, float]) -> None:
+def test_settings_that_make_no_sense_are_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         Augmentation(**wrong)
 
@@ -221,3 +233,104 @@ def test_no_crop_is_ever_empty() -> None:
     for crop in ((49.0, 39.0, 50.0, 40.0), (0.0, 0.0, 1.0, 1.0), (20.2, 20.2, 20.9, 20.9)):
         for seed in range(150):
             assert augment(white, crop, 32, config, np.random.default_rng(seed)).min() == 255
+
+
+def test_views_without_movement_are_what_they_always_were() -> None:
+    """Runs go on across versions: neither the draws nor their order may change. Codecs depend on libraries."""
+    config = Augmentation(rotate=0, shift=0, zoom=0, fill="reflect", noise=0, codec=0, blur=0)
+    ours = [run(config, seed) for seed in range(6)]
+    # The same settings by the fields that there were before.
+    assert [view.tobytes() for view in ours] == [
+        run(Augmentation(noise=0, codec=0, blur=0), seed).tobytes() for seed in range(6)
+    ]
+    assert hashlib.sha256(b"".join(view.tobytes() for view in ours)).hexdigest() == (
+        "3962786b79ffafb15aa6d9b7ea093afb4e2d0686a7aa0887997d8927a3a33a46"
+    )
+
+
+def moved(image: Image.Image, seed: int, size: int = 64, **settings: Any) -> np.ndarray:
+    config = Augmentation.off().model_copy(update=settings)
+    return augment(
+        image, (0.0, 0.0, float(image.width), float(image.height)), size, config, np.random.default_rng(seed)
+    )
+
+
+def test_movement_is_the_affine_one_of_scikit_image() -> None:
+    transform = pytest.importorskip("skimage.transform")
+    coarse = Image.fromarray(np.random.default_rng(5).integers(0, 256, (5, 5, 3), np.uint8))
+    image = coarse.resize((64, 64), Image.Resampling.BICUBIC)
+    for seed in range(12):
+        for fill, mode in (("nearest", "edge"), ("reflect", "reflect")):
+            ours = moved(image, seed, rotate=40.0, shift=0.2, zoom=0.3, fill=fill).astype(float)
+            rng = np.random.default_rng(seed)
+            angle, dx, dy = np.radians(rng.uniform(-40, 40)), rng.uniform(-0.2, 0.2) * 64, rng.uniform(-0.2, 0.2) * 64
+            zoom = rng.uniform(0.7, 1.3)
+            # In pixel centres: to the middle, turn and zoom, and back with the shift.
+            centre = transform.SimilarityTransform(translation=(-31.5, -31.5))
+            turn = transform.SimilarityTransform(scale=zoom, rotation=angle)
+            back = transform.SimilarityTransform(translation=(31.5 + dx, 31.5 + dy))
+            expected = transform.warp(
+                np.asarray(image).astype(float), (centre + turn + back).inverse, order=3, mode=mode, preserve_range=True
+            )
+            assert np.abs(ours - np.clip(expected, 0, 255)).mean() < 2.0, (seed, fill)
+
+
+def test_movement_keeps_its_bounds() -> None:
+    """A white square in the middle of black tells by its mass where it went and how large it became."""
+    image = Image.new("RGB", (64, 64))
+    image.paste((255, 255, 255), (24, 24, 40, 40))
+    positions = np.arange(64) + 0.5
+
+    def place(pixels: np.ndarray) -> tuple[float, float, float]:
+        mass = pixels[..., 0].astype(float) / 255
+        return float(mass.sum(0) @ positions / mass.sum()), float(mass.sum(1) @ positions / mass.sum()), mass.sum()
+
+    shifted = np.array([place(moved(image, seed, shift=0.25)) for seed in range(80)])
+    assert np.abs(shifted[:, :2] - 32).max() <= 16.5
+    assert (np.abs(shifted[:, :2] - 32).max(0) > 13).all()
+    assert shifted[:, 2] == pytest.approx(256, rel=0.03)
+    zoomed = np.array([place(moved(image, seed, zoom=0.2)) for seed in range(80)])
+    assert np.abs(zoomed[:, :2] - 32).max() < 0.3
+    assert 0.62 * 256 < zoomed[:, 2].min() < 0.7 * 256
+    assert 1.38 * 256 < zoomed[:, 2].max() < 1.47 * 256
+    turned = np.array([place(moved(image, seed, rotate=180.0)) for seed in range(20)])
+    assert np.abs(turned[:, :2] - 32).max() < 0.3
+    assert turned[:, 2] == pytest.approx(256, rel=0.03)
+
+
+@pytest.mark.parametrize("fill", ["nearest", "reflect"])
+def test_nothing_is_invented_at_the_border(fill: str) -> None:
+    for size in ((64, 64), (7, 3), (1, 1)):
+        white = Image.new("RGB", size, (255, 255, 255))
+        for seed in range(20):
+            assert moved(white, seed, 32, rotate=180.0, shift=0.5, zoom=0.5, fill=fill).min() == 255
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        # every step off
+        ({"preset": "plain"}, Augmentation.off()),
+        # a paper's
+        ({"preset": "s4"}, Augmentation.off().model_copy(update={"zoom": 0.2})),
+        # a paper's with a change, and one of its settings taken back
+        (
+            {"preset": "s1", "flip": 0, "codec": 0.5},
+            Augmentation.off().model_copy(update={"rotate": 10.0, "shift": 0.1, "zoom": 0.1, "codec": 0.5}),
+        ),
+    ],
+)
+def test_presets_become_plain_settings(content: dict[str, Any], expected: Augmentation) -> None:
+    resolved = Augmentation.model_validate(content)
+    assert resolved == expected
+    assert "preset" not in resolved.model_dump()
+
+
+@pytest.mark.parametrize("name", ["s0", "s1", "s2", "s4"])
+def test_no_paper_flips_upside_down_or_recodes(name: str) -> None:
+    preset = Augmentation.model_validate({"preset": name})
+    assert preset.codec == preset.rescale == preset.noise == preset.colour == 0
+    assert preset.zoom > 0
+    assert preset.fill == "nearest"
+    assert (preset.flip > 0) == (name in {"s1", "s2"})
+    assert (preset.rotate > 0) == (name != "s4")

@@ -21,6 +21,7 @@ from unmask.imaging.preprocessing import crop_of, render  # noqa: E402
 from unmask.recipes import DataPolicy, Recipe  # noqa: E402
 from unmask.training import dataset  # noqa: E402
 from unmask.training.dataset import FaceData, Sample, plan_epoch, samples_of  # noqa: E402
+from unmask.training.samples import cache_crops  # noqa: E402
 
 pytestmark = pytest.mark.train
 
@@ -205,6 +206,46 @@ def test_pictures_of_an_epoch_depend_neither_on_workers_nor_on_what_came_before(
     # Ten pictures in batches of four: the last two are dropped.
     assert len(first) == 2
     assert batches(FaceData(on_disk, on_disk, recipe(seed=2, data={"self_blended": 0.5}), 0), 0) != first
+
+
+@pytest.mark.parametrize(
+    ("changes", "room"),
+    [
+        # as the default recipe does it, with blends
+        ({"data": {"self_blended": 0.5}}, 2**30),
+        # the widest jitter there is
+        ({"augmentation": {"crop_jitter": 0.5}}, 2**30),
+        # rotated, shifted and zoomed
+        ({"augmentation": {"preset": "s0"}, "data": {"self_blended": 0.5}}, 2**30),
+        # room for some pictures only
+        ({"data": {"self_blended": 0.5}}, 4 * 3 * 200 * 240),
+    ],
+)
+@pytest.mark.parametrize("workers", [0, 2])
+def test_an_epoch_from_the_cache_is_the_same_to_the_bit(
+    changes: dict[str, object], room: int, workers: int, tmp_path: Path
+) -> None:
+    """Pictures much larger than their faces, so that the cache keeps a part of each."""
+    samples = []
+    for number in range(8):
+        path = tmp_path / f"{number}.jpg"
+        rng = np.random.default_rng(number)
+        Image.fromarray(rng.integers(0, 256, (200, 240, 3), np.uint8)).save(path, quality=90)
+        x, y = (float(value) + 0.37 for value in rng.integers(30, 140, 2))
+        keypoints = tuple((x + a, y + b) for a, b in ((8, 10), (22, 10), (15, 17), (15, 24), (1, 14), (29, 14)))
+        face = Face((x, y, x + 30.2, y + 30.2), 0.9, keypoints) if number > 1 else None
+        samples.append(Sample(path, number % 2 == 1, "s", face))
+    settings = recipe(**changes)
+    cache = cache_crops(samples, settings, tmp_path / "cache", room)
+    assert cache is not None
+    kept = [sample for sample in samples if sample.path in cache]
+    assert len(kept) == 8 if room == 2**30 else 0 < len(kept) < 8
+    assert any(cache.get(sample.path).image.width < 240 for sample in kept)
+    for epoch in (0, 3):
+        direct = batches(FaceData(samples, samples, settings, 0), epoch)
+        assert batches(FaceData(samples, samples, settings, workers, cache), epoch) == direct
+    assert cache_crops(samples, settings, tmp_path / "none", 0) is None
+    assert not (tmp_path / "none").exists()
 
 
 def test_training_pictures_are_augmented_crops_with_the_right_target(on_disk: list[Sample]) -> None:

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import yaml
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("lightning")
@@ -29,11 +30,17 @@ from unmask.recipes import Recipe  # noqa: E402
 from unmask.training import fit as fit_module  # noqa: E402
 from unmask.training.fit import export_run, fit, load_network  # noqa: E402
 from unmask.training.history import read_history  # noqa: E402
+from unmask.training.module import DetectorModule  # noqa: E402
+from unmask.training.rates import warmed_cosine  # noqa: E402
+from unmask.training.samples import split_rows  # noqa: E402
 
 pytestmark = pytest.mark.train
 
 MakeToy = Callable[..., Path]
-FIGURES = ("epoch", "train_loss", "val_loss", "val_accuracy", "val_auc", "learning_rate")
+FIGURES = (
+    "epoch", "phase", "train_loss", "train_accuracy", "val_loss", "val_accuracy", "val_f1", "val_auc",
+    "val_loss_improvement_percent", "learning_rate", "next_learning_rate",
+)  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -77,8 +84,10 @@ def assert_same_run(run: Path, expected: Path) -> None:
 
 def test_a_run_writes_what_it_says(unbroken: Path, toy_recipe: Path, toy_manifest: Path) -> None:
     recipe = Recipe.load(toy_recipe)
-    names = {path.name for path in unbroken.iterdir()}
-    assert names == {"recipe.yaml", "run.json", "faces.jsonl", "history.csv", "checkpoints", "tensorboard", "bundle"}
+    assert {path.name for path in unbroken.iterdir()} == {
+        "recipe.yaml", "run.json", "faces.jsonl", "history.csv", "checkpoints", "tensorboard", "bundle", "cache",
+        "curves.png", "card.md", "timing.json",
+    }  # fmt: skip
     assert Recipe.load(unbroken / "recipe.yaml") == recipe
     identity = json.loads((unbroken / "run.json").read_text())
     assert identity == {"recipe": recipe.digest(), "manifest": Manifest.open(toy_manifest).digest(), "start": ""}
@@ -95,8 +104,37 @@ def test_history_has_a_row_an_epoch(unbroken: Path) -> None:
         assert 0 <= float(row["val_auc"]) <= 1
         assert 0 <= float(row["val_accuracy"]) <= 1
     assert len({row["train_loss"] for row in rows}) == 4
-    # Every epoch's figures are its own, so the rate is that of the epoch's end: by the last it has come to nothing.
-    assert float(rows[-1]["learning_rate"]) == pytest.approx(0, abs=1e-9)
+    # The rate of the last of 16 steps, two of them warm-up, and of the one that would come next.
+    assert float(rows[-1]["learning_rate"]) == pytest.approx(3e-3 * warmed_cosine(15, 2, 16), rel=1e-2)
+    assert float(rows[-1]["next_learning_rate"]) == pytest.approx(0, abs=1e-9)
+    assert float(rows[0]["next_learning_rate"]) == pytest.approx(3e-3 * warmed_cosine(4, 2, 16), rel=1e-2)
+    losses = [float(row["val_loss"]) for row in rows]
+    assert rows[0]["val_loss_improvement_percent"] == ""
+    for number in (1, 2, 3):
+        improvement = 100 * (1 - losses[number] / min(losses[:number]))
+        assert float(rows[number]["val_loss_improvement_percent"]) == pytest.approx(improvement, abs=0.02)
+    for row in read_history(unbroken / "history.csv"):
+        assert float(row["seconds"]) >= 0
+        assert 50 < float(row["peak_memory_mb"]) < 100_000
+
+
+def test_curves_card_and_timing(unbroken: Path) -> None:
+    from PIL import Image
+
+    with Image.open(unbroken / "curves.png") as curves:
+        assert curves.format == "PNG"
+        assert min(curves.size) > 300
+    card = (unbroken / "card.md").read_text(encoding="utf-8")
+    bundle = Bundle.open(unbroken / "bundle")
+    assert card.startswith("# toy@1\n")
+    assert "**Started from random weights" in card
+    assert bundle.sha256 in card
+    assert f"validation_auc: {bundle.info.card.metrics['validation_auc']:.6g}" in card
+    assert "- fake, swap: 4" in card
+    timing = json.loads((unbroken / "timing.json").read_text())
+    assert timing["epochs"] == 4
+    assert timing["epochs_seconds"] <= timing["training_seconds"] + 0.5
+    assert {"faces_seconds", "cache_seconds", "packaging_seconds", "peak_memory_mb"} <= timing.keys()
 
 
 def test_the_bundle_verifies_and_detects(unbroken: Path, toy_manifest: Path, toy_recipe: Path) -> None:
@@ -210,7 +248,7 @@ def test_wherever_it_is_broken(
 ) -> None:  # fmt: skip
     recipe, manifest = Recipe.load(toy_recipe), Manifest.open(toy_manifest)
     calls = 0
-    original = getattr(fit_module.DetectorModule, where)
+    original = getattr(DetectorModule, where)
 
     def broken(self: Any, *arguments: Any) -> Any:
         nonlocal calls
@@ -220,7 +258,7 @@ def test_wherever_it_is_broken(
         return original(self, *arguments)
 
     with monkeypatch.context() as patch:
-        patch.setattr(fit_module.DetectorModule, where, broken)
+        patch.setattr(DetectorModule, where, broken)
         with pytest.raises(Killed):
             fit(recipe, manifest, tmp_path / "run", workers=0)
     # Every finished epoch is kept, whether or not it was the best so far: no more than the broken one is run again.
@@ -259,7 +297,7 @@ def test_resuming_a_run_that_stopped_early_trains_no_further(
     def no_step(*_: object) -> None:
         raise AssertionError("it trains on")
 
-    monkeypatch.setattr(fit_module.DetectorModule, "training_step", no_step)
+    monkeypatch.setattr(DetectorModule, "training_step", no_step)
     fit(recipe, Manifest.open(toy_manifest), tmp_path / "run", resume=True, workers=0)
     assert figures(tmp_path / "run") == stopped
 
@@ -274,6 +312,172 @@ def test_a_run_of_the_same_seed_is_the_same_and_of_another_is_not(
     assert figures(tmp_path / "again") == figures(unbroken)
     fit(Recipe.load(toy_recipe, ["seed=6", "schedule.epochs=1"]), manifest, tmp_path / "other", workers=0)
     assert figures(tmp_path / "other")[0]["train_loss"] != figures(unbroken)[0]["train_loss"]
+
+
+PHASES = [
+    # the head alone, from 1e-3
+    "{epochs: 2, learning_rate: 1.0e-3, train: head}",
+    # everything, at a rate that makes it worse: its first epoch is followed by none that is better
+    "{epochs: 3, learning_rate: 1.0e-2, train: all}",
+    # the last two blocks
+    "{epochs: 1, learning_rate: 1.0e-4, train: 2}",
+]
+PHASED = [
+    f"schedule.phases=[{', '.join(PHASES)}]", "schedule.decay=plateau", "schedule.decay_epochs=1",
+    "schedule.monitor=val_loss", "schedule.patience=2", "schedule.mixup=0.4", "schedule.cutmix=1.0",
+    "data.balance=none", "data.class_weights=true", "schedule.loss=focal", "schedule.optimizer=sgd",
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def phased(toy_manifest: Path, toy_recipe: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The run folder of three phases without interruption; nothing is exported."""
+    run = tmp_path_factory.mktemp("runs") / "phased"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(fit_module, "_package", lambda *_: None)
+        fit(Recipe.load(toy_recipe, PHASED), Manifest.open(toy_manifest), run, workers=0)
+    return run
+
+
+def test_phases_train_what_they_say_from_the_best_epoch_before(phased: Path) -> None:
+    rows = figures(phased)
+    assert [row["phase"] for row in rows[:2]] == ["1", "1"]
+    assert {row["phase"] for row in rows} == {"1", "2", "3"}
+    assert [row["epoch"] for row in rows] == [str(number) for number in range(len(rows))]
+    # Rates begin anew with each phase (the first epoch's last step is past the warm-up).
+    first_of = {row["phase"]: row for row in reversed(rows)}
+    assert [float(first_of[phase]["learning_rate"]) for phase in "123"] == pytest.approx([1e-3, 1e-2, 1e-4])
+    # What a phase starts from is the best epoch before it; a frozen backbone never moved.
+    second, third = weights(phased, "phase-2.ckpt"), weights(phased, "phase-3.ckpt")
+    assert not [key for key in second if not torch.equal(second[key], third[key])] or any(
+        float(row["val_loss"]) < min(float(row["val_loss"]) for row in rows[:2]) for row in rows if row["phase"] == "2"
+    )
+    best = min(rows, key=lambda row: float(row["val_loss"]))
+    final = torch.load(phased / "checkpoints" / "best.ckpt", map_location="cpu", weights_only=True)
+    assert final["epoch"] == int(best["epoch"])
+    assert {path.name for path in (phased / "checkpoints").iterdir()} == {
+        "best.ckpt", "last.ckpt", "phase-2.ckpt", "phase-3.ckpt",
+    }  # fmt: skip
+
+
+def test_a_frozen_backbone_does_not_move(phased: Path, toy_recipe: Path) -> None:
+    recipe = Recipe.load(toy_recipe, PHASED)
+    import lightning.pytorch as pl
+
+    pl.seed_everything(recipe.seed, verbose=False)
+    fresh = DetectorModule(recipe, 4).state_dict()
+    started = weights(phased, "phase-2.ckpt")
+    moved = {key for key in fresh if not torch.equal(fresh[key], started[key])}
+    assert moved
+    assert all(key.startswith("network.head.") for key in moved)
+
+
+@pytest.mark.parametrize(
+    ("where", "after"),
+    [
+        # in the second epoch of the first phase
+        ("training_step", 4 + 2),
+        # in the first epoch of the second phase, which no checkpoint of its own stands behind yet
+        ("training_step", 2 * 4 + 1),
+        # after that epoch's best checkpoint was written and before its last: the third phase's likewise
+        ("save_checkpoint", 2 * 2 + 1),
+        # in the second epoch of the second phase: its first one took the plateau's state along
+        ("training_step", 3 * 4 + 1),
+        # in the third phase
+        ("validation_step", 5 * 2 + 1),
+    ],
+)
+def test_a_run_of_phases_broken_anywhere_ends_the_same(
+    where: str, after: int, phased: Path, toy_manifest: Path, toy_recipe: Path, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch, no_package: list[Any],
+) -> None:  # fmt: skip
+    import lightning.pytorch as pl
+
+    recipe, manifest = Recipe.load(toy_recipe, PHASED), Manifest.open(toy_manifest)
+    owner: Any = pl.Trainer if where == "save_checkpoint" else DetectorModule
+    original, calls = getattr(owner, where), 0
+
+    def broken(self: Any, *arguments: Any, **options: Any) -> Any:
+        nonlocal calls
+        calls += 1
+        if calls > after:
+            raise Killed
+        return original(self, *arguments, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(owner, where, broken)
+        with pytest.raises(Killed):
+            fit(recipe, manifest, tmp_path / "run", workers=0)
+    fit(recipe, manifest, tmp_path / "run", resume=True, workers=0, cache_bytes=0)
+    assert figures(tmp_path / "run") == figures(phased)
+    for name in ("best.ckpt", "last.ckpt", "phase-2.ckpt", "phase-3.ckpt"):
+        ours, theirs = weights(tmp_path / "run", name), weights(phased, name)
+        assert all(torch.equal(tensor, theirs[key]) for key, tensor in ours.items()), name
+
+
+def test_a_run_of_an_older_version_goes_on(
+    unbroken: Path, toy_manifest: Path, toy_recipe: Path, tmp_path: Path, no_package: list[Any],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    """Fewer settings in its recipe and another digest of them, fewer columns, checkpoints that know no phase."""
+    recipe, manifest, run = Recipe.load(toy_recipe), Manifest.open(toy_manifest), tmp_path / "run"
+    calls, original = 0, DetectorModule.training_step
+
+    def broken(self: Any, *arguments: Any) -> Any:
+        nonlocal calls
+        calls += 1
+        if calls > 2 * 4:
+            raise Killed
+        return original(self, *arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(DetectorModule, "training_step", broken)
+        with pytest.raises(Killed):
+            fit(recipe, manifest, run, workers=0)
+    content = yaml.safe_load((run / "recipe.yaml").read_text())
+    for name in ("fusion", "features", "paper", "ensemble"):
+        del content[name]
+    for name in ("phases", "decay", "monitor", "mixup"):
+        del content["schedule"][name]
+    (run / "recipe.yaml").write_text(yaml.safe_dump(content))
+    (run / "run.json").write_text(json.dumps({"recipe": "0" * 64, "manifest": manifest.digest()}))
+    old_columns = ["epoch", "train_loss", "val_loss", "val_accuracy", "val_auc", "learning_rate", "seconds"]
+    lines = [old_columns] + [[row[name] for name in old_columns] for row in read_history(run / "history.csv")]
+    (run / "history.csv").write_text("".join(",".join(line) + "\n" for line in lines))
+    last = run / "checkpoints" / "last.ckpt"
+    checkpoint = torch.load(last, map_location="cpu", weights_only=True)
+    del checkpoint["phase"], checkpoint["plateau"]
+    torch.save(checkpoint, last)
+    fit(recipe, manifest, run, resume=True, workers=0)
+    rows = figures(run)
+    assert rows[2:] == figures(unbroken)[2:]
+    for row, expected in zip(rows[:2], figures(unbroken), strict=False):
+        assert (row["train_loss"], row["val_auc"]) == (expected["train_loss"], expected["val_auc"])
+        assert row["val_f1"] == row["phase"] == ""
+    ours, theirs = weights(run, "last.ckpt"), weights(unbroken, "last.ckpt")
+    assert all(torch.equal(tensor, theirs[key]) for key, tensor in ours.items())
+
+
+def test_runs_may_share_a_cache_and_need_none(
+    unbroken: Path, toy_manifest: Path, toy_recipe: Path, tmp_path: Path, no_package: list[Any],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    from unmask.training import dataset
+
+    recipe, manifest = Recipe.load(toy_recipe, ["schedule.epochs=1"]), Manifest.open(toy_manifest)
+    opened: list[str] = []
+    decode = dataset.decode_image
+    monkeypatch.setattr(dataset, "decode_image", lambda path: opened.append(path.name) or decode(path))
+    rows = []
+    for run, size in (("first", 2**30), ("second", 2**30), ("without", 0)):
+        opened.clear()
+        fit(recipe, manifest, tmp_path / run, workers=0, cache=tmp_path / "crops", cache_bytes=size)
+        rows.append(figures(tmp_path / run))
+        # Training pictures come from the cache, validation pictures from their files.
+        assert any(int(name[:2]) < 16 for name in opened) == (size == 0)
+        assert {name for name in opened if int(name[:2]) >= 16} == {f"{number}.png" for number in range(16, 24)}
+        assert not (tmp_path / run / "cache").exists()
+    assert rows[0] == rows[1] == rows[2]
 
 
 def test_export_makes_the_same_bundle_again(unbroken: Path, toy_manifest: Path, tmp_path: Path) -> None:
@@ -380,10 +584,10 @@ def test_rows_of_the_test_split_are_never_read(
         row["path"] = f"trap{number}.png"
     table = make_toy(tmp_path / "toy", more=more)
     opened: set[str] = set()
-    from unmask.data import faces
+    from unmask.data import crops, faces
     from unmask.training import dataset
 
-    for module in (faces, dataset):
+    for module in (faces, dataset, crops):
         monkeypatch.setattr(
             module, "decode_image", lambda path, decode=module.decode_image: opened.add(path.name) or decode(path)
         )
@@ -421,13 +625,13 @@ def rows(count: int, groups: int, split: str = "") -> list[ManifestRow]:
 )
 def test_without_a_validation_split_groups_are_set_aside(groups: int, split: str, tmp_path: Path) -> None:
     manifest = Manifest.from_rows(rows(2000, groups, split), tmp_path)
-    parts = fit_module._rows(manifest)
+    parts = split_rows(manifest)
     assert len(parts["train"]) + len(parts["val"]) == 2000
     assert 0.08 < len(parts["val"]) / 2000 < 0.22
     sides = {name: {row.group or row.path for row, _ in part} for name, part in parts.items()}
     assert not sides["train"] & sides["val"]
     # By the group's name alone: another table with some of the same groups splits them alike.
-    fewer = fit_module._rows(Manifest.from_rows(rows(2000, groups, split)[:500][::-1], tmp_path))
+    fewer = split_rows(Manifest.from_rows(rows(2000, groups, split)[:500][::-1], tmp_path))
     assert {row.path for row, _ in fewer["val"]} <= {row.path for row, _ in parts["val"]}
     # By the first byte of a SHA-256, as an oracle finds it.
     for row, _ in parts["val"][:20]:
@@ -436,14 +640,14 @@ def test_without_a_validation_split_groups_are_set_aside(groups: int, split: str
 
 def test_splits_of_other_names_are_not_trained_on(tmp_path: Path) -> None:
     table = [*rows(300, 0, "train"), *[row for row in rows(500, 0, "holdout") if int(row.path[:-4]) >= 300]]
-    parts = fit_module._rows(Manifest.from_rows(table, tmp_path))
+    parts = split_rows(Manifest.from_rows(table, tmp_path))
     assert len(parts["train"]) + len(parts["val"]) == 300
     assert all(row.split == "train" for part in parts.values() for row, _ in part)
 
 
 def test_rows_that_have_only_a_url_are_left_out(tmp_path: Path) -> None:
     table = [*rows(10, 0, "train"), ManifestRow(url="https://example.org/a.png", label="fake", split="train")]
-    parts = fit_module._rows(Manifest.from_rows([*table, *[ManifestRow(path="v.png", label="real", split="val")]],
+    parts = split_rows(Manifest.from_rows([*table, *[ManifestRow(path="v.png", label="real", split="val")]],
                                                 tmp_path))  # fmt: skip
     assert len(parts["train"]) == 10
     assert len(parts["val"]) == 1
