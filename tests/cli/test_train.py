@@ -59,7 +59,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def trained(folder: Path) -> subprocess.CompletedProcess[str]:
     return unmask(
         "train", "toy.yaml", "--manifest", "faces", "--out", "run", "--set", "schedule.epochs=2", "--seed", 3,
-        "--workers", 0, "--json", cwd=folder,
+        "--workers", 0, "--cache", "crops", "--cache-size", "0.5", "--json", cwd=folder,
     )  # fmt: skip
 
 
@@ -81,7 +81,11 @@ def test_train_from_class_folders(trained: subprocess.CompletedProcess[str], fol
     assert card["recipe"]["schedule"]["epochs"] == 2
     assert card["sources"]["real"].keys() == card["sources"]["fake"].keys() == {"phone", "camera"}
     assert {path.name for path in folder.iterdir()} >= {"toy.yaml", "faces", "run"}
-    assert {path.name for path in folder.iterdir()} <= {"toy.yaml", "faces", "run", "again"}
+    assert {path.name for path in folder.iterdir()} <= {"toy.yaml", "faces", "run", "again", "crops"}
+    # The cache is where it was asked for, and holds the pictures that are not for validation.
+    [index] = (folder / "crops").glob("crops-*/index.jsonl")
+    assert 20 < len([line for line in index.read_text().splitlines() if line]) < 40
+    assert not (folder / "run" / "cache").exists()
 
 
 def test_the_bundle_is_a_detector(trained: subprocess.CompletedProcess[str], folder: Path) -> None:

@@ -218,7 +218,7 @@ def test_pictures_of_an_epoch_depend_neither_on_workers_nor_on_what_came_before(
         # rotated, shifted and zoomed
         ({"augmentation": {"preset": "s0"}, "data": {"self_blended": 0.5}}, 2**30),
         # room for some pictures only
-        ({"data": {"self_blended": 0.5}}, 4 * 3 * 200 * 240),
+        ({"data": {"self_blended": 0.5}}, 330_000),
     ],
 )
 @pytest.mark.parametrize("workers", [0, 2])
