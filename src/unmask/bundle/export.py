@@ -24,6 +24,30 @@ def export_onnx(network: nn.Module, size: int) -> bytes:
         network: takes and gives just that in torch; is put into evaluation mode.
         size: side of the pictures in pixels; the batch is free.
     """
+    return _export(network, size, ["logit", "evidence"])
+
+
+def export_features(network: nn.Module, size: int) -> bytes:
+    """The graph of a network's pooled features, from ``pixels`` uint8 [n, size, size, 3] to ``features`` [n, width].
+
+    Args:
+        network: a :class:`unmask.models.network.FaceNetwork`; is put into evaluation mode.
+        size: side of the pictures in pixels; the batch is free.
+    """
+    return _export(_Pooled(network), size, ["features"])
+
+
+class _Pooled(nn.Module):
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        pooled: Tensor = self.network.pooled(pixels)
+        return pooled
+
+
+def _export(network: nn.Module, size: int, outputs: list[str]) -> bytes:
     network.eval()
     example = torch.zeros(2, size, size, 3, dtype=torch.uint8)
     with warnings.catch_warnings():
@@ -33,7 +57,7 @@ def export_onnx(network: nn.Module, size: int) -> bytes:
             (example,),
             dynamo=True,
             input_names=["pixels"],
-            output_names=["logit", "evidence"],
+            output_names=outputs,
             dynamic_shapes=({0: torch.export.Dim("batch")},),
             opset_version=18,
             verbose=False,

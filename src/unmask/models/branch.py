@@ -1,0 +1,87 @@
+"""One branch of a network: what it sees, its backbone and its attention."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from timm.layers.create_attn import create_attn
+from timm.models import group_parameters
+from torch import Tensor, nn
+
+from unmask.errors import UsageError
+from unmask.models.backbones import create_backbone
+from unmask.models.spectrum import CosineSpectrum, FourierSpectrum, Pixels, seen_side
+from unmask.recipes import Backbone
+
+_SPECTRUM_CHANNELS = {"pixels": Pixels.channels, "fft": FourierSpectrum.channels, "dct": CosineSpectrum.channels}
+
+
+class Branch(nn.Module):
+    """From uint8 pixels to a feature map.
+
+    Attributes:
+        weights: where the backbone's starting weights came from.
+        width: channels of the feature map.
+        localised: whether positions of the feature map are places in the picture.
+
+    Args:
+        spec: the recipe's backbone.
+        size: side of the pictures in pixels.
+    """
+
+    def __init__(self, spec: Backbone, size: int) -> None:
+        super().__init__()
+        self.backbone, self.weights = create_backbone(spec, seen_side(spec.input, size), _SPECTRUM_CHANNELS[spec.input])
+        self.width = int(self.backbone.num_features)
+        self.view = self._view(spec.input, size)
+        self.localised = self.view.localised
+        self.attention = nn.Identity() if spec.attention == "none" else create_attn(spec.attention, self.width)
+
+    def _view(self, kind: str, size: int) -> Pixels | FourierSpectrum | CosineSpectrum:
+        if kind == "fft":
+            return FourierSpectrum(size)
+        return CosineSpectrum() if kind == "dct" else Pixels(self.weights.mean, self.weights.std)
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        """Pixels uint8 [n, size, size, 3] to features [n, width, h, w]."""
+        features: Tensor = self.attention(self._as_map(self.backbone.forward_features(self.view(pixels))))
+        return features
+
+    def _as_map(self, features: Tensor) -> Tensor:
+        """Any backbone's output as [n, width, h, w]: a transformer's tokens without those that have no place."""
+        if features.ndim == 3:
+            height, width = self.backbone.patch_embed.grid_size
+            places = features[:, self.backbone.num_prefix_tokens :]
+            return places.transpose(1, 2).unflatten(2, (height, width))
+        return features.permute(0, 3, 1, 2) if getattr(self.backbone, "output_fmt", "NCHW") == "NHWC" else features
+
+    def blocks(self) -> list[list[nn.Parameter]]:
+        """The backbone's parameters in the order of its blocks, as timm divides it for layer-wise learning rates."""
+        groups = group_parameters(self.backbone, self.backbone.group_matcher(), return_values=True)
+        return [groups[position] for position in sorted(groups)]
+
+    def set_trainable(self, train: Literal["head", "all"] | int) -> None:
+        """Which parameters of the backbone have gradients: none, all, or those of the last ``train`` blocks."""
+        self.backbone.requires_grad_(train == "all")
+        if isinstance(train, int):
+            blocks = self.blocks()
+            if train > len(blocks):
+                raise UsageError("too_many_blocks", f"The backbone has {len(blocks)} blocks, not {train}.")
+            for block in blocks[len(blocks) - train :]:
+                for parameter in block:
+                    parameter.requires_grad_(True)
+
+    def train(self, mode: bool = True) -> Branch:
+        """Training mode for what is trained: frozen parts stay as they answer, their batch normalisation too."""
+        super().train(mode)
+        _rest_frozen(self.backbone)
+        return self
+
+
+def _rest_frozen(module: nn.Module) -> None:
+    parameters = list(module.parameters())
+    if parameters and not any(parameter.requires_grad for parameter in parameters):
+        module.eval()
+    else:
+        for child in module.children():
+            _rest_frozen(child)

