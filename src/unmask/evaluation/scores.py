@@ -1,0 +1,356 @@
+"""The table of scores: one row a picture, what it is and what a detector said of it.
+
+Every figure is computed from such a table alone. A detector over a manifest fills it (:func:`score_manifest`), or any
+other program: the columns ``path``, ``label`` and ``fake_probability`` are enough.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from unmask import __version__
+from unmask.data import tables
+from unmask.data.manifest import LABELS, Manifest, ManifestRow
+from unmask.data.outputs import Journal, digest, stamp
+from unmask.detect.detector import Detector
+from unmask.detect.verdict import Verdict
+from unmask.errors import UsageError
+from unmask.evaluation.intervals import group_codes
+from unmask.evaluation.metrics import Codes, Flags, Floats
+from unmask.parallel import ordered_map
+
+NEEDED: Final = ("path", "label", "fake_probability")
+COLUMNS: Final[tuple[str, ...]] = (
+    "path",
+    "label",
+    "source",
+    "generator",
+    "kind",
+    "group",
+    "split",
+    "fake_probability",
+    "face_found",
+    "uncertain",
+    "error",
+    "model",
+    "threshold",
+    "seen",
+)
+"""What our own tables begin with. ``face_found``, ``uncertain`` and ``seen`` are true, false or blank."""
+
+DEFAULT_THRESHOLD: Final = 0.5
+NO_ANSWER: Final = "no_answer"
+
+
+@dataclass(frozen=True)
+class Scores:
+    """What a detector said of pictures; one element each, in the table's order.
+
+    Attributes:
+        name: what to call the table, usually the file's path.
+        model: what to call the detector.
+        path: what each picture is known by; no two are the same.
+        is_fake: the truth.
+        fake_probability: in [0, 1]; NaN where the picture could not be read.
+        error: why it could not; '' where it could.
+        threshold: from which probability on a picture counts as called fake.
+        columns: the cells of every other column, as text.
+    """
+
+    name: str
+    model: str
+    path: tuple[str, ...]
+    is_fake: Flags
+    fake_probability: Floats
+    error: tuple[str, ...]
+    threshold: float
+    columns: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.path)
+
+    @classmethod
+    def open(cls, path: Path, threshold: float | None = None) -> Scores:
+        """Read a table from CSV or Parquet, by the suffix.
+
+        Args:
+            path: the file.
+            threshold: by default the one in the column ``threshold``, or 0.5 without that column.
+
+        Raises:
+            UsageError: ``unsupported_format``, ``missing_column``, or naming the row ``bad_row``, ``unknown_label``,
+                ``bad_probability``, ``duplicate_path``, ``bad_threshold``; ``empty_scores``.
+            ManifestError: ``unreadable_manifest``, the file cannot be read as a table.
+            MissingExtraError: a Parquet file, and pyarrow is not installed.
+        """
+        if path.suffix.lower() not in (".csv", ".parquet"):
+            raise UsageError("unsupported_format", f"{path}: scores are read from .csv or .parquet")
+        table = tables.open_table(path)
+        return cls.from_rows(table.columns, table.rows(), str(path), threshold)
+
+    @classmethod
+    def from_rows(
+        cls, columns: Sequence[str], rows: Iterable[tables.Row], name: str = "<rows>", threshold: float | None = None
+    ) -> Scores:
+        """Check rows of text, each with its number, and take them in; errors as for :meth:`open`."""
+        for needed in NEEDED:
+            if needed not in columns:
+                raise UsageError("missing_column", f"{name}: there is no column {needed}")
+        cells: list[list[str]] = [[] for _ in columns]
+        at = {column: index for index, column in enumerate(columns)}
+        first: dict[str, int] = {}
+        probabilities: list[float] = []
+        for line, row in rows:
+            where = f"{name}: row {line}"
+            if len(row) != len(columns):
+                text = f"{where}: has {len(row)} cells where there are {len(columns)} columns"
+                raise UsageError("bad_row", text)
+            path, label = row[at["path"]], row[at["label"]].strip().lower()
+            if not path:
+                raise UsageError("bad_row", f"{where}: has no path")
+            if first.setdefault(path, line) != line:
+                text = f"{where}: {tables.quote(path)} is already in row {first[path]}"
+                raise UsageError("duplicate_path", text)
+            if label not in LABELS:
+                text = f"{where}: the label {tables.quote(row[at['label']])} is neither real nor fake"
+                raise UsageError("unknown_label", text)
+            error = row[at["error"]] if "error" in at else ""
+            probabilities.append(_probability(row[at["fake_probability"]], error, where))
+            for column, cell in zip(cells, row, strict=True):
+                column.append(cell)
+        if not probabilities:
+            raise UsageError("empty_scores", f"{name}: there are no rows")
+        by_name = {column: tuple(cells[index]) for column, index in at.items()}
+        probability = np.array(probabilities)
+        errors = by_name.get("error", ("",) * len(probability))
+        return cls(
+            name=name,
+            model=_constant(by_name, "model", name) or Path(name).stem,
+            path=by_name["path"],
+            is_fake=np.array([label.strip().lower() == "fake" for label in by_name["label"]]),
+            fake_probability=probability,
+            error=tuple(
+                error or (NO_ANSWER if missing else "")
+                for error, missing in zip(errors, np.isnan(probability), strict=True)
+            ),
+            threshold=_threshold(_constant(by_name, "threshold", name), name) if threshold is None else threshold,
+            columns={
+                column: values
+                for column, values in by_name.items()
+                if column not in (*NEEDED, "error", "model", "threshold")
+            },
+        )
+
+    def write(self, path: Path) -> None:
+        """Write the table as CSV or Parquet; read back, it gives the same figures to the last bit.
+
+        Raises:
+            UsageError: ``unsupported_format``, ``cannot_write``.
+            MissingExtraError: a Parquet file, and pyarrow is not installed.
+        """
+        own: dict[str, Iterable[str]] = {
+            "path": self.path,
+            "label": ("fake" if fake else "real" for fake in self.is_fake),
+            "fake_probability": ("" if math.isnan(value) else repr(float(value)) for value in self.fake_probability),
+            "error": self.error,
+            "model": (self.model for _ in self.path),
+            "threshold": (repr(self.threshold) for _ in self.path),
+        }
+        everything = {**self.columns, **own}
+        names = [name for name in COLUMNS if name in everything]
+        names += [name for name in everything if name not in COLUMNS]
+        rows = enumerate(zip(*(everything[name] for name in names), strict=True), 1)
+        try:
+            tables.write_table(path, names, rows, self.name)
+        except OSError as error:
+            raise UsageError("cannot_write", f"{path}: cannot be written: {error.strerror or error}") from error
+
+    def column(self, name: str) -> tuple[str, ...]:
+        """A column's cells; blank ones where the table lacks it."""
+        return self.columns.get(name, ("",) * len(self))
+
+    def groups(self) -> Codes:
+        """A number for each picture, equal within a group; a picture without a group is one of its own."""
+        return group_codes(self.column("group"))
+
+    def by_group(self) -> Scores:
+        """One row for each group and label: the mean probability of its pictures that could be read.
+
+        A video is judged so from its frames. Other columns keep a value that all of the group's pictures share. A
+        group of which nothing could be read is a failure.
+        """
+        units, first, unit_of = np.unique(2 * self.groups() + self.is_fake, return_index=True, return_inverse=True)
+        read = ~np.isnan(self.fake_probability)
+        count = np.bincount(unit_of[read], minlength=len(units))
+        total = np.bincount(unit_of[read], self.fake_probability[read], len(units))
+        mean = np.divide(total, count, out=np.full(len(units), math.nan), where=count > 0)
+        columns = {name: _shared(values, unit_of, first) for name, values in self.columns.items()}
+        return replace(
+            self,
+            path=tuple(self.path[at] for at in first),
+            is_fake=self.is_fake[first],
+            fake_probability=np.clip(mean, 0.0, 1.0),  # a mean can round to just above the largest of its values
+            error=tuple("" if n else self.error[at] for n, at in zip(count, first, strict=True)),
+            columns=columns,
+        )
+
+    def digest(self) -> str:
+        """SHA-256 over paths, labels, probabilities and threshold, in 64 hexadecimal digits."""
+        sha = hashlib.sha256(f"unmask scores 1\n{self.threshold!r}\n".encode())
+        for path, fake, probability in zip(self.path, self.is_fake, self.fake_probability, strict=True):
+            line = json.dumps([path, bool(fake), None if math.isnan(probability) else float(probability)])
+            sha.update(line.encode() + b"\n")
+        return sha.hexdigest()
+
+
+def score_manifest(
+    detector: Detector,
+    manifest: Manifest,
+    store: Path | None = None,
+    *,
+    workers: int | None = None,
+    progress: Callable[[], None] = lambda: None,
+) -> Scores:
+    """A detector's answers for every picture of a manifest.
+
+    Args:
+        detector: its threshold and name go into the table.
+        manifest: its columns are kept. ``seen`` says whether the bundle's card names a picture's source.
+        store: a file of what is already known, from which a stopped run goes on; made if it is not there.
+        workers: threads; by default one a CPU.
+        progress: called after each picture.
+
+    Raises:
+        UsageError: ``nothing_read`` when not a single picture could be read, ``empty_scores``; ``folder_in_use``,
+            ``cannot_write`` of the store.
+        ManifestError: a bad row.
+    """
+    info = detector.bundle.info
+    seen = {source for by_source in info.card.sources.values() for source in by_source}
+    extra = [name for name in manifest.columns if name not in COLUMNS and name != "url"]
+    columns = [*COLUMNS, *extra]
+    rows = []
+    with nullcontext() if store is None else Journal(store) as journal:
+        for row, known in _judged(detector, manifest, journal, workers):
+            cells = {
+                **row.extra,
+                **{
+                    name: getattr(row, name)
+                    for name in ("path", "label", "source", "generator", "kind", "group", "split")
+                },
+                **known,
+                "model": f"{info.name}@{info.version}",
+                "threshold": repr(detector.threshold),
+                "seen": _flag(row.source in seen) if row.source and seen else "",
+            }
+            rows.append((row.line, [cells[name] for name in columns]))
+            progress()
+    scores = Scores.from_rows(columns, rows, manifest.name)
+    if all(scores.error):
+        text = (
+            f"{manifest.name}: none of its {len(scores)} pictures could be read ({scores.error[0]}); is the root right?"
+        )
+        raise UsageError("nothing_read", text)
+    return scores
+
+
+def _judged(
+    detector: Detector, manifest: Manifest, journal: Journal | None, workers: int | None
+) -> Iterator[tuple[ManifestRow, dict[str, str]]]:
+    def items() -> Iterator[tuple[ManifestRow, Path, str, dict[str, Any] | None]]:
+        for row in manifest:
+            path = manifest.resolve(row)
+            # Another picture under the same name, another detector or another unmask is judged anew.
+            key = digest("scores 1", __version__, detector.bundle.sha256, row.path, *stamp(path))
+            yield row, path, key, None if journal is None else journal.get(key)
+
+    def judge(
+        item: tuple[ManifestRow, Path, str, dict[str, Any] | None],
+    ) -> tuple[ManifestRow, str, dict[str, str], bool]:
+        row, path, key, known = item
+        if known is not None:
+            return row, key, known["cells"], False
+        return row, key, _cells(detector.detect_or_error(path)), True
+
+    for row, key, cells, is_new in ordered_map(judge, items(), workers):
+        # A picture that could not be read is tried again in the next run.
+        if is_new and journal is not None and not cells["error"]:
+            journal.note(key, {"cells": cells})
+        yield row, cells
+
+
+def _cells(verdict: Verdict) -> dict[str, str]:
+    if verdict.error is not None:
+        return {"fake_probability": "", "face_found": "", "uncertain": "", "error": verdict.error.code}
+    return {
+        "fake_probability": repr(verdict.fake_probability),
+        "face_found": _flag(verdict.face_found),
+        "uncertain": _flag(verdict.uncertain),
+        "error": "",
+    }
+
+
+def _flag(value: bool) -> str:
+    return "true" if value else "false"
+
+
+def _probability(cell: str, error: str, where: str) -> float:
+    text = cell.strip()
+    if not text:
+        return math.nan
+    if error:
+        raise UsageError("bad_row", f"{where}: has both a fake_probability and an error")
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 <= value <= 1:
+        text = f"{where}: the fake_probability {tables.quote(cell)} is no number from 0 to 1"
+        raise UsageError("bad_probability", text)
+    return value
+
+
+def _constant(columns: Mapping[str, tuple[str, ...]], name: str, table: str) -> str:
+    """The one value of a column that speaks of the whole table; '' without the column."""
+    values = set(columns.get(name, ("",)))
+    if len(values) > 1:
+        shown = " and ".join(tables.quote(value) for value in sorted(values)[:2])
+        raise UsageError(f"bad_{name}", f"{table}: the column {name} holds {shown}; it must be one for the whole table")
+    return values.pop()
+
+
+def _threshold(cell: str, table: str) -> float:
+    if not cell:
+        return DEFAULT_THRESHOLD
+    try:
+        return check_threshold(float(cell))
+    except ValueError:
+        raise UsageError("bad_threshold", f"{table}: the threshold {tables.quote(cell)} is no number") from None
+
+
+def check_threshold(value: float) -> float:
+    """A threshold, if it is a number from 0 to 1.
+
+    Raises:
+        UsageError: ``bad_threshold``.
+    """
+    if not 0 <= value <= 1:
+        raise UsageError("bad_threshold", f"A threshold is a number from 0 to 1, not {value}.")
+    return value
+
+
+def _shared(values: tuple[str, ...], unit_of: Codes, first: Codes) -> tuple[str, ...]:
+    """Each unit's value of a column; blank where its pictures differ."""
+    _, codes = np.unique(np.asarray(values, np.str_), return_inverse=True)
+    differs = np.zeros(len(first), bool)
+    np.logical_or.at(differs, unit_of, codes != codes[first][unit_of])
+    return tuple("" if mixed else values[at] for mixed, at in zip(differs, first, strict=True))
