@@ -14,7 +14,7 @@ pytest.importorskip("onnxscript")
 pytest.importorskip("timm")
 
 from unmask.bundle.bundle import Bundle, run_graph, write_bundle  # noqa: E402
-from unmask.bundle.export import export_onnx, parity, record_golden  # noqa: E402
+from unmask.bundle.export import export_features, export_onnx, parity, record_golden  # noqa: E402
 from unmask.bundle.golden import golden_pixels  # noqa: E402
 from unmask.bundle.schema import BundleInfo  # noqa: E402
 from unmask.imaging.faces import single_thread_session  # noqa: E402
@@ -24,11 +24,12 @@ from unmask.recipes import Recipe  # noqa: E402
 pytestmark = pytest.mark.train
 
 SIZE = 64
+TINY = {"name": "mobilenetv3_small_050", "weights": ["none"]}
 
 
 def network(**changes: Any) -> FaceNetwork:
     torch.manual_seed(11)
-    content = {"name": "tiny", "backbone": {"name": "mobilenetv3_small_050", "weights": ["none"]}}
+    content = {"name": "tiny", "backbone": TINY}
     made = FaceNetwork(Recipe.model_validate(content | changes))
     # A new network's statistics and head are those of no data at all: give it some of its own.
     torch.nn.init.normal_(made.head.linear.weight, std=0.5)
@@ -78,6 +79,40 @@ def test_the_graph_gives_what_torch_gives(tiny: FaceNetwork, model: bytes, count
     np.testing.assert_allclose(ours[1].mean((1, 2)), ours[0], atol=1e-4)
     if count > 1:
         assert np.ptp(ours[0]) > 0.01  # pictures do differ
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        # two hidden layers, batch normalisation and a softmax, answered over both sides of the picture
+        {"head": {"kind": "dense", "units": [16, 8], "batch_norm": True, "output": "softmax", "mirror": True}},
+        # both spectra beside the pixels, both kinds of attention, grids of different sizes, a gate
+        {
+            "fusion": {
+                "kind": "gated",
+                "width": 16,
+                "branches": [TINY | {"input": "fft", "attention": "cbam"}, TINY | {"input": "dct", "attention": "se"}],
+            },
+        },
+        # a transformer
+        {"backbone": {"name": "vit_tiny_patch16_224", "weights": ["none"]}},
+    ],
+    ids=["dense", "fused", "transformer"],
+)
+def test_graphs_of_all_parts_give_what_torch_gives(changes: dict[str, Any]) -> None:
+    made = network(**{"preprocessing": {"size": SIZE}} | changes)
+    assert parity(made, export_onnx(made, SIZE), pictures(5)) <= 1e-4
+
+
+def test_the_graph_of_features_gives_the_pooled_features(tiny: FaceNetwork) -> None:
+    pixels = pictures(5)
+    session = single_thread_session(export_features(tiny, SIZE))
+    assert [item.name for item in session.get_outputs()] == ["features"]
+    [features] = session.run(None, {"pixels": pixels})
+    assert features.shape == (5, tiny.feature_width)
+    assert features.dtype == np.float32
+    with torch.inference_mode():
+        np.testing.assert_allclose(features, tiny.pooled(torch.from_numpy(pixels)).numpy(), atol=1e-4)
 
 
 def test_parity_notices_another_network(tiny: FaceNetwork, model: bytes) -> None:

@@ -110,6 +110,8 @@ class BundleInfo(_Part):
         thresholds: by rising budget.
         default_threshold: the name of the one that verdicts use.
         uncertain: where a verdict is flagged.
+        evidence: ``cam``: a class activation map. ``none``: the graph cannot say which places its answer comes from;
+            its evidence is one cell that holds the logit.
         card: how it came about.
     """
 
@@ -121,6 +123,7 @@ class BundleInfo(_Part):
     thresholds: tuple[Threshold, ...] = Field(min_length=1)
     default_threshold: str
     uncertain: UncertainBand
+    evidence: Literal["cam", "none"] = "cam"
     card: Card = Card()
 
     @model_validator(mode="after")

@@ -21,7 +21,7 @@ def draw_evidence(image: Image.Image, verdict: Verdict) -> Image.Image:
     """The picture with boxes around faces and the evidence inside each crop.
 
     Orange speaks for fake, purple for real; the stronger the evidence, the more opaque, so a face that the network
-    says little about stays clear.
+    says little about stays clear. Of a detector whose evidence has no places the label says that there is no map.
 
     Args:
         image: the picture that the verdict is on, upright; it is not changed.
@@ -51,9 +51,11 @@ def colour_map(
 def _draw_region(canvas: Image.Image, region: RegionVerdict, scale: float) -> None:
     left, top, right, bottom = (round(edge * scale) for edge in region.crop)
     size = (max(1, right - left), max(1, bottom - top))
-    smooth = Image.fromarray(region.evidence).resize(size, Image.Resampling.BICUBIC)
-    colours, opacity = colour_map(np.asarray(smooth))
-    canvas.paste(Image.fromarray(colours), (left, top), Image.fromarray(np.rint(opacity * 255).astype(np.uint8)))
+    has_map = region.evidence.size > 1
+    if has_map:
+        smooth = Image.fromarray(region.evidence).resize(size, Image.Resampling.BICUBIC)
+        colours, opacity = colour_map(np.asarray(smooth))
+        canvas.paste(Image.fromarray(colours), (left, top), Image.fromarray(np.rint(opacity * 255).astype(np.uint8)))
     draw = ImageDraw.Draw(canvas)
     edges = [edge * scale for edge in (region.face.box if region.face else region.crop)]
     width = max(1, max(canvas.size) // 300)
@@ -61,7 +63,7 @@ def _draw_region(canvas: Image.Image, region: RegionVerdict, scale: float) -> No
     far = max(edges[0], edges[2] - 1), max(edges[1], edges[3] - 1)
     draw.rectangle((edges[0], edges[1], *far), outline=(255, 255, 255), width=width)
     font = ImageFont.load_default(max(11, max(canvas.size) // 40))
-    text = f"fake {100 * region.fake_probability:.0f} %"
+    text = f"fake {100 * region.fake_probability:.0f} %" + ("" if has_map else ", no map")
     box = draw.textbbox((edges[0], edges[1]), text, font=font)
     offset = min(0.0, canvas.height - box[3] - 4), min(0.0, canvas.width - box[2] - 4)
     anchor = (edges[0] + offset[1], edges[1] + offset[0])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import partial
 from pathlib import Path
 
 import lightning.pytorch as pl
@@ -11,12 +12,16 @@ from unmask.bundle.bundle import Bundle
 from unmask.data.manifest import Manifest
 from unmask.errors import UsageError
 from unmask.models.network import FaceNetwork, describe
+from unmask.progress import progress_bar
 from unmask.recipes import Recipe
 from unmask.training.card import card_text
+from unmask.training.classical import check_classifier, package_classifier
 from unmask.training.curves import draw_curves
 from unmask.training.dataset import FaceData, Sample
+from unmask.training.ensemble import fit_ensemble, load_members
+from unmask.training.features import FeatureCache, FeatureData, HeadModule, Pooled, check_cacheable, extract
 from unmask.training.folder import best_checkpoint, open_run, read_checkpoint, read_record
-from unmask.training.loop import train_phases
+from unmask.training.loop import keep_weights, train_phases
 from unmask.training.losses import inverse_frequency
 from unmask.training.module import DetectorModule
 from unmask.training.package import package_run
@@ -60,30 +65,82 @@ def fit(
         UsageError: when ``out`` holds a run already, a run to resume is not there or of another recipe, manifest or
             start, there is nothing to start from or it is another network, or a split lacks a class.
     """
+    if recipe.classifier is not None:
+        check_classifier(recipe, recipe.classifier)
+    if recipe.features is not None or not _trains_network(recipe):
+        check_cacheable(recipe)
+    if recipe.ensemble is not None and start_from is not None:
+        raise UsageError("other_network", "An ensemble has no network of its own to start from another run.")
+    if recipe.ensemble is not None:
+        load_members(recipe, recipe.ensemble)
     open_run(out, recipe, manifest, start_from, resume=resume)
     timing = Timing(out / "timing.json")
     with timing.of("faces"):
         train, validation = find_samples(recipe, manifest, out)
+    cache = cache or out / "cache"
+    if recipe.ensemble is None:
+        _train_network(recipe, train, validation, out, timing, start_from, workers, cache, cache_bytes)
+    with timing.of("packaging"):
+        bundle = _package(recipe, manifest, train, validation, out, out / "bundle", cache, workers, cache_bytes)
+    (out / "card.md").write_text(card_text(bundle.info, bundle.sha256), encoding="utf-8")
+    return bundle
+
+
+def _trains_network(recipe: Recipe) -> bool:
+    """Whether the network is trained before, or in place of, a classical head."""
+    return recipe.ensemble is None and (recipe.classifier is None or bool(recipe.schedule.phases))
+
+
+def _train_network(
+    recipe: Recipe,
+    train: list[Sample],
+    validation: list[Sample],
+    out: Path,
+    timing: Timing,
+    start_from: Path | None,
+    workers: int | None,
+    cache: Path,
+    cache_bytes: int,
+) -> None:
     pl.seed_everything(recipe.seed, verbose=False)
     steps = (recipe.data.epoch_size or len(train)) // recipe.schedule.batch_size
-    if steps == 0:
+    if steps == 0 and _trains_network(recipe):
         raise UsageError("too_few_pictures", f"{len(train)} pictures do not fill one batch.")
     fakes = sum(sample.is_fake for sample in train)
     weights = inverse_frequency(len(train) - fakes, fakes) if recipe.data.class_weights else (1.0, 1.0)
-    module = DetectorModule(recipe, steps, weights)
+    module = (DetectorModule if recipe.features is None else HeadModule)(recipe, steps, weights)
     if start_from is not None:
         try:
             module.load_state_dict(read_checkpoint(best_checkpoint(start_from))["state_dict"])
         except RuntimeError:  # torch: keys or shapes that differ
             raise UsageError("other_network", f"{start_from} holds a run of another network.") from None
+    if not _trains_network(recipe):
+        keep_weights(module, out)
+        return
+    data: pl.LightningDataModule
     with timing.of("cache"):
-        crops = cache_crops(train, recipe, cache or out / "cache", cache_bytes)
-    processes = (os.cpu_count() or 1) if workers is None else workers
+        if recipe.features is None:
+            crops = cache_crops(train, recipe, cache, cache_bytes)
+            data = FaceData(train, validation, recipe, (os.cpu_count() or 1) if workers is None else workers, crops)
+        else:
+            pooled = _pool(recipe, module.network, train, validation, cache, workers)
+            data = FeatureData(pooled, train, recipe)
     with timing.of("training"):
-        train_phases(module, FaceData(train, validation, recipe, processes, crops), out)
+        train_phases(module, data, out)
     draw_curves(out / "history.csv", recipe.schedule.monitor, out / "curves.png")
-    with timing.of("packaging"):
-        return _package(recipe, train, validation, out)
+
+
+def _pool(
+    recipe: Recipe,
+    network: FaceNetwork,
+    train: list[Sample],
+    validation: list[Sample],
+    cache: Path,
+    workers: int | None,
+) -> Pooled:
+    views = len(train) * (1 + (recipe.features.copies if recipe.features else 0)) + len(validation)
+    with progress_bar("pooling features", views) as advance:
+        return extract(network, train, validation, recipe, FeatureCache(cache / "features"), advance, workers)
 
 
 def export_run(run: Path, manifest: Manifest, folder: Path) -> Bundle:
@@ -94,24 +151,38 @@ def export_run(run: Path, manifest: Manifest, folder: Path) -> Bundle:
         manifest: the one that the run was trained on.
         folder: where the bundle is written.
     """
-    best_checkpoint(run)
     recipe = Recipe.load(run / "recipe.yaml")
+    if recipe.ensemble is None:
+        best_checkpoint(run)
     if read_record(run)["manifest"] != manifest.digest():
         raise UsageError("other_run", f"{run} holds a run of another manifest.")
     train, validation = find_samples(recipe, manifest, run)
-    return _package(recipe, train, validation, run, folder)
+    return _package(recipe, manifest, train, validation, run, folder, run / "cache", None, CACHE_BYTES)
 
 
 def _package(
-    recipe: Recipe, train: list[Sample], validation: list[Sample], run: Path, folder: Path | None = None
+    recipe: Recipe,
+    manifest: Manifest,
+    train: list[Sample],
+    validation: list[Sample],
+    run: Path,
+    folder: Path,
+    cache: Path,
+    workers: int | None,
+    cache_bytes: int,
 ) -> Bundle:
+    if recipe.ensemble is not None:
+        member = partial(fit, workers=workers, cache=cache, cache_bytes=cache_bytes)
+        return fit_ensemble(recipe, recipe.ensemble, manifest, train, validation, run, member, folder)
     record = read_record(run)
     network = load_network(recipe, best_checkpoint(run))
     weights = describe(*network.branch_weights) | ({"started_from": record["start"]} if record["start"] else {})
-    bundle = package_run(recipe, network, weights, train, validation, record["manifest"], folder or run / "bundle")
-    if folder is None:
-        (run / "card.md").write_text(card_text(bundle.info, bundle.sha256), encoding="utf-8")
-    return bundle
+    if recipe.classifier is None:
+        return package_run(recipe, network, weights, train, validation, record["manifest"], folder)
+    pooled = _pool(recipe, network, train, validation, cache, workers)
+    return package_classifier(
+        recipe, recipe.classifier, network, pooled, weights, train, validation, record["manifest"], folder
+    )
 
 
 def load_network(recipe: Recipe, checkpoint: Path) -> FaceNetwork:

@@ -11,13 +11,12 @@ from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint, RichProg
 from lightning.pytorch.loggers import TensorBoardLogger
 from rich.console import Console
 
-from unmask.training.dataset import FaceData
 from unmask.training.folder import read_checkpoint
 from unmask.training.history import History
 from unmask.training.module import DetectorModule
 
 
-def train_phases(module: DetectorModule, data: FaceData, out: Path) -> None:
+def train_phases(module: DetectorModule, data: pl.LightningDataModule, out: Path) -> None:
     """Train all phases of a recipe's schedule, or those that an interrupted run has left.
 
     A phase starts from the best epoch of the phases before it, with a new optimiser. Epochs are counted over the
@@ -25,7 +24,7 @@ def train_phases(module: DetectorModule, data: FaceData, out: Path) -> None:
 
     Args:
         module: with the weights to start from; those of a checkpoint take their place when the run goes on.
-        data: the pictures.
+        data: the pictures, or their features.
         out: the run folder.
     """
     newest = out / "checkpoints" / "last.ckpt"
@@ -53,6 +52,17 @@ def train_phases(module: DetectorModule, data: FaceData, out: Path) -> None:
             best.load_state_dict(state["callbacks"][best.state_key])
             _count_from(trainer, module.first_epoch)
         trainer.fit(module, data, ckpt_path=newest if begun else None, weights_only=True)
+
+
+def keep_weights(module: DetectorModule, out: Path) -> None:
+    """Keep the weights of a network that is not trained where those of the best epoch would be."""
+    best = out / "checkpoints" / "best.ckpt"
+    if best.exists():
+        return
+    best.parent.mkdir(parents=True, exist_ok=True)
+    partial = best.with_suffix(".partial")
+    torch.save({"state_dict": module.state_dict()}, partial)
+    partial.replace(best)
 
 
 def _start_of_phase(checkpoints: Path, index: int) -> dict[str, Any]:

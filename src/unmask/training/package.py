@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import importlib.metadata
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -48,10 +49,44 @@ def package_run(
     """
     size = recipe.preprocessing.size
     model = export_onnx(network, size)
-    difference = parity(network, model, np.stack([golden_pixels(seed, size) for seed in range(_PARITY_IMAGES)]))
+    difference = parity(network, model, golden_batch(size))
+    return package_graph(recipe, model, difference, weights, train, validation, manifest_digest, folder)
+
+
+def package_graph(
+    recipe: Recipe,
+    model: bytes,
+    difference: float,
+    weights: dict[str, str],
+    train: Sequence[Sample],
+    validation: Sequence[Sample],
+    manifest_digest: str,
+    folder: Path,
+    *,
+    evidence: Literal["cam", "none"] = "cam",
+    metrics: Mapping[str, float] | None = None,
+) -> Bundle:
+    """Check, calibrate and write a graph, whatever it was made from.
+
+    Args:
+        recipe: the experiment.
+        model: from ``pixels`` to ``logit`` and ``evidence``.
+        difference: the largest one between the graph and what it was exported from.
+        weights: where it started, for the card.
+        train: pictures that it was trained on.
+        validation: pictures that probabilities, thresholds and the uncertain band are set on, with the graph.
+        manifest_digest: of the manifest.
+        folder: where the bundle is written.
+        evidence: whether the evidence is a map, or has no places.
+        metrics: further figures for the card.
+
+    Raises:
+        BundleError: ``no_parity`` when the difference is more than 1e-4.
+    """
+    size = recipe.preprocessing.size
     if not difference <= _PARITY_TOLERANCE:
-        raise BundleError("no_parity", f"The exported graph differs from torch by {difference:.2g}.")
-    logit, is_fake = _score(recipe, model, validation), np.array([sample.is_fake for sample in validation])
+        raise BundleError("no_parity", f"The exported graph differs from what was trained by {difference:.2g}.")
+    logit, is_fake = score(recipe, model, validation), np.array([sample.is_fake for sample in validation])
     calibration = fit_platt(
         logit,
         is_fake,
@@ -71,6 +106,7 @@ def package_run(
             "validation_pictures": len(is_fake),
             "validation_auc": round(float(roc_auc_score(is_fake, logit)), 6),
             "onnx_parity": difference,
+            **(metrics or {}),
         },
         limits=recipe.limits,
         packages={name: importlib.metadata.version(name) for name in _PACKAGES},
@@ -83,12 +119,19 @@ def package_run(
         thresholds=cuts,
         default_threshold=default.name,
         uncertain=uncertain_band(probability, is_fake, default.fake_probability),
+        evidence=evidence,
         card=card,
     )
     return write_bundle(folder, info, model, record_golden(model, size))
 
 
-def _score(recipe: Recipe, model: bytes, samples: Sequence[Sample]) -> npt.NDArray[np.float64]:
+def golden_batch(size: int) -> npt.NDArray[np.uint8]:
+    """Pictures that exported graphs are compared on: uint8 [64, size, size, 3]."""
+    return np.stack([golden_pixels(seed, size) for seed in range(_PARITY_IMAGES)])
+
+
+def score(recipe: Recipe, model: bytes, samples: Sequence[Sample]) -> npt.NDArray[np.float64]:
+    """What a graph says of samples, seen as detection sees them: logits float64 [n]."""
     session = single_thread_session(model)
     logits = []
     for sample in samples:

@@ -1,0 +1,130 @@
+"""Graphs joined into one: features with a classifier, and the members of an ensemble. Needs the ``train`` extra."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+import numpy.typing as npt
+import onnx
+from onnx import compose, helper, numpy_helper
+from onnx.utils import Extractor
+
+from unmask.bundle.bundle import run_graph
+from unmask.imaging.faces import single_thread_session
+
+_CLASSIFIER = "classifier/"
+_FLOAT = onnx.TensorProto.FLOAT
+
+
+def attach_classifier(features_graph: bytes, classifier_graph: bytes) -> bytes:
+    """The graph from ``pixels`` to ``logit`` and ``evidence`` of a classifier on pooled features.
+
+    A classifier that is no linear function of the features has no class activation map: the evidence is one cell,
+    float32 [n, 1, 1], that holds the logit.
+
+    Args:
+        features_graph: ``pixels`` to ``features`` float32 [n, width]; what only its other outputs need is left out.
+        classifier_graph: ``features`` to ``logit`` float32 [n].
+    """
+    features = Extractor(onnx.load_model_from_string(features_graph)).extract_model(["pixels"], ["features"])
+    classifier = compose.add_prefix(onnx.load_model_from_string(classifier_graph), _CLASSIFIER)
+    classifier.ir_version = features.ir_version
+    joined = compose.merge_models(features, classifier, [("features", f"{_CLASSIFIER}features")])
+    joined.graph.node.extend(
+        [
+            helper.make_node("Identity", [f"{_CLASSIFIER}logit"], ["logit"]),
+            helper.make_node("Reshape", ["logit", "cell"], ["evidence"]),
+        ]
+    )
+    joined.graph.initializer.append(numpy_helper.from_array(np.array([-1, 1, 1]), "cell"))
+    return _finished(joined.graph, [features, classifier])
+
+
+def combine(graphs: Sequence[bytes], weights: Sequence[float], bias: float) -> bytes:
+    """One graph from ``pixels`` to the weighted sum of the members' logits plus a bias.
+
+    The evidence is the same sum of the members' maps, brought to the finest member's grid: each fine cell takes from
+    the coarse ones in proportion to the area that they share, which keeps the mean. So the mean of the evidence is
+    the logit, as it is for every member.
+
+    Args:
+        graphs: from ``pixels`` uint8 [n, size, size, 3] of one size to ``logit`` and ``evidence``.
+        weights: one a graph.
+        bias: added to the sum.
+    """
+    members = [onnx.load_model_from_string(graph) for graph in graphs]
+    grids = [_grid(graph, member) for graph, member in zip(graphs, members, strict=True)]
+    height, width = (max(sides) for sides in zip(*grids, strict=True))
+    joined = onnx.GraphProto(name="ensemble")
+    joined.input.append(members[0].graph.input[0])
+    logits, maps = [], []
+    for number, (member, weight, grid) in enumerate(zip(members, weights, grids, strict=True)):
+        prefix = f"member_{number}/"
+        renamed = compose.add_prefix(member, prefix)
+        _rename_input(renamed.graph, f"{prefix}pixels", "pixels")
+        joined.node.extend(renamed.graph.node)
+        joined.initializer.extend(renamed.graph.initializer)
+        # M of the map is rows @ M @ columns; the member's weight goes in with the rows.
+        constants = {
+            "weight": np.float32(weight),
+            "rows": np.float32(weight) * _spread(grid[0], height),
+            "columns": _spread(grid[1], width).T,
+        }
+        joined.initializer.extend(numpy_helper.from_array(np.asarray(v), prefix + k) for k, v in constants.items())
+        joined.node.extend(
+            [
+                helper.make_node("Mul", [f"{prefix}logit", f"{prefix}weight"], [f"{prefix}share"]),
+                helper.make_node("MatMul", [f"{prefix}rows", f"{prefix}evidence"], [f"{prefix}tall"]),
+                helper.make_node("MatMul", [f"{prefix}tall", f"{prefix}columns"], [f"{prefix}map"]),
+            ]
+        )
+        logits.append(f"{prefix}share")
+        maps.append(f"{prefix}map")
+    joined.initializer.append(numpy_helper.from_array(np.array(bias, np.float32), "bias"))
+    joined.node.extend(
+        [
+            helper.make_node("Sum", [*logits, "bias"], ["logit"]),
+            helper.make_node("Sum", [*maps, "bias"], ["evidence"]),
+        ]
+    )
+    return _finished(joined, members)
+
+
+def _grid(content: bytes, member: onnx.ModelProto) -> tuple[int, int]:
+    """Height and width of a member's evidence."""
+    size = member.graph.input[0].type.tensor_type.shape.dim[1].dim_value
+    evidence = run_graph(single_thread_session(content), np.zeros((1, size, size, 3), np.uint8))[1]
+    return evidence.shape[1], evidence.shape[2]
+
+
+def _spread(cells: int, finer: int) -> npt.NDArray[np.float32]:
+    """float32 [finer, cells]: the share of each fine cell of one axis that lies in each coarse one."""
+    coarse, fine = np.linspace(0, 1, cells + 1), np.linspace(0, 1, finer + 1)
+    overlap = np.minimum(fine[1:, None], coarse[1:]) - np.maximum(fine[:-1, None], coarse[:-1])
+    return np.asarray(np.maximum(overlap, 0) * finer, np.float32)
+
+
+def _rename_input(graph: onnx.GraphProto, name: str, new: str) -> None:
+    for node in graph.node:
+        node.input[:] = [new if each == name else each for each in node.input]
+
+
+def _finished(graph: onnx.GraphProto, parts: Iterable[onnx.ModelProto]) -> bytes:
+    """A graph that has ``logit`` and ``evidence``, as the bytes of a checked model in the parts' operator sets."""
+    parts = list(parts)
+    del graph.output[:]
+    graph.output.extend(
+        [
+            helper.make_tensor_value_info("logit", _FLOAT, ["n"]),
+            helper.make_tensor_value_info("evidence", _FLOAT, ["n", None, None]),
+        ]
+    )
+    opsets = {entry.domain: entry.version for part in parts for entry in part.opset_import}
+    model = helper.make_model(
+        graph,
+        opset_imports=[helper.make_opsetid(domain, version) for domain, version in sorted(opsets.items())],
+        ir_version=max(part.ir_version for part in parts),
+    )
+    onnx.checker.check_model(model, full_check=True)
+    return bytes(model.SerializeToString(deterministic=True))

@@ -1,0 +1,219 @@
+"""Ensembles: members trained one after the other, and their answers combined in one graph.
+
+``mean`` and ``weighted`` cost what the members cost. ``stacked`` trains every member ``folds`` times more, each time
+without one fold of the training groups, for scores of pictures that a member has not seen.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+from scipy.optimize import minimize
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import StratifiedGroupKFold
+
+from unmask.bundle.bundle import Bundle, run_graph
+from unmask.bundle.compose import combine
+from unmask.data.manifest import Manifest
+from unmask.errors import UsageError
+from unmask.imaging.faces import single_thread_session
+from unmask.recipes import Ensemble, Recipe
+from unmask.training.dataset import Sample
+from unmask.training.folder import read_record
+from unmask.training.package import golden_batch, package_graph, score
+from unmask.training.samples import split_rows
+
+Array = npt.NDArray[np.float64]
+
+
+class Fit(Protocol):
+    """Trains one recipe into a run folder, as :func:`unmask.training.fit.fit` does."""
+
+    def __call__(self, recipe: Recipe, manifest: Manifest, out: Path, *, resume: bool) -> Bundle:
+        """The bundle of a finished run."""
+        ...
+
+
+def load_members(recipe: Recipe, ensemble: Ensemble) -> dict[str, Recipe]:
+    """The members by the name of their folder.
+
+    A member's seed is the ensemble's plus its place, from 0: the same recipe may be listed several times.
+
+    Raises:
+        UsageError: a member that is not there, or ``other_preprocessing``: one that looks at pictures otherwise.
+    """
+    members: dict[str, Recipe] = {}
+    for place, named in enumerate(ensemble.members):
+        member = Recipe.load(named)
+        if member.preprocessing != recipe.preprocessing:
+            raise UsageError(
+                "other_preprocessing",
+                f"ensemble.members: {named} has another preprocessing than {recipe.name}; members need the ensemble's.",
+            )
+        name = member.name if member.name not in members else f"{member.name}-{place + 1}"
+        members[name] = member.model_copy(update={"seed": recipe.seed + place})
+    return members
+
+
+def fit_ensemble(
+    recipe: Recipe,
+    ensemble: Ensemble,
+    manifest: Manifest,
+    train: Sequence[Sample],
+    validation: Sequence[Sample],
+    out: Path,
+    fit: Fit,
+    folder: Path,
+) -> Bundle:
+    """Train the members that have no bundle yet, each in ``out/members/NAME``, and write the bundle of them all.
+
+    Args:
+        recipe: the experiment.
+        ensemble: its members and how they are combined.
+        manifest: the pictures.
+        train: training samples.
+        validation: validation samples.
+        out: the run folder; faces that were found in it are not searched again for a member.
+        fit: trains a member.
+        folder: where the bundle is written.
+    """
+    members = load_members(recipe, ensemble)
+    homes = {name: out / "members" / name for name in members}
+    bundles = [_trained(members[name], manifest, home, out, fit) for name, home in homes.items()]
+    logits = np.stack([score(recipe, bundle.model, validation) for bundle in bundles], 1)
+    is_fake = np.array([sample.is_fake for sample in validation])
+    if ensemble.combine == "mean":
+        weights, bias = np.full(len(bundles), 1 / len(bundles)), 0.0
+    elif ensemble.combine == "weighted":
+        weights, bias = fit_weights(logits, is_fake), 0.0
+    else:
+        scores, targets = _out_of_fold(recipe, ensemble, members, manifest, train, out, fit)
+        weights, bias = fit_stacking(scores, targets)
+    model = combine([bundle.model for bundle in bundles], weights.tolist(), bias)
+    kinds = {bundle.info.evidence for bundle in bundles}
+    return package_graph(
+        recipe,
+        model,
+        _difference(model, [bundle.model for bundle in bundles], weights, bias, recipe.preprocessing.size),
+        {
+            f"{name}_{key}": value
+            for name, bundle in zip(members, bundles, strict=True)
+            for key, value in bundle.info.card.weights.items()
+        },
+        train,
+        validation,
+        manifest.digest(),
+        folder,
+        evidence="none" if kinds == {"none"} else "cam",
+        metrics={f"weight_of_{name}": float(weight) for name, weight in zip(members, weights, strict=True)}
+        | {"bias": bias},
+    )
+
+
+def fit_weights(logits: Array, is_fake: npt.NDArray[np.bool_]) -> Array:
+    """Weights from 0 to 1 that add up to 1 and give the weighted logits the least log loss.
+
+    Args:
+        logits: float64 [n, members].
+        is_fake: bool [n].
+    """
+    count = logits.shape[1]
+    sign = np.where(is_fake, 1.0, -1.0)
+
+    def loss(weights: Array) -> tuple[float, Array]:
+        margin = sign * (logits @ weights)
+        slope = -sign / (1 + np.exp(np.clip(margin, -500, 500)))
+        return float(np.logaddexp(0, -margin).mean()), logits.T @ slope / len(sign)
+
+    found = minimize(
+        loss,
+        np.full(count, 1 / count),
+        jac=True,
+        method="SLSQP",
+        bounds=[(0, 1)] * count,
+        constraints={"type": "eq", "fun": lambda weights: weights.sum() - 1},
+        options={"ftol": 1e-12, "maxiter": 500},
+    ).x
+    positive = np.clip(found, 0, None)
+    return np.asarray(positive / positive.sum())
+
+
+def fit_stacking(scores: Array, is_fake: npt.NDArray[np.bool_]) -> tuple[Array, float]:
+    """Weights and bias of a logistic regression on members' scores, both classes weighing the same.
+
+    Args:
+        scores: float64 [n, members], logits of pictures that the members were not trained on.
+        is_fake: bool [n].
+    """
+    model = LogisticRegression(class_weight="balanced", max_iter=2000).fit(scores, is_fake)
+    return model.coef_[0], float(model.intercept_[0])
+
+
+def fold_manifests(manifest: Manifest, folds: int, seed: int) -> list[tuple[Manifest, set[Path]]]:
+    """For each fold a manifest without it, and the paths in it. The rows to validate on stay what they are.
+
+    Rows of one group are in one fold; a row without a group is a group of its own.
+
+    Raises:
+        UsageError: ``too_few_pictures``, when there are fewer groups of a class than folds.
+    """
+    rows = split_rows(manifest)
+    labels = np.array([row.label for row, _ in rows["train"]])
+    groups = np.array([f"group {row.group}" if row.group else f"path {row.path}" for row, _ in rows["train"]])
+    if any(len(set(groups[labels == label])) < folds for label in ("real", "fake")):
+        raise UsageError("too_few_pictures", f"ensemble.folds: {folds} folds need as many groups of each class.")
+    found = []
+    splitter = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
+    for kept, left_out in splitter.split(labels, labels, groups):
+        trained = [replace(rows["train"][place][0], split="train") for place in kept]
+        validated = [replace(row, split="val") for row, _ in rows["val"]]
+        without = Manifest.from_rows([*trained, *validated], manifest.root)
+        found.append((without, {rows["train"][place][1] for place in left_out}))
+    return found
+
+
+def _trained(member: Recipe, manifest: Manifest, home: Path, run: Path, fit: Fit) -> Bundle:
+    record = home / "run.json"
+    identity = {"recipe": member.digest(), "manifest": manifest.digest(), "start": ""}
+    if record.exists() and (home / "bundle" / "SHA256SUMS").exists() and read_record(home) == identity:
+        return Bundle.open(home / "bundle")
+    home.mkdir(parents=True, exist_ok=True)
+    if not (home / "faces.jsonl").exists():
+        shutil.copyfile(run / "faces.jsonl", home / "faces.jsonl")
+    return fit(member, manifest, home, resume=record.exists())
+
+
+def _out_of_fold(
+    recipe: Recipe,
+    ensemble: Ensemble,
+    members: dict[str, Recipe],
+    manifest: Manifest,
+    train: Sequence[Sample],
+    out: Path,
+    fit: Fit,
+) -> tuple[Array, npt.NDArray[np.bool_]]:
+    scores, targets = [], []
+    for number, (without, paths) in enumerate(fold_manifests(manifest, ensemble.folds, recipe.seed), 1):
+        held_out = [sample for sample in train if sample.path in paths]
+        by_member = []
+        for name, member in members.items():
+            home = out / "members" / name / f"fold-{number}"
+            by_member.append(score(recipe, _trained(member, without, home, out, fit).model, held_out))
+        scores.append(np.stack(by_member, 1))
+        targets += [sample.is_fake for sample in held_out]
+    return np.concatenate(scores), np.array(targets)
+
+
+def _difference(model: bytes, members: Sequence[bytes], weights: Array, bias: float, size: int) -> float:
+    """Largest difference between the joined graph's logits and the sum of the members' own."""
+    pixels = golden_batch(size)
+    expected: Any = bias
+    for member, weight in zip(members, weights, strict=True):
+        expected = expected + weight * run_graph(single_thread_session(member), pixels)[0]
+    return float(np.abs(run_graph(single_thread_session(model), pixels)[0] - expected).max())

@@ -1,0 +1,294 @@
+"""Pooled features of frozen backbones, computed once and kept, and a head trained on them.
+
+What is lost against training epoch by epoch: the head sees the plain picture and ``features.copies`` augmented views of
+it, the same in every epoch, where it would see a new view each time. What needs pixels in every epoch (self-blending,
+mixup, CutMix) or changes the features (attention) does not go with kept features and is refused.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import lightning.pytorch as pl
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader
+
+from unmask.data.outputs import digest, refuse_link, stamp
+from unmask.data.transforms import augment
+from unmask.errors import UsageError
+from unmask.imaging.decode import decode_image, read_bytes
+from unmask.imaging.preprocessing import Pixels, crop_of, render
+from unmask.models.network import FaceNetwork
+from unmask.parallel import ordered_map
+from unmask.recipes import Recipe
+from unmask.training.dataset import Sample, plan_epoch
+from unmask.training.module import DetectorModule
+
+_VERSION = 1
+# Rows computed and written at a time: what a kill may cost. Whole batches go through the network in the same company
+# whether or not a run was interrupted, so that it is the same to the bit.
+_BLOCK = 512
+# Apart from the draws of the epoch's order.
+_VIEW_DRAWS = 1
+
+Rows = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, eq=False)
+class Pooled:
+    """Pooled features of a run.
+
+    Attributes:
+        train: float32 [n * (1 + copies), feature_width]: all training pictures plain, then all of the first augmented
+            copy, and so on.
+        train_is_fake: bool, one a row of ``train``.
+        train_sample: int, which training sample a row is of.
+        validation: float32 [m, feature_width], plain.
+        validation_is_fake: bool [m].
+    """
+
+    train: Rows
+    train_is_fake: npt.NDArray[np.bool_]
+    train_sample: npt.NDArray[np.int64]
+    validation: Rows
+    validation_is_fake: npt.NDArray[np.bool_]
+
+
+class FeatureCache:
+    """Feature vectors by key, in ``.npy`` shards with a list of keys beside each.
+
+    A shard appears whole or not at all, its list last, and is named by its keys: a kill loses only what was being
+    computed, and several processes may write at once. A shard that does not fit its list is passed over.
+
+    Args:
+        folder: where the shards lie; runs may share it.
+        max_bytes: most bytes of features. Beyond it they are computed anew each time rather than others thrown out.
+    """
+
+    def __init__(self, folder: Path, max_bytes: int = 4 * 2**30) -> None:
+        self.folder, self.max_bytes = folder, max_bytes
+        self.size_bytes = 0
+        self._rows: dict[str, Rows] = {}
+        for listed in sorted(folder.glob("*.json")) if folder.is_dir() else ():
+            self._load(listed)
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def get(self, key: str) -> Rows | None:
+        """The features [feature_width] that are kept under a key."""
+        return self._rows.get(key)
+
+    def add(self, keys: Sequence[str], features: Rows) -> bool:
+        """Keep features [n, width] if there is room; whether there was.
+
+        Raises:
+            UsageError: ``cannot_write``, ``outside_folder``.
+        """
+        if self.size_bytes + features.nbytes > self.max_bytes:
+            return False
+        refuse_link(self.folder)
+        shard = self.folder / f"{digest(*keys)}.npy"
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            _write(shard, lambda file: np.save(file, features, allow_pickle=False))
+            _write(shard.with_suffix(".json"), lambda file: file.write(json.dumps(list(keys)).encode()))
+        except OSError as error:
+            raise UsageError("cannot_write", f"{self.folder}: cannot be written: {error.strerror or error}") from error
+        self._load(shard.with_suffix(".json"))
+        return True
+
+    def _load(self, listed: Path) -> None:
+        try:
+            keys = json.loads(listed.read_bytes())
+            features = np.load(listed.with_suffix(".npy"), mmap_mode="r", allow_pickle=False)
+            if features.dtype != np.float32 or features.ndim != 2 or len(keys) != len(features):
+                return
+            self._rows.update(zip(map(str, keys), features, strict=True))
+        except (OSError, ValueError, TypeError, EOFError):
+            return
+        self.size_bytes += features.nbytes
+
+
+def _write(target: Path, fill: Callable[[Any], object]) -> None:
+    partial = target.with_name(f"{target.name}.{os.getpid()}.partial")
+    with partial.open("wb") as file:
+        fill(file)
+        file.flush()
+        os.fsync(file.fileno())
+    partial.replace(target)
+
+
+def check_cacheable(recipe: Recipe) -> None:
+    """Refuse settings that have no effect on features that are computed once.
+
+    Raises:
+        UsageError: ``not_cacheable``.
+    """
+    refused = {
+        "attention is trained with the head, so its features change": any(
+            b.attention != "none" for b in recipe.branches
+        ),
+        "data.self_blended makes new pictures in every epoch": recipe.data.self_blended > 0,
+        "schedule.mixup and cutmix mix pixels in every epoch": bool(recipe.schedule.mixup or recipe.schedule.cutmix),
+    }
+    for reason, applies in refused.items():
+        if applies:
+            raise UsageError("not_cacheable", f"Features that are computed once do not go with it: {reason}.")
+
+
+def extract(
+    network: FaceNetwork,
+    train: Sequence[Sample],
+    validation: Sequence[Sample],
+    recipe: Recipe,
+    cache: FeatureCache,
+    progress: Callable[[], object] = lambda: None,
+    workers: int | None = None,
+) -> Pooled:
+    """Pooled features of all pictures, from the cache or else through the backbones, and then kept.
+
+    A feature vector is known by its picture's path, size and time of change, the face, the preprocessing, the
+    backbones and their weights, and of an augmented view the augmentation, the recipe's seed and the copy's number. How
+    a picture is augmented depends on its content, not on where it lies.
+
+    Args:
+        network: is put into evaluation mode.
+        train: seen plain and in ``recipe.features.copies`` augmented copies.
+        validation: seen plain.
+        recipe: the experiment.
+        cache: where features are kept.
+        progress: called once a view.
+        workers: threads that decode pictures; the number of CPUs by default.
+
+    Raises:
+        ImageError: a picture that could be read when faces were searched no longer can.
+    """
+    copies = recipe.features.copies if recipe.features else 0
+    views = [(sample, copy) for copy in range(copies + 1) for sample in train]
+    views += [(sample, 0) for sample in validation]
+    about = digest(
+        _VERSION,
+        recipe.preprocessing.model_dump(mode="json"),
+        [branch.model_dump(mode="json", exclude={"weights"}) for branch in recipe.branches],
+        _digest_weights(network),
+    )
+    rows = np.empty((len(views), network.feature_width), np.float32)
+    network.eval()
+    for start in range(0, len(views), _BLOCK):
+        block = views[start : start + _BLOCK]
+        keys = [_key(about, sample, copy, recipe) for sample, copy in block]
+        missing = [place for place, key in enumerate(keys) if cache.get(key) is None]
+        if missing:
+            wanted = [block[place] for place in missing]
+            pixels = ordered_map(lambda view: _look(view[0], view[1], recipe), wanted, workers)
+            computed = _pool(network, pixels, recipe.schedule.batch_size)
+            rows[[start + place for place in missing]] = computed
+            cache.add([keys[place] for place in missing], computed)
+        for place, key in enumerate(keys):
+            kept = cache.get(key)
+            if kept is not None:
+                rows[start + place] = kept
+            progress()
+    train_rows = len(train) * (copies + 1)
+    sample_of = np.tile(np.arange(len(train)), copies + 1)
+    return Pooled(
+        train=rows[:train_rows],
+        train_is_fake=np.array([sample.is_fake for sample in train])[sample_of],
+        train_sample=sample_of,
+        validation=rows[train_rows:],
+        validation_is_fake=np.array([sample.is_fake for sample in validation]),
+    )
+
+
+def _key(about: str, sample: Sample, copy: int, recipe: Recipe) -> str:
+    augmented = [recipe.augmentation.model_dump(mode="json"), recipe.seed, copy] if copy else None
+    box = sample.face and sample.face.box
+    return digest(about, os.fspath(sample.path.absolute()), stamp(sample.path), box, augmented)
+
+
+def _digest_weights(network: FaceNetwork) -> str:
+    """Of all that pooled features depend on: backbones, attention and normalisation."""
+    sha = hashlib.sha256(repr([(weights.mean, weights.std) for weights in network.branch_weights]).encode())
+    for name, value in network.branches.state_dict().items():
+        sha.update(f"{name}{tuple(value.shape)}{value.dtype}".encode())
+        sha.update(value.contiguous().cpu().view(torch.uint8).numpy().tobytes() if value.ndim else repr(value).encode())
+    return sha.hexdigest()
+
+
+def _look(sample: Sample, copy: int, recipe: Recipe) -> Pixels:
+    data = read_bytes(sample.path)
+    image = decode_image(data)
+    crop = crop_of(sample.face, image.size, recipe.preprocessing)
+    if copy == 0:
+        return render(image, crop, recipe.preprocessing)
+    content = int.from_bytes(hashlib.sha256(data).digest()[:8])
+    rng = np.random.default_rng([recipe.seed, copy, content])
+    return augment(image, crop, recipe.preprocessing.size, recipe.augmentation, rng)
+
+
+def _pool(network: FaceNetwork, pixels: Any, batch_size: int) -> Rows:
+    batches, waiting = [], []
+    with torch.inference_mode():
+        for picture in pixels:
+            waiting.append(picture)
+            if len(waiting) == batch_size:
+                batches.append(network.pooled(torch.from_numpy(np.stack(waiting))).float().numpy())
+                waiting = []
+        if waiting:
+            batches.append(network.pooled(torch.from_numpy(np.stack(waiting))).float().numpy())
+    return np.concatenate(batches)
+
+
+class HeadModule(DetectorModule):
+    """Trains fusion and head on pooled features, in all else as a :class:`DetectorModule` trains on pixels."""
+
+    def _logit(self, pixels: Tensor) -> Tensor:
+        return self.network.logit_of(pixels).float()
+
+
+class FeatureData(pl.LightningDataModule):
+    """Epochs of pooled features: planned as epochs of pictures are, each shown in one of its views.
+
+    Args:
+        pooled: the features.
+        train: the training samples that they are of.
+        recipe: the experiment.
+    """
+
+    def __init__(self, pooled: Pooled, train: Sequence[Sample], recipe: Recipe) -> None:
+        super().__init__()
+        self._pooled, self._train, self._recipe = pooled, train, recipe
+
+    def train_dataloader(self) -> DataLoader[Any]:
+        """The epoch that the trainer is at; the last incomplete batch is dropped, as with pictures."""
+        epoch = self.trainer.current_epoch if self.trainer else 0
+        index = plan_epoch(self._train, self._recipe.data, self._recipe.seed, epoch).index
+        views = len(self._pooled.train) // len(self._train)
+        rng = np.random.default_rng([self._recipe.seed, epoch, _VIEW_DRAWS])
+        rows = rng.integers(views, size=len(index)) * len(self._train) + index
+        size = self._recipe.schedule.batch_size
+        return self._loader(self._pooled.train, self._pooled.train_is_fake, rows[: len(rows) // size * size])
+
+    def val_dataloader(self) -> DataLoader[Any]:
+        """The validation pictures, always the same."""
+        return self._loader(
+            self._pooled.validation, self._pooled.validation_is_fake, np.arange(len(self._pooled.validation))
+        )
+
+    def _loader(self, features: Rows, is_fake: npt.NDArray[np.bool_], rows: npt.NDArray[np.int64]) -> DataLoader[Any]:
+        size = self._recipe.schedule.batch_size
+        batches: Any = [
+            (torch.from_numpy(features[part]), torch.from_numpy(is_fake[part].astype(np.float32)))
+            for part in (rows[start : start + size] for start in range(0, len(rows), size))
+        ]
+        return DataLoader(batches, batch_size=None)
