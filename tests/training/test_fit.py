@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -54,12 +55,19 @@ def unbroken(toy_manifest: Path, toy_recipe: Path, tmp_path_factory: pytest.Temp
 @pytest.fixture
 def no_package(monkeypatch: pytest.MonkeyPatch) -> list[tuple[list[Any], list[Any]]]:
     """Leaves out the export at the end of a run; gives the samples of training and validation."""
+    return leave_out_package(monkeypatch)
+
+
+def leave_out_package(patch: pytest.MonkeyPatch) -> list[tuple[list[Any], list[Any]]]:
     seen: list[tuple[list[Any], list[Any]]] = []
 
-    def package(recipe: Recipe, train: list[Any], validation: list[Any], *_: object) -> None:
+    def package(*arguments: Any) -> SimpleNamespace:
+        train, validation = (argument for argument in arguments if isinstance(argument, list))
         seen.append((train, validation))
+        return SimpleNamespace(info=None, sha256="")
 
-    monkeypatch.setattr(fit_module, "_package", package)
+    patch.setattr(fit_module, "_package", package)
+    patch.setattr(fit_module, "card_text", lambda *_: "")
     return seen
 
 
@@ -334,7 +342,7 @@ def phased(toy_manifest: Path, toy_recipe: Path, tmp_path_factory: pytest.TempPa
     """The run folder of three phases without interruption; nothing is exported."""
     run = tmp_path_factory.mktemp("runs") / "phased"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(fit_module, "_package", lambda *_: None)
+        leave_out_package(patch)
         fit(Recipe.load(toy_recipe, PHASED), Manifest.open(toy_manifest), run, workers=0)
     return run
 
