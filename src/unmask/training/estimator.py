@@ -1,0 +1,133 @@
+"""A recipe as a scikit-learn estimator."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.model_selection import train_test_split
+from sklearn.utils.validation import check_is_fitted
+
+from unmask.data.manifest import Manifest, ManifestRow
+from unmask.detect.detector import Detector
+from unmask.errors import UsageError
+from unmask.recipes import Recipe
+from unmask.training.fit import fit
+
+
+class FaceClassifier(ClassifierMixin, BaseEstimator):
+    """Trains a recipe on pictures, for ``cross_val_score``, ``GridSearchCV`` and whatever else takes an estimator.
+
+    A share of the pictures is set aside, class by class, for calibration and to choose the best epoch. It knows nothing
+    of groups: give pictures that belong together to a splitter of groups, or use a manifest and ``unmask train``.
+
+    Args:
+        recipe: name of a shipped recipe, or a YAML file.
+        overrides: ``part.key=value`` each, e.g. ``("schedule.epochs=3", "seed=2")``.
+        validation_share: of the pictures, set aside.
+        workers: loading processes; 0 loads in this one.
+
+    Attributes:
+        classes_: the two labels, sorted. ``"fake"``, or else the second one, is what the detector looks for.
+        detector_: the trained :class:`unmask.Detector`.
+
+    Example:
+        >>> from sklearn.model_selection import cross_val_score
+        >>> from unmask.models import FaceClassifier
+        >>> cross_val_score(FaceClassifier("s0-mobilenetv2-rf"), paths, labels, scoring="roc_auc")
+    """
+
+    def __init__(
+        self,
+        recipe: str = "unmask-default",
+        overrides: Sequence[str] = (),
+        validation_share: float = 0.2,
+        workers: int = 0,
+    ) -> None:
+        self.recipe = recipe
+        self.overrides = overrides
+        self.validation_share = validation_share
+        self.workers = workers
+
+    def fit(self, X: Any, y: Any) -> Self:  # noqa: N803 - scikit-learn's name
+        """Train.
+
+        Args:
+            X: paths, or pictures uint8 [n, h, w, 3].
+            y: [n], two classes: ``real`` and ``fake``, or any two labels of which the larger one means fake.
+
+        Raises:
+            UsageError: ``bad_pictures``, ``missing_class``, or what :func:`unmask.training.fit.fit` raises.
+        """
+        labels = np.asarray(y)
+        self.classes_ = np.unique(labels)
+        if len(self.classes_) != 2:
+            raise UsageError("missing_class", f"y must hold two classes, not {len(self.classes_)}.")
+        is_fake = labels == self.classes_[self._fake_column]
+        recipe = Recipe.load(self.recipe, list(self.overrides))
+        places = np.arange(len(labels))
+        _, kept = train_test_split(places, test_size=self.validation_share, stratify=is_fake, random_state=recipe.seed)
+        set_aside = set(kept.tolist())
+        with tempfile.TemporaryDirectory(prefix="unmask-") as folder:
+            paths = _as_files(X, Path(folder) / "pictures")
+            if len(paths) != len(labels):
+                raise UsageError("bad_pictures", f"X holds {len(paths)} pictures and y {len(labels)} labels.")
+            rows = [
+                ManifestRow(
+                    path=str(path), label="fake" if fake else "real", split="val" if place in set_aside else "train"
+                )
+                for place, (path, fake) in enumerate(zip(paths, is_fake, strict=True))
+            ]
+            # The paths are the caller's own: nothing of them is outside the root of all.
+            manifest = Manifest.from_rows(rows, Path(folder).anchor)
+            bundle = fit(recipe, manifest, Path(folder) / "run", workers=self.workers)
+        self.detector_ = Detector(bundle)
+        return self
+
+    def predict_proba(self, X: Any) -> npt.NDArray[np.float64]:  # noqa: N803
+        """Calibrated probabilities float64 [n, 2], a column for each of ``classes_``.
+
+        Raises:
+            ImageError: a picture cannot be read.
+        """
+        check_is_fitted(self, "detector_")
+        fake = np.array([self.detector_.detect(picture).fake_probability for picture in _as_sources(X)], np.float64)
+        columns = (fake, 1 - fake) if self._fake_column == 0 else (1 - fake, fake)
+        return np.stack(columns, 1)
+
+    def predict(self, X: Any) -> npt.NDArray[Any]:  # noqa: N803
+        """The likelier class of each picture [n]."""
+        return np.asarray(self.classes_[self.predict_proba(X).argmax(1)])
+
+    @property
+    def _fake_column(self) -> int:
+        return 0 if self.classes_.tolist() == ["fake", "real"] else 1
+
+
+def _as_sources(pictures: Any) -> list[Any]:
+    """Paths, or arrays uint8 [h, w, 3]."""
+    array = np.asarray(pictures)
+    if array.ndim == 1 and array.dtype.kind in "OU":
+        return [Path(path) for path in array.tolist()]
+    if array.ndim == 4 and array.shape[3] == 3 and array.dtype == np.uint8:
+        return list(array)
+    raise UsageError("bad_pictures", f"X must be paths or uint8 [n, h, w, 3], not {array.dtype} {list(array.shape)}.")
+
+
+def _as_files(pictures: Any, folder: Path) -> list[Path]:
+    paths = []
+    for number, source in enumerate(_as_sources(pictures)):
+        if isinstance(source, np.ndarray):
+            folder.mkdir(exist_ok=True)
+            path = folder / f"{number:06}.png"
+            Image.fromarray(source).save(path, compress_level=1)
+            paths.append(path)
+        else:
+            paths.append(source.absolute())
+    return paths
