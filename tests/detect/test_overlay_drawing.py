@@ -123,3 +123,14 @@ def test_a_real_verdict_is_drawn(tiny_bundle: Path, astronaut: Image.Image) -> N
     changed[y0:y1, x0:x1] = False
     assert inside > 0.9
     assert not changed.any()
+
+
+def test_evidence_without_places_is_no_map_and_the_label_says_so() -> None:
+    image = Image.new("RGB", (400, 400), GREY)
+    crop = (0.0, 0.0, 400.0, 400.0)
+    flat = np.asarray(draw_evidence(image, verdict_of(region(crop, np.full((1, 1), 9.0)))))
+    with_map = np.asarray(draw_evidence(image, verdict_of(region(crop, 0.0))))  # a map that says nothing
+    assert (flat[60:380, 20:380] == 120).all()
+    # The label is longer by ", no map"; the rest is the same.
+    written = [np.flatnonzero((drawn[1:12, 2:380] != 120).any((0, 2))).max() for drawn in (flat, with_map)]
+    assert written[0] > written[1] + 20
