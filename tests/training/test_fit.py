@@ -325,7 +325,7 @@ def test_a_run_of_the_same_seed_is_the_same_and_of_another_is_not(
 PHASES = [
     # the head alone, from 1e-3
     "{epochs: 2, learning_rate: 1.0e-3, train: head}",
-    # everything, at a rate that makes it worse: its first epoch is followed by none that is better
+    # everything, at a high rate
     "{epochs: 3, learning_rate: 1.0e-2, train: all}",
     # the last two blocks
     "{epochs: 1, learning_rate: 1.0e-4, train: 2}",
@@ -355,11 +355,11 @@ def test_phases_train_what_they_say_from_the_best_epoch_before(phased: Path) -> 
     # Rates begin anew with each phase (the first epoch's last step is past the warm-up).
     first_of = {row["phase"]: row for row in reversed(rows)}
     assert [float(first_of[phase]["learning_rate"]) for phase in "123"] == pytest.approx([1e-3, 1e-2, 1e-4])
-    # What a phase starts from is the best epoch before it; a frozen backbone never moved.
+    # Where the second phase has an epoch that is better than both of the first, the third starts from that.
+    losses = [float(row["val_loss"]) for row in rows if row["phase"] != "3"]
+    improved = min(losses[2:]) < min(losses[:2])
     second, third = weights(phased, "phase-2.ckpt"), weights(phased, "phase-3.ckpt")
-    assert not [key for key in second if not torch.equal(second[key], third[key])] or any(
-        float(row["val_loss"]) < min(float(row["val_loss"]) for row in rows[:2]) for row in rows if row["phase"] == "2"
-    )
+    assert all(torch.equal(second[key], third[key]) for key in second) == (not improved)
     best = min(rows, key=lambda row: float(row["val_loss"]))
     final = torch.load(phased / "checkpoints" / "best.ckpt", map_location="cpu", weights_only=True)
     assert final["epoch"] == int(best["epoch"])

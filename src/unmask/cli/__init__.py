@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 
 from unmask import __version__
-from unmask.cli import bundle, data, detect, recipes, train
+from unmask.cli import bundle, compare, data, detect, evaluate, recipes, train
 from unmask.errors import UnmaskError
 
 app = typer.Typer(
@@ -27,6 +27,8 @@ app = typer.Typer(
 )
 app.command("detect")(detect.detect)
 app.command("train")(train.train)
+app.command("evaluate")(evaluate.evaluate)
+app.command("compare")(compare.compare)
 app.add_typer(data.app, name="data")
 app.add_typer(bundle.app, name="bundle")
 app.add_typer(recipes.app, name="recipes")

@@ -174,9 +174,9 @@ def _sentences(result: dict[str, Any], q: CochranQ | None) -> Sequence[str]:
     ]
     for name, entry in detectors.items():
         if entry["left_out"]:
-            lines.append(f"Left out: {entry['left_out']:,} pictures of {name} that not all tables have.")
+            lines.append(f"Left out of {name}, for not all tables have them: {entry['left_out']:,}.")
         if entry["failures"]:
-            lines.append(f"{name} could not read {entry['failures']:,} pictures, which count as mistakes.")
+            lines.append(f"Not readable for {name}, counted as its mistakes: {entry['failures']:,}.")
     if q is not None:
         finding = "are not all equally often right" if q.p < ALPHA else "may all be equally often right"
         lines.append(

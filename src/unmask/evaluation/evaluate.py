@@ -62,7 +62,7 @@ def evaluate(
     columns = {name: Column.of(scores.column(name)) for name in _columns(scores, by)}
     pictures = Pictures.of(scores)
     overall, areas = measure(pictures, draws, {name: column.codes for name, column in columns.items()})
-    slices = {name: _slices(pictures, name, column, scores, areas, draws) for name, column in columns.items()}
+    slices = {name: _slices(pictures, name, column, scores, overall, areas, draws) for name, column in columns.items()}
     sources = columns.get("source", Column(("",), np.zeros(len(pictures), np.intp)))
     return {
         "schema": 1,
@@ -135,6 +135,7 @@ def _slices(
     name: str,
     column: Column,
     scores: Scores,
+    overall: dict[str, Any],
     areas: dict[tuple[str, int, bool], dict[str, Any]],
     draws: Draws,
 ) -> list[dict[str, Any]]:
@@ -159,8 +160,8 @@ def _slices(
             "auc_within": None,
             "balanced_accuracy": None,
         }
-        if own.has_both and not inside.all():
-            within = measure_within(own, draws)
+        if own.has_both:
+            within = overall["metrics"] if inside.all() else measure_within(own, draws)
             entry["auc_within"] = within["auc"]
             entry["balanced_accuracy"] = within["balanced_accuracy"]
         if name == "source":

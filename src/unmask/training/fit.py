@@ -20,7 +20,7 @@ from unmask.training.curves import draw_curves
 from unmask.training.dataset import FaceData, Sample
 from unmask.training.ensemble import fit_ensemble, load_members
 from unmask.training.features import FeatureCache, FeatureData, HeadModule, Pooled, check_cacheable, extract
-from unmask.training.folder import best_checkpoint, open_run, read_checkpoint, read_record
+from unmask.training.folder import best_checkpoint, open_run, read_checkpoint, read_recipe, read_record
 from unmask.training.loop import keep_weights, train_phases
 from unmask.training.losses import inverse_frequency
 from unmask.training.module import DetectorModule
@@ -151,7 +151,7 @@ def export_run(run: Path, manifest: Manifest, folder: Path) -> Bundle:
         manifest: the one that the run was trained on.
         folder: where the bundle is written.
     """
-    recipe = Recipe.load(run / "recipe.yaml")
+    recipe = read_recipe(run)
     if recipe.ensemble is None:
         best_checkpoint(run)
     if read_record(run)["manifest"] != manifest.digest():

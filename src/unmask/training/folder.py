@@ -50,6 +50,17 @@ def read_record(run: Path) -> dict[str, str]:
     return {"start": ""} | json.loads((run / "run.json").read_text(encoding="utf-8"))
 
 
+def read_recipe(run: Path) -> Recipe:
+    """The recipe of a run.
+
+    Raises:
+        UsageError: ``no_run``, when there is none.
+    """
+    if not (run / "recipe.yaml").exists():
+        raise UsageError("no_run", f"There is no run in {run}.")
+    return Recipe.load(run / "recipe.yaml")
+
+
 def best_checkpoint(run: Path) -> Path:
     """The checkpoint of the best epoch so far.
 

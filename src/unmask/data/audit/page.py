@@ -2,28 +2,19 @@
 
 from __future__ import annotations
 
-import base64
-import io
 import json
-import secrets
-from importlib.resources import files
 from pathlib import Path
 from typing import Any, Final
-
-from PIL import Image
 
 from unmask import __version__
 from unmask.data.audit.findings import Finding
 from unmask.data.audit.pictures import Pictures
 from unmask.data.audit.run import Audit
 from unmask.data.audit.summary import MEASURES, Histogram, counts, facts_by_class, facts_by_source, histogram
-from unmask.data.manifest import Manifest, ManifestRow
-from unmask.errors import ImageError, ManifestError, MissingExtraError
-from unmask.imaging.decode import decode_image
+from unmask.pages.page import render, root_manifest, thumbnail, write_text
 
 MAX_SETS: Final = 8
 _MAX_IN_SET: Final = 4
-_THUMB_SIDE: Final = 160  # pixels, shown at 128
 _WIDTH, _HEIGHT, _BASE = 240.0, 76.0, 78.0  # of a chart, in its own units
 
 
@@ -40,8 +31,8 @@ def write_report(result: Audit, folder: Path, *, thumbnails: bool = True) -> Non
         OSError: a file cannot be written.
     """
     page = render_page(result, thumbnails=thumbnails)
-    _write(folder / "audit.json", json.dumps(result.to_json(), indent=1, allow_nan=False) + "\n")
-    _write(folder / "audit.html", page)
+    write_text(folder / "audit.json", json.dumps(result.to_json(), indent=1, allow_nan=False) + "\n")
+    write_text(folder / "audit.html", page)
 
 
 def render_page(result: Audit, *, thumbnails: bool = True) -> str:
@@ -50,15 +41,11 @@ def render_page(result: Audit, *, thumbnails: bool = True) -> str:
     Raises:
         MissingExtraError: jinja2 is not installed.
     """
-    try:
-        import jinja2
-    except ImportError as error:
-        raise MissingExtraError("train", "The audit's HTML page") from error
-    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
-    template = environment.from_string((files("unmask.data.audit") / "page.html.j2").read_text(encoding="utf-8"))
     pictures = result.pictures
     facts = facts_by_class(pictures)
-    html = template.render(
+    return render(
+        "unmask.data.audit/page.html.j2",
+        "The audit's HTML page",
         name=Path(result.name).name,
         version=__version__,
         seed=result.seed,
@@ -80,13 +67,11 @@ def render_page(result: Audit, *, thumbnails: bool = True) -> str:
         shares=_shares(facts),
         sources=facts_by_source(pictures),
     )
-    # File names that are not Unicode cannot stand in UTF-8.
-    return html.encode("utf-8", "backslashreplace").decode()
 
 
 def _sets(pictures: Pictures, finding: Finding) -> list[list[dict[str, str]]]:
     """The first pictures that a finding names, as thumbnails beside each other."""
-    manifest = Manifest.from_rows([ManifestRow(path="-", label="real")], pictures.root)
+    manifest = root_manifest(pictures.root)
     sets = []
     for item in finding.rows[:MAX_SETS]:
         rows = [row for row in item[:_MAX_IN_SET] if pictures.readable[row]]
@@ -98,24 +83,12 @@ def _sets(pictures: Pictures, finding: Finding) -> list[list[dict[str, str]]]:
                     "path": pictures.path[row],
                     "label": "fake" if pictures.is_fake[row] else "real",
                     "split": pictures.columns["split"][row],
-                    "data": _thumbnail(manifest, pictures.path[row]),
+                    "data": thumbnail(manifest, pictures.path[row]),
                 }
                 for row in rows
             ]
         )
     return sets
-
-
-def _thumbnail(manifest: Manifest, path: str) -> str:
-    """A picture as a data URI; '' where it cannot be read (any more)."""
-    try:
-        image = decode_image(manifest.resolve(ManifestRow(path=path, label="real")))
-    except (ImageError, ManifestError):
-        return ""
-    image.thumbnail((_THUMB_SIDE, _THUMB_SIDE), Image.Resampling.BICUBIC, reducing_gap=3.0)
-    encoded = io.BytesIO()
-    image.save(encoded, "JPEG", quality=80)
-    return "data:image/jpeg;base64," + base64.b64encode(encoded.getvalue()).decode()
 
 
 def _chart(name: str, found: Histogram, measure: dict[str, Any]) -> dict[str, str]:
@@ -152,15 +125,6 @@ def _shares(facts: dict[str, Any]) -> list[dict[str, str]]:
             cells = {label: "–" if share is None else f"{share:.1%}" for label, share in by_label.items()}
             rows.append({"name": fact.replace("_", " "), **cells})
     return rows
-
-
-def _write(path: Path, text: str) -> None:
-    partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}.partial")
-    try:
-        partial.write_text(text, encoding="utf-8")
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def _number(value: float | None) -> str:

@@ -1,0 +1,183 @@
+"""``unmask evaluate``: how well detectors tell real from fake on labelled pictures."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from unmask.data.manifest import Manifest
+    from unmask.evaluation.scores import Scores
+
+EXAMPLE = """Examples:
+
+  unmask evaluate --manifest faces/manifest.csv --out evaluation/
+
+  unmask evaluate mine/bundle other.zip --manifest faces.csv --split val --by age --json
+
+  unmask evaluate --scores somebody-elses.csv --out theirs/
+"""
+
+
+def evaluate(
+    bundles: Annotated[
+        list[Path] | None,
+        typer.Argument(metavar="[BUNDLE]...", help="Bundles, folders or zips; by default the shipped one."),
+    ] = None,
+    manifest: Annotated[
+        Path | None, typer.Option(help="CSV or Parquet table of pictures, or a folder with real/ and fake/ in it.")
+    ] = None,
+    scores: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Scores already made: a table with path, label, fake_probability."),
+    ] = None,
+    root: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="What paths in the table are relative to; by default its folder.")
+    ] = None,
+    split: Annotated[
+        str | None,
+        typer.Option(help="Which pictures of the manifest; by default test where it has splits; all for every one."),
+    ] = None,
+    by: Annotated[
+        list[str] | None,
+        typer.Option(metavar="COLUMN", help="Take figures apart by this column too; may be repeated."),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            file_okay=False,
+            help="Write scores, result.json, report.html and report.md; a stopped run goes on from there.",
+        ),
+    ] = None,
+    parquet: Annotated[bool, typer.Option("--parquet", help="Write scores.parquet in place of scores.csv.")] = False,
+    threshold: Annotated[
+        str | None, typer.Option(help="Probability from which a picture is called fake, or a bundle's name for one.")
+    ] = None,
+    thumbnails: Annotated[
+        bool, typer.Option("--thumbnails", help="Put pictures of the worst mistakes into report.html.")
+    ] = False,
+    draws: Annotated[int, typer.Option(min=100, help="Bootstrap draws for intervals.")] = 2000,
+    seed: Annotated[int, typer.Option(min=0, help="Of the draws.")] = 0,
+    workers: Annotated[int | None, typer.Option(min=1, help="Threads; by default one a CPU.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Report the whole result as one JSON object.")] = False,
+) -> None:
+    """Measure detectors on labelled pictures: scores first, then every figure with its interval.
+
+    Figures stand beside the majority-class baseline, and are taken apart by source, generator and kind. Pictures that
+    cannot be read count as mistakes. Several bundles are measured one after the other and compared.
+
+    Exit codes: 0 all read, 1 some picture could not be read, 2 wrong call, 3 a missing extra or broken bundle.
+    """
+    from unmask.cli.evaluate_output import print_result
+    from unmask.cli.extras import need
+    from unmask.errors import UsageError
+    from unmask.evaluation.compare import compare
+    from unmask.evaluation.evaluate import evaluate as evaluate_scores
+    from unmask.evaluation.measure import Draws
+    from unmask.evaluation.report import write_report
+
+    if (manifest is None) == (scores is None):
+        raise UsageError("bad_call", "Give one of --manifest (pictures to score) and --scores (a table of scores).")
+    if scores is not None and (bundles or split is not None):
+        raise UsageError("bad_call", "--scores needs no bundle and no --split: the table says which pictures count.")
+    # Before the work, not after it.
+    if out is not None:
+        need("train", "The HTML page of --out", "jinja2")
+    if parquet:
+        need("train", "--parquet", "pyarrow")
+    if bundles and len(bundles) > 2:
+        need("train", "A comparison of three and more", "scipy")
+    command = ["unmask", *sys.argv[1:]]
+    how = Draws(draws, seed, workers)
+    picture_root = root or (manifest if manifest and manifest.is_dir() else (manifest or Path(str(scores))).parent)
+    measured: list[tuple[Scores, dict[str, Any]]] = []
+    for table, facts, folder in _tables(bundles, manifest, scores, root, split, out, threshold, workers):
+        result = evaluate_scores(table, by or (), how, command=command, detector=facts)
+        if folder is not None:
+            table.write(folder / f"scores{'.parquet' if parquet else '.csv'}")
+            write_report(result, folder, thumbnails_from=picture_root if thumbnails else None)
+        if not as_json:
+            print_result(result, folder)
+        measured.append((table, result))
+    comparison = compare([table for table, _ in measured], how) if len(measured) > 1 else None
+    if as_json and comparison is None:
+        print(json.dumps(measured[0][1], allow_nan=False))
+    elif as_json:
+        print(json.dumps({"results": [result for _, result in measured], "comparison": comparison}, allow_nan=False))
+    elif comparison is not None:
+        print("\n".join(comparison["sentences"]))
+    if any(result["failures"] for _, result in measured):
+        raise typer.Exit(1)
+
+
+evaluate.__doc__ = f"{evaluate.__doc__}\n\n{EXAMPLE}"
+
+
+def _tables(
+    bundles: list[Path] | None,
+    manifest: Path | None,
+    scores: Path | None,
+    root: Path | None,
+    split: str | None,
+    out: Path | None,
+    threshold: str | None,
+    workers: int | None,
+) -> Iterator[tuple[Scores, dict[str, Any], Path | None]]:
+    """Each table of scores with facts of its detector and the folder for its results."""
+    from unmask.data.manifest import Manifest
+    from unmask.detect.detector import load
+    from unmask.errors import UsageError
+    from unmask.evaluation.scores import Scores, check_threshold, score_manifest
+    from unmask.progress import progress_bar
+
+    if scores is not None:
+        try:
+            cut = None if threshold is None else check_threshold(float(threshold))
+        except ValueError:
+            raise UsageError("bad_threshold", f"With --scores a threshold is a number, not {threshold!r}.") from None
+        yield Scores.open(scores, cut), {}, _folder(out)
+        return
+    assert manifest is not None
+    table = Manifest.from_folders(manifest) if manifest.is_dir() else Manifest.open(manifest, root)
+    chosen = _choose(table, split)
+    detectors = [load(bundle, threshold) for bundle in bundles] if bundles else [load(threshold=threshold)]
+    total = sum(1 for _ in chosen)
+    for at, detector in enumerate(detectors, 1):
+        info = detector.bundle.info
+        # Numbered, for two bundles may have one name.
+        folder = _folder(out if out is None or len(detectors) == 1 else out / f"{at}-{info.name}")
+        with progress_bar(f"{info.name}@{info.version}", total) as advance:
+            store = None if folder is None else folder / "answers.jsonl"
+            found = score_manifest(detector, chosen, store, workers=workers, progress=advance)
+        facts = {
+            "bundle_sha256": detector.bundle.sha256,
+            "sources_in_training": info.card.sources,
+            "manifest_digest": chosen.digest(),
+        }
+        yield found, facts, folder
+
+
+def _choose(table: Manifest, split: str | None) -> Manifest:
+    """The rows of the split, or all of them."""
+    from unmask.errors import UsageError
+
+    if split == "all" or (split is None and "split" not in table.columns):
+        return table
+    chosen = table.select(split=split or "test")
+    if next(iter(chosen), None) is None:
+        there = ", ".join(sorted({row.split for row in table})) or "none"
+        text = f"{table.name}: the split {split or 'test'!r} is empty; there are: {there}. Try --split all"
+        raise UsageError("no_pictures", text)
+    return chosen
+
+
+def _folder(folder: Path | None) -> Path | None:
+    from unmask.data.outputs import OutputFolder
+
+    return None if folder is None else OutputFolder(folder).path
