@@ -13,11 +13,11 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from unmask.data.audit.jpeg import SUBSAMPLINGS, read_compression
 from unmask.data.duplicates import perceptual_hash
 from unmask.errors import ImageError
 from unmask.imaging.decode import decode_image, read_bytes
 from unmask.imaging.faces import FaceFinder
+from unmask.imaging.jpeg import SUBSAMPLINGS, read_compression
 from unmask.imaging.preprocessing import Preprocessing, crop_of, render
 
 CONTAINERS: Final = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
@@ -66,7 +66,7 @@ class PictureFacts:
         sha256: of the file's bytes, 32 bytes.
         values: a number for each of :data:`FACTS`; NaN where a fact does not apply (the JPEG quality of a PNG).
             Yes and no are 1 and 0; ``container`` is an index into :data:`CONTAINERS`, ``chroma_subsampling`` one into
-            :data:`~unmask.data.audit.jpeg.SUBSAMPLINGS`.
+            :data:`~unmask.imaging.jpeg.SUBSAMPLINGS`.
         hash: the perceptual hash, 4 words of 64 bits.
         thumb: 16 x 16 grey levels, 256 bytes: whether two copies show the same everywhere.
         error: ``None``, or why the picture could not be read, ``code: message``; then all else is empty or NaN.

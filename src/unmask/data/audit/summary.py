@@ -10,9 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from unmask.data.audit.facts import CONTAINERS, FACTS, brightness
-from unmask.data.audit.jpeg import SUBSAMPLINGS
 from unmask.data.audit.pictures import Pictures
 from unmask.data.audit.probe import alone
+from unmask.imaging.jpeg import SUBSAMPLINGS
 
 LABELS: Final = ("real", "fake")
 MAX_VALUES: Final = 100  # of one column, the most frequent

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from unmask.data.audit.jpeg import SUBSAMPLINGS, estimate_quality, read_compression
+from unmask.imaging.jpeg import SUBSAMPLINGS, estimate_quality, read_compression
 
 NOISE = Image.fromarray(np.random.default_rng(0).integers(0, 256, (32, 32, 3), np.uint8))
 

@@ -1,0 +1,109 @@
+"""What all views look at: the picture, its brightness, a bounded sample of its cells, and facts of its file.
+
+Traces of cameras, codecs and generators live at single pixels and do not survive resizing. Figures are therefore
+measured at the picture's own pixels, in cells of a fixed size of which at most a fixed number are looked at, spread
+evenly: so a figure means the same in a picture of 200 pixels a side and one of 12 megapixels, and costs the same.
+"""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from unmask.imaging.jpeg import Compression, read_compression
+
+CELL = 16
+"""Side of a cell in pixels: four JPEG blocks."""
+MAX_CELLS = 4096
+"""At most so many cells are sampled: about one megapixel."""
+
+Floats = npt.NDArray[np.float32]
+Bytes = npt.NDArray[np.uint8]
+
+
+@dataclass(frozen=True, slots=True)
+class JpegFile:
+    """What the header of a JPEG file says.
+
+    Attributes:
+        compression: its quality and more; ``None`` for headers without the usual tables.
+        tables: quantisation steps by table number, 64 each, row by row.
+        origin: x, y in [0, 8): where the file's 8 x 8 grid begins in the upright picture.
+    """
+
+    compression: Compression | None
+    tables: dict[int, tuple[int, ...]]
+    origin: tuple[int, int]
+
+
+class Subject:
+    """A picture under examination. What several views need is computed once, when first asked for.
+
+    Args:
+        image: RGB and upright, as :func:`~unmask.imaging.decode.decode_image` returns it.
+        data: the bytes of the file it was decoded from; ``None`` when there is no file.
+    """
+
+    def __init__(self, image: Image.Image, data: bytes | None = None) -> None:
+        self.image = image
+        self._data = data
+
+    @cached_property
+    def luma(self) -> Bytes:
+        """Brightness (BT.601), uint8 [height, width]."""
+        return np.asarray(self.image.convert("L"))
+
+    @cached_property
+    def jpeg(self) -> JpegFile | None:
+        """Facts of the file; ``None`` when it is no JPEG."""
+        if self._data is None or not self._data.startswith(b"\xff\xd8\xff"):
+            return None
+        try:
+            # The picture was decoded within limits before; opening it here reads no more than its header.
+            with Image.open(io.BytesIO(self._data), formats=("JPEG", "MPO")) as opened:
+                tables = {int(number): tuple(table) for number, table in getattr(opened, "quantization", {}).items()}
+                orientation = opened.getexif().get(0x0112, 1)
+                return JpegFile(read_compression(opened), tables, _origin(self.image.size, orientation))
+        except (OSError, SyntaxError, ValueError, TypeError, ArithmeticError, LookupError):
+            return None
+
+    @cached_property
+    def cells(self) -> Bytes:
+        """Sampled cells of the luma, uint8 [rows, columns, CELL, CELL], on the file's grid; maybe none."""
+        return sample_cells(self.luma, self.jpeg.origin if self.jpeg else (0, 0))
+
+
+def sample_cells(plane: npt.NDArray[np.uint8], origin: tuple[int, int] = (0, 0)) -> Bytes:
+    """Whole cells of a plane, every s-th in each direction, so that no more than :data:`MAX_CELLS` are taken.
+
+    Args:
+        plane: uint8 [height, width].
+        origin: x, y of the first cell.
+
+    Returns:
+        uint8 [rows, columns, CELL, CELL]; ``rows`` or ``columns`` is 0 in a plane smaller than a cell.
+    """
+    plane = plane[origin[1] :, origin[0] :]
+    rows, columns = plane.shape[0] // CELL, plane.shape[1] // CELL
+    step = 1
+    while -(-rows // step) * -(-columns // step) > MAX_CELLS:
+        step += 1
+    cells = plane[: rows * CELL, : columns * CELL].reshape(rows, CELL, columns, CELL)[::step, :, ::step]
+    return np.ascontiguousarray(cells.transpose(0, 2, 1, 3))
+
+
+def mosaic(cells: Bytes) -> Bytes:
+    """Cells side by side as one plane; JPEG blocks in it are those of the picture."""
+    rows, columns = cells.shape[:2]
+    return np.ascontiguousarray(cells.transpose(0, 2, 1, 3)).reshape(rows * CELL, columns * CELL)
+
+
+def _origin(size: tuple[int, int], orientation: object) -> tuple[int, int]:
+    """Where the grid begins: an EXIF orientation that mirrors an axis leaves the file's last, cut block in front."""
+    mirrored_x, mirrored_y = orientation in (2, 3, 6, 7), orientation in (3, 4, 7, 8)
+    return (size[0] % 8 if mirrored_x else 0), (size[1] % 8 if mirrored_y else 0)
