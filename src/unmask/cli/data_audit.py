@@ -89,7 +89,6 @@ def audit(
     if probes:
         need("train", "The shortcut probe (or leave it out with --no-probes)", "sklearn")
     if out is not None:
-        need("train", "The HTML page of --out", "jinja2")
         out.mkdir(parents=True, exist_ok=True)
     if clusters is not None and clusters.suffix.lower() not in (".csv", ".parquet"):
         raise UsageError("unsupported_format", f"{clusters}: clusters are written as .csv or .parquet")

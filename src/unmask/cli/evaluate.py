@@ -87,8 +87,6 @@ def evaluate(
     if scores is not None and (bundles or split is not None):
         raise UsageError("bad_call", "--scores needs no bundle and no --split: the table says which pictures count.")
     # Before the work, not after it.
-    if out is not None:
-        need("train", "The HTML page of --out", "jinja2")
     if parquet:
         need("train", "--parquet", "pyarrow")
     if bundles and len(bundles) > 2:

@@ -11,7 +11,6 @@ from unmask.evaluation.charts import charts, histogram_paths
 from unmask.evaluation.wording import METRIC_NAMES, figure, headline, percent, with_interval
 from unmask.pages.page import render, root_manifest, thumbnail, write_text
 
-_WHAT: Final = "The evaluation's report"
 _SHOWN_FAILURES: Final = 20
 
 
@@ -25,7 +24,6 @@ def write_report(result: dict[str, Any], folder: Path, *, thumbnails_from: Path 
             there are none, for a page that holds pictures is a copy of them.
 
     Raises:
-        MissingExtraError: jinja2 is not installed.
         OSError: a file cannot be written.
     """
     page, markdown = render_html(result, thumbnails_from), render_markdown(result)
@@ -35,11 +33,7 @@ def write_report(result: dict[str, Any], folder: Path, *, thumbnails_from: Path 
 
 
 def render_html(result: dict[str, Any], thumbnails_from: Path | None = None) -> str:
-    """The page; every text of the scores is escaped.
-
-    Raises:
-        MissingExtraError: jinja2 is not installed.
-    """
+    """The page; every text of the scores is escaped."""
     root = None if thumbnails_from is None else root_manifest(thumbnails_from)
     mistakes = {
         name: [{**entry, "data": "" if root is None else thumbnail(root, entry["path"])} for entry in entries]
@@ -47,7 +41,6 @@ def render_html(result: dict[str, Any], thumbnails_from: Path | None = None) -> 
     }
     return render(
         "unmask.evaluation/report.html.j2",
-        _WHAT,
         **_content(result),
         charts=charts(result),
         histograms=histogram_paths(result["curves"]["histograms"]),
@@ -56,12 +49,8 @@ def render_html(result: dict[str, Any], thumbnails_from: Path | None = None) -> 
 
 
 def render_markdown(result: dict[str, Any]) -> str:
-    """The same figures as Markdown, without charts.
-
-    Raises:
-        MissingExtraError: jinja2 is not installed.
-    """
-    return render("unmask.evaluation/report.md.j2", _WHAT, **_content(result), mistakes=result["mistakes"], cell=_cell)
+    """The same figures as Markdown, without charts."""
+    return render("unmask.evaluation/report.md.j2", **_content(result), mistakes=result["mistakes"], cell=_cell)
 
 
 def _content(result: dict[str, Any]) -> dict[str, Any]:

@@ -12,27 +12,21 @@ from typing import Any, Final
 from PIL import Image
 
 from unmask.data.manifest import Manifest, ManifestRow
-from unmask.errors import ImageError, ManifestError, MissingExtraError
+from unmask.errors import ImageError, ManifestError
 from unmask.imaging.decode import decode_image
 
 _THUMB_SIDE: Final = 160  # pixels, shown at 128
 
 
-def render(template: str, what: str, **content: Any) -> str:
+def render(template: str, **content: Any) -> str:
     """A template's text; in HTML every text that is put in is escaped.
 
     Args:
         template: package and file, as ``unmask.pages/base.html.j2``; it may extend others named so.
-        what: what the page is, for the message of a missing extra.
         **content: what the template names.
-
-    Raises:
-        MissingExtraError: jinja2 is not installed.
     """
-    try:
-        import jinja2
-    except ImportError as error:
-        raise MissingExtraError("train", what) from error
+    import jinja2  # here, since most of what imports this module writes no page
+
     environment = jinja2.Environment(
         loader=jinja2.FunctionLoader(_source),
         autoescape=template.endswith(".html.j2"),

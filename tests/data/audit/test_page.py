@@ -13,9 +13,6 @@ import pytest
 
 from unmask.data.audit.page import render_page, write_report
 from unmask.data.audit.run import Audit, audit
-from unmask.errors import MissingExtraError
-
-pytest.importorskip("jinja2")
 
 MakeSet = Callable[..., Any]
 HOSTILE = "<img src=x onerror=alert(1)> & \"quoted\" '{{7*7}}' https://evil.example"
@@ -86,11 +83,3 @@ def test_a_vanished_picture_leaves_a_gap(hostile: Audit) -> None:
 
 def test_a_clean_set_says_so(make_set: MakeSet) -> None:
     assert "nothing of what this audit looks for was found" in render_page(audit(make_set(40).manifest, probes=False))
-
-
-def test_without_jinja2_the_page_says_so(hostile: Audit, monkeypatch: pytest.MonkeyPatch) -> None:
-    import sys
-
-    monkeypatch.setitem(sys.modules, "jinja2", None)
-    with pytest.raises(MissingExtraError, match=r"unmask\[train\]"):
-        render_page(hostile)

@@ -3,6 +3,6 @@
 :func:`~unmask.data.audit.run.audit` reads every picture once (:mod:`facts`), looks for copies
 (:mod:`copies`), trains classifiers that ought to fail (:mod:`probe`), puts what it finds into sentences
 (:mod:`findings`, :mod:`rules`) and figures (:mod:`summary`), and :mod:`page` makes a page of it. May import what
-:mod:`unmask.data` may. The probes need scikit-learn and the page needs jinja2, both of the extra ``train`` and
+:mod:`unmask.data` may. The probes need scikit-learn, of the extra ``train``,
 imported when they are used.
 """

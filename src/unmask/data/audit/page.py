@@ -27,7 +27,6 @@ def write_report(result: Audit, folder: Path, *, thumbnails: bool = True) -> Non
         thumbnails: whether pictures of the findings are put into the page. It then holds the user's own pictures.
 
     Raises:
-        MissingExtraError: jinja2 is not installed.
         OSError: a file cannot be written.
     """
     page = render_page(result, thumbnails=thumbnails)
@@ -36,16 +35,11 @@ def write_report(result: Audit, folder: Path, *, thumbnails: bool = True) -> Non
 
 
 def render_page(result: Audit, *, thumbnails: bool = True) -> str:
-    """The page's HTML; every text from the manifest is escaped.
-
-    Raises:
-        MissingExtraError: jinja2 is not installed.
-    """
+    """The page's HTML; every text from the manifest is escaped."""
     pictures = result.pictures
     facts = facts_by_class(pictures)
     return render(
         "unmask.data.audit/page.html.j2",
-        "The audit's HTML page",
         name=Path(result.name).name,
         version=__version__,
         seed=result.seed,
