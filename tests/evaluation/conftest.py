@@ -1,11 +1,13 @@
-"""Small tables of scores."""
+"""Small tables of scores, and a small set of pictures."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from unmask.evaluation.scores import Scores
 
@@ -51,3 +53,19 @@ def from_matrix(make_scores: MakeScores) -> MakeScores:
         return make_scores(is_fake, [float(called) for called in called_fake], **given)
 
     return make
+
+
+@pytest.fixture(scope="session")
+def striped_faces(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A manifest of 24 pictures of noise for training, 12 for validation, 12 for testing; fakes have stripes."""
+    folder = tmp_path_factory.mktemp("striped")
+    lines = ["path,label,source,group,split"]
+    for number, split in enumerate(["train"] * 24 + ["val"] * 12 + ["test"] * 12):
+        pixels = np.random.default_rng(number).integers(60, 190, (40, 40, 3))
+        if number % 2:
+            pixels += 40 * (np.arange(40) // 4 % 2)[None, :, None]
+        Image.fromarray(pixels.astype(np.uint8)).save(folder / f"{number:02}.png")
+        label, source = ("fake", "gan") if number % 2 else ("real", "camera")
+        lines.append(f"{number:02}.png,{label},{source},person {number},{split}")
+    (folder / "manifest.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return folder / "manifest.csv"

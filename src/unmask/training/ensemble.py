@@ -25,7 +25,7 @@ from unmask.errors import UsageError
 from unmask.imaging.faces import single_thread_session
 from unmask.recipes import Ensemble, Recipe
 from unmask.training.dataset import Sample
-from unmask.training.folder import read_record
+from unmask.training.folder import finished_bundle
 from unmask.training.package import golden_batch, package_graph, score
 from unmask.training.samples import split_rows
 
@@ -179,14 +179,13 @@ def fold_manifests(manifest: Manifest, folds: int, seed: int) -> list[tuple[Mani
 
 
 def _trained(member: Recipe, manifest: Manifest, home: Path, run: Path, fit: Fit) -> Bundle:
-    record = home / "run.json"
-    identity = {"recipe": member.digest(), "manifest": manifest.digest(), "start": ""}
-    if record.exists() and (home / "bundle" / "SHA256SUMS").exists() and read_record(home) == identity:
-        return Bundle.open(home / "bundle")
+    finished = finished_bundle(home, member, manifest)
+    if finished is not None:
+        return finished
     home.mkdir(parents=True, exist_ok=True)
     if not (home / "faces.jsonl").exists():
         shutil.copyfile(run / "faces.jsonl", home / "faces.jsonl")
-    return fit(member, manifest, home, resume=record.exists())
+    return fit(member, manifest, home, resume=(home / "run.json").exists())
 
 
 def _out_of_fold(

@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from unmask.bundle.bundle import Bundle
 from unmask.data.manifest import Manifest
 from unmask.errors import UsageError
 from unmask.recipes import Recipe
@@ -43,6 +44,18 @@ def open_run(out: Path, recipe: Recipe, manifest: Manifest, start_from: Path | N
     # Anew when resumed too: what the weights do not depend on may have changed since.
     (out / "recipe.yaml").write_text(recipe.to_yaml(), encoding="utf-8")
     record.write_text(json.dumps(identity, indent=2), encoding="utf-8")
+
+
+def finished_bundle(run: Path, recipe: Recipe, manifest: Manifest) -> Bundle | None:
+    """The bundle of a finished run of a recipe on a manifest; ``None`` where there is no such run or it is unfinished.
+
+    Raises:
+        BundleError: there is one, and it does not match its hashes.
+    """
+    if not (run / "run.json").exists() or not (run / "bundle" / "SHA256SUMS").exists():
+        return None
+    identity = {"recipe": recipe.digest(), "manifest": manifest.digest(), "start": ""}
+    return Bundle.open(run / "bundle") if read_record(run) == identity else None
 
 
 def read_record(run: Path) -> dict[str, str]:
