@@ -26,7 +26,7 @@ def _mixed(make_scores: MakeScores, n: int = 90, seed: int = 0) -> Scores:
     return make_scores(
         is_fake,
         probability,
-        source=[("a", "b", "only-real")[at % 2 if fake else at % 3] for at, fake in enumerate(is_fake)],
+        source=[("a", "b", "only-real")[at // 3 % 2 if fake else at // 2 % 3] for at, fake in enumerate(is_fake)],
         generator=["gan" if fake else "camera" for fake in is_fake],
         group=[f"g{at // 2}" for at in range(n)],
         seen=["true" if at % 2 else "false" for at in range(n)],

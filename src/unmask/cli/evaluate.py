@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from unmask.data.manifest import Manifest
     from unmask.evaluation.scores import Scores
 
 EXAMPLE = """Examples:
@@ -128,7 +127,7 @@ def _tables(
     workers: int | None,
 ) -> Iterator[tuple[Scores, dict[str, Any], Path | None]]:
     """Each table of scores with facts of its detector and the folder for its results."""
-    from unmask.data.manifest import Manifest
+    from unmask.cli.manifests import choose_split, open_manifest
     from unmask.detect.detector import load
     from unmask.errors import UsageError
     from unmask.evaluation.scores import Scores, check_threshold, score_manifest
@@ -142,8 +141,7 @@ def _tables(
         yield Scores.open(scores, cut), {}, _folder(out)
         return
     assert manifest is not None
-    table = Manifest.from_folders(manifest) if manifest.is_dir() else Manifest.open(manifest, root)
-    chosen = _choose(table, split)
+    chosen = choose_split(open_manifest(manifest, root), split)
     detectors = [load(bundle, threshold) for bundle in bundles] if bundles else [load(threshold=threshold)]
     total = sum(1 for _ in chosen)
     for at, detector in enumerate(detectors, 1):
@@ -159,20 +157,6 @@ def _tables(
             "manifest_digest": chosen.digest(),
         }
         yield found, facts, folder
-
-
-def _choose(table: Manifest, split: str | None) -> Manifest:
-    """The rows of the split, or all of them."""
-    from unmask.errors import UsageError
-
-    if split == "all" or (split is None and "split" not in table.columns):
-        return table
-    chosen = table.select(split=split or "test")
-    if next(iter(chosen), None) is None:
-        there = ", ".join(sorted({row.split for row in table})) or "none"
-        text = f"{table.name}: the split {split or 'test'!r} is empty; there are: {there}. Try --split all"
-        raise UsageError("no_pictures", text)
-    return chosen
 
 
 def _folder(folder: Path | None) -> Path | None:

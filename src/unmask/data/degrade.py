@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import io
+import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFilter
+from PIL import Image, ImageDraw, ImageEnhance, ImageFilter
 
 from unmask.errors import UsageError
 from unmask.imaging.preprocessing import RESAMPLERS
 
 _FILTERS = ("box", "bilinear", "hamming", "bicubic", "lanczos")
 _LEAST_SIDE = 32
+_WEBP_SIDE = 16383  # the longest that the format knows
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +61,7 @@ def apply_steps(image: Image.Image, steps: Iterable[Step]) -> Image.Image:
         RGB.
     """
     for step in steps:
-        image = _STEPS[step.name][1](image, step.parameters)
+        image = _APPLY[step.name](image, step.parameters)
     return image
 
 
@@ -97,7 +99,12 @@ def _draw_webp(rng: np.random.Generator) -> dict[str, Any]:
 
 
 def _webp(image: Image.Image, p: dict[str, Any]) -> Image.Image:
-    return _through(image, "WEBP", quality=p["quality"], method=4)
+    return _through(_fit(image, {"side": _WEBP_SIDE}), "WEBP", quality=p["quality"], method=4)
+
+
+def _avif(image: Image.Image, p: dict[str, Any]) -> Image.Image:
+    # One thread and a named speed: the bytes must depend on neither the machine nor the version's defaults.
+    return _through(image, "AVIF", quality=p["quality"], subsampling="4:2:0", speed=8, max_threads=1)
 
 
 def _through(image: Image.Image, format_name: str, **options: Any) -> Image.Image:
@@ -169,6 +176,56 @@ def _screenshot(image: Image.Image, p: dict[str, Any]) -> Image.Image:
     return canvas
 
 
+def _fit(image: Image.Image, p: dict[str, Any]) -> Image.Image:
+    """Shrunk, as platforms do it, until the longer side has at most so many pixels; never enlarged."""
+    scale = p["side"] / max(image.size)
+    if scale >= 1:
+        return image
+    return image.resize(
+        (max(1, round(image.width * scale)), max(1, round(image.height * scale))), RESAMPLERS["lanczos"]
+    )
+
+
+def _crop(image: Image.Image, p: dict[str, Any]) -> Image.Image:
+    left, top, right, bottom = p["box"]  # shares of width and height
+    corners = (left * image.width, top * image.height, right * image.width, bottom * image.height)
+    x0, y0, x1, y1 = (round(corner) for corner in corners)
+    return image.crop((x0, y0, max(x0 + 1, x1), max(y0 + 1, y1)))
+
+
+def _rotate(image: Image.Image, p: dict[str, Any]) -> Image.Image:
+    """Turned about the centre and cut to the largest upright rectangle inside, so that no corner is made up."""
+    if p["degrees"] % 90 == 0:
+        return image.rotate(p["degrees"], expand=True)
+    angle = math.radians(p["degrees"])
+    sine, cosine = abs(math.sin(angle)), abs(math.cos(angle))
+    long, short = max(image.size), min(image.size)
+    if short <= 2 * sine * cosine * long:
+        # The two corners on the long side touch it, the others lie inside.
+        inner = (short / 2 / sine, short / 2 / cosine)
+        width, height = inner if image.width >= image.height else inner[::-1]
+    else:
+        double = cosine * cosine - sine * sine
+        width = (image.width * cosine - image.height * sine) / double
+        height = (image.height * cosine - image.width * sine) / double
+    turned = image.rotate(p["degrees"], Image.Resampling.BICUBIC, expand=True)
+    width, height = max(1, math.floor(width)), max(1, math.floor(height))
+    left, top = (turned.width - width) // 2, (turned.height - height) // 2
+    return turned.crop((left, top, left + width, top + height))
+
+
+def _brightness(image: Image.Image, p: dict[str, Any]) -> Image.Image:
+    return ImageEnhance.Brightness(image).enhance(p["factor"])
+
+
+def _occlude(image: Image.Image, p: dict[str, Any]) -> Image.Image:
+    """A flat grey rectangle over part of the picture."""
+    covered = image.copy()
+    x0, y0, x1, y1 = (round(edge) for edge in p["box"])  # pixels
+    covered.paste((p["shade"],) * 3, (x0, y0, max(x0 + 1, x1), max(y0 + 1, y1)))
+    return covered
+
+
 _Draw = Callable[[np.random.Generator], dict[str, Any]]
 _Apply = Callable[[Image.Image, dict[str, Any]], Image.Image]
 _STEPS: dict[str, tuple[_Draw, _Apply]] = {
@@ -181,4 +238,15 @@ _STEPS: dict[str, tuple[_Draw, _Apply]] = {
     "screenshot": (_draw_screenshot, _screenshot),
 }
 STEPS = tuple(_STEPS)
-"""The names of all degradations."""
+"""The names of all degradations that can be drawn."""
+
+# Steps that are only ever given: tests of robustness set their strength, and made pictures keep their geometry.
+_APPLY: dict[str, _Apply] = {
+    **{name: apply for name, (_, apply) in _STEPS.items()},
+    "fit": _fit,
+    "avif": _avif,
+    "crop": _crop,
+    "rotate": _rotate,
+    "brightness": _brightness,
+    "occlude": _occlude,
+}

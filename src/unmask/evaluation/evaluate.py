@@ -13,6 +13,7 @@ import numpy as np
 
 from unmask.errors import UsageError
 from unmask.evaluation.curves import curves, histograms
+from unmask.evaluation.faces import by_face
 from unmask.evaluation.intervals import LEVEL
 from unmask.evaluation.measure import Draws, Pictures, measure, measure_within, rounded, share
 from unmask.evaluation.metrics import ECE_BINS, Codes
@@ -66,11 +67,8 @@ def evaluate(
     sources = columns.get("source", Column(("",), np.zeros(len(pictures), np.intp)))
     return {
         "schema": 1,
-        "run": {
-            "command": list(command),
-            "python": platform.python_version(),
-            "packages": {name: version(name) for name in _PACKAGES},
-        },
+        "kind": "evaluation",
+        "run": describe_run(command),
         "detector": {"model": scores.model, "threshold": scores.threshold, **(detector or {})},
         "data": _data(scores, columns),
         "intervals": {
@@ -83,6 +81,7 @@ def evaluate(
         "headline": _headline(overall, slices),
         "overall": overall,
         "by_group": _by_group(scores, pictures, draws),
+        "by_face": _by_face(scores, draws),
         "by": slices,
         "curves": {**curves(pictures), "histograms": histograms(pictures, sources.codes, sources.names)},
         "mistakes": _mistakes(scores, pictures),
@@ -91,6 +90,20 @@ def evaluate(
             for at in np.flatnonzero(pictures.failed)
         ],
     }
+
+
+def describe_run(command: Sequence[str]) -> dict[str, Any]:
+    """What a result says of how it was made: the call, and versions."""
+    return {
+        "command": list(command),
+        "python": platform.python_version(),
+        "packages": {name: version(name) for name in _PACKAGES},
+    }
+
+
+def worst_of(entries: Iterable[dict[str, Any]]) -> dict[str, Any] | None:
+    """The share with the smallest value; of equals the one of more pictures."""
+    return min(entries, key=lambda entry: (entry["value"], -entry["n"]), default=None)
 
 
 def _columns(scores: Scores, by: Iterable[str]) -> list[str]:
@@ -193,17 +206,24 @@ def _headline(overall: dict[str, Any], slices: dict[str, list[dict[str, Any]]]) 
 
 def _worst(sources: list[dict[str, Any]], figure: str) -> dict[str, Any] | None:
     """The source with the smallest share of right answers; of equals the one with more pictures."""
-    having = [entry for entry in sources if entry[figure] is not None]
-    if not having:
-        return None
-    worst = min(having, key=lambda entry: (entry[figure]["value"], -entry[figure]["n"]))
-    return {"source": worst["value"], "seen": worst["seen"], **worst[figure]}
+    return worst_of(
+        {"source": entry["value"], "seen": entry["seen"], **entry[figure]}
+        for entry in sources
+        if entry[figure] is not None
+    )
 
 
 def _by_group(scores: Scores, pictures: Pictures, draws: Draws) -> dict[str, Any] | None:
     """The figures of whole groups, such as videos; ``None`` where each holds one picture of a label."""
     units = scores.by_group()
     return None if len(units) == len(pictures) else measure(Pictures.of(units), draws)[0]
+
+
+def _by_face(scores: Scores, draws: Draws) -> dict[str, Any] | None:
+    """The figures of single faces; ``None`` where the table tells of none, or each picture has one."""
+    faces = by_face(scores)
+    is_same = faces is None or (faces.fake_probability.tolist() == scores.fake_probability.tolist())
+    return None if faces is None or is_same else measure(Pictures.of(faces), draws)[0]
 
 
 def _mistakes(scores: Scores, pictures: Pictures) -> dict[str, list[dict[str, Any]]]:

@@ -39,16 +39,20 @@ COLUMNS: Final[tuple[str, ...]] = (
     "split",
     "fake_probability",
     "face_found",
+    "face_probabilities",
     "uncertain",
     "error",
     "model",
     "threshold",
     "seen",
 )
-"""What our own tables begin with. ``face_found``, ``uncertain`` and ``seen`` are true, false or blank."""
+"""What our own tables begin with. ``face_found``, ``uncertain`` and ``seen`` are true, false or blank;
+``face_probabilities`` holds the probability of fake of each face, largest face first, separated by blanks."""
 
 DEFAULT_THRESHOLD: Final = 0.5
 NO_ANSWER: Final = "no_answer"
+
+Cells = dict[str, str]
 
 
 @dataclass(frozen=True)
@@ -124,7 +128,7 @@ class Scores:
                 text = f"{where}: the label {tables.quote(row[at['label']])} is neither real nor fake"
                 raise UsageError("unknown_label", text)
             error = row[at["error"]] if "error" in at else ""
-            probabilities.append(_probability(row[at["fake_probability"]], error, where))
+            probabilities.append(parse_probability(row[at["fake_probability"]], error, where))
             for column, cell in zip(cells, row, strict=True):
                 column.append(cell)
         if not probabilities:
@@ -234,27 +238,12 @@ def score_manifest(
             ``cannot_write`` of the store.
         ManifestError: a bad row.
     """
-    info = detector.bundle.info
-    seen = {source for by_source in info.card.sources.values() for source in by_source}
-    extra = [name for name in manifest.columns if name not in COLUMNS and name != "url"]
-    columns = [*COLUMNS, *extra]
-    rows = []
     with nullcontext() if store is None else Journal(store) as journal:
-        for row, known in _judged(detector, manifest, journal, workers):
-            cells = {
-                **row.extra,
-                **{
-                    name: getattr(row, name)
-                    for name in ("path", "label", "source", "generator", "kind", "group", "split")
-                },
-                **known,
-                "model": f"{info.name}@{info.version}",
-                "threshold": repr(detector.threshold),
-                "seen": _flag(row.source in seen) if row.source and seen else "",
-            }
-            rows.append((row.line, [cells[name] for name in columns]))
+        answers = []
+        for answer in _judged(detector, manifest, journal, workers):
+            answers.append(answer)
             progress()
-    scores = Scores.from_rows(columns, rows, manifest.name)
+    scores = tabulate(detector, manifest, answers)
     if all(scores.error):
         text = (
             f"{manifest.name}: none of its {len(scores)} pictures could be read ({scores.error[0]}); is the root right?"
@@ -263,23 +252,47 @@ def score_manifest(
     return scores
 
 
+def tabulate(detector: Detector, manifest: Manifest, answers: Iterable[tuple[ManifestRow, Cells]]) -> Scores:
+    """The table of a detector's answers for rows of a manifest, each with its cells from :func:`cells_of`.
+
+    Raises:
+        UsageError: ``empty_scores``, ``duplicate_path``.
+    """
+    info = detector.bundle.info
+    seen = {source for by_source in info.card.sources.values() for source in by_source}
+    extra = [name for name in manifest.columns if name not in COLUMNS and name != "url"]
+    columns = [*COLUMNS, *extra]
+    rows = []
+    for row, known in answers:
+        cells = {
+            **row.extra,
+            **{name: getattr(row, name) for name in ("path", "label", "source", "generator", "kind", "group", "split")},
+            **known,
+            "model": f"{info.name}@{info.version}",
+            "threshold": repr(detector.threshold),
+            "seen": _flag(row.source in seen) if row.source and seen else "",
+        }
+        rows.append((row.line, [cells[name] for name in columns]))
+    return Scores.from_rows(columns, rows, manifest.name)
+
+
 def _judged(
     detector: Detector, manifest: Manifest, journal: Journal | None, workers: int | None
-) -> Iterator[tuple[ManifestRow, dict[str, str]]]:
+) -> Iterator[tuple[ManifestRow, Cells]]:
     def items() -> Iterator[tuple[ManifestRow, Path, str, dict[str, Any] | None]]:
         for row in manifest:
             path = manifest.resolve(row)
             # Another picture under the same name, another detector or another unmask is judged anew.
-            key = digest("scores 1", __version__, detector.bundle.sha256, row.path, *stamp(path))
+            key = digest("scores 2", __version__, detector.bundle.sha256, row.path, *stamp(path))
             yield row, path, key, None if journal is None else journal.get(key)
 
     def judge(
         item: tuple[ManifestRow, Path, str, dict[str, Any] | None],
-    ) -> tuple[ManifestRow, str, dict[str, str], bool]:
+    ) -> tuple[ManifestRow, str, Cells, bool]:
         row, path, key, known = item
         if known is not None:
             return row, key, known["cells"], False
-        return row, key, _cells(detector.detect_or_error(path)), True
+        return row, key, cells_of(detector.detect_or_error(path)), True
 
     for row, key, cells, is_new in ordered_map(judge, items(), workers):
         # A picture that could not be read is tried again in the next run.
@@ -288,12 +301,20 @@ def _judged(
         yield row, cells
 
 
-def _cells(verdict: Verdict) -> dict[str, str]:
+def cells_of(verdict: Verdict) -> Cells:
+    """What a table of scores holds of a verdict."""
     if verdict.error is not None:
-        return {"fake_probability": "", "face_found": "", "uncertain": "", "error": verdict.error.code}
+        return {
+            "fake_probability": "",
+            "face_found": "",
+            "face_probabilities": "",
+            "uncertain": "",
+            "error": verdict.error.code,
+        }
     return {
         "fake_probability": repr(verdict.fake_probability),
         "face_found": _flag(verdict.face_found),
+        "face_probabilities": " ".join(repr(face.fake_probability) for face in verdict.faces),
         "uncertain": _flag(verdict.uncertain),
         "error": "",
     }
@@ -303,7 +324,12 @@ def _flag(value: bool) -> str:
     return "true" if value else "false"
 
 
-def _probability(cell: str, error: str, where: str) -> float:
+def parse_probability(cell: str, error: str, where: str) -> float:
+    """The number in a cell; NaN where it is blank.
+
+    Raises:
+        UsageError: ``bad_probability``; ``bad_row``, there is an error too.
+    """
     text = cell.strip()
     if not text:
         return math.nan

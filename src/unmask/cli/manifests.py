@@ -1,0 +1,34 @@
+"""Which labelled pictures a command line means."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from unmask.data.manifest import Manifest
+
+
+def open_manifest(path: Path, root: Path | None) -> Manifest:
+    """A table, or a folder with real/ and fake/ in it."""
+    from unmask.data.manifest import Manifest
+
+    return Manifest.from_folders(path) if path.is_dir() else Manifest.open(path, root)
+
+
+def choose_split(table: Manifest, split: str | None) -> Manifest:
+    """The rows of the split: by default test where the table has splits; all of them for ``all``.
+
+    Raises:
+        UsageError: ``no_pictures``.
+    """
+    from unmask.errors import UsageError
+
+    if split == "all" or (split is None and "split" not in table.columns):
+        return table
+    chosen = table.select(split=split or "test")
+    if next(iter(chosen), None) is None:
+        there = ", ".join(sorted({row.split for row in table})) or "none"
+        text = f"{table.name}: the split {split or 'test'!r} is empty; there are: {there}. Try --split all"
+        raise UsageError("no_pictures", text)
+    return chosen

@@ -1,0 +1,320 @@
+"""How a detector holds up when pictures are changed: the same pictures under each condition, against the clean ones."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from PIL import Image
+
+from unmask import __version__
+from unmask.data.manifest import Manifest, ManifestRow
+from unmask.data.outputs import Encoding, Journal, OutputFolder, digest, made_name, stamp
+from unmask.detect.detector import Detector
+from unmask.errors import ImageError, UsageError
+from unmask.evaluation.conditions import (
+    CLEAN,
+    GRID,
+    TIERS,
+    Condition,
+    FaceOf,
+    default_finder,
+    degrade,
+    family,
+    unavailable,
+)
+from unmask.evaluation.evaluate import describe_run, worst_of
+from unmask.evaluation.intervals import LEVEL, draw_groups, percentile_interval
+from unmask.evaluation.measure import Draws, Pictures, interval, share
+from unmask.evaluation.metrics import Confusion, Floats, Ranking, confusion_cells
+from unmask.evaluation.scores import Cells, Scores, cells_of, tabulate
+from unmask.imaging.decode import decode_image
+from unmask.parallel import ordered_map
+
+FIGURES: Final = ("auc", "balanced_accuracy", "recall_fake", "specificity")
+MAX_FLIPS: Final = 20
+
+_Work = tuple[ManifestRow, Path, dict[tuple[int, str], str], dict[tuple[int, str], Cells]]
+
+
+def draw_rows(manifest: Manifest, limit: int, seed: int) -> Manifest:
+    """At most so many pictures of a manifest, drawn without replacement, in the manifest's order."""
+    rows = list(manifest)
+    if len(rows) > limit:
+        chosen = np.sort(np.random.default_rng(seed).permutation(len(rows))[:limit])
+        rows = [rows[at] for at in chosen]
+    drawn = Manifest.from_rows(rows, manifest.root)
+    drawn.name = manifest.name
+    return drawn
+
+
+def score_conditions(
+    detectors: Sequence[Detector],
+    manifest: Manifest,
+    conditions: Sequence[Condition],
+    store: Path | None = None,
+    *,
+    seed: int = 0,
+    keep: Path | None = None,
+    workers: int | None = None,
+    progress: Callable[[], None] = lambda: None,
+) -> list[dict[str, Scores]]:
+    """A table of scores by condition for each detector.
+
+    Each picture is decoded once and changed once for each condition, for all detectors; as many pictures are in memory
+    as there are threads.
+
+    Args:
+        detectors: at least one.
+        manifest: the pictures.
+        conditions: what is done to them.
+        store: a file of what is already known, from which a stopped run goes on; made if it is not there.
+        seed: of all draws.
+        keep: a folder that changed pictures are written into as PNG, by condition; by default they are not written.
+        workers: threads; by default one a CPU.
+        progress: called after each picture.
+
+    Raises:
+        UsageError: ``nothing_read`` when not a single picture could be read, ``empty_scores``; ``folder_in_use``,
+            ``cannot_write`` of the store.
+        ManifestError: a bad row.
+    """
+    finder = default_finder()
+    found: list[dict[str, list[tuple[ManifestRow, Cells]]]] = [
+        {each.name: [] for each in conditions} for _ in detectors
+    ]
+
+    def judge(work: _Work) -> _Work:
+        row, path, keys, known = work
+        missing = [each for each in conditions if any((at, each.name) not in known for at in range(len(detectors)))]
+        if keep is not None:
+            missing = list(conditions)
+        if not missing:
+            return row, path, {}, known
+        new: dict[tuple[int, str], Cells] = {}
+        try:
+            image = decode_image(path)
+        except ImageError:
+            # As unmask evaluate says it: each detector's own words.
+            for at, detector in enumerate(detectors):
+                cells = cells_of(detector.detect_or_error(path))
+                new |= {(at, each.name): cells for each in missing}
+            return row, path, keys, known | new
+        face = FaceOf(image, finder)
+        for each in missing:
+            changed = degrade(image, each, row.path, seed, face)
+            if keep is not None:
+                _keep(keep, each, row, changed)
+            for at, detector in enumerate(detectors):
+                if (at, each.name) not in known:
+                    new[at, each.name] = cells_of(detector.detect_or_error(changed))
+        return row, path, {key: keys[key] for key in new}, known | new
+
+    with nullcontext() if store is None else Journal(store) as journal:
+        work = _work(detectors, manifest, conditions, seed, journal)
+        for row, _, new_keys, cells in ordered_map(judge, work, workers):
+            for (at, name), key in new_keys.items():
+                # A picture that could not be read is tried again in the next run.
+                if journal is not None and not cells[at, name]["error"]:
+                    journal.note(key, {"cells": cells[at, name]})
+            for (at, name), of in cells.items():
+                found[at][name].append((row, of))
+            progress()
+    tables = [
+        {name: tabulate(detector, manifest, answers) for name, answers in by_name.items()}
+        for detector, by_name in zip(detectors, found, strict=True)
+    ]
+    first = next(iter(tables[0].values()))
+    if all(first.error):
+        text = (
+            f"{manifest.name}: none of its {len(first)} pictures could be read ({first.error[0]}); is the root right?"
+        )
+        raise UsageError("nothing_read", text)
+    return tables
+
+
+def measure_conditions(
+    tables: dict[str, Scores],
+    conditions: Sequence[Condition],
+    draws: Draws | None = None,
+    *,
+    seed: int = 0,
+    command: Sequence[str] = (),
+    detector: dict[str, Any] | None = None,
+) -> dict[str, Any]:
+    """All that can be said of tables of the same pictures under conditions, as plain values for JSON.
+
+    Differences to the clean pictures are paired: intervals come from draws of whole groups, the same ones for both.
+
+    Args:
+        tables: by name of the condition; ``clean`` must be among them.
+        conditions: in the order of the result.
+        draws: how intervals are drawn.
+        seed: that the pictures were changed with, to be noted.
+        command: what was called, to be repeated.
+        detector: further facts of the detector to note.
+    """
+    draws = draws or Draws()
+    clean = tables[CLEAN]
+    pictures = {each.name: Pictures.of(tables[each.name]) for each in conditions}
+    before = pictures[CLEAN]
+    values, drawn = _figures(list(pictures.values()), draws)
+    at_clean = list(pictures).index(CLEAN)
+    found = []
+    for at, each in enumerate(conditions):
+        after = pictures[each.name]
+        found.append(
+            {
+                "name": each.name,
+                "family": each.family,
+                "level": each.level,
+                "failures": int(np.count_nonzero(after.failed)),
+                "figures": {
+                    name: {
+                        **interval(values[at, of], percentile_interval(drawn[:, at, of])),
+                        "drop": interval(
+                            values[at_clean, of] - values[at, of],
+                            percentile_interval(drawn[:, at_clean, of] - drawn[:, at, of]),
+                        ),
+                    }
+                    for of, name in enumerate(FIGURES)
+                },
+                "accuracy": share(after.is_right, after.group),
+                "flips": _flips(before, after),
+                "face_found": _face_found(tables[each.name], after),
+                "worst_source": _worst_sources(tables[each.name], after),
+                "most_flipped": _most_flipped(clean, before, after),
+            }
+        )
+    return {
+        "schema": 1,
+        "kind": "robustness",
+        "run": describe_run(command),
+        "detector": {"model": clean.model, "threshold": clean.threshold, **(detector or {})},
+        "data": {
+            "name": Path(clean.name).name,
+            "splits": sorted({split for split in clean.column("split") if split}),
+            "n": len(clean),
+            "n_real": int(np.count_nonzero(~clean.is_fake)),
+            "n_fake": int(np.count_nonzero(clean.is_fake)),
+            "groups": int(before.group.max()) + 1,
+        },
+        "intervals": {"level": LEVEL, "draws": draws.draws, "seed": draws.seed, "drawn": "groups"},
+        "seed": seed,
+        "families": {
+            name: {"about": of.about, "unit": of.unit}
+            for name, of in ((each.family, family(each)) for each in conditions)
+        },
+        "unavailable": list(unavailable()),
+        "headline": _headline(found),
+        "conditions": found,
+    }
+
+
+def _work(
+    detectors: Sequence[Detector],
+    manifest: Manifest,
+    conditions: Sequence[Condition],
+    seed: int,
+    journal: Journal | None,
+) -> Iterator[_Work]:
+    """Each row with the journal's keys of all its answers, and those answers that are known."""
+    for row in manifest:
+        path = manifest.resolve(row)
+        marks = stamp(path)
+        keys = {
+            (at, each.name): digest(
+                "robustness 1", __version__, detector.bundle.sha256, row.path, *marks, seed, each.name
+            )
+            for at, detector in enumerate(detectors)
+            for each in conditions
+        }
+        known = {} if journal is None else {key: journal.get(value) for key, value in keys.items()}
+        yield row, path, keys, {key: facts["cells"] for key, facts in known.items() if facts is not None}
+
+
+def _figures(pictures: Sequence[Pictures], draws: Draws) -> tuple[Floats, Floats]:
+    """``FIGURES`` of each condition [c, 4], and of each draw [draws, c, 4]; the same groups for all conditions."""
+    rankings = [Ranking(each.score, each.is_fake) for each in pictures]
+    cells = [confusion_cells(each.called_fake, each.is_fake) for each in pictures]
+
+    def statistic(weight: Floats) -> Floats:
+        found = []
+        for ranking, of in zip(rankings, cells, strict=True):
+            counts = Confusion.of_cells(of, weight)
+            area = ranking.roc(weight).auc()
+            found.append([area, counts.balanced_accuracy, counts.recall_fake, counts.specificity])
+        return np.array(found)
+
+    first = pictures[0]
+    drawn = draw_groups(first.group, statistic, draws.draws, draws.seed, draws.workers)
+    return statistic(np.ones(len(first))), drawn
+
+
+def _flips(before: Pictures, after: Pictures) -> dict[str, Any]:
+    """Shares of the pictures whose verdict is another one than on the clean picture: all, and by direction."""
+    return {
+        "all": share(before.called_fake != after.called_fake, before.group),
+        "to_fake": share(~before.called_fake & after.called_fake, before.group),
+        "to_real": share(before.called_fake & ~after.called_fake, before.group),
+    }
+
+
+def _most_flipped(clean: Scores, before: Pictures, after: Pictures) -> list[dict[str, Any]]:
+    """Pictures whose verdict flipped, those whose probability moved most first."""
+    moved = np.where(before.called_fake != after.called_fake, np.abs(after.probability - before.probability), np.nan)
+    order = np.argsort(-moved, kind="stable")[: min(MAX_FLIPS, int(np.count_nonzero(~np.isnan(moved))))]
+    return [
+        {
+            "path": clean.path[at],
+            "label": "fake" if clean.is_fake[at] else "real",
+            "before": round(float(before.probability[at]), 6),
+            "after": round(float(after.probability[at]), 6),
+        }
+        for at in order
+    ]
+
+
+def _face_found(scores: Scores, pictures: Pictures) -> dict[str, Any]:
+    """The share of the readable pictures in which a face was found."""
+    read = ~pictures.failed
+    return share(np.asarray(scores.column("face_found"), np.str_)[read] == "true", pictures.group[read])
+
+
+def _worst_sources(scores: Scores, pictures: Pictures) -> dict[str, dict[str, Any] | None]:
+    """For each label the source with the smallest share of right answers."""
+    source = np.asarray(scores.column("source"), np.str_)
+    worst: dict[str, dict[str, Any] | None] = {}
+    for label in ("fake", "real"):
+        of_label = pictures.is_fake == (label == "fake")
+        entries = []
+        for name in np.unique(source[of_label]):
+            own = pictures.where(of_label & (source == name))
+            entries.append({"source": str(name), **share(own.is_right, own.group)})
+        worst[label] = worst_of(entries)
+    return worst
+
+
+def _headline(found: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """The worst tier and the worst single degradation, by balanced accuracy, or accuracy where one class is missing."""
+
+    def score(entry: dict[str, Any]) -> float:
+        value = entry["figures"]["balanced_accuracy"]["value"]
+        return float(entry["accuracy"]["value"] if value is None else value)
+
+    of_tiers = [entry for entry in found if entry["family"] in TIERS]
+    of_grid = [entry for entry in found if entry["family"] in GRID]
+    return {
+        "worst_tier": min(of_tiers, key=score)["name"] if len(of_tiers) > 1 else None,
+        "worst_of_grid": min(of_grid, key=score)["name"] if of_grid else None,
+    }
+
+
+def _keep(folder: Path, condition: Condition, row: ManifestRow, image: Image.Image) -> None:
+    """Write a changed picture below the folder, under its condition and a name that cannot lead out."""
+    encoding = Encoding("png")
+    name = made_name(Path(row.path).name, encoding.suffix, row.path)
+    OutputFolder(folder).write(f"{condition.name}/{name}", encoding.encode(image))
