@@ -1,0 +1,20 @@
+"""Writes ``docs/openapi.json`` from the application: ``python tools/openapi.py``; a test compares the two."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from unmask.serve.app import create_app
+from unmask.serve.settings import Settings
+
+TARGET = Path(__file__).resolve().parent.parent / "docs" / "openapi.json"
+
+
+def description() -> str:
+    """The OpenAPI description as it is kept."""
+    return json.dumps(create_app(Settings()).openapi(), indent=2) + "\n"
+
+
+if __name__ == "__main__":
+    TARGET.write_text(description(), encoding="utf-8")
