@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+
 from PIL import Image
 
 from unmask.explain.forensics.ranges import figure_range
 from unmask.explain.forensics.subject import Subject
 from unmask.explain.forensics.view import VIEWS, Figure, Registered, View
+
+# Each module registers its view; in this order they are shown.
+for _module in ("ela", "noise", "sharpness", "colour", "ghosts", "tables", "grid", "dct", "spectrum", "radial"):
+    import_module(f"unmask.explain.forensics.{_module}")
 
 MAX_SIDE = 1024
 """Longest side of a view's picture, in pixels."""

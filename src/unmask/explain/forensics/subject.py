@@ -13,7 +13,7 @@ from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
+from PIL import ExifTags, Image
 
 from unmask.imaging.jpeg import Compression, read_compression
 
@@ -32,12 +32,14 @@ class JpegFile:
 
     Attributes:
         compression: its quality and more; ``None`` for headers without the usual tables.
-        tables: quantisation steps by table number, 64 each, row by row.
+        tables: quantisation steps by table number, 64 each, row by row, as the file has them.
+        luminance: the table of the luminance, turned as the upright picture is; ``None`` if there is none.
         origin: x, y in [0, 8): where the file's 8 x 8 grid begins in the upright picture.
     """
 
     compression: Compression | None
     tables: dict[int, tuple[int, ...]]
+    luminance: tuple[int, ...] | None
     origin: tuple[int, int]
 
 
@@ -67,8 +69,12 @@ class Subject:
             # The picture was decoded within limits before; opening it here reads no more than its header.
             with Image.open(io.BytesIO(self._data), formats=("JPEG", "MPO")) as opened:
                 tables = {int(number): tuple(table) for number, table in getattr(opened, "quantization", {}).items()}
-                orientation = opened.getexif().get(0x0112, 1)
-                return JpegFile(read_compression(opened), tables, _origin(self.image.size, orientation))
+                layers = getattr(opened, "layer", [])
+                orientation = opened.getexif().get(ExifTags.Base.Orientation, 1)
+                luminance = tables.get(layers[0][3]) if layers else None
+                if luminance and orientation in (5, 6, 7, 8):
+                    luminance = tuple(luminance[8 * row + column] for column in range(8) for row in range(8))
+                return JpegFile(read_compression(opened), tables, luminance, _origin(self.image.size, orientation))
         except (OSError, SyntaxError, ValueError, TypeError, ArithmeticError, LookupError):
             return None
 
