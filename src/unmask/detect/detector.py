@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 
@@ -20,6 +22,23 @@ from unmask.parallel import ordered_map
 
 # A face whose side is below this fraction of the largest one's is background; see ``image_probability``.
 _MAIN_FACE = 0.4
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A picture on its way to a verdict, ready for the network.
+
+    Attributes:
+        path: the string that was given; ``None`` for bytes and pictures in memory.
+        regions: what the network will look at: the faces, largest first, or the whole picture.
+        provenance: marks in the file; ``None`` for pictures in memory.
+        started: when the work on it began, on the clock of ``time.perf_counter``.
+    """
+
+    path: str | None
+    regions: tuple[Region, ...]
+    provenance: Provenance | None
+    started: float
 
 
 class Detector:
@@ -55,6 +74,14 @@ class Detector:
         Raises:
             ImageError: the picture cannot be accepted or read.
         """
+        return self.judge([self.prepare(source)])[0]
+
+    def prepare(self, source: ImageSource) -> Prepared:
+        """What :meth:`detect` does before the network runs: read, decode, find faces, cut them out.
+
+        Raises:
+            ImageError: the picture cannot be accepted or read.
+        """
         started = time.perf_counter()
         data: ImageSource = source
         provenance: Provenance | None = None
@@ -62,20 +89,27 @@ class Detector:
             data = read_bytes(source, self.limits)
         if isinstance(data, bytes):
             provenance = read_provenance(data)
-        image = decode_image(data, self.limits)
-        regions = self._judge(preprocess(image, self.bundle.info.preprocessing, self._finder))
+        regions = preprocess(decode_image(data, self.limits), self.bundle.info.preprocessing, self._finder)
+        return Prepared(_path_of(source), tuple(regions), provenance, started)
+
+    def judge(self, pictures: Sequence[Prepared]) -> list[Verdict]:
+        """Verdicts on prepared pictures, in their order, by one run of the network."""
+        judged = iter(self._judge([region for picture in pictures for region in picture.regions]))
+        return [self._verdict(picture, tuple(islice(judged, len(picture.regions)))) for picture in pictures]
+
+    def _verdict(self, picture: Prepared, regions: tuple[RegionVerdict, ...]) -> Verdict:
         probability = image_probability(regions)
         band = self.bundle.info.uncertain
         return Verdict(
-            path=os.fspath(source) if isinstance(source, str | os.PathLike) else None,
+            path=picture.path,
             result="FAKE" if probability >= self.threshold else "REAL",
             fake_probability=probability,
             uncertain=band.low <= probability <= band.high or (self._finder is not None and regions[0].face is None),
             regions=regions,
-            provenance=provenance,
+            provenance=picture.provenance,
             model=self._model_name,
             bundle_sha256=self.bundle.sha256,
-            ms=1000 * (time.perf_counter() - started),
+            ms=1000 * (time.perf_counter() - picture.started),
         )
 
     def detect_or_error(self, source: ImageSource) -> Verdict:
@@ -84,18 +118,22 @@ class Detector:
         try:
             return self.detect(source)
         except ImageError as error:
-            return Verdict(
-                path=os.fspath(source) if isinstance(source, str | os.PathLike) else None,
-                result=None,
-                fake_probability=None,
-                uncertain=True,
-                regions=(),
-                provenance=None,
-                model=self._model_name,
-                bundle_sha256=self.bundle.sha256,
-                ms=1000 * (time.perf_counter() - started),
-                error=error,
-            )
+            return self.unreadable(error, started, _path_of(source))
+
+    def unreadable(self, error: ImageError, started: float, path: str | None = None) -> Verdict:
+        """The verdict that holds an error, on a picture begun at ``started`` of ``time.perf_counter()``."""
+        return Verdict(
+            path=path,
+            result=None,
+            fake_probability=None,
+            uncertain=True,
+            regions=(),
+            provenance=None,
+            model=self._model_name,
+            bundle_sha256=self.bundle.sha256,
+            ms=1000 * (time.perf_counter() - started),
+            error=error,
+        )
 
     def detect_many(self, sources: Iterable[ImageSource], workers: int | None = None) -> Iterator[Verdict]:
         """Verdicts on many pictures, in their order, a few of them in work at a time.
@@ -153,6 +191,10 @@ def load(path: str | os.PathLike[str] | None = None, threshold: float | str | No
         UsageError: no such threshold.
     """
     return Detector(Bundle.open(path), threshold)
+
+
+def _path_of(source: ImageSource) -> str | None:
+    return os.fspath(source) if isinstance(source, str | os.PathLike) else None
 
 
 def _threshold(bundle: Bundle, wanted: float | str | None) -> float:
