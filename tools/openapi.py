@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from unmask.serve.app import create_app
+from unmask.serve.app import create_app, load_detector
 from unmask.serve.settings import Settings
 
 TARGET = Path(__file__).resolve().parent.parent / "docs" / "openapi.json"
@@ -13,7 +13,8 @@ TARGET = Path(__file__).resolve().parent.parent / "docs" / "openapi.json"
 
 def description() -> str:
     """The OpenAPI description as it is kept."""
-    return json.dumps(create_app(Settings()).openapi(), indent=2) + "\n"
+    settings = Settings()
+    return json.dumps(create_app(settings, load_detector(settings), None).openapi(), indent=2) + "\n"
 
 
 if __name__ == "__main__":

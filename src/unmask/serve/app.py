@@ -1,0 +1,125 @@
+"""The application: its parts put together, started and stopped."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+from starlette.middleware.cors import CORSMiddleware
+
+from unmask import __version__
+from unmask.bundle.bundle import Bundle
+from unmask.detect.detector import Detector
+from unmask.imaging.decode import DecodeLimits
+from unmask.serve import pages, problems, routes, routes_history
+from unmask.serve.access import Gate
+from unmask.serve.engine import Engine
+from unmask.serve.history import History
+from unmask.serve.limits import BodyLimits
+from unmask.serve.metrics import Metrics
+from unmask.serve.problems import ProblemDetails
+from unmask.serve.service import Service
+from unmask.serve.settings import Settings
+from unmask.serve.store import Store
+
+_ABOUT = """Tells real photographs of faces from faked ones.
+
+Pictures are sent as `multipart/form-data`. Every error is an RFC 9457 problem (`application/problem+json`) with a
+stable `code`. Where the service has tokens, send one as `Authorization: Bearer …`."""
+
+
+def load_detector(settings: Settings) -> Detector:
+    """The detector of a service with these settings.
+
+    Raises:
+        BundleError: it is missing, broken or altered.
+        UsageError: no such threshold.
+    """
+    limits = DecodeLimits(max_pixels=round(settings.max_megapixels * 1e6), max_bytes=settings.max_body)
+    return Detector(Bundle.open(settings.model), settings.threshold, limits)
+
+
+def create_app(settings: Settings, detector: Detector, store: Store | None) -> FastAPI:
+    """The application of a service.
+
+    Args:
+        settings: of the service.
+        detector: loaded.
+        store: opened, is closed when the application stops; ``None``: nothing is kept.
+    """
+    metrics = Metrics()
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        history = History(store) if store is not None else None
+        engine = Engine(
+            detector,
+            workers=settings.workers,
+            batch=settings.batch,
+            capacity=max(settings.queue, settings.max_images),
+            metrics=metrics,
+        )
+        app.state.service = Service(settings, engine, history, metrics)
+        try:
+            if history is not None:
+                history.start()
+            yield
+        finally:
+            # Requests under way have been answered before this; what is left nobody waits for.
+            await asyncio.to_thread(engine.close)
+            if history is not None:
+                await history.close()
+
+    app = FastAPI(
+        title="unmask",
+        version=__version__,
+        description=_ABOUT,
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        separate_input_output_schemas=False,
+    )
+    problems.install(app)
+    app.include_router(routes.router)
+    app.include_router(routes_history.router)
+    pages.install(app)
+    # The last one added is the outermost.
+    app.add_middleware(
+        BodyLimits,
+        most=settings.max_body,
+        room=round(settings.max_waiting_mib * 2**20),
+        deadline=settings.deadline,
+    )
+    if settings.cors:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=settings.cors,
+            allow_methods=["GET", "POST", "DELETE"],
+            allow_headers=["Authorization", "Content-Type"],
+        )
+    app.add_middleware(Gate, settings=settings, metrics=metrics)
+    app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
+    return app
+
+
+def _openapi(app: FastAPI) -> dict[str, Any]:
+    """The description of the API, with the one schema that all errors have."""
+    if not app.openapi_schema:
+        schema = get_openapi(
+            title=app.title, version=app.version, description=app.description, routes=app.routes,
+            separate_input_output_schemas=False,
+        )  # fmt: skip
+        schemas = schema["components"]["schemas"]
+        schemas[ProblemDetails.__name__] = ProblemDetails.model_json_schema(
+            ref_template="#/components/schemas/{model}", mode="serialization"
+        )
+        for unused in ("HTTPValidationError", "ValidationError"):
+            schemas.pop(unused, None)
+        schema["components"]["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
+        schema["security"] = [{}, {"token": []}]
+        app.openapi_schema = schema
+    return app.openapi_schema

@@ -1,0 +1,200 @@
+"""The queue in front of the detector: bounded, worked off by threads, with runs of the network shared when it pays."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import math
+import os
+import threading
+import time
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from unmask.detect.detector import Detector, Prepared
+from unmask.detect.verdict import Verdict
+from unmask.errors import ImageError
+from unmask.serve.metrics import Metrics
+from unmask.serve.problems import Problem
+
+# How fast the estimate of the time a picture takes follows the pictures.
+_FOLLOW = 0.1
+
+
+@dataclass(eq=False, slots=True)
+class _Job:
+    data: bytes
+    loop: asyncio.AbstractEventLoop
+    future: asyncio.Future[Verdict]
+    prepared: Prepared | None = None
+    gone: bool = False
+
+
+class Engine:
+    """Judges pictures for many requests at once.
+
+    A thread decodes and prepares pictures until as many as one run of the network takes are ready or none waits,
+    then runs the network on them. So no picture waits for company, and batches form only under load.
+
+    Args:
+        detector: shared by all threads.
+        workers: threads; one a CPU by default.
+        batch: pictures in one run at most.
+        capacity: pictures waiting or in work at most.
+        metrics: where pictures are counted.
+    """
+
+    def __init__(
+        self, detector: Detector, *, workers: int | None = None, batch: int = 1, capacity: int, metrics: Metrics
+    ) -> None:
+        self.detector = detector
+        self.capacity = capacity
+        self._batch = batch
+        self._metrics = metrics
+        self._waiting: deque[_Job] = deque()
+        self._ready: deque[_Job] = deque()
+        self._inside = 0
+        self._closing = False
+        self._seconds = 0.0
+        self._condition = threading.Condition()
+        self._threads = [
+            threading.Thread(target=self._work, name=f"unmask-{index}", daemon=True)
+            for index in range(workers or os.cpu_count() or 1)
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    @property
+    def inside(self) -> int:
+        """Pictures waiting or in work."""
+        return self._inside
+
+    async def judge(self, pictures: Sequence[bytes], deadline: float) -> list[Verdict]:
+        """Verdicts in the order of the pictures; an unreadable one holds its error.
+
+        When the caller is cancelled or the deadline passes, what has not begun is dropped.
+
+        Args:
+            pictures: the bytes of image files.
+            deadline: on the clock of the event loop.
+
+        Raises:
+            Problem: 429 when the queue is full, 504 when the deadline has passed.
+        """
+        loop = asyncio.get_running_loop()
+        jobs = [_Job(data, loop, loop.create_future()) for data in pictures]
+        self._enter(jobs)
+        try:
+            async with asyncio.timeout_at(deadline):
+                return await asyncio.gather(*(job.future for job in jobs))
+        except TimeoutError:
+            raise Problem(504, "deadline", "The answer was not ready in time.", {"Retry-After": "5"}) from None
+        finally:
+            self._leave(jobs)
+
+    def close(self) -> None:
+        """Finish what is inside, then end the threads."""
+        with self._condition:
+            self._closing = True
+            self._condition.notify_all()
+        for thread in self._threads:
+            thread.join()
+
+    def _enter(self, jobs: list[_Job]) -> None:
+        with self._condition:
+            if self._closing or self._inside + len(jobs) > self.capacity:
+                self._metrics.turned_away.inc(len(jobs))
+                seconds = max(1, math.ceil(self._inside * self._seconds / len(self._threads)))
+                raise Problem(429, "busy", "Too many pictures are waiting; try again.", {"Retry-After": str(seconds)})
+            self._waiting.extend(jobs)
+            self._count(len(jobs))
+            self._condition.notify(len(jobs))
+
+    def _leave(self, jobs: list[_Job]) -> None:
+        """Drop what nobody waits for any more."""
+        with self._condition:
+            for job in jobs:
+                job.gone = True
+                if job in self._waiting:
+                    self._waiting.remove(job)
+                    self._drop()
+
+    def _work(self) -> None:
+        while True:
+            with self._condition:
+                while not (self._waiting or self._ready):
+                    if self._closing:
+                        return
+                    self._condition.wait()
+                if len(self._ready) >= self._batch or not self._waiting:
+                    jobs = [self._ready.popleft() for _ in range(min(self._batch, len(self._ready)))]
+                else:
+                    jobs = []
+                    job = self._waiting.popleft()
+            started = time.perf_counter()
+            if jobs:
+                self._judge(jobs)
+            else:
+                self._prepare(job)
+            self._follow(time.perf_counter() - started, len(jobs))
+
+    def _prepare(self, job: _Job) -> None:
+        started = time.perf_counter()
+        try:
+            job.prepared = self.detector.prepare(job.data)
+        except ImageError as error:
+            self._finish(job, self.detector.unreadable(error, started))
+        except Exception as error:  # whatever it is, the request that waits must hear of it
+            self._finish(job, error)
+        else:
+            job.data = b""
+            with self._condition:
+                self._ready.append(job)
+
+    def _judge(self, jobs: list[_Job]) -> None:
+        with self._condition:
+            wanted = [job for job in jobs if not job.gone]
+            self._drop(len(jobs) - len(wanted))
+        if not wanted:
+            return
+        self._metrics.batch.observe(len(wanted))
+        try:
+            verdicts = self.detector.judge([job.prepared for job in wanted if job.prepared is not None])
+        except Exception as error:
+            for job in wanted:
+                self._finish(job, error)
+        else:
+            for job, verdict in zip(wanted, verdicts, strict=True):
+                self._finish(job, verdict)
+
+    def _finish(self, job: _Job, result: Verdict | Exception) -> None:
+        with self._condition:
+            self._count(-1)
+        if isinstance(result, Verdict):
+            self._metrics.observe_verdict(result)
+        with contextlib.suppress(RuntimeError):  # the loop was closed under a request that nobody waited for
+            job.loop.call_soon_threadsafe(_settle, job.future, result)
+
+    def _drop(self, count: int = 1) -> None:
+        self._count(-count)
+        self._metrics.dropped.inc(count)
+
+    def _count(self, change: int) -> None:
+        self._inside += change
+        self._metrics.waiting.set(self._inside)
+
+    def _follow(self, seconds: float, judged: int) -> None:
+        """Keep up the estimate of the seconds that one picture takes: its preparation and its share of a run."""
+        with self._condition:
+            whole = self._seconds if not judged else 2 * seconds / judged
+            self._seconds += _FOLLOW * (whole - self._seconds)
+
+
+def _settle(future: asyncio.Future[Verdict], result: Verdict | Exception) -> None:
+    if future.done():
+        return
+    if isinstance(result, Exception):
+        future.set_exception(result)
+    else:
+        future.set_result(result)

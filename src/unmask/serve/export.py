@@ -1,0 +1,74 @@
+"""History and feedback as a CSV manifest that ``unmask train`` and ``unmask calibrate`` take."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from uuid import UUID
+
+from sqlalchemy import RowMapping
+
+from unmask.serve.history import History
+
+COLUMNS = (
+    "path", "label", "source", "group", "sha256", "filename", "result", "fake_probability", "uncertain", "model",
+    "time", "feedback", "note", "id",
+)  # fmt: skip
+SOURCE = "unmask-serve"
+_OTHER = {"REAL": "fake", "FAKE": "real"}
+
+
+async def export_csv(history: History, *, everything: bool) -> AsyncIterator[str]:
+    """The table in pieces, a header first.
+
+    A picture that was called right or wrong is a row with its label; its ``path`` is where ``--keep-images`` keeps
+    it, relative to that folder. The same bytes are one row, by the latest feedback, and its own ``group``.
+
+    Args:
+        history: of the service.
+        everything: all records, a row each, those without a known label too: a table to read, not a manifest.
+    """
+    yield _lines([COLUMNS])
+    after: UUID | None = None
+    fetch = history.store.everything if everything else history.store.labelled
+    while rows := await history.run(fetch, after):
+        yield _lines([_cells(row) for row in rows])
+        after = rows[-1]["id"]
+
+
+def time_of(milliseconds: int) -> datetime:
+    """A stored time."""
+    return datetime.fromtimestamp(milliseconds / 1000, UTC)
+
+
+def _cells(row: RowMapping) -> tuple[object, ...]:
+    label = {"right": row["result"].lower(), "wrong": _OTHER[row["result"]]}.get(row["feedback"], "")
+    return (
+        row["image"] or "",
+        label,
+        SOURCE,
+        row["sha256"],
+        row["sha256"],
+        _harmless(row["filename"]),
+        row["result"],
+        row["fake_probability"],
+        str(row["uncertain"]).lower(),
+        row["model"],
+        time_of(row["time_ms"]).isoformat(timespec="milliseconds"),
+        row["feedback"] or "",
+        _harmless(row["note"] or ""),
+        row["id"],
+    )
+
+
+def _harmless(text: str) -> str:
+    """Text that a spreadsheet will not run as a formula."""
+    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
+
+
+def _lines(rows: list[tuple[object, ...]]) -> str:
+    out = io.StringIO()
+    csv.writer(out, lineterminator="\n").writerows(rows)
+    return out.getvalue()

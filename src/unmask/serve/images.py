@@ -1,0 +1,77 @@
+"""Kept pictures: files named by their content, in a folder that the service alone writes."""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+
+from unmask.imaging.decode import sniff_format
+
+MEDIA_TYPES = {
+    "jpg": "image/jpeg",
+    "png": "image/png",
+    "webp": "image/webp",
+    "gif": "image/gif",
+    "bmp": "image/bmp",
+    "tif": "image/tiff",
+    "avif": "image/avif",
+}
+_ENDINGS = {"JPEG": "jpg", "PNG": "png", "WEBP": "webp", "GIF": "gif", "BMP": "bmp", "TIFF": "tif", "AVIF": "avif"}
+_NAME = re.compile(r"[0-9a-f]{2}/[0-9a-f]{64}\.(" + "|".join(MEDIA_TYPES) + ")")
+
+
+class ImageFolder:
+    """A folder of pictures, each once, called ``ab/abcd....jpg`` by SHA-256 and kind.
+
+    Args:
+        folder: is made when it is not there.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        folder.mkdir(parents=True, exist_ok=True)
+
+    def write(self, sha256: str, data: bytes) -> str:
+        """Keep a picture that was decoded before; its name. It appears whole or not at all, and is on the disk."""
+        name = f"{sha256[:2]}/{sha256}.{_ENDINGS[sniff_format(data) or '']}"
+        target = self._path(name)
+        if target.exists():
+            return name
+        target.parent.mkdir(exist_ok=True)
+        partial = target.with_name(f"{secrets.token_hex(8)}.partial")
+        try:
+            with partial.open("xb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            partial.replace(target)
+        finally:
+            partial.unlink(missing_ok=True)
+        return name
+
+    def read(self, name: str) -> bytes | None:
+        """A picture; ``None`` when the file is gone."""
+        try:
+            return self._path(name).read_bytes()
+        except FileNotFoundError:
+            return None
+
+    def remove(self, name: str) -> None:
+        """Delete a picture, if it is there."""
+        self._path(name).unlink(missing_ok=True)
+
+    def names(self) -> Iterator[str]:
+        """All pictures; what else lies in the folder is left alone."""
+        for path in self.folder.glob("??/*"):
+            name = f"{path.parent.name}/{path.name}"
+            if _NAME.fullmatch(name):
+                yield name
+
+    def _path(self, name: str) -> Path:
+        # Names come from our own database, which somebody else may have written to.
+        if not _NAME.fullmatch(name):
+            raise ValueError(f"not the name of a kept picture: {name!r}")
+        return self.folder / name

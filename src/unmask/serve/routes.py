@@ -1,0 +1,175 @@
+"""The API: verdicts, the model, health, metrics. The history has ``routes_history``."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Query
+from starlette.requests import Request
+from starlette.responses import Response
+
+from unmask import __version__
+from unmask.detect.verdict import Verdict
+from unmask.serve import problems
+from unmask.serve.evidence import overlays
+from unmask.serve.metrics import CONTENT_TYPE
+from unmask.serve.problems import ProblemDetails
+from unmask.serve.schemas import Detected, Detection, Health, Model, ServiceLimits
+from unmask.serve.service import Service, service_of
+from unmask.serve.store import Record
+from unmask.serve.uploads import Upload, read_uploads
+
+router = APIRouter()
+InService = Annotated[Service, Depends(service_of)]
+
+_TITLES = {
+    400: "The form is broken",
+    401: "The bearer token is missing or wrong",
+    403: "A page of another site",
+    404: "There is no such thing",
+    408: "The request did not arrive in time",
+    413: "The request is too large",
+    415: "Not a picture of a known kind, or not a form",
+    421: "Not a host name of this service",
+    422: "The picture cannot be read or has too many pixels, or the request is not valid",
+    429: "Too many requests or pictures; Retry-After says when to come again",
+    500: "Something went wrong in the service",
+    503: "The history cannot be reached, or there is too little memory",
+    504: "The answer was not ready in time",
+}
+_EVERYWHERE = (401, 403, 421, 422, 429, 500)
+
+
+def errors(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """The problem responses of a route, for its description."""
+    content = {problems.MEDIA_TYPE: {"schema": {"$ref": f"#/components/schemas/{ProblemDetails.__name__}"}}}
+    return {
+        status: {"description": _TITLES[status], "content": content} for status in sorted({*_EVERYWHERE, *statuses})
+    }
+
+
+def form(field: str, *, many: bool = False) -> dict[str, Any]:
+    """The description of a multipart request with pictures in one field."""
+    file: dict[str, Any] = {"type": "string", "format": "binary", "contentMediaType": "image/*"}
+    schema = {"type": "array", "items": file, "minItems": 1} if many else file
+    body = {"schema": {"type": "object", "required": [field], "properties": {field: schema}}}
+    return {"requestBody": {"required": True, "content": {"multipart/form-data": body}}}
+
+
+_OF_UPLOADS = errors(400, 408, 413, 415, 503, 504)
+
+
+async def _one_upload(request: Request) -> Upload:
+    return (await read_uploads(request, "image", 1))[0]
+
+
+async def _many_uploads(request: Request, service: InService) -> list[Upload]:
+    return await read_uploads(request, "images", service.settings.max_images)
+
+
+@router.post(
+    "/predict",
+    tags=["verdicts"],
+    summary="The verdict on one picture",
+    openapi_extra=form("image"),
+    responses=_OF_UPLOADS,
+)
+async def predict(request: Request, service: InService, upload: Annotated[Upload, Depends(_one_upload)]) -> Detected:
+    """REAL or FAKE, how sure that is, and the other fields of a verdict."""
+    return (await _detect(request, service, [upload], evidence=False))[0]
+
+
+@router.post(
+    "/v1/detect",
+    tags=["verdicts"],
+    summary="Verdicts on one or several pictures",
+    openapi_extra=form("images", many=True),
+    responses=_OF_UPLOADS,
+)
+async def detect(
+    request: Request,
+    service: InService,
+    uploads: Annotated[list[Upload], Depends(_many_uploads)],
+    evidence: Annotated[bool, Query(description="Also answer where in the picture the evidence lies.")] = False,
+) -> Detection:
+    """Verdicts in the order of the pictures.
+
+    An unreadable one among several has its `error` in the list; a single unreadable one is an error response.
+    """
+    return Detection(results=await _detect(request, service, uploads, evidence=evidence))
+
+
+@router.get("/v1/model", tags=["service"], summary="The detector and the limits of the service", responses=errors())
+async def model(service: InService) -> Model:
+    """Card, thresholds with their budgets, uncertain band, hashes; what the service accepts and keeps."""
+    detector, settings = service.engine.detector, service.settings
+    info = detector.bundle.info
+    named = next((item for item in info.thresholds if item.fake_probability == detector.threshold), None)
+    return Model(
+        model=detector.model_name,
+        bundle_sha256=detector.bundle.sha256,
+        threshold=detector.threshold,
+        threshold_name=named.name if named else None,
+        false_positive_budget=named.false_positive_budget if named else None,
+        thresholds=list(info.thresholds),
+        uncertain=info.uncertain,
+        bundle=info.model_dump(mode="json"),
+        limits=ServiceLimits(
+            max_body_bytes=settings.max_body,
+            max_images=settings.max_images,
+            max_pixels=detector.limits.max_pixels,
+            deadline_s=settings.deadline,
+            keeps_history=service.history is not None,
+            keeps_images=settings.images_folder is not None,
+            keep_days=settings.keep_days,
+            token_required=bool(settings.token_hashes),
+        ),
+    )
+
+
+@router.get("/health", tags=["service"], summary="Whether the service answers", responses=errors())
+async def health(service: InService) -> Health:
+    """Answered without a token and without a limit of the rate."""
+    return Health(
+        status="ok",
+        model=service.engine.detector.model_name,
+        bundle_sha256=service.engine.detector.bundle.sha256,
+        version=__version__,
+        store=service.settings.store_kind,
+        waiting=service.engine.inside,
+        queue=service.engine.capacity,
+    )
+
+
+@router.get(
+    "/metrics",
+    tags=["service"],
+    summary="Counts for Prometheus",
+    response_class=Response,
+    responses={**errors(), 200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},
+)
+async def metrics(service: InService) -> Response:
+    """Requests, times, pictures by outcome, the queue, and the process."""
+    return Response(service.metrics.text(), media_type=CONTENT_TYPE)
+
+
+async def _detect(request: Request, service: Service, uploads: list[Upload], *, evidence: bool) -> list[Detected]:
+    judged = await service.judge(request, uploads)
+    alone = judged[0][0].error if len(judged) == 1 else None
+    if alone is not None:
+        raise problems.of_image(alone)
+    return [
+        await _detected(upload, verdict, record, evidence=evidence)
+        for upload, (verdict, record) in zip(uploads, judged, strict=True)
+    ]
+
+
+async def _detected(upload: Upload, verdict: Verdict, record: Record | None, *, evidence: bool) -> Detected:
+    drawn = await asyncio.to_thread(overlays, verdict) if evidence else None
+    return Detected(
+        **verdict.to_json(),
+        filename=upload.filename,
+        id=record.id if record is not None else None,
+        evidence=drawn,
+    )

@@ -1,0 +1,84 @@
+"""Running the service in this process until it is told to stop."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import socket
+import sys
+
+import uvicorn
+from sqlalchemy.exc import SQLAlchemyError
+
+from unmask.errors import UsageError
+from unmask.serve.access import check_exposure
+from unmask.serve.app import create_app, load_detector
+from unmask.serve.history import open_store
+from unmask.serve.settings import Settings
+from unmask.serve.store import Store
+
+_BACKLOG = 2048
+
+
+def run(settings: Settings) -> None:
+    """Serve until SIGTERM or SIGINT; what is under way is finished first.
+
+    Prints the address once connections are accepted.
+
+    Raises:
+        UsageError: ``open_service``, ``cannot_listen``, ``no_store``.
+        BundleError: the detector cannot be loaded.
+    """
+    check_exposure(settings)
+    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    for noisy in ("alembic", "uvicorn"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
+    detector, store = load_detector(settings), _store(settings)
+    with _listen(settings) as listener:
+        server = uvicorn.Server(
+            uvicorn.Config(
+                create_app(settings, detector, store),
+                log_config=None,
+                access_log=False,  # the service writes its own lines, without paths and queries
+                server_header=False,
+                proxy_headers=bool(settings.trusted_proxies),
+                forwarded_allow_ips=list(settings.trusted_proxies),
+                timeout_keep_alive=15,
+                timeout_graceful_shutdown=round(settings.deadline) + 1,
+                backlog=_BACKLOG,
+            )
+        )
+        # The server takes the signals while it runs and raises them again at its end, which is then no failure.
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: None)
+        print(f"unmask: {_address(listener)}", flush=True)
+        server.run(sockets=[listener])
+
+
+def _store(settings: Settings) -> Store | None:
+    try:
+        return open_store(settings)
+    except (SQLAlchemyError, OSError) as error:
+        # The first line alone: others show statements and links.
+        reason = str(error).partition("\n")[0]
+        raise UsageError("no_store", f"The history cannot be opened: {reason}") from None
+
+
+def _listen(settings: Settings) -> socket.socket:
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            settings.host, settings.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        listener = socket.socket(family, kind, protocol)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+        listener.listen(_BACKLOG)
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise UsageError("cannot_listen", f"Cannot listen on {settings.host} port {settings.port}: {reason}.") from None
+    return listener
+
+
+def _address(listener: socket.socket) -> str:
+    host, port = listener.getsockname()[:2]
+    return f"http://[{host}]:{port}/" if listener.family == socket.AF_INET6 else f"http://{host}:{port}/"

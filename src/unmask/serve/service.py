@@ -1,0 +1,105 @@
+"""What every route works with, and the way of a request's pictures through the service."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+from collections.abc import Coroutine, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from starlette.requests import ClientDisconnect, Request
+
+from unmask.detect.verdict import Verdict
+from unmask.serve.engine import Engine
+from unmask.serve.history import History
+from unmask.serve.metrics import Metrics
+from unmask.serve.problems import Problem
+from unmask.serve.settings import Settings
+from unmask.serve.store import Record
+from unmask.serve.uploads import Upload
+
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True)
+class Service:
+    """The parts of a running service.
+
+    Attributes:
+        settings: of the service.
+        engine: the detector and its queue.
+        history: ``None`` when nothing is kept.
+        metrics: what is counted.
+    """
+
+    settings: Settings
+    engine: Engine
+    history: History | None
+    metrics: Metrics
+
+    async def judge(self, request: Request, uploads: Sequence[Upload]) -> list[tuple[Verdict, Record | None]]:
+        """Verdicts on uploads, in their order, each with its record in the history.
+
+        Raises:
+            Problem: 429, 504.
+            ClientDisconnect: nobody waits for the answer; what had not begun was dropped.
+        """
+        deadline: float = request.scope["unmask.deadline"]
+        work = self.engine.judge([upload.data for upload in uploads], deadline)
+        verdicts = await while_connected(request, work)
+        records = [
+            Record(hashlib.sha256(upload.data).hexdigest(), upload.filename, verdict, upload.data)
+            if self.history is not None and verdict.error is None
+            else None
+            for upload, verdict in zip(uploads, verdicts, strict=True)
+        ]
+        if self.history is not None and any(records):
+            await self.history.add([record for record in records if record is not None])
+        return list(zip(verdicts, records, strict=True))
+
+    def past(self) -> History:
+        """The history.
+
+        Raises:
+            Problem: 404 when nothing is kept.
+        """
+        if self.history is None:
+            raise Problem(404, "no_history", "This service keeps no history.")
+        return self.history
+
+
+def service_of(request: Request) -> Service:
+    """The service that a request came to."""
+    found: Service = request.app.state.service
+    return found
+
+
+async def while_connected(request: Request, work: Coroutine[Any, Any, _T]) -> _T:
+    """The result of some work, which is cancelled when the client goes.
+
+    Args:
+        request: its body has been read.
+        work: not started yet.
+
+    Raises:
+        ClientDisconnect: the client has gone.
+    """
+    task = asyncio.ensure_future(work)
+    gone = asyncio.ensure_future(_gone(request))
+    try:
+        await asyncio.wait({task, gone}, return_when=asyncio.FIRST_COMPLETED)
+        if task.done():
+            return task.result()
+        raise ClientDisconnect
+    finally:
+        for future in (task, gone):
+            future.cancel()
+            with contextlib.suppress(asyncio.CancelledError, Exception):
+                await future
+
+
+async def _gone(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass

@@ -1,0 +1,302 @@
+"""The history of verdicts in a database, and the kept pictures beside it. Every method blocks."""
+
+from __future__ import annotations
+
+import base64
+import json
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID, uuid4
+
+from sqlalchemy import ColumnElement, Connection, RowMapping, delete, func, insert, or_, select, tuple_, update
+
+from unmask.detect.verdict import Verdict
+from unmask.serve.images import ImageFolder
+from unmask.serve.problems import Problem
+from unmask.serve.schemas import Feedback
+from unmask.serve.tables import lock, open_database, verdicts
+
+_ROWS_AT_ONCE = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One verdict to keep.
+
+    Attributes:
+        sha256: of the uploaded bytes.
+        filename: as it may be shown.
+        verdict: without an error.
+        data: the uploaded bytes, kept only where pictures are.
+        id: new for each.
+        time_ms: milliseconds since 1970, UTC.
+    """
+
+    sha256: str
+    filename: str
+    verdict: Verdict
+    data: bytes
+    id: UUID = field(default_factory=uuid4)
+    time_ms: int = field(default_factory=lambda: time.time_ns() // 1_000_000)
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """What part of the history is asked for.
+
+    Attributes:
+        text: part of a file name or note, or the beginning of a SHA-256; '' for all.
+        result: ``REAL``, ``FAKE``, or ``None`` for both.
+        uncertain: only those that are, or are not.
+        feedback: ``right``, ``wrong``, ``unsure``, ``none``, or ``None`` for all.
+    """
+
+    text: str = ""
+    result: str | None = None
+    uncertain: bool | None = None
+    feedback: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Retention:
+    """How much is kept; 0 stands for no limit.
+
+    Attributes:
+        days: greatest age.
+        records: greatest number.
+        image_bytes: greatest size of all pictures.
+    """
+
+    days: float = 0
+    records: int = 0
+    image_bytes: int = 0
+
+
+class Store:
+    """The history.
+
+    Args:
+        url: of the database; see ``open_database``.
+        images: where pictures are kept; ``None``: they are not.
+        retention: how much is kept.
+
+    Attributes:
+        threads: that may use it at once.
+
+    Raises:
+        sqlalchemy.exc.SQLAlchemyError: of every method too: the database cannot be reached or written.
+    """
+
+    def __init__(self, url: str, images: ImageFolder | None = None, retention: Retention | None = None) -> None:
+        self._engine = open_database(url)
+        # SQLite has one writer; in memory it has one connection, too.
+        self.threads = 4 if self._engine.dialect.name == "postgresql" else 1
+        self._images = images
+        self._retention = retention or Retention()
+
+    def add(self, records: Sequence[Record]) -> None:
+        """Keep verdicts; once this returns they are on the disk, all or none."""
+        with self._engine.begin() as connection:
+            if self._images is not None:
+                lock(connection)
+            connection.execute(insert(verdicts), [self._row(record) for record in records])
+
+    def get(self, identifier: UUID) -> RowMapping:
+        """One record.
+
+        Raises:
+            Problem: 404.
+        """
+        with self._engine.begin() as connection:
+            return _one(connection, identifier)
+
+    def page(self, query: Query, cursor: str | None, limit: int) -> tuple[list[RowMapping], str | None]:
+        """Records, newest first, and the cursor of the next page if there is one.
+
+        Raises:
+            Problem: 422 for a cursor that no page has given.
+        """
+        statement = select(verdicts).where(*_conditions(query))
+        if cursor is not None:
+            statement = statement.where(tuple_(verdicts.c.time_ms, verdicts.c.id) < tuple_(*_parse(cursor)))
+        statement = statement.order_by(verdicts.c.time_ms.desc(), verdicts.c.id.desc()).limit(limit + 1)
+        with self._engine.begin() as connection:
+            rows = list(connection.execute(statement).mappings())
+        return rows[:limit], _cursor(rows[limit - 1]) if len(rows) > limit else None
+
+    def judge(self, identifier: UUID, feedback: Feedback) -> RowMapping:
+        """Keep what somebody says of a verdict, in place of what was said before.
+
+        Raises:
+            Problem: 404.
+        """
+        values = {
+            "feedback": feedback.verdict,
+            "note": feedback.note,
+            "feedback_ms": time.time_ns() // 1_000_000,
+        }
+        with self._engine.begin() as connection:
+            connection.execute(update(verdicts).where(verdicts.c.id == identifier).values(values))
+            return _one(connection, identifier)
+
+    def remove(self, identifier: UUID) -> None:
+        """Delete a record, and its picture if no other record has it.
+
+        Raises:
+            Problem: 404.
+        """
+        with self._engine.begin() as connection:
+            lock(connection)
+            row = _one(connection, identifier)
+            self._delete(connection, [row])
+
+    def labelled(self, after: UUID | None) -> list[RowMapping]:
+        """The next rows of the export: of each picture the record whose feedback, right or wrong, is the latest."""
+        judged = verdicts.c.feedback.in_(("right", "wrong"))
+        rank = func.row_number().over(
+            partition_by=verdicts.c.sha256, order_by=(verdicts.c.feedback_ms.desc(), verdicts.c.id)
+        )
+        ranked = select(verdicts, rank.label("rank")).where(judged).subquery()
+        return self._export(select(ranked).where(ranked.c.rank == 1), ranked.c.id, after)
+
+    def everything(self, after: UUID | None) -> list[RowMapping]:
+        """The next rows of the export of all records."""
+        return self._export(select(verdicts), verdicts.c.id, after)
+
+    def retain(self) -> int:
+        """Delete what is too old or too much; how many records went."""
+        kept, gone = self._retention, 0
+        oldest = (verdicts.c.time_ms, verdicts.c.id)
+        with self._engine.begin() as connection:
+            lock(connection)
+            if kept.days:
+                before = time.time_ns() // 1_000_000 - round(kept.days * 86_400_000)
+                old = select(verdicts).where(verdicts.c.time_ms < before)
+                gone += self._delete(connection, connection.execute(old).mappings().all())
+            if kept.records:
+                count = connection.execute(select(func.count()).select_from(verdicts)).scalar_one()
+                many = select(verdicts).order_by(*oldest).limit(max(0, count - kept.records))
+                gone += self._delete(connection, connection.execute(many).mappings().all())
+            if kept.image_bytes and self._images is not None:
+                gone += self._delete(connection, _beyond(connection, kept.image_bytes))
+        return gone
+
+    def sweep(self) -> int:
+        """Delete picture files that no record names, as a kill may leave them; how many there were."""
+        if self._images is None:
+            return 0
+        with self._engine.begin() as connection:
+            lock(connection)
+            orphans = [name for name in self._images.names() if not _is_named(connection, name)]
+            for name in orphans:
+                self._images.remove(name)
+        return len(orphans)
+
+    def image(self, row: RowMapping) -> bytes:
+        """The kept picture of a record.
+
+        Raises:
+            Problem: 404 when it was not kept.
+        """
+        data = self._images.read(row["image"]) if self._images is not None and row["image"] else None
+        if data is None:
+            raise Problem(404, "no_image", "The picture of that record was not kept.")
+        return data
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._engine.dispose()
+
+    def _row(self, record: Record) -> dict[str, Any]:
+        content = record.verdict.to_json()
+        name = self._images.write(record.sha256, record.data) if self._images is not None else None
+        return {
+            "id": record.id,
+            "time_ms": record.time_ms,
+            "sha256": record.sha256,
+            "filename": record.filename,
+            "result": content["result"],
+            "fake_probability": content["fake_probability"],
+            "uncertain": content["uncertain"],
+            "model": content["model"],
+            "verdict": json.dumps(content, separators=(",", ":")),
+            "image": name,
+            "image_bytes": len(record.data) if name else None,
+        }
+
+    def _delete(self, connection: Connection, rows: Sequence[RowMapping]) -> int:
+        for start in range(0, len(rows), _ROWS_AT_ONCE):
+            some = [row["id"] for row in rows[start : start + _ROWS_AT_ONCE]]
+            connection.execute(delete(verdicts).where(verdicts.c.id.in_(some)))
+        if self._images is not None:
+            for name in {row["image"] for row in rows if row["image"]}:
+                if not _is_named(connection, name):
+                    self._images.remove(name)
+        return len(rows)
+
+    def _export(self, statement: Any, key: ColumnElement[UUID], after: UUID | None) -> list[RowMapping]:
+        if after is not None:
+            statement = statement.where(key > after)
+        with self._engine.begin() as connection:
+            return list(connection.execute(statement.order_by(key).limit(_ROWS_AT_ONCE)).mappings())
+
+
+def _one(connection: Connection, identifier: UUID) -> RowMapping:
+    row = connection.execute(select(verdicts).where(verdicts.c.id == identifier)).mappings().one_or_none()
+    if row is None:
+        raise Problem(404, "not_found", "There is no such record.")
+    return row
+
+
+def _conditions(query: Query) -> Iterator[ColumnElement[bool]]:
+    if query.text:
+        yield or_(
+            verdicts.c.filename.icontains(query.text, autoescape=True),
+            verdicts.c.note.icontains(query.text, autoescape=True),
+            verdicts.c.sha256.startswith(query.text.lower(), autoescape=True),
+        )
+    if query.result is not None:
+        yield verdicts.c.result == query.result
+    if query.uncertain is not None:
+        yield verdicts.c.uncertain.is_(query.uncertain)
+    if query.feedback == "none":
+        yield verdicts.c.feedback.is_(None)
+    elif query.feedback is not None:
+        yield verdicts.c.feedback == query.feedback
+
+
+def _cursor(row: RowMapping) -> str:
+    return base64.urlsafe_b64encode(f"{row['time_ms']}.{row['id'].hex}".encode()).decode().rstrip("=")
+
+
+def _parse(cursor: str) -> tuple[int, UUID]:
+    try:
+        padded = cursor + "=" * (-len(cursor) % 4)
+        time_ms, _, identifier = base64.b64decode(padded, altchars=b"-_", validate=True).decode("ascii").partition(".")
+        parsed = int(time_ms)
+        if not 0 <= parsed < 2**62:
+            raise ValueError
+        return parsed, UUID(hex=identifier)
+    except ValueError:
+        raise Problem(422, "bad_cursor", "That cursor was not given by this service.") from None
+
+
+def _is_named(connection: Connection, name: str) -> bool:
+    named = select(verdicts.c.id).where(verdicts.c.image == name).limit(1)
+    return connection.execute(named).first() is not None
+
+
+def _beyond(connection: Connection, room: int) -> list[RowMapping]:
+    """The records to delete, the oldest, so that the pictures of the others fit into the room."""
+    newest = select(verdicts).where(verdicts.c.image.is_not(None)).order_by(verdicts.c.time_ms.desc(), verdicts.c.id)
+    seen: set[str] = set()
+    beyond = []
+    for row in connection.execute(newest).mappings():
+        if row["image"] not in seen:
+            room -= row["image_bytes"]
+            seen.add(row["image"])
+        if room < 0:
+            beyond.append(row)
+    return beyond

@@ -1,0 +1,106 @@
+"""The history's one table, and how a database is opened and brought up to date."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Connection,
+    Engine,
+    Float,
+    Index,
+    MetaData,
+    String,
+    Table,
+    Text,
+    Uuid,
+    create_engine,
+    event,
+    text,
+)
+from sqlalchemy.pool import StaticPool
+
+metadata = MetaData()
+
+# Times are whole milliseconds since 1970, UTC: the same number in every database, and a cursor's sort key.
+verdicts = Table(
+    "verdicts",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("time_ms", BigInteger, nullable=False),
+    Column("sha256", String(64), nullable=False),
+    Column("filename", Text, nullable=False),
+    Column("result", String(4), nullable=False),
+    Column("fake_probability", Float, nullable=False),
+    Column("uncertain", Boolean, nullable=False),
+    Column("model", Text, nullable=False),
+    Column("verdict", Text, nullable=False),
+    Column("image", Text),
+    Column("image_bytes", BigInteger),
+    Column("feedback", String(6)),
+    Column("note", Text),
+    Column("feedback_ms", BigInteger),
+    Index("verdicts_by_time", "time_ms", "id"),
+    Index("verdicts_by_sha256", "sha256"),
+)
+
+# Any number, the same for all instances of the service.
+_LOCK = 0x756E6D61736B
+
+
+def open_database(url: str) -> Engine:
+    """A database with an up-to-date table.
+
+    Args:
+        url: as SQLAlchemy has it; ``sqlite://`` is one in memory, which must be used by one thread at a time.
+
+    Raises:
+        sqlalchemy.exc.SQLAlchemyError: it cannot be reached or written.
+    """
+    if url.startswith("sqlite"):
+        # One connection: another one in memory would be another database.
+        pool: dict[str, Any] = {"poolclass": StaticPool} if url == "sqlite://" else {}
+        engine = create_engine(url, connect_args={"check_same_thread": False, "timeout": 30}, **pool)
+        event.listen(engine, "connect", _set_up_sqlite)
+        event.listen(engine, "begin", _begin_sqlite)
+    else:
+        engine = create_engine(url, pool_pre_ping=True, pool_size=4, connect_args={"connect_timeout": 10})
+    with engine.begin() as connection:
+        lock(connection)
+        _upgrade(connection)
+    return engine
+
+
+def lock(connection: Connection) -> None:
+    """Keep other instances from changing the table, or the kept pictures, until this transaction ends."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
+    # In SQLite every transaction here has the only lock there is.
+
+
+def _upgrade(connection: Connection) -> None:
+    config = Config()
+    config.set_main_option("script_location", "unmask.serve:migrations")
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
+
+
+def _set_up_sqlite(connection: Any, _record: object) -> None:
+    # The driver's own idea of transactions would commit around CREATE TABLE.
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    # With a write-ahead log readers and the writer do not wait for one another; FULL: a commit is on the disk.
+    cursor.execute("PRAGMA journal_mode = WAL")
+    cursor.execute("PRAGMA synchronous = FULL")
+    # Deleted records are overwritten, not only forgotten.
+    cursor.execute("PRAGMA secure_delete = ON")
+    cursor.close()
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
