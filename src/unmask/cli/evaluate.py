@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
+    from unmask.detect.detector import Detector
     from unmask.evaluation.scores import Scores
 
 EXAMPLE = """Examples:
@@ -59,8 +60,19 @@ def evaluate(
         str | None, typer.Option(help="Probability from which a picture is called fake, or a bundle's name for one.")
     ] = None,
     thumbnails: Annotated[
-        bool, typer.Option("--thumbnails", help="Put pictures of the worst mistakes into report.html.")
+        bool,
+        typer.Option("--thumbnails", help="Put pictures of the worst mistakes into report.html, with their evidence."),
     ] = False,
+    robustness: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Of unmask robustness, to show; by default DIR/robustness.json if it is there."
+        ),
+    ] = None,
+    bench: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Of unmask bench, to show; by default DIR/bench.json if it is there."),
+    ] = None,
     draws: Annotated[int, typer.Option(min=100, help="Bootstrap draws for intervals.")] = 2000,
     seed: Annotated[int, typer.Option(min=0, help="Of the draws.")] = 0,
     workers: Annotated[int | None, typer.Option(min=1, help="Threads; by default one a CPU.")] = None,
@@ -79,13 +91,20 @@ def evaluate(
     from unmask.evaluation.compare import compare
     from unmask.evaluation.evaluate import evaluate as evaluate_scores
     from unmask.evaluation.measure import Draws
-    from unmask.evaluation.report import write_report
+    from unmask.evaluation.report import Beside, read_result, write_report
 
     if (manifest is None) == (scores is None):
         raise UsageError("bad_call", "Give one of --manifest (pictures to score) and --scores (a table of scores).")
     if scores is not None and (bundles or split is not None):
         raise UsageError("bad_call", "--scores needs no bundle and no --split: the table says which pictures count.")
+    if (robustness or bench) and (out is None or (bundles and len(bundles) > 1)):
+        raise UsageError(
+            "bad_call", "--robustness and --bench go into the report of one bundle: give --out, one bundle."
+        )
     # Before the work, not after it.
+    for kind, given in (("robustness", robustness), ("bench", bench)):
+        if given is not None:
+            read_result(given, kind)
     if parquet:
         need("train", "--parquet", "pyarrow")
     if bundles and len(bundles) > 2:
@@ -94,11 +113,17 @@ def evaluate(
     how = Draws(draws, seed, workers)
     picture_root = root or (manifest if manifest and manifest.is_dir() else (manifest or Path(str(scores))).parent)
     measured: list[tuple[Scores, dict[str, Any]]] = []
-    for table, facts, folder in _tables(bundles, manifest, scores, root, split, out, threshold, workers):
+    for table, facts, detector, folder in _tables(bundles, manifest, scores, root, split, out, threshold, workers):
         result = evaluate_scores(table, by or (), how, command=command, detector=facts)
         if folder is not None:
             table.write(folder / f"scores{'.parquet' if parquet else '.csv'}")
-            write_report(result, folder, thumbnails_from=picture_root if thumbnails else None)
+            write_report(
+                result,
+                folder,
+                thumbnails_from=picture_root if thumbnails else None,
+                detector=detector,
+                beside=Beside.of(result, folder, robustness, bench),
+            )
         if not as_json:
             print_result(result, folder)
         measured.append((table, result))
@@ -125,8 +150,8 @@ def _tables(
     out: Path | None,
     threshold: str | None,
     workers: int | None,
-) -> Iterator[tuple[Scores, dict[str, Any], Path | None]]:
-    """Each table of scores with facts of its detector and the folder for its results."""
+) -> Iterator[tuple[Scores, dict[str, Any], Detector | None, Path | None]]:
+    """Each table of scores with facts of its detector, the detector, and the folder for its results."""
     from unmask.cli.manifests import choose_split, open_manifest
     from unmask.detect.detector import load
     from unmask.errors import UsageError
@@ -138,7 +163,7 @@ def _tables(
             cut = None if threshold is None else check_threshold(float(threshold))
         except ValueError:
             raise UsageError("bad_threshold", f"With --scores a threshold is a number, not {threshold!r}.") from None
-        yield Scores.open(scores, cut), {}, _folder(out)
+        yield Scores.open(scores, cut), {}, None, _folder(out)
         return
     assert manifest is not None
     chosen = choose_split(open_manifest(manifest, root), split)
@@ -156,7 +181,7 @@ def _tables(
             "sources_in_training": info.card.sources,
             "manifest_digest": chosen.digest(),
         }
-        yield found, facts, folder
+        yield found, facts, detector, folder
 
 
 def _folder(folder: Path | None) -> Path | None:

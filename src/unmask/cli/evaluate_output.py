@@ -1,4 +1,4 @@
-"""How a result of ``unmask evaluate`` is shown on a terminal."""
+"""How results of ``unmask evaluate`` and its kin are shown on a terminal."""
 
 from __future__ import annotations
 
@@ -8,15 +8,23 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from unmask.evaluation.wording import METRIC_NAMES, figure, headline, percent
+from unmask.evaluation.wording import (
+    METRIC_NAMES,
+    bench_lines,
+    difference,
+    figure,
+    headline,
+    percent,
+    robustness_headline,
+    with_interval,
+)
 
 _WIDTH = 130
 
 
 def print_result(result: dict[str, Any], folder: Path | None) -> None:
     """The headline, all metrics, and the figures by source and every other column."""
-    console = Console(highlight=False, soft_wrap=True)
-    console.width = max(console.width, _WIDTH)  # folded cells are harder to read than long lines
+    console = _console()
     detector = result["detector"]
     console.print(
         f"{detector['model']}, FAKE from a probability of {detector['threshold']:.3f}", style="bold", markup=False
@@ -38,6 +46,63 @@ def print_result(result: dict[str, Any], folder: Path | None) -> None:
         console.print(f"By whole groups (n = {result['by_group']['n']}): {text}.")
     if folder is not None:
         console.print(f"More in {folder / 'report.html'}", markup=False)
+
+
+def print_robustness(result: dict[str, Any], folder: Path) -> None:
+    """The headline, and a line a condition."""
+    console = _console()
+    console.print(result["detector"]["model"], style="bold", markup=False)
+    for line in robustness_headline(result):
+        console.print(line, markup=False)
+    table = Table(
+        "condition", "AUC", "balanced accuracy", "its drop", "flips", "face found",
+        box=None, header_style="dim", pad_edge=False,
+    )  # fmt: skip
+    for entry in result["conditions"]:
+        figures = entry["figures"]
+        table.add_row(
+            entry["name"],
+            with_interval(figures["auc"]),
+            with_interval(figures["balanced_accuracy"]),
+            difference(figures["balanced_accuracy"]["drop"]),
+            percent(entry["flips"]["all"]),
+            percent(entry["face_found"]),
+        )
+    console.print(table)
+    console.print(f"More in {folder / 'robustness.html'}", markup=False)
+
+
+def print_bench(result: dict[str, Any], file: Path) -> None:
+    """A line for each engine of each model, and the cost."""
+    console = _console()
+    table = Table(
+        "model", "engine", "parameters", "MACs", "file", "load", "p50", "p95", "p99", "pictures/s", "peak memory",
+        box=None, header_style="dim", pad_edge=False,
+    )  # fmt: skip
+    for model in result["models"]:
+        for engine, found in model["engines"].items():
+            latency = found["latency"]
+            table.add_row(
+                model["name"],
+                engine,
+                f"{model['parameters'] / 1e6:.2f} M",
+                f"{model['macs'] / 1e6:.0f} M",
+                f"{model['model_bytes'] / 1e6:.1f} MB",
+                f"{found['load_ms']:.0f} ms",
+                *(f"{latency[name]:.2f} ms" for name in ("p50_ms", "p95_ms", "p99_ms")),
+                f"{found['pictures_per_second']:.1f}",
+                f"{found['peak_memory_mb']:.0f} MB",
+            )
+    console.print(table)
+    for line in bench_lines(result):
+        console.print(line, markup=False)
+    console.print(f"Written to {file}", markup=False)
+
+
+def _console() -> Console:
+    console = Console(highlight=False, soft_wrap=True)
+    console.width = max(console.width, _WIDTH)  # folded cells are harder to read than long lines
+    return console
 
 
 def _by_table(column: str, entries: list[dict[str, Any]]) -> Table:

@@ -88,6 +88,21 @@ def charts(result: dict[str, Any]) -> list[Chart]:
     return found
 
 
+def condition_charts(robustness: dict[str, Any]) -> list[Chart]:
+    """Balanced accuracy over the levels of each family of conditions, and over the tiers; dashed what clean gives."""
+    by_family: dict[str, list[dict[str, Any]]] = {}
+    for entry in robustness["conditions"]:
+        by_family.setdefault("tiers" if entry["level"] is None else entry["family"], []).append(entry)
+    clean = next(entry for entry in robustness["conditions"] if entry["family"] == "clean")
+    found = []
+    for name, entries in by_family.items():
+        existing = [entry for entry in entries if entry["figures"]["balanced_accuracy"]["value"] is not None]
+        if len(existing) > 1:
+            of = robustness["families"].get(name, {"about": "clean pictures and named tiers", "unit": "tier"})
+            found.append(_conditions(name, of, existing, clean["figures"]["balanced_accuracy"]["value"]))
+    return found
+
+
 def histogram_paths(histograms: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """For each source the outlines of its reals' and fakes' histograms, as shares of that class of the source."""
     by_name: dict[str, dict[str, Any]] = {}
@@ -154,6 +169,33 @@ def _reliability(bins: list[dict[str, Any]], error: float | None) -> Chart:
                 SIDE * (1 - entry["share_fake"]["high"]),
             )
             for (x, y), entry in zip(points, bins, strict=True)
+        ],
+    )
+
+
+def _conditions(name: str, of: dict[str, str], entries: list[dict[str, Any]], clean: float) -> Chart:
+    figures = [entry["figures"]["balanced_accuracy"] for entry in entries]
+    places = [at / (len(entries) - 1) for at in range(len(entries))]
+    labels = [entry["family"] if entry["level"] is None else f"{entry['level']:g}" for entry in entries]
+    # A figure that never varied has no ends; its whisker has no length.
+    ends = [[found[end] if found[end] is not None else found["value"] for end in ("low", "high")] for found in figures]
+    return Chart(
+        title=name.capitalize(),
+        about=f"Balanced accuracy, with 95 % intervals: {of['about']}. Dashed: clean pictures, {clean:.3f}.",
+        x=of["unit"],
+        y="balanced accuracy",
+        line=_path([(x, found["value"]) for x, found in zip(places, figures, strict=True)]),
+        reference=_path([(0, clean), (1, clean)]),
+        ticks_x=[(SIDE * x, label) for x, label in zip(places, labels, strict=True)],
+        ticks_y=[(SIDE * value, f"{100 * value:g} %") for value in _SHARE_TICKS],
+        header=(of["unit"], "balanced accuracy", "interval"),
+        rows=[
+            (label, f"{found['value']:.1%}", f"{low:.1%} to {high:.1%}")
+            for label, found, (low, high) in zip(labels, figures, ends, strict=True)
+        ],
+        marks=[
+            (SIDE * x, SIDE * (1 - found["value"]), SIDE * (1 - low), SIDE * (1 - high))
+            for x, found, (low, high) in zip(places, figures, ends, strict=True)
         ],
     )
 

@@ -299,7 +299,10 @@ def _worst_sources(scores: Scores, pictures: Pictures) -> dict[str, dict[str, An
 
 
 def _headline(found: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """The worst tier and the worst single degradation, by balanced accuracy, or accuracy where one class is missing."""
+    """The worst tier and the worst single degradation, by balanced accuracy, or accuracy where one class is missing.
+
+    Of equals the last one, for conditions mostly become harsher.
+    """
 
     def score(entry: dict[str, Any]) -> float:
         value = entry["figures"]["balanced_accuracy"]["value"]
@@ -308,8 +311,8 @@ def _headline(found: Sequence[dict[str, Any]]) -> dict[str, Any]:
     of_tiers = [entry for entry in found if entry["family"] in TIERS]
     of_grid = [entry for entry in found if entry["family"] in GRID]
     return {
-        "worst_tier": min(of_tiers, key=score)["name"] if len(of_tiers) > 1 else None,
-        "worst_of_grid": min(of_grid, key=score)["name"] if of_grid else None,
+        "worst_tier": min(reversed(of_tiers), key=score)["name"] if len(of_tiers) > 1 else None,
+        "worst_of_grid": min(reversed(of_grid), key=score)["name"] if of_grid else None,
     }
 
 

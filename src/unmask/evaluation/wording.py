@@ -48,6 +48,12 @@ def percent(found: dict[str, Any] | None) -> str:
     return f"{100 * found['value']:.1f} %{ends}"
 
 
+def markdown_cell(text: str) -> str:
+    """Text of a table made safe for a cell of a Markdown table."""
+    escaped = "".join(f"\\{char}" if char in r"\`*_[]<>|#" else char for char in text)
+    return " ".join(escaped.split())
+
+
 def headline(result: dict[str, Any]) -> list[str]:
     """The sentences to read first."""
     overall, head = result["overall"], result["headline"]
@@ -80,4 +86,83 @@ def headline(result: dict[str, Any]) -> list[str]:
         lines.append(f"Not readable, counted as mistakes: {overall['failures']:,}.")
     if "train" in result["data"]["splits"]:
         lines.append("Pictures of the split “train” are among these: the detector may have learned them.")
+    return lines
+
+
+def difference(found: dict[str, Any]) -> str:
+    """A signed difference and its interval."""
+    if found["value"] is None:
+        return "–"
+    ends = "" if found["low"] is None else f" ({found['low']:+.3f} to {found['high']:+.3f})"
+    return f"{found['value']:+.3f}{ends}"
+
+
+def robustness_headline(result: dict[str, Any]) -> list[str]:
+    """The sentences to read first: the worst tier, and the worst of the grid."""
+    data, by_name = result["data"], {entry["name"]: entry for entry in result["conditions"]}
+    clean = by_name["clean"]["figures"]
+    lines = []
+    for what, name in (
+        ("Worst tier", result["headline"]["worst_tier"]),
+        ("Worst of the grid", result["headline"]["worst_of_grid"]),
+    ):
+        if name is None:
+            continue
+        entry = by_name[name]
+        figures, about = entry["figures"], result["families"][entry["family"]]
+        level = "" if entry["level"] is None else f" ({entry['level']:g} {about['unit']})"
+        drop = figures["balanced_accuracy"]["drop"]
+        shown = drop["low"] is not None and drop["low"] > 0
+        lines.append(
+            f"{what}: {name}{level}, {about['about']}: balanced accuracy {with_interval(figures['balanced_accuracy'])} "
+            f"where clean pictures give {figure(clean['balanced_accuracy']['value'])}, "
+            f"{'a drop of' if shown else 'no drop is shown:'} {difference(drop)}; "
+            f"AUC {with_interval(figures['auc'])}. {percent(entry['flips']['all'])} of the verdicts flip."
+        )
+        worst = [
+            f"{percent(of)} of the {label} pictures of {of['source'] or '(no source)'}"
+            for label, of in entry["worst_source"].items()
+            if of is not None
+        ]
+        lines.append(f"Worst sources under {name}: right on {', on '.join(worst)}.")
+    lines.append(
+        f"{data['n']:,} pictures ({data['n_real']:,} real, {data['n_fake']:,} fake) in {data['groups']:,} groups, the "
+        f"same ones under every condition and at the same threshold ({result['detector']['threshold']:.3f})."
+    )
+    if result["unavailable"]:
+        lines.append(f"Not made, for this Pillow lacks the format: {', '.join(result['unavailable'])}.")
+    return lines
+
+
+def bench_lines(result: dict[str, Any]) -> list[str]:
+    """What the table of a result of unmask bench does not say: cost, training time, and what stands beside what."""
+    lines = []
+    for model in result["models"]:
+        cost, ratios, whole = model["cost"], model["torch_over_onnx"], model["pictures"]
+        name = model["name"]
+        if ratios is None:
+            lines.append(f"{name}: no torch beside it, for {model['no_torch']}.")
+        else:
+            lines.append(
+                f"{name}: torch eager, with random weights, takes {ratios['latency_p50']:.1f} times as long for one "
+                f"picture and holds {ratios['peak_memory']:.1f} times the memory."
+            )
+        if whole is not None:
+            lines.append(
+                f"{name}: a whole detection, from the file's bytes to the verdict, takes {whole['p50_ms']:.1f} ms "
+                f"(p50), {whole['p95_ms']:.1f} (p95), {whole['p99_ms']:.1f} (p99), over {whole['n']:,} pictures."
+            )
+        spent = (
+            ""
+            if cost["per_million"] is None
+            else f", {cost['per_million']:.2f} at a price of {cost['price_per_core_hour']:g} per core-hour"
+        )
+        lines.append(
+            f"{name}: a million pictures, {cost['of']}, take {cost['core_hours_per_million']:.1f} core-hours{spent}."
+        )
+        if model["uncounted"]:
+            lines.append(f"{name}: the MACs leave out {', '.join(model['uncounted'])}.")
+        if model["training"] is not None and "training_seconds" in model["training"]:
+            minutes = model["training"]["training_seconds"] / 60
+            lines.append(f"{name}: trained in {minutes:.1f} minutes.")
     return lines

@@ -40,13 +40,24 @@ def render(template: str, **content: Any) -> str:
 
 def thumbnail(manifest: Manifest, path: str) -> str:
     """A picture below a manifest's root as a data URI; '' where it cannot be read (any more)."""
+    image = picture(manifest, path)
+    return "" if image is None else data_uri(image)
+
+
+def picture(manifest: Manifest, path: str) -> Image.Image | None:
+    """A picture below a manifest's root; ``None`` where it cannot be read (any more)."""
     try:
-        image = decode_image(manifest.resolve(ManifestRow(path=path, label="real")))
+        return decode_image(manifest.resolve(ManifestRow(path=path, label="real")))
     except (ImageError, ManifestError):
-        return ""
-    image.thumbnail((_THUMB_SIDE, _THUMB_SIDE), Image.Resampling.BICUBIC, reducing_gap=3.0)
+        return None
+
+
+def data_uri(image: Image.Image) -> str:
+    """A picture as a small JPEG inside a page."""
+    small = image.copy()
+    small.thumbnail((_THUMB_SIDE, _THUMB_SIDE), Image.Resampling.BICUBIC, reducing_gap=3.0)
     encoded = io.BytesIO()
-    image.save(encoded, "JPEG", quality=80)
+    small.save(encoded, "JPEG", quality=80)
     return "data:image/jpeg;base64," + base64.b64encode(encoded.getvalue()).decode()
 
 

@@ -1,0 +1,73 @@
+"""How the shipped detector holds up: the tiers on every picture of a split, the whole grid on a drawn sample of it.
+
+    python benchmarks/robustness.py --manifest faces/manifest.csv --out benchmarks/results/robustness.json
+
+The split is read to report, never to choose.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from pathlib import Path
+
+from _report import describe_run, write_json
+from unmask.data.manifest import Manifest
+from unmask.detect.detector import load
+from unmask.evaluation import conditions
+from unmask.evaluation.measure import Draws
+from unmask.evaluation.robustness import draw_rows, measure_conditions, score_conditions
+from unmask.progress import progress_bar
+
+_PACKAGES = ("unmask", "numpy", "onnxruntime", "Pillow")
+
+
+def main() -> None:
+    """Measure and write the result."""
+    summary, _, details = (__doc__ or "").partition("\n")
+    parser = argparse.ArgumentParser(
+        description=summary, epilog=details, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--manifest", type=Path, required=True, help="table of labelled pictures")
+    parser.add_argument("--out", type=Path, required=True, help="the JSON file to write")
+    parser.add_argument("--work", type=Path, help="folder from which a stopped run goes on; by default a temporary one")
+    parser.add_argument("--split", default="test", help="which pictures (default: test)")
+    parser.add_argument("--sample", type=int, default=400, help="pictures of the grid, 400 or more (default: 400)")
+    parser.add_argument("--seed", type=int, default=0, help="of every draw (default: 0)")
+    parser.add_argument("--workers", type=int, help="threads; by default one a CPU")
+    arguments = parser.parse_args()
+    detector = load()
+    split = Manifest.open(arguments.manifest).select(split=arguments.split)
+    results = {}
+    with tempfile.TemporaryDirectory() as temporary:
+        work = arguments.work or Path(temporary)
+        work.mkdir(parents=True, exist_ok=True)
+        for name, pictures, chosen in (
+            ("tiers", split, conditions.tiers()),
+            (
+                "grid",
+                draw_rows(split, arguments.sample, arguments.seed),
+                [conditions.Condition("clean"), *conditions.grid()],
+            ),
+        ):
+            with progress_bar(name, sum(1 for _ in pictures)) as advance:
+                (tables,) = score_conditions(
+                    [detector],
+                    pictures,
+                    chosen,
+                    work / "robustness.jsonl",
+                    seed=arguments.seed,
+                    workers=arguments.workers,
+                    progress=advance,
+                )
+            facts = {"bundle_sha256": detector.bundle.sha256, "manifest_digest": pictures.digest()}
+            draws = Draws(seed=arguments.seed, workers=arguments.workers)
+            results[name] = measure_conditions(tables, chosen, draws, seed=arguments.seed, detector=facts)
+    write_json(
+        arguments.out,
+        {"run": describe_run(_PACKAGES, detector.bundle.sha256, smoke=arguments.sample < 400), **results},
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,87 @@
+"""``unmask bench``: what detectors cost."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+EXAMPLE = """Examples:
+
+  unmask bench --out bench.json
+
+  unmask bench mine/bundle --run runs/other --pictures photos/ --price 0.04 --out bench.json
+"""
+
+
+def bench(
+    out: Annotated[Path, typer.Option(metavar="FILE", dir_okay=False, help="The JSON file to write.")],
+    bundles: Annotated[
+        list[Path] | None,
+        typer.Argument(metavar="[BUNDLE]...", help="Bundles, folders or zips; by default the shipped one."),
+    ] = None,
+    runs: Annotated[
+        list[Path] | None,
+        typer.Option("--run", metavar="DIR", help="A run folder: its bundle and its training time; may be repeated."),
+    ] = None,
+    pictures: Annotated[
+        list[str] | None,
+        typer.Option(metavar="PATH", help="Time whole detections of these pictures, too; may be repeated."),
+    ] = None,
+    price: Annotated[
+        float | None, typer.Option(min=0, help="Of one hour of one core, for the cost of a million pictures.")
+    ] = None,
+    calls: Annotated[int, typer.Option(min=20, help="Timed calls of each engine at batch 1.")] = 200,
+    batch: Annotated[int, typer.Option(min=1, help="Pictures in a batch, for throughput.")] = 16,
+    as_json: Annotated[bool, typer.Option("--json", help="Report as one JSON object.")] = False,
+) -> None:
+    """Count and time detectors: parameters, MACs, size, load time, latency, throughput, memory, cost.
+
+    Each runs as detection runs it, beside the same network in torch eager with random weights: in new processes, one
+    thread each, in turns. Cost is that of whole detections with --pictures, else of the network alone.
+
+    Exit codes: 0 done, 2 wrong call, 3 a missing extra or broken bundle.
+    """
+    from unmask.cli.evaluate_output import print_bench
+    from unmask.cli.extras import need
+    from unmask.cli.inputs import expand
+    from unmask.errors import UsageError
+    from unmask.evaluation.efficiency import bench as bench_bundle
+    from unmask.evaluation.efficiency import describe_machine, steps
+    from unmask.pages.page import write_text
+    from unmask.progress import progress_bar
+
+    need("train", "Counting a graph's work", "onnx")
+    subjects: list[tuple[Path | None, Path | None]] = [(path, None) for path in bundles or []]
+    subjects += [(run / "bundle", run) for run in runs or []]
+    shown = [Path(name) for name in expand(pictures or (), recursive=True)]
+    if pictures and not shown:
+        raise UsageError("no_pictures", f"There are no pictures in {', '.join(pictures)}.")
+    if missing := [path for path in shown if not path.is_file()]:
+        raise UsageError("no_pictures", f"There is no file {missing[0]}.")
+    models = []
+    for path, run in subjects or [(None, None)]:
+        with progress_bar(str(path or "shipped bundle"), steps()) as advance:
+            models.append(
+                bench_bundle(path, run=run, pictures=shown, price=price, calls=calls, batch=batch, progress=advance)
+            )
+    result = {
+        "schema": 1,
+        "kind": "bench",
+        "run": describe_machine(["unmask", *sys.argv[1:]]),
+        "models": models,
+    }
+    try:
+        write_text(out, json.dumps(result, indent=1, allow_nan=False) + "\n")
+    except OSError as error:
+        raise UsageError("cannot_write", f"{out}: cannot be written: {error.strerror or error}") from None
+    if as_json:
+        print(json.dumps(result, allow_nan=False))
+    else:
+        print_bench(result, out)
+
+
+bench.__doc__ = f"{bench.__doc__}\n\n{EXAMPLE}"
