@@ -159,7 +159,7 @@ class Detector:
                 face=region.face,
                 crop=region.crop,
                 fake_probability=calibration.probability(float(logit)),
-                evidence=np.float32(calibration.slope) * evidence_map + np.float32(calibration.bias),
+                evidence=calibration.evidence(evidence_map, float(logit)),
             )
             for region, logit, evidence_map in zip(regions, logits, evidence, strict=True)
         )
