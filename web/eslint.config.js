@@ -1,0 +1,26 @@
+import hooks from "eslint-plugin-react-hooks";
+import tseslint from "typescript-eslint";
+
+export default tseslint.config(
+  { ignores: ["node_modules", "src/api/schema.d.ts"] },
+  {
+    files: ["src/**"],
+    rules: {
+      // The page must work without reaching anything but its own service.
+      "no-restricted-syntax": ["error", { selector: "Literal[value=/^https?:/]", message: "No external requests." }],
+    },
+  },
+  {
+    files: ["**/*.{ts,tsx}"],
+    extends: [tseslint.configs.strictTypeChecked, tseslint.configs.stylisticTypeChecked],
+    languageOptions: { parserOptions: { projectService: true, tsconfigRootDir: import.meta.dirname } },
+    rules: {
+      "@typescript-eslint/restrict-template-expressions": ["error", { allowNumber: true }],
+      "no-restricted-globals": [
+        "error",
+        { name: "localStorage", message: "Only state/theme.ts stores anything for long." },
+      ],
+    },
+  },
+  { files: ["**/*.{ts,tsx}"], ...hooks.configs.flat["recommended-latest"] },
+);

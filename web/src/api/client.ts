@@ -1,0 +1,131 @@
+/** The calls that the page makes. Each answers with what was asked for or throws a {@link Problem}. */
+
+import type { Filter } from "../logic/route";
+import { Problem } from "./problem";
+import type { Detection, Explanation, FeedbackVerdict, HistoryPage, HistoryRecord, Judged, Model } from "./types";
+
+export type Client = ReturnType<typeof createClient>;
+
+/** @param token the bearer token to send, looked up at each call; null where there is none. */
+export function createClient(token: () => string | null) {
+  const authorized = (given?: HeadersInit): Headers => {
+    const headers = new Headers(given);
+    const value = token();
+    if (value !== null) headers.set("Authorization", `Bearer ${value}`);
+    return headers;
+  };
+
+  async function call(path: string, init: RequestInit = {}): Promise<Response> {
+    const response = await fetch(path, { ...init, headers: authorized(init.headers) }).catch((error: unknown) => {
+      if (error instanceof DOMException && error.name === "AbortError") throw error;
+      throw Problem.offline();
+    });
+    if (!response.ok) {
+      throw Problem.fromAnswer(response.status, await response.text(), response.headers.get("Retry-After"));
+    }
+    return response;
+  }
+
+  // The service is what says what it answers; the types are made from its description (`npm run types`).
+  async function json<T>(path: string, init?: RequestInit): Promise<T> {
+    return (await (await call(path, init)).json()) as T;
+  }
+
+  return {
+    /** Judge one picture. `sent` hears the share of the upload that is through, 1 when all is. */
+    detect(file: File, name: string, sent: (share: number) => void, signal: AbortSignal): Promise<Judged> {
+      const form = new FormData();
+      form.append("images", file, name);
+      return upload<Detection>("v1/detect?evidence=true", form, authorized(), sent, signal).then(
+        ({ results: [first] }) => {
+          if (first === undefined) throw new Problem(500, "", "");
+          if (first.error) throw new Problem(422, first.error.code, first.error.message);
+          return first;
+        },
+      );
+    },
+
+    explain(file: Blob, name: string): Promise<Explanation> {
+      const form = new FormData();
+      form.append("image", file, name);
+      return json("v1/explain", { method: "POST", body: form });
+    },
+
+    model: (signal: AbortSignal): Promise<Model> => json("v1/model", { signal }),
+
+    /** A page of records, the first or the one at `cursor`. */
+    history(filter: Filter, cursor: string | null, signal?: AbortSignal): Promise<HistoryPage> {
+      return json(`v1/history?${historyFields(filter, cursor)}`, signal ? { signal } : {});
+    },
+
+    record: (id: string, signal: AbortSignal): Promise<HistoryRecord> =>
+      json(`v1/history/${encodeURIComponent(id)}`, { signal }),
+
+    /** A kept picture. */
+    picture: async (address: string, signal: AbortSignal): Promise<Blob> =>
+      (await call(address.replace(/^\//, ""), { signal })).blob(),
+
+    async deleteRecord(id: string): Promise<void> {
+      await call(`v1/history/${encodeURIComponent(id)}`, { method: "DELETE" });
+    },
+
+    async giveFeedback(id: string, verdict: FeedbackVerdict, note: string): Promise<void> {
+      await call(`v1/history/${encodeURIComponent(id)}/feedback`, {
+        method: "POST",
+        headers: { "Content-Type": "application/json" },
+        body: JSON.stringify({ verdict, note }),
+      });
+    },
+
+    /** CSV: of every record, or of those called right or wrong as a manifest. */
+    exportHistory: async (rows: "all" | "labelled"): Promise<Blob> => (await call(`v1/export?rows=${rows}`)).blob(),
+  };
+}
+
+/** A verdict that is shown as uncertain is found as that only, whatever side it leans to. */
+export function historyFields({ query, verdict, feedback }: Filter, cursor: string | null): URLSearchParams {
+  const fields = new URLSearchParams();
+  if (query) fields.set("query", query);
+  if (verdict) fields.set("uncertain", String(verdict === "UNCERTAIN"));
+  if (verdict && verdict !== "UNCERTAIN") fields.set("result", verdict);
+  if (feedback) fields.set("feedback", feedback);
+  if (cursor !== null) fields.set("cursor", cursor);
+  return fields;
+}
+
+/** Like fetch, which cannot tell how much of an upload is through. */
+function upload<T>(
+  path: string,
+  form: FormData,
+  headers: Headers,
+  sent: (share: number) => void,
+  signal: AbortSignal,
+): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const request = new XMLHttpRequest();
+    request.open("POST", path);
+    headers.forEach((value, name) => {
+      request.setRequestHeader(name, value);
+    });
+    request.upload.onprogress = ({ loaded, total }) => {
+      sent(total > 0 ? loaded / total : 0);
+    };
+    request.upload.onload = () => {
+      sent(1);
+    };
+    request.onerror = () => {
+      reject(Problem.offline());
+    };
+    request.onabort = () => {
+      reject(new Problem(0, "aborted", ""));
+    };
+    request.onload = () => {
+      if (request.status >= 200 && request.status < 300) resolve(JSON.parse(request.responseText) as T);
+      else reject(Problem.fromAnswer(request.status, request.responseText, request.getResponseHeader("Retry-After")));
+    };
+    signal.addEventListener("abort", () => {
+      request.abort();
+    });
+    request.send(form);
+  });
+}

@@ -1,0 +1,93 @@
+import { useId, useState } from "react";
+import { asProblem, type Problem } from "../api/problem";
+import type { FeedbackVerdict } from "../api/types";
+import { useApp } from "../state/app";
+import { t } from "../strings";
+import { ProblemNote } from "./ProblemNote";
+
+export interface Given {
+  verdict: FeedbackVerdict;
+  note: string;
+}
+
+const answers: FeedbackVerdict[] = ["right", "wrong", "unsure"];
+
+export function FeedbackForm({ id, given }: { id: string; given: Given | null }) {
+  const { client, announce, askForToken } = useApp();
+  const name = useId();
+  const [answer, setAnswer] = useState(given?.verdict ?? null);
+  const [note, setNote] = useState(given?.note ?? "");
+  const [state, setState] = useState<"open" | "saving" | "saved">("open");
+  const [problem, setProblem] = useState<Problem | null>(null);
+
+  const save = async () => {
+    if (answer === null) return;
+    setState("saving");
+    setProblem(null);
+    try {
+      await client.giveFeedback(id, answer, note);
+      setState("saved");
+      announce(t.feedback.saved);
+    } catch (caught) {
+      const found = asProblem(caught);
+      if (found.status === 401) askForToken();
+      setProblem(found);
+      setState("open");
+    }
+  };
+
+  return (
+    <form
+      className="feedback"
+      onSubmit={(event) => {
+        event.preventDefault();
+        void save();
+      }}
+    >
+      <fieldset>
+        <legend>{t.feedback.heading}</legend>
+        <div className="choices">
+          {answers.map((value) => (
+            <label key={value}>
+              <input
+                type="radio"
+                name={name}
+                required
+                checked={answer === value}
+                onChange={() => {
+                  setAnswer(value);
+                  setState("open");
+                }}
+              />
+              <span>{t.feedback[value]}</span>
+            </label>
+          ))}
+        </div>
+      </fieldset>
+      {answer !== null && (
+        <>
+          <label className="field">
+            {t.feedback.note}
+            <textarea
+              rows={2}
+              maxLength={2000}
+              placeholder={t.feedback.noteHint}
+              value={note}
+              onChange={(event) => {
+                setNote(event.target.value);
+                setState("open");
+              }}
+            />
+          </label>
+          <p className="actions">
+            <button type="submit" className="primary" disabled={state === "saving"}>
+              {t.feedback.save}
+            </button>
+            {state === "saved" && <span className="done">{t.feedback.saved}</span>}
+          </p>
+        </>
+      )}
+      {problem && <ProblemNote problem={problem} />}
+    </form>
+  );
+}

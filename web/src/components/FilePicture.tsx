@@ -1,0 +1,20 @@
+import { type ImgHTMLAttributes, useCallback } from "react";
+
+/** A picture from its bytes, under an address that lasts as long as the element. */
+export function FilePicture({
+  file,
+  alt,
+  ...attributes
+}: { file: Blob; alt: string } & ImgHTMLAttributes<HTMLImageElement>) {
+  const show = useCallback(
+    (image: HTMLImageElement) => {
+      const url = URL.createObjectURL(file);
+      image.src = url;
+      return () => {
+        URL.revokeObjectURL(url);
+      };
+    },
+    [file],
+  );
+  return <img ref={show} alt={alt} {...attributes} />;
+}

@@ -1,0 +1,49 @@
+import { addressOf, everything, type Route } from "../logic/route";
+import { setTheme, useTheme } from "../state/theme";
+import { t } from "../strings";
+import { Moon, Sun } from "./marks";
+
+const places: [Route, string][] = [
+  [{ view: "check" }, t.title.check],
+  [{ view: "history", ...everything }, t.title.history],
+  [{ view: "detector" }, t.title.detector],
+];
+
+export function Header({ view, forgetToken }: { view: Route["view"]; forgetToken: (() => void) | null }) {
+  const theme = useTheme();
+  const other = theme === "dark" ? "light" : "dark";
+  const switchName = other === "light" ? t.header.toLight : t.header.toDark;
+  return (
+    <header className="masthead">
+      <a className="wordmark" href={addressOf({ view: "check" })}>
+        <span>un</span>mask
+      </a>
+      <nav aria-label={t.header.navigation}>
+        {places.map(([route, title]) => {
+          const here = route.view === view || (route.view === "history" && view === "record");
+          return (
+            <a key={route.view} href={addressOf(route)} aria-current={here ? "page" : undefined}>
+              {title}
+            </a>
+          );
+        })}
+      </nav>
+      {forgetToken && (
+        <button type="button" className="quiet" onClick={forgetToken}>
+          {t.header.forgetToken}
+        </button>
+      )}
+      <button
+        type="button"
+        className="quiet icon"
+        aria-label={switchName}
+        title={switchName}
+        onClick={() => {
+          setTheme(other);
+        }}
+      >
+        {other === "light" ? <Sun /> : <Moon />}
+      </button>
+    </header>
+  );
+}

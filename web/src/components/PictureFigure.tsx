@@ -1,0 +1,131 @@
+import { useId, useState } from "react";
+import type { Evidence, Face } from "../api/types";
+import { percent } from "../logic/format";
+import { language, t } from "../strings";
+import { FilePicture } from "./FilePicture";
+
+interface Props {
+  name: string;
+  /** The picture's bytes; null where they are not kept. */
+  file: Blob | null;
+  faces: readonly Face[];
+  evidence: readonly Evidence[] | null;
+}
+
+interface Size {
+  width: number;
+  height: number;
+}
+
+/** The picture with face frames and the evidence laid over it. */
+export function PictureFigure({ name, file, faces, evidence }: Props) {
+  const [size, setSize] = useState<Size | null>(null);
+  const [unreadable, setUnreadable] = useState(false);
+  const [opacity, setOpacity] = useState(0.8);
+  const [framed, setFramed] = useState(true);
+
+  if (file === null || unreadable) {
+    return <p className="no-picture">{file === null ? t.picture.notKept : t.picture.noPreview}</p>;
+  }
+  return (
+    <figure className="picture">
+      <div className="frame">
+        <FilePicture
+          file={file}
+          alt={t.picture.alt(name)}
+          onLoad={({ currentTarget: { naturalWidth, naturalHeight } }) => {
+            setSize({ width: naturalWidth, height: naturalHeight });
+          }}
+          onError={() => {
+            setUnreadable(true);
+          }}
+        />
+        {size && <Overlay size={size} faces={framed ? faces : []} evidence={evidence ?? []} opacity={opacity} />}
+      </div>
+      <figcaption>
+        {evidence !== null && evidence.length > 0 && <EvidenceControls opacity={opacity} setOpacity={setOpacity} />}
+        {evidence !== null && evidence.length === 0 && <p className="dim">{t.picture.noEvidence}</p>}
+        {faces.length > 0 && (
+          <label className="check">
+            <input
+              type="checkbox"
+              checked={framed}
+              onChange={(event) => {
+                setFramed(event.target.checked);
+              }}
+            />
+            {t.picture.boxes}
+          </label>
+        )}
+      </figcaption>
+    </figure>
+  );
+}
+
+function EvidenceControls({ opacity, setOpacity }: { opacity: number; setOpacity: (share: number) => void }) {
+  const id = useId();
+  return (
+    <>
+      <div className="slider">
+        <label htmlFor={id}>{t.picture.evidence}</label>
+        <input
+          id={id}
+          type="range"
+          min="0"
+          max="100"
+          step="5"
+          value={Math.round(100 * opacity)}
+          aria-valuetext={t.picture.opacity(share(opacity))}
+          onChange={(event) => {
+            setOpacity(Number(event.target.value) / 100);
+          }}
+        />
+      </div>
+      <p className="evidence-key">
+        <span className="key-fake">{t.picture.towardsFake}</span>
+        <span className="key-real">{t.picture.towardsReal}</span>
+      </p>
+    </>
+  );
+}
+
+const share = (value: number) => new Intl.NumberFormat(language, { style: "percent" }).format(value);
+
+interface OverlayProps {
+  size: Size;
+  faces: readonly Face[];
+  evidence: readonly Evidence[];
+  opacity: number;
+}
+
+/** Drawn in the picture's own pixels, so it fits at any size on the screen. */
+function Overlay({ size: { width, height }, faces, evidence, opacity }: OverlayProps) {
+  return (
+    <>
+      <svg className="overlay" viewBox={`0 0 ${width} ${height}`} preserveAspectRatio="none" aria-hidden="true">
+        <g opacity={opacity}>
+          {evidence.map(({ box: [x0, y0, x1, y1], png }) => (
+            <image key={png} href={png} x={x0} y={y0} width={x1 - x0} height={y1 - y0} preserveAspectRatio="none" />
+          ))}
+        </g>
+        {faces.map(({ box: [x0, y0, x1, y1] }) => (
+          <g key={`${x0} ${y0}`} className="face">
+            <rect x={x0} y={y0} width={x1 - x0} height={y1 - y0} />
+            <rect x={x0} y={y0} width={x1 - x0} height={y1 - y0} />
+          </g>
+        ))}
+      </svg>
+      {faces.map(({ box: [x0, y0], fake_probability }, place) => (
+        <span
+          key={`${x0} ${y0}`}
+          className="face-tag"
+          aria-hidden="true"
+          style={{ left: `${(100 * Math.max(0, x0)) / width}%`, top: `${(100 * Math.max(0, y0)) / height}%` }}
+        >
+          {faces.length > 1 && `${place + 1} · `}
+          {percent(fake_probability, language)}
+        </span>
+      ))}
+    </>
+  );
+}

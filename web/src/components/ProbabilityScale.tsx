@@ -1,0 +1,37 @@
+import type { Model } from "../api/types";
+import { percent } from "../logic/format";
+import { language, t } from "../strings";
+
+const at = (share: number) => `${100 * share}%`;
+
+/** Where the probability lies between real and fake, beside the threshold and the band that is often wrong. */
+export function ProbabilityScale({ share, model }: { share: number; model: Model | null }) {
+  const cut = model && t.verdict.scaleCut(percent(model.threshold, language));
+  const spoken = t.verdict.scaleSpoken(percent(share, language, 1));
+  return (
+    <div className="scale" role="img" aria-label={cut ? `${spoken} ${cut}.` : spoken}>
+      <div className="scale-track">
+        {model && (
+          <>
+            <span
+              className="scale-band"
+              style={{ left: at(model.uncertain.low), width: at(model.uncertain.high - model.uncertain.low) }}
+            />
+            <span className="scale-cut" style={{ left: at(model.threshold) }} />
+          </>
+        )}
+        <span className="scale-here" style={{ left: at(share) }} />
+      </div>
+      <div className="scale-words">
+        <span>{t.verdict.scaleReal}</span>
+        <span>{t.verdict.scaleFake}</span>
+      </div>
+      {cut && (
+        <div className="scale-key">
+          <span className="key-cut">{cut}</span>
+          <span className="key-band">{t.verdict.scaleBand}</span>
+        </div>
+      )}
+    </div>
+  );
+}

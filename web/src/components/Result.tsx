@@ -1,0 +1,56 @@
+import type { Evidence, Verdict } from "../api/types";
+import { t } from "../strings";
+import { FeedbackForm, type Given } from "./FeedbackForm";
+import { OriginPanel } from "./OriginPanel";
+import { PictureFigure } from "./PictureFigure";
+import { SummaryPanel } from "./SummaryPanel";
+import { Tabs } from "./Tabs";
+import { VerdictPanel } from "./VerdictPanel";
+import { ViewsPanel } from "./ViewsPanel";
+import { WordsPanel } from "./WordsPanel";
+
+interface Props {
+  name: string;
+  verdict: Verdict;
+  /** The picture's bytes; null where they are not kept. */
+  file: Blob | null;
+  evidence?: readonly Evidence[] | null;
+  /** Of the record in the history, where there is one. */
+  id: string | null;
+  given?: Given | null;
+  sha256?: string | null;
+  time?: string | null;
+}
+
+/** All there is to say of one judged picture. */
+export function Result({ name, verdict, file, evidence = null, id, given = null, sha256 = null, time = null }: Props) {
+  const picture = file && { file, name };
+  return (
+    <>
+      <div className="result">
+        <PictureFigure name={name} file={file} faces={verdict.faces} evidence={evidence} />
+        <div className="result-words">
+          <VerdictPanel verdict={verdict} />
+          {id === null ? <p className="dim">{t.feedback.none}</p> : <FeedbackForm id={id} given={given} />}
+        </div>
+      </div>
+      <Tabs
+        label={t.tabs.label}
+        tabs={[
+          {
+            name: "summary",
+            title: t.tabs.summary,
+            content: () => <SummaryPanel verdict={verdict} sha256={sha256} time={time} />,
+          },
+          { name: "words", title: t.tabs.words, content: () => <WordsPanel picture={picture} /> },
+          { name: "views", title: t.tabs.views, content: () => <ViewsPanel picture={picture} /> },
+          {
+            name: "origin",
+            title: t.tabs.origin,
+            content: () => <OriginPanel provenance={verdict.provenance} picture={picture} />,
+          },
+        ]}
+      />
+    </>
+  );
+}

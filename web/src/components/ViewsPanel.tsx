@@ -1,0 +1,72 @@
+import { useState } from "react";
+import type { ForensicView } from "../api/types";
+import { t } from "../strings";
+import { Dialog } from "./Dialog";
+import { Explained, type Picture } from "./Explained";
+import { RangeBar } from "./RangeBar";
+
+export function ViewsPanel({ picture }: { picture: Picture | null }) {
+  return (
+    <Explained picture={picture}>
+      {({ forensics }) =>
+        forensics === null || forensics.length === 0 ? (
+          <p className="dim">{t.explanation.noViews}</p>
+        ) : (
+          <>
+            <p className="dim">{t.explanation.viewsNote}</p>
+            <div className="views">
+              {forensics.map((view) => (
+                <View key={view.name} view={view} />
+              ))}
+            </div>
+          </>
+        )
+      }
+    </Explained>
+  );
+}
+
+function View({ view }: { view: ForensicView }) {
+  const [large, setLarge] = useState(false);
+  const close = () => {
+    setLarge(false);
+  };
+  return (
+    <section className="view" lang="en">
+      <h3>{view.title}</h3>
+      {view.picture && (
+        <button
+          type="button"
+          className="view-picture"
+          aria-label={t.explanation.open(view.title)}
+          onClick={() => {
+            setLarge(true);
+          }}
+        >
+          <img src={view.picture} alt="" />
+        </button>
+      )}
+      <dl className="ranges">
+        {view.figures.map((figure) => (
+          <RangeBar key={figure.name} of={figure} />
+        ))}
+      </dl>
+      <p>
+        <strong>{t.explanation.lookFor}</strong> {view.look_for}
+      </p>
+      <p className="dim">
+        <strong>{t.explanation.cannotShow}</strong> {view.cannot_show}
+      </p>
+      {large && view.picture && (
+        <Dialog heading={view.title} close={close}>
+          <img className="enlarged" src={view.picture} alt={view.look_for} />
+          <p className="actions">
+            <button type="button" onClick={close}>
+              {t.explanation.close}
+            </button>
+          </p>
+        </Dialog>
+      )}
+    </section>
+  );
+}

@@ -1,0 +1,43 @@
+import { describe, expect, it } from "vitest";
+import { bytes, dateTime, figure, ofHundred, percent } from "./format";
+
+describe("percent", () => {
+  it.each([
+    [0.5, 0, "50%"],
+    [0.972, 0, "97%"],
+    [0.9724, 1, "97.2%"],
+    [0.99996, 1, "> 99.9%"],
+    [1, 0, "> 99%"],
+    [0.994, 0, "99%"],
+    [0.00001, 0, "< 1%"],
+    [0, 1, "< 0.1%"],
+    [0.005, 0, "1%"],
+  ])("%f with %i digits is %s", (share, digits, text) => {
+    expect(percent(share, "en", digits)).toBe(text);
+  });
+
+  it("follows the language", () => {
+    expect(percent(0.5, "de")).toBe("50\u00a0%");
+  });
+});
+
+it("counts of a hundred", () => {
+  expect([0, 0.001, 0.05, 0.787, 1].map(ofHundred)).toEqual([0, 1, 5, 79, 100]);
+});
+
+it("sizes", () => {
+  expect([0, 999, 1500, 33_554_432].map((count) => bytes(count, "en"))).toEqual([
+    "0 byte",
+    "999 byte",
+    "2 kB",
+    "33.6 MB",
+  ]);
+});
+
+it("times", () => {
+  expect(dateTime("2026-01-02T03:04:05Z", "en")).toMatch(/Jan \d, 2026/);
+});
+
+it("figures", () => {
+  expect([0.123456, 12345.6, 0].map((value) => figure(value, "en"))).toEqual(["0.123", "12,300", "0"]);
+});

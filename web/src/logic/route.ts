@@ -1,0 +1,60 @@
+/** What the address names: everything after the `#`, so that one file serves all views. */
+
+import type { FeedbackVerdict } from "../api/types";
+import type { Standing } from "./meaning";
+
+/** What the history is searched for; "" is anything. */
+export interface Filter {
+  query: string;
+  verdict: "" | Standing;
+  feedback: "" | FeedbackVerdict | "none";
+}
+
+export const everything: Filter = { query: "", verdict: "", feedback: "" };
+
+export type Route =
+  { view: "check" } | ({ view: "history" } & Filter) | { view: "record"; id: string } | { view: "detector" };
+
+export function parseRoute(hash: string): Route {
+  const [path = "", search = ""] = hash.replace(/^#\/?/, "").split("?", 2);
+  const [view, id] = path.split("/", 2);
+  if (view === "history" && id) return { view: "record", id: decode(id) };
+  if (view === "history") {
+    const fields = new URLSearchParams(search);
+    return {
+      view,
+      query: fields.get("query") ?? "",
+      verdict: oneOf(["FAKE", "REAL", "UNCERTAIN"], fields.get("verdict")),
+      feedback: oneOf(["right", "wrong", "unsure", "none"], fields.get("feedback")),
+    };
+  }
+  return { view: view === "detector" ? view : "check" };
+}
+
+export function addressOf(route: Route): string {
+  switch (route.view) {
+    case "check":
+      return "#/";
+    case "detector":
+      return "#/detector";
+    case "record":
+      return `#/history/${encodeURIComponent(route.id)}`;
+    case "history": {
+      const fields = new URLSearchParams();
+      for (const name of ["query", "verdict", "feedback"] as const) if (route[name]) fields.set(name, route[name]);
+      return fields.size > 0 ? `#/history?${fields}` : "#/history";
+    }
+  }
+}
+
+function oneOf<T extends string>(values: readonly T[], text: string | null): T | "" {
+  return values.find((value) => value === text) ?? "";
+}
+
+function decode(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}

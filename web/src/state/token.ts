@@ -1,0 +1,28 @@
+/** The bearer token: in sessionStorage only, so it ends with the tab. */
+
+const KEY = "unmask-token";
+
+// Storage may be forbidden; the token then lasts as long as the page.
+let held = stored();
+
+export function readToken(): string | null {
+  return held;
+}
+
+export function writeToken(token: string | null): void {
+  held = token;
+  try {
+    if (token === null) sessionStorage.removeItem(KEY);
+    else sessionStorage.setItem(KEY, token);
+  } catch {
+    // As above.
+  }
+}
+
+function stored(): string | null {
+  try {
+    return sessionStorage.getItem(KEY);
+  } catch {
+    return null;
+  }
+}

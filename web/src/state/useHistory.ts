@@ -1,0 +1,51 @@
+import { useState } from "react";
+import { asProblem, type Problem } from "../api/problem";
+import type { HistoryItem, HistoryPage } from "../api/types";
+import { addressOf, type Filter } from "../logic/route";
+import { useApp } from "./app";
+import { useLoaded } from "./useLoaded";
+
+interface Further {
+  /** The first page that these follow. */
+  after: HistoryPage;
+  items: readonly HistoryItem[];
+  next: string | null;
+}
+
+/** Records that a filter finds, page by page. */
+export function useHistory(filter: Filter) {
+  const { client, askForToken } = useApp();
+  const loaded = useLoaded(addressOf({ view: "history", ...filter }), (signal) => client.history(filter, null, signal));
+  const [further, setFurther] = useState<Further | null>(null);
+  const [problem, setProblem] = useState<Problem | null>(null);
+  const [loading, setLoading] = useState(false);
+
+  const first = loaded.at === "ready" ? loaded.value : null;
+  // Pages that followed another answer belong to another filter.
+  const rest = further?.after === first ? further : null;
+  const next = rest ? rest.next : (first?.next ?? null);
+
+  const loadMore = async () => {
+    if (first === null || next === null) return;
+    setLoading(true);
+    setProblem(null);
+    try {
+      const page = await client.history(filter, next);
+      setFurther({ after: first, items: [...(rest?.items ?? []), ...page.items], next: page.next });
+    } catch (caught) {
+      const found = asProblem(caught);
+      if (found.status === 401) askForToken();
+      setProblem(found);
+    } finally {
+      setLoading(false);
+    }
+  };
+
+  return {
+    items: [...(first?.items ?? []), ...(rest?.items ?? [])],
+    more: next !== null,
+    problem: loaded.at === "failed" ? loaded.problem : problem,
+    loading: loaded.at === "loading" || loading,
+    loadMore: () => void loadMore(),
+  };
+}

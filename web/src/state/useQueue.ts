@@ -1,0 +1,97 @@
+/** Sends the queue's pictures, a few at once, and keeps what became of them. */
+
+import { useCallback, useEffect, useReducer, useRef } from "react";
+import { asProblem, Problem } from "../api/problem";
+import { t } from "../strings";
+import { useApp } from "./app";
+import { askAgainAt, due, emptyQueue, type Item, MOST_TRIES, nextDue, type Queue, reduce, triesOf } from "./queue";
+
+export interface QueueControl {
+  queue: Queue;
+  add: (files: readonly File[]) => void;
+  choose: (key: number) => void;
+  retry: (key: number) => void;
+  remove: (keys: readonly number[]) => void;
+}
+
+const isBusyAnswer = (problem: Problem) => problem.status === 429 || problem.status === 503;
+
+export function useQueue(): QueueControl {
+  const { client, model, tokenEpoch, askForToken } = useApp();
+  const [queue, dispatch] = useReducer(reduce, emptyQueue);
+  const running = useRef(new Map<number, AbortController>());
+  const lastKey = useRef(0);
+  const largest = model?.limits.max_body_bytes ?? Infinity;
+
+  const send = useCallback(
+    async ({ key, file, name, stage }: Item) => {
+      const stop = new AbortController();
+      running.current.set(key, stop);
+      dispatch({ what: "sent", key, share: 0 });
+      try {
+        if (file.size > largest) throw new Problem(413, "file_too_large", "");
+        const sent = (share: number) => {
+          dispatch({ what: "sent", key, share });
+        };
+        dispatch({ what: "done", key, judged: await client.detect(file, name, sent, stop.signal) });
+      } catch (caught) {
+        const problem = asProblem(caught);
+        const tries = triesOf(stage) + 1;
+        if (problem.status === 401) askForToken();
+        if (isBusyAnswer(problem) && tries < MOST_TRIES) {
+          dispatch({ what: "postponed", key, until: askAgainAt(Date.now(), problem, tries) });
+        } else dispatch({ what: "failed", key, problem });
+      } finally {
+        running.current.delete(key);
+      }
+    },
+    [client, largest, askForToken],
+  );
+
+  useEffect(() => {
+    const run = () => {
+      for (const item of due(queue, Date.now())) if (!running.current.has(item.key)) void send(item);
+    };
+    run();
+    const later = nextDue(queue, Date.now());
+    if (later === null) return undefined;
+    const timer = setTimeout(run, later - Date.now() + 10);
+    return () => {
+      clearTimeout(timer);
+    };
+  }, [queue, send]);
+
+  // What was refused for want of a token goes on by itself once there is one.
+  const refused = queue.items.flatMap(({ key, stage }) =>
+    stage.at === "failed" && stage.problem.status === 401 ? [key] : [],
+  );
+  const refusedNow = useRef(refused);
+  useEffect(() => {
+    refusedNow.current = refused;
+  });
+  useEffect(() => {
+    if (refusedNow.current.length > 0) dispatch({ what: "retried", keys: refusedNow.current });
+  }, [tokenEpoch]);
+
+  return {
+    queue,
+    add: (files) => {
+      const items = files.map((file) => ({
+        key: ++lastKey.current,
+        file,
+        name: file.name || t.queue.pasted,
+      }));
+      dispatch({ what: "added", items });
+    },
+    choose: (key) => {
+      dispatch({ what: "chosen", key });
+    },
+    retry: (key) => {
+      dispatch({ what: "retried", keys: [key] });
+    },
+    remove: (keys) => {
+      for (const key of keys) running.current.get(key)?.abort();
+      dispatch({ what: "removed", keys });
+    },
+  };
+}

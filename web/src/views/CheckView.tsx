@@ -1,0 +1,104 @@
+import { useCallback, useEffect, useRef } from "react";
+import { flushSync } from "react-dom";
+import { AddPictures } from "../components/AddPictures";
+import { FilePicture } from "../components/FilePicture";
+import { ProblemNote } from "../components/ProblemNote";
+import { QueueList, settledWords } from "../components/QueueList";
+import { Result } from "../components/Result";
+import { useApp } from "../state/app";
+import type { Item } from "../state/queue";
+import { usePictureDrop } from "../state/usePictureDrop";
+import { useQueue } from "../state/useQueue";
+import { t } from "../strings";
+
+export function CheckView({ shown }: { shown: boolean }) {
+  const { announce } = useApp();
+  const { queue, add, choose, retry, remove } = useQueue();
+  const addOrSay = useCallback(
+    (files: readonly File[]) => {
+      if (files.length > 0) add(files);
+      else announce(t.add.none);
+    },
+    [add, announce],
+  );
+  const over = usePictureDrop(shown, addOrSay);
+  useAnnounced(queue.items);
+  const heading = useRef<HTMLHeadingElement>(null);
+  const empty = queue.items.length === 0;
+  const chosen = queue.items.find(({ key }) => key === queue.chosen);
+
+  return (
+    <div className="check-view" hidden={!shown} data-empty={empty}>
+      <div className="intro">
+        <h1 tabIndex={-1}>{empty ? t.add.heading : t.title.check}</h1>
+        {empty && <p className="lead">{t.add.lead}</p>}
+      </div>
+      <div className="check-side">
+        <AddPictures first={empty} over={over} add={addOrSay} />
+        {!empty && (
+          <QueueList
+            queue={queue}
+            remove={remove}
+            choose={(key) => {
+              flushSync(() => {
+                choose(key);
+              });
+              heading.current?.focus();
+            }}
+          />
+        )}
+      </div>
+      {chosen && (
+        <article className="sheet" aria-labelledby="picture-name">
+          <h2 id="picture-name" ref={heading} tabIndex={-1}>
+            {chosen.name}
+          </h2>
+          <Outcome key={chosen.key} item={chosen} retry={retry} />
+        </article>
+      )}
+    </div>
+  );
+}
+
+function Outcome({ item: { key, name, file, stage }, retry }: { item: Item; retry: (key: number) => void }) {
+  if (stage.at === "done") {
+    const { judged } = stage;
+    return <Result name={name} verdict={judged} file={file} evidence={judged.evidence ?? null} id={judged.id} />;
+  }
+  if (stage.at === "failed") {
+    return (
+      <ProblemNote
+        problem={stage.problem}
+        retry={() => {
+          retry(key);
+        }}
+      />
+    );
+  }
+  return (
+    <div className="result">
+      <figure className="picture">
+        <div className="frame pending">
+          <FilePicture file={file} alt={t.picture.alt(name)} />
+        </div>
+      </figure>
+      <p className="busy">{stage.at === "judging" ? t.queue.judging : t.queue.waiting}</p>
+    </div>
+  );
+}
+
+/** Say each verdict once, when it comes. */
+function useAnnounced(items: readonly Item[]) {
+  const { announce } = useApp();
+  const said = useRef(new Map<number, string>());
+  useEffect(() => {
+    for (const item of items) {
+      const words = settledWords(item);
+      if (words === null) said.current.delete(item.key);
+      else if (said.current.get(item.key) !== words) {
+        said.current.set(item.key, words);
+        announce(words);
+      }
+    }
+  }, [items, announce]);
+}

@@ -1,0 +1,102 @@
+import { useState } from "react";
+import { asProblem, type Problem } from "../api/problem";
+import type { HistoryRecord } from "../api/types";
+import { Dialog } from "../components/Dialog";
+import { ProblemNote } from "../components/ProblemNote";
+import { Result } from "../components/Result";
+import { addressOf, everything, type Route } from "../logic/route";
+import { useApp } from "../state/app";
+import { useLoaded } from "../state/useLoaded";
+import { go } from "../state/useRoute";
+import { t } from "../strings";
+
+const all: Route = { view: "history", ...everything };
+
+export function RecordView({ id }: { id: string }) {
+  const { client } = useApp();
+  const loaded = useLoaded(id, async (signal) => {
+    const record = await client.record(id, signal);
+    return { record, file: record.image === null ? null : await client.picture(record.image, signal) };
+  });
+  return (
+    <div className="record">
+      <p>
+        <a href={addressOf(all)}>{t.record.back}</a>
+      </p>
+      <article className="sheet" aria-labelledby="record-name">
+        <h1 id="record-name" className="file-name" tabIndex={-1}>
+          {loaded.at === "ready" ? loaded.value.record.filename || t.history.unnamed : t.title.record}
+        </h1>
+        {loaded.at === "loading" && <p className="busy">{t.loading}</p>}
+        {loaded.at === "failed" && <ProblemNote problem={loaded.problem} />}
+        {loaded.at === "ready" && <Record record={loaded.value.record} file={loaded.value.file} />}
+      </article>
+    </div>
+  );
+}
+
+function Record({ record, file }: { record: HistoryRecord; file: Blob | null }) {
+  return (
+    <>
+      <Result
+        name={record.filename}
+        verdict={record.verdict}
+        file={file}
+        id={record.id}
+        given={record.feedback}
+        sha256={record.sha256}
+        time={record.time}
+      />
+      <DeleteButton id={record.id} />
+    </>
+  );
+}
+
+function DeleteButton({ id }: { id: string }) {
+  const { client, announce, askForToken } = useApp();
+  const [asked, setAsked] = useState(false);
+  const [problem, setProblem] = useState<Problem | null>(null);
+  const close = () => {
+    setAsked(false);
+  };
+
+  const remove = async () => {
+    try {
+      await client.deleteRecord(id);
+      announce(t.record.deleted);
+      go(all);
+    } catch (caught) {
+      const found = asProblem(caught);
+      if (found.status === 401) askForToken();
+      setProblem(found);
+      close();
+    }
+  };
+
+  return (
+    <div className="delete">
+      <button
+        type="button"
+        onClick={() => {
+          setAsked(true);
+        }}
+      >
+        {t.record.delete}
+      </button>
+      {problem && <ProblemNote problem={problem} />}
+      {asked && (
+        <Dialog heading={t.record.deleteHeading} close={close}>
+          <p>{t.record.deleteText}</p>
+          <p className="actions">
+            <button type="button" className="danger" onClick={() => void remove()}>
+              {t.record.confirm}
+            </button>
+            <button type="button" onClick={close}>
+              {t.record.cancel}
+            </button>
+          </p>
+        </Dialog>
+      )}
+    </div>
+  );
+}
