@@ -18,7 +18,7 @@ from unmask.explain.forensics.view import Findings, Measure, register
 QUALITIES = tuple(range(40, 100, 5))
 """IJG qualities at which the picture is saved again."""
 
-_OWN = 4  # a quality so near to the file's own shows its last compression, not an earlier one
+_OWN = 4  # a quality so near to the file's own, or better, shows its last compression and not an earlier one
 _DEEP = 0.5
 _PANEL = 180
 
@@ -41,7 +41,7 @@ def look(subject: Subject) -> Findings:
     if 0 in subject.cells.shape:
         return Findings({"ghost_depth": None, "ghost_share": None})
     changes = ghost_maps(subject)
-    allowed = np.array([own is None or abs(quality - own) > _OWN for quality in QUALITIES])
+    allowed = np.array([own is None or quality < own - _OWN for quality in QUALITIES])
     depth = _depths(changes.mean(axis=(1, 2))[:, None, None])[:, 0, 0] * allowed
     best = int(np.argmax(depth))
     share = float((_depths(changes)[best] > _DEEP).mean())

@@ -2,7 +2,7 @@
 
 A compression leaves small steps at the borders of its blocks. A grid that does not begin at the corner was there before
 the picture was cropped or a part moved. After W. Li, Y. Yuan and N. Yu, "Passive detection of doctored JPEG image via
-block artifact grid extraction", Signal Processing 89(9), 2009, with third differences along rows and columns.
+block artifact grid extraction", Signal Processing 89(9), 2009; steps are measured against their neighbours.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _LEAST_CELLS = 16
     ),
 )
 def look(subject: Subject) -> Findings:
-    """Excess at x and y offset: the smaller of both axes' mean step there over the median offset's, less 1."""
+    """Excess at an offset: the smaller of both axes' steps above those beside them, as a share of the mean step."""
     if subject.cells.shape[0] * subject.cells.shape[1] < _LEAST_CELLS:
         return Findings({"grid_strength": None, "grid_elsewhere": None})
     excess = grid_excess(subject.cells)
@@ -52,10 +52,10 @@ def grid_excess(cells: Bytes) -> npt.NDArray[np.float64]:
 
 
 def _steps(cells: Bytes, axis: int) -> npt.NDArray[np.float64]:
-    """Along one axis: mean third difference across the border before each offset, over the median one, less 1."""
-    values = np.moveaxis(cells, axis, -1).astype(np.int16)
-    steps = np.abs(values[..., 3:] - 3 * values[..., 2:-1] + 3 * values[..., 1:-2] - values[..., :-3])
-    by_position = steps.mean(axis=(0, 1, 2), dtype=np.float64)
-    offset = (np.arange(len(by_position)) + 2) % 8  # the step lies between the second and the third of four pixels
-    means = np.bincount(offset, by_position, 8) / np.bincount(offset, minlength=8)
-    return means / max(float(np.median(means)), 1e-3) - 1
+    """Along one axis: mean step across the border before each offset, less its two neighbours', over the mean step."""
+    steps = np.abs(np.diff(np.moveaxis(cells, axis, -1).astype(np.int16), axis=-1)).mean(axis=(0, 1, 2))
+    above = steps[1:-1] - (steps[:-2] + steps[2:]) / 2
+    offset = (np.arange(len(above)) + 2) % 8  # the step amid the first three lies between pixels 1 and 2
+    means = np.bincount(offset, above, 8) / np.bincount(offset, minlength=8)
+    relative: npt.NDArray[np.float64] = means / max(float(steps.mean()), 1e-3)
+    return relative
