@@ -9,7 +9,6 @@ from collections import OrderedDict
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from unmask.serve import problems
 from unmask.serve.problems import Problem
 
 _MOST_CLIENTS = 10_000
@@ -94,8 +93,7 @@ class BodyLimits:
         try:
             announced = dict(scope["headers"]).get(b"content-length", b"0")
             if not announced.isdigit() or int(announced) > self._most:
-                await problems.response(self._too_large())(scope, receive, send)
-                return
+                raise self._too_large()
             await self._app(scope, limited, send)
         finally:
             self._used -= held

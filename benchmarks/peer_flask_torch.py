@@ -1,0 +1,49 @@
+"""The peer of ``serve_load.py``: the shipped network behind Flask and torch, the way such detectors are often served.
+
+    python benchmarks/peer_flask_torch.py --port 5000
+
+The network is the shipped one (EfficientNet-Lite0 at 192 px on a picture and its mirror image) with random weights, as
+only time is compared. It does less than ``unmask serve``: it searches no face, makes no evidence map, checks nothing
+and keeps nothing. Flask's own server starts a thread a connection.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+
+import timm
+import torch
+from flask import Flask, request
+from PIL import Image
+
+from peer_torch_timm import TO_TENSOR
+
+app = Flask(__name__)
+model = timm.create_model("tf_efficientnet_lite0", pretrained=False, num_classes=1).eval()
+
+
+@app.post("/predict")
+def predict() -> dict[str, object]:
+    """The verdict on the picture in the field ``image``."""
+    pixels = TO_TENSOR(Image.open(io.BytesIO(request.files["image"].read())).convert("RGB"))
+    with torch.inference_mode():
+        logit = model(torch.stack([pixels, pixels.flip(2)])).mean()
+    fake_probability = float(torch.sigmoid(logit))
+    return {"result": "FAKE" if fake_probability >= 0.5 else "REAL", "fake_probability": fake_probability}
+
+
+@app.get("/health")
+def health() -> dict[str, str]:
+    """That the server answers."""
+    return {"status": "ok"}
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--port", type=int, required=True)
+    # Keep-alive, as every server in front of a model has it.
+    from werkzeug.serving import WSGIRequestHandler
+
+    WSGIRequestHandler.protocol_version = "HTTP/1.1"
+    app.run("127.0.0.1", parser.parse_args().port, threaded=True)

@@ -1,0 +1,336 @@
+"""The API of a real service, over HTTP."""
+
+from __future__ import annotations
+
+import base64
+import csv
+import hashlib
+import importlib.util
+import io
+import json
+import socket
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import httpx2
+import numpy as np
+import pytest
+from PIL import Image
+from tests.serve.conftest import Server, Start, picture, wait_until
+
+from unmask.data.manifest import Manifest
+from unmask.detect.detector import load
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def problem(answer: httpx2.Response, status: int, code: str) -> dict[str, Any]:
+    """The body of an answer that must be a problem."""
+    assert (answer.status_code, answer.headers["content-type"]) == (status, "application/problem+json")
+    body: dict[str, Any] = answer.json()
+    assert (body["status"], body["code"]) == (status, code)
+    assert body["title"] and body["detail"] and body["instance"].startswith("urn:uuid:")
+    return body
+
+
+def send(client: httpx2.Client, *data: bytes, evidence: bool = False) -> list[dict[str, Any]]:
+    files = [("images", (f"{index}.png", item)) for index, item in enumerate(data)]
+    answer = client.post("/v1/detect", files=files, params={"evidence": evidence})
+    assert answer.status_code == 200, answer.text
+    results: list[dict[str, Any]] = answer.json()["results"]
+    return results
+
+
+# --- verdicts ------------------------------------------------------------------------------------------------
+
+
+def test_predict_answers_what_the_command_says(client: httpx2.Client, tiny_bundle: Path) -> None:
+    data = picture(200)
+    answer = client.post("/predict", files={"image": ("C:\\folder\\../a\u202eb.png", data)}).json()
+    expected = load(tiny_bundle).detect(data).to_json()
+    assert {**{key: answer[key] for key in expected}, "ms": 0} == {**expected, "ms": 0}
+    assert (answer["result"], answer["filename"]) == ("FAKE", "ab.png")
+    assert 0 <= answer["confidence"] <= 100
+
+
+def test_verdicts_of_the_shipped_detector_are_those_of_the_command(start: Start, astronaut: Image.Image) -> None:
+    pictures = []
+    for turn, kind in enumerate(("JPEG", "PNG", "WEBP")):
+        out = io.BytesIO()
+        astronaut.rotate(3 * turn).resize((256, 256)).save(out, kind)
+        pictures.append(out.getvalue())
+    direct = [load().detect(data).to_json() for data in pictures]
+    with start("--no-store", model=None) as running, running.client() as client:
+        served = send(client, *pictures)
+    for one, other in zip(served, direct, strict=True):
+        assert {**{key: one[key] for key in other}, "ms": 0} == {**other, "ms": 0}
+        assert one["id"] is None
+
+
+def test_several_pictures_keep_their_order_and_errors(client: httpx2.Client) -> None:
+    results = send(client, picture(40), b"not a picture", picture(220))
+    assert [item["result"] for item in results] == ["REAL", None, "FAKE"]
+    assert [item["filename"] for item in results] == ["0.png", "1.png", "2.png"]
+    assert results[1]["error"]["code"] == "unsupported_format"
+    assert results[1]["id"] is None
+    assert all(results[index]["id"] for index in (0, 2))
+
+
+def test_evidence_is_an_overlay_of_the_region(client: httpx2.Client) -> None:
+    (found,) = send(client, picture(250, side=80), evidence=True)
+    (overlay,) = found["evidence"]
+    assert overlay["box"] == [0, 0, 80, 80]
+    head, _, data = overlay["png"].partition(",")
+    assert head == "data:image/png;base64"
+    image = np.asarray(Image.open(io.BytesIO(base64.b64decode(data))))
+    # Even evidence for fake: orange everywhere, neither clear nor opaque.
+    assert image.shape == (256, 256, 4)
+    assert (image[..., :3] == (230, 97, 1)).all()
+    assert 0 < image[..., 3].min() == image[..., 3].max() < 255
+    assert send(client, picture())[0]["evidence"] is None
+
+
+@pytest.mark.parametrize(
+    ("data", "status", "code"),
+    [
+        pytest.param(b"<svg xmlns='http://www.w3.org/2000/svg'/>", 415, "unsupported_format", id="not a picture"),
+        pytest.param(picture()[:-30], 422, "truncated", id="half a picture"),
+        pytest.param(picture(side=8), 422, "too_small", id="too small"),
+        pytest.param(picture(side=1001), 422, "too_many_pixels", id="over a megapixel"),
+        pytest.param(b"", 422, "empty", id="no bytes"),
+        pytest.param(b"x" * (4 << 20), 413, "body_too_large", id="over four MiB with its form"),
+    ],
+)
+def test_a_picture_that_cannot_be_judged(data: bytes, status: int, code: str, client: httpx2.Client) -> None:
+    problem(client.post("/predict", files={"image": ("a.png", data)}), status, code)
+    problem(client.post("/v1/detect", files={"images": ("a.png", data)}), status, code)
+
+
+def test_requests_that_are_no_forms_of_pictures(client: httpx2.Client) -> None:
+    problem(client.post("/predict", json={"image": "x"}), 415, "not_multipart")
+    problem(client.post("/predict"), 415, "not_multipart")
+    problem(client.post("/predict", files={"other": ("a.png", picture())}), 422, "no_picture")
+    problem(client.post("/predict", data={"image": "text"}, files={"b": ("b", b"")}), 422, "no_picture")
+    boundary = {"Content-Type": "multipart/form-data; boundary=x"}
+    problem(client.post("/predict", content=b"broken", headers=boundary), 400, "bad_multipart")
+    problem(client.post("/predict", content=b"", headers={"Content-Type": "multipart/form-data"}), 400, "bad_multipart")
+    many = [("images", (f"{index}.png", picture())) for index in range(5)]
+    problem(client.post("/v1/detect", files=many), 422, "too_many_pictures")
+
+
+def test_a_body_of_unknown_length_is_limited_while_it_is_read(client: httpx2.Client) -> None:
+    def endless() -> Any:
+        yield b'--x\r\nContent-Disposition: form-data; name="image"; filename="a"\r\n\r\n'
+        for _ in range(5):
+            yield b"x" * (1 << 20)
+
+    headers = {"Content-Type": "multipart/form-data; boundary=x"}
+    problem(client.post("/predict", content=endless(), headers=headers), 413, "body_too_large")
+
+
+# --- errors of any kind, model, pages --------------------------------------------------------------------------
+
+
+def test_every_error_is_a_problem(client: httpx2.Client) -> None:
+    problem(client.get("/nothing"), 404, "not_found")
+    problem(client.put("/predict"), 405, "method_not_allowed")
+    body = problem(client.get("/v1/history", params={"limit": 0}), 422, "invalid_request")
+    assert body["errors"][0]["where"] == ["query", "limit"]
+    problem(client.get("/v1/history/7"), 422, "invalid_request")
+    problem(client.get(f"/v1/history/{uuid4()}"), 404, "not_found")
+    problem(client.get("/v1/history", params={"cursor": "x"}), 422, "bad_cursor")
+    problem(client.post(f"/v1/history/{uuid4()}/feedback", content=b"{"), 422, "invalid_request")
+
+
+def test_model_and_health(client: httpx2.Client, tiny_bundle: Path) -> None:
+    health = client.get("/health").json()
+    assert (health["status"], health["model"], health["store"], health["waiting"]) == ("ok", "tiny@1", "sqlite", 0)
+    model = client.get("/v1/model").json()
+    assert (model["threshold"], model["threshold_name"], model["false_positive_budget"]) == (0.5, "fpr_5", 0.05)
+    assert [item["name"] for item in model["thresholds"]] == ["fpr_1", "fpr_5"]
+    assert model["bundle_sha256"] == hashlib.sha256((tiny_bundle / "SHA256SUMS").read_bytes()).hexdigest()
+    assert model["limits"]["max_body_bytes"] == 4 << 20
+    assert model["limits"]["keeps_images"] is True
+
+
+def test_metrics_count_pictures_and_routes(client: httpx2.Client) -> None:
+    def count(name: str) -> float:
+        lines = client.get("/metrics").text.splitlines()
+        return sum(float(line.rpartition(" ")[2]) for line in lines if line.startswith(name))
+
+    fakes = count('unmask_pictures_total{outcome="FAKE"}')
+    send(client, picture(255))
+    assert count('unmask_pictures_total{outcome="FAKE"}') == fakes + 1
+    client.get(f"/v1/history/{uuid4()}")
+    assert count('unmask_requests_total{method="GET",route="/v1/history/{id}",status="404"}') >= 1
+
+
+def test_docs_are_a_page_without_scripts(client: httpx2.Client) -> None:
+    answer = client.get("/docs")
+    assert answer.status_code == 200
+    assert "POST /v1/detect" in answer.text
+    assert "<script" not in answer.text
+    assert "default-src 'none'" in answer.headers["content-security-policy"]
+
+
+def test_the_page_or_how_to_build_it(client: httpx2.Client) -> None:
+    answer = client.get("/")
+    assert answer.status_code == 200
+    assert answer.headers["content-type"].startswith("text/html")
+    policy = answer.headers["content-security-policy"]
+    assert "default-src 'none'" in policy
+    assert "script-src 'unsafe" not in policy
+
+
+def test_the_description_of_the_api_is_the_one_in_the_docs() -> None:
+    path = ROOT / "tools" / "openapi.py"
+    spec = importlib.util.spec_from_file_location("openapi_tool", path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    assert module.description() == module.TARGET.read_text(encoding="utf-8"), "run python tools/openapi.py"
+
+
+# --- history -----------------------------------------------------------------------------------------------
+
+
+def test_a_verdict_is_kept_found_judged_and_deleted(client: httpx2.Client) -> None:
+    data = picture(17)
+    answer = client.post("/predict", files={"image": ("Zebra 100%.png", data)}).json()
+    record = client.get(f"/v1/history/{answer['id']}").json()
+    assert record["sha256"] == hashlib.sha256(data).hexdigest()
+    assert record["verdict"]["fake_probability"] == answer["fake_probability"]
+    assert record["feedback"] is None
+    # Found by part of its name in any case, where % is a character; by its hash; not by another word.
+    for query, hits in (("zebra 100%", 1), ("zebra%100", 0), (record["sha256"][:12], 1)):
+        assert len(client.get("/v1/history", params={"query": query}).json()["items"]) == hits
+    assert client.get("/v1/history", params={"query": "zebra", "result": "FAKE"}).json()["items"] == []
+    judged = client.post(f"/v1/history/{answer['id']}/feedback", json={"verdict": "unsure", "note": "blurred"})
+    assert (judged.json()["feedback"]["verdict"], judged.json()["feedback"]["note"]) == ("unsure", "blurred")
+    assert len(client.get("/v1/history", params={"query": "BLUR", "feedback": "unsure"}).json()["items"]) == 1
+    kept = client.get(record["image"])
+    assert (kept.content, kept.headers["content-type"]) == (data, "image/png")
+    assert client.delete(f"/v1/history/{answer['id']}").status_code == 204
+    problem(client.get(f"/v1/history/{answer['id']}"), 404, "not_found")
+    problem(client.delete(f"/v1/history/{answer['id']}"), 404, "not_found")
+
+
+def test_pages_of_the_history_cover_it_once_newest_first(client: httpx2.Client) -> None:
+    sent = [send(client, picture(grey))[0]["id"] for grey in range(30, 37)]
+    seen: list[str] = []
+    cursor: str | None = None
+    while True:
+        parameters = {"limit": 3, **({"cursor": cursor} if cursor else {})}
+        page = client.get("/v1/history", params=parameters).json()
+        seen += [item["id"] for item in page["items"]]
+        cursor = page["next"]
+        if cursor is None:
+            break
+        if len(seen) == 3:
+            late = send(client, picture(90))[0]["id"]  # what comes in meanwhile moves no page
+    assert late not in seen
+    assert seen[:7] == sent[::-1]
+    assert len(seen) == len(set(seen))
+
+
+def test_export_is_a_manifest(start: Start, tmp_path: Path) -> None:
+    store = tmp_path / "store"
+    with start("--store", str(store), "--keep-images") as running, running.client() as client:
+        real, fake, doubted, unsaid = send(client, picture(20), picture(230), picture(100), picture(150))
+        again = send(client, picture(20))[0]
+        for item, verdict in ((real, "right"), (fake, "wrong"), (doubted, "unsure"), (again, "wrong")):
+            said = client.post(f"/v1/history/{item['id']}/feedback", json={"verdict": verdict, "note": "=1+1"})
+            assert said.status_code == 200
+        text = client.get("/v1/export").text
+        everything = list(csv.DictReader(io.StringIO(client.get("/v1/export", params={"rows": "all"}).text)))
+    table = store / "images" / "feedback.csv"
+    table.write_text(text)
+    manifest = Manifest.open(table)
+    assert manifest.validate() == 2
+    rows = {row.extra["sha256"]: row for row in manifest}
+    # The same bytes were judged twice: the later word counts. Called FAKE and wrong is real.
+    assert {row.label for row in rows.values()} == {"fake", "real"}
+    assert rows[hashlib.sha256(picture(20)).hexdigest()].label == "fake"
+    assert rows[hashlib.sha256(picture(230)).hexdigest()].label == "real"
+    assert all(row.group == row.extra["sha256"] and row.extra["note"] == "'=1+1" for row in rows.values())
+    assert len(everything) == 5
+    assert {row["id"]: row["label"] for row in everything}[unsaid["id"]] == ""
+
+
+def test_a_picture_stays_while_a_record_has_it(client: httpx2.Client) -> None:
+    first, second = send(client, picture(77)), send(client, picture(77))
+    client.delete(f"/v1/history/{first[0]['id']}")
+    image = f"/v1/history/{second[0]['id']}/image"
+    assert client.get(image).content == picture(77)
+
+
+def test_without_a_store_nothing_is_kept(start: Start) -> None:
+    with start("--no-store") as running, running.client() as client:
+        assert send(client, picture())[0]["id"] is None
+        problem(client.get("/v1/history"), 404, "no_history")
+        problem(client.get("/v1/export"), 404, "no_history")
+        assert client.get("/health").json()["store"] == "none"
+
+
+def test_a_history_in_memory_ends_with_the_service(start: Start, tmp_path: Path, monkeypatch: Any) -> None:
+    monkeypatch.chdir(tmp_path)
+    with start() as running, running.client() as client:
+        identifier = send(client, picture())[0]["id"]
+        assert client.get("/v1/history").json()["items"][0]["id"] == identifier
+    assert list(tmp_path.iterdir()) == []
+
+
+# --- clients that misbehave --------------------------------------------------------------------------------
+
+
+def test_an_upload_that_stops_half_way_leaves_nothing(server: Server, client: httpx2.Client) -> None:
+    host, port = server.url.removeprefix("http://").split(":")
+    before = len(client.get("/v1/history", params={"limit": 200}).json()["items"])
+    for _ in range(5):
+        with socket.create_connection((host, int(port))) as connection:
+            connection.sendall(
+                b"POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100000\r\n"
+                b"Content-Type: multipart/form-data; boundary=x\r\n\r\n--x\r\n"
+            )
+    wait_until(lambda: "unmask_requests_in_progress 1.0" in client.get("/metrics").text)
+    assert len(client.get("/v1/history", params={"limit": 200}).json()["items"]) == before
+    assert "Traceback" not in server.log.read_text()
+
+
+def test_a_slow_upload_is_told_so(start: Start) -> None:
+    with start("--no-store", "--deadline", "0.5") as running:
+        host, port = running.url.removeprefix("http://").split(":")
+        with socket.create_connection((host, int(port)), timeout=20) as connection:
+            connection.sendall(
+                b"POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100000\r\n"
+                b"Content-Type: multipart/form-data; boundary=x\r\n\r\n--x\r\n"
+            )
+            answer = b""
+            while b"upload_too_slow" not in answer and (more := connection.recv(65536)):
+                answer += more
+    assert b" 408 " in answer.splitlines()[0]
+    assert b"upload_too_slow" in answer
+
+
+def test_the_log_names_no_file_no_query_and_no_id(start: Start) -> None:
+    with start("--store", "memory") as running, running.client() as client:
+        identifier = client.post("/predict", files={"image": ("confidential.png", picture())}).json()["id"]
+        client.get("/v1/history", params={"query": "confidential"})
+        client.get(f"/v1/history/{identifier}")
+        running.stop()
+        text = running.log.read_text()
+    assert "POST /predict 200" in text
+    assert "GET /v1/history/{id} 200" in text
+    assert "confidential" not in text
+    assert identifier not in text
+
+
+def test_openapi_names_every_error_as_a_problem(client: httpx2.Client) -> None:
+    schema = client.get("/openapi.json").json()
+    assert schema == json.loads((ROOT / "docs" / "openapi.json").read_text())
+    for path, methods in schema["paths"].items():
+        for method, call in methods.items():
+            errors = {status: answer for status, answer in call["responses"].items() if int(status) >= 400}
+            assert {"401", "403", "422", "429", "500"} <= errors.keys(), (path, method)
+            assert all("application/problem+json" in answer["content"] for answer in errors.values())

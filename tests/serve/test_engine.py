@@ -1,0 +1,161 @@
+"""The queue: bounded, dropped, batched, finished; with the real detector of a tiny graph."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pytest
+from tests.serve.conftest import picture
+
+from unmask.detect.detector import Detector, Prepared, load
+from unmask.detect.verdict import Verdict
+from unmask.serve.engine import Engine
+from unmask.serve.metrics import Metrics
+from unmask.serve.problems import Problem
+
+
+class Gated(Detector):
+    """A detector that waits at a gate before it prepares, and counts the sizes of its runs."""
+
+    def __init__(self, detector: Detector) -> None:
+        super().__init__(detector.bundle)
+        self.gate = threading.Event()
+        self.arrived = threading.Semaphore(0)
+        self.runs: list[int] = []
+
+    def prepare(self, source: object) -> Prepared:
+        self.arrived.release()
+        assert self.gate.wait(20)
+        return super().prepare(source)  # type: ignore[arg-type]
+
+    def judge(self, pictures: Sequence[Prepared]) -> list[Verdict]:
+        self.runs.append(len(pictures))
+        return super().judge(pictures)
+
+
+@pytest.fixture
+def gated(tiny_bundle: Path) -> Iterator[Gated]:
+    detector = Gated(load(tiny_bundle))
+    yield detector
+    detector.gate.set()
+
+
+def soon() -> float:
+    return asyncio.get_running_loop().time() + 20
+
+
+def test_verdicts_are_those_of_the_detector_at_every_size_of_batch(tiny_bundle: Path) -> None:
+    detector = load(tiny_bundle)
+    greys = list(range(100, 160, 3))
+    expected = [detector.detect(picture(grey)).fake_probability for grey in greys]
+    for batch in (1, 3, 8):
+        engine = Engine(detector, workers=2, batch=batch, capacity=64, metrics=Metrics())
+
+        async def ask(engine: Engine = engine) -> list[Verdict]:
+            return await engine.judge([picture(grey) for grey in greys], soon())
+
+        verdicts = asyncio.run(ask())
+        engine.close()
+        assert [verdict.fake_probability for verdict in verdicts] == expected
+        assert engine.inside == 0
+
+
+def test_batches_form_while_pictures_wait(gated: Gated) -> None:
+    engine = Engine(gated, workers=1, batch=4, capacity=64, metrics=Metrics())
+
+    async def ask() -> None:
+        gated.gate.set()
+        await engine.judge([picture(grey) for grey in range(100, 110)], soon())
+
+    asyncio.run(ask())
+    engine.close()
+    assert gated.runs == [4, 4, 2]
+
+
+def test_a_full_queue_turns_away_and_says_when_to_come_again(gated: Gated) -> None:
+    engine = Engine(gated, workers=1, capacity=2, metrics=Metrics())
+
+    async def ask() -> None:
+        first = asyncio.create_task(engine.judge([picture(), picture()], soon()))
+        await asyncio.to_thread(gated.arrived.acquire)
+        with pytest.raises(Problem) as caught:
+            await engine.judge([picture()], soon())
+        assert (caught.value.status_code, caught.value.code) == (429, "busy")
+        assert int((caught.value.headers or {})["Retry-After"]) >= 1
+        gated.gate.set()
+        assert len(await first) == 2
+        assert len(await engine.judge([picture()], soon())) == 1
+
+    asyncio.run(ask())
+    engine.close()
+
+
+def test_what_nobody_waits_for_is_dropped(gated: Gated) -> None:
+    engine = Engine(gated, workers=1, capacity=8, metrics=Metrics())
+
+    async def ask() -> None:
+        begun = asyncio.create_task(engine.judge([picture()], soon()))
+        await asyncio.to_thread(gated.arrived.acquire)
+        waiting = asyncio.create_task(engine.judge([picture()] * 3, soon()))
+        await asyncio.sleep(0)
+        assert engine.inside == 4
+        waiting.cancel()
+        begun.cancel()
+        await asyncio.gather(waiting, begun, return_exceptions=True)
+        assert engine.inside == 1  # the one that is being prepared
+        gated.gate.set()
+
+    asyncio.run(ask())
+    engine.close()
+    assert engine.inside == 0
+    assert gated.runs == []
+
+
+def test_a_deadline_is_a_problem(gated: Gated) -> None:
+    engine = Engine(gated, workers=1, capacity=8, metrics=Metrics())
+
+    async def ask() -> None:
+        with pytest.raises(Problem) as caught:
+            await engine.judge([picture()] * 2, asyncio.get_running_loop().time() + 0.05)
+        assert caught.value.status_code == 504
+        gated.gate.set()
+
+    asyncio.run(ask())
+    engine.close()
+    assert engine.inside == 0
+
+
+def test_closing_finishes_what_is_inside(gated: Gated) -> None:
+    engine = Engine(gated, workers=2, capacity=8, metrics=Metrics())
+
+    async def ask() -> list[Verdict]:
+        asked = asyncio.create_task(engine.judge([picture(grey) for grey in (1, 2, 3, 4, 5)], soon()))
+        await asyncio.to_thread(gated.arrived.acquire)
+        closing = asyncio.create_task(asyncio.to_thread(engine.close))
+        gated.gate.set()
+        await closing
+        with pytest.raises(Problem):
+            await engine.judge([picture()], soon())
+        return await asked
+
+    assert len(asyncio.run(ask())) == 5
+
+
+def test_a_fault_of_the_detector_reaches_who_waits(tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    detector = load(tiny_bundle)
+    engine = Engine(detector, workers=1, capacity=8, metrics=Metrics())
+
+    async def ask() -> None:
+        for step in ("prepare", "judge"):
+            with monkeypatch.context() as patched:
+                patched.setattr(detector, step, lambda _: 1 / 0)
+                with pytest.raises(ZeroDivisionError):
+                    await engine.judge([picture()], soon())
+        assert len(await engine.judge([picture()], soon())) == 1
+
+    asyncio.run(ask())
+    engine.close()
+    assert engine.inside == 0

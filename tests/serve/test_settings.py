@@ -1,0 +1,107 @@
+"""Settings by flags and environment, and the command."""
+
+from __future__ import annotations
+
+import json
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from unmask.errors import UsageError
+from unmask.serve.access import hash_of
+from unmask.serve.arguments import parse
+from unmask.serve.settings import Settings
+
+
+def serve(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "unmask", "serve", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+
+
+def test_flags_go_before_the_environment_and_that_before_the_defaults(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("UNMASK_PORT", "9001")
+    monkeypatch.setenv("UNMASK_KEEP_DAYS", "3")
+    monkeypatch.setenv("UNMASK_CORS", '["https://a.example", "https://b.example"]')
+    settings = parse(["--port", "9002", "--allowed-hosts", "x", "--allowed-hosts", "y", "--no-store"]).settings
+    assert (settings.port, settings.keep_days, settings.queue) == (9002, 3, Settings.model_fields["queue"].default)
+    assert settings.cors == ("https://a.example", "https://b.example")
+    assert settings.allowed_hosts == ("x", "y")
+    assert settings.no_store
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        pytest.param(["--port", "x"], "--port", id="no number"),
+        pytest.param(["--port", "70000"], "--port", id="no port"),
+        pytest.param(["--keep-images"], "--keep-images needs a folder", id="pictures without a folder"),
+        pytest.param(["--token-hashes", "secret"], "--token-hashes", id="a token in place of its hash"),
+        pytest.param(["--cors", "*"], "--cors", id="every origin"),
+        pytest.param(["--cors", "https://a.example/path"], "--cors", id="more than an origin"),
+        pytest.param(["--rate", "nan"], "--rate", id="not a number"),
+        pytest.param(["--max-body-mib", "600"], "--max-waiting-mib", id="one body larger than the room of all"),
+    ],
+)
+def test_wrong_settings_are_named(words: list[str], said: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        parse(words)
+    assert caught.value.code == "bad_setting"
+    assert said in caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("words", "url", "kind"),
+    [
+        pytest.param([], "sqlite://", "memory", id="default"),
+        pytest.param(["--store", "/data"], "sqlite:////data/unmask.sqlite3", "sqlite", id="folder"),
+        pytest.param(["--store", "postgresql://a@b/c"], "postgresql+psycopg://a@b/c", "postgresql", id="URL"),
+        pytest.param(["--store", "postgres://a@b/c"], "postgresql+psycopg://a@b/c", "postgresql", id="short URL"),
+        pytest.param(["--store", "/data", "--no-store"], None, "none", id="nothing"),
+    ],
+)
+def test_where_the_history_is(words: list[str], url: str | None, kind: str) -> None:
+    settings = parse(words).settings
+    assert (settings.database_url, settings.store_kind) == (url, kind)
+
+
+def test_the_configuration_is_shown_without_the_password() -> None:
+    done = serve("--show-config", "--store", "postgresql://desk:hunter2@db/unmask", "--port", "1234")
+    shown = json.loads(done.stdout)
+    assert (done.returncode, shown["port"], shown["host"]) == (0, 1234, "127.0.0.1")
+    assert shown["store"] == "postgresql://desk:***@db/unmask"
+    assert shown.keys() == Settings.model_fields.keys()
+
+
+def test_a_new_token_comes_with_its_hash() -> None:
+    lines = serve("--new-token").stdout.splitlines()
+    token, hashed = (line.rpartition(" ")[2] for line in lines)
+    assert hash_of(token) == hashed
+
+
+def test_help_names_every_setting() -> None:
+    text = serve("--help").stdout
+    assert all(f"--{name.replace('_', '-')}" in text for name in Settings.model_fields)
+
+
+def test_an_open_service_is_refused(tiny_bundle: Path) -> None:
+    done = serve("--host", "0.0.0.0", "--port", "0", "--model", str(tiny_bundle))
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "--without-token" in done.stderr
+
+
+def test_a_port_that_is_taken_is_one_line(tiny_bundle: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        done = serve("--port", str(taken.getsockname()[1]), "--model", str(tiny_bundle))
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-1].startswith("unmask: Cannot listen on 127.0.0.1 port")
+
+
+def test_a_missing_bundle_is_one_line(tmp_path: Path) -> None:
+    done = serve("--port", "0", "--model", str(tmp_path / "none"))
+    assert done.returncode == 3
+    assert done.stderr == f"unmask: There is no bundle at {tmp_path / 'none'}.\n"

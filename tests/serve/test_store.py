@@ -1,0 +1,315 @@
+"""What is kept: through kills, by several instances, and no longer than it should be."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import random
+import shutil
+import signal
+import socket
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx2
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import inspect
+from tests.serve.conftest import Start, picture
+
+from unmask.detect.detector import Detector, load
+from unmask.serve.images import ImageFolder
+from unmask.serve.problems import Problem
+from unmask.serve.schemas import Feedback
+from unmask.serve.store import Query, Record, Retention, Store, _cursor, _parse
+from unmask.serve.tables import metadata, open_database
+
+DAY = 86_400_000
+
+
+@pytest.fixture(scope="module")
+def detector(tiny_bundle: Path) -> Detector:
+    return load(tiny_bundle)
+
+
+def record(detector: Detector, grey: int, *, days_ago: float = 0, name: str = "a.png") -> Record:
+    data = picture(grey)
+    moment = time.time_ns() // 1_000_000 - round(days_ago * DAY)
+    return Record(f"{grey:064x}", name, detector.detect(data), data, time_ms=moment)
+
+
+def names(folder: Path) -> set[str]:
+    return {path.name for path in folder.glob("??/*")}
+
+
+# --- retention ---------------------------------------------------------------------------------------------
+
+
+def test_records_go_by_age(detector: Detector) -> None:
+    store = Store("sqlite://", retention=Retention(days=7))
+    old, new = record(detector, 1, days_ago=7.01), record(detector, 2, days_ago=6.99)
+    store.add([old, new])
+    assert store.retain() == 1
+    assert [row["id"] for row in store.page(Query(), None, 10)[0]] == [new.id]
+    with pytest.raises(Problem):
+        store.get(old.id)
+
+
+def test_records_go_by_number_the_oldest_first(detector: Detector) -> None:
+    store = Store("sqlite://", retention=Retention(records=3))
+    records = [record(detector, grey, days_ago=grey) for grey in range(1, 8)]
+    random.Random(0).shuffle(records)
+    store.add(records)
+    assert store.retain() == 4
+    assert store.retain() == 0
+    assert [row["filename"] and row["sha256"][-1] for row in store.page(Query(), None, 10)[0]] == ["1", "2", "3"]
+
+
+def test_pictures_go_by_size_and_their_files_with_them(detector: Detector, tmp_path: Path) -> None:
+    size = len(picture(5))
+    store = Store("sqlite://", ImageFolder(tmp_path), Retention(image_bytes=2 * size))
+    store.add([record(detector, grey, days_ago=grey) for grey in (1, 2, 2, 3, 4)])
+    assert len(names(tmp_path)) == 4
+    assert store.retain() == 2
+    # The two newest pictures fit; one of them has two records, which count once.
+    assert names(tmp_path) == {f"{grey:064x}.png" for grey in (1, 2)}
+    assert len(store.page(Query(), None, 10)[0]) == 3
+
+
+def test_files_that_a_kill_left_are_swept_and_others_left_alone(detector: Detector, tmp_path: Path) -> None:
+    store = Store("sqlite://", folder := ImageFolder(tmp_path))
+    kept = record(detector, 9)
+    store.add([kept])
+    folder.write(f"{10:064x}", picture(10))
+    (tmp_path / "00" / "notes.txt").write_text("mine")
+    assert store.sweep() == 1
+    assert names(tmp_path) == {f"{9:064x}.png", "notes.txt"}
+    assert store.image(store.get(kept.id)) == kept.data
+
+
+@pytest.mark.parametrize("name", ["../../etc/passwd", "ab/../../x.png", "/etc/passwd", "ab/" + "a" * 64 + ".html"])
+def test_no_name_leads_out_of_the_folder_of_pictures(name: str, tmp_path: Path) -> None:
+    folder = ImageFolder(tmp_path)
+    for method in (folder.read, folder.remove):
+        with pytest.raises(ValueError, match="not the name"):
+            method(name)
+
+
+# --- table and cursor --------------------------------------------------------------------------------------
+
+
+def test_migrations_make_the_table_that_the_code_uses(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'a.sqlite3'}"
+    for _ in range(2):  # the second time there is nothing to do
+        engine = open_database(url)
+        with engine.begin() as connection:
+            assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+            assert {index["name"] for index in inspect(connection).get_indexes("verdicts")} == {
+                "verdicts_by_time",
+                "verdicts_by_sha256",
+            }
+        engine.dispose()
+
+
+@given(st.text(max_size=60))
+def test_a_cursor_is_one_that_was_given_or_a_problem(cursor: str) -> None:
+    try:
+        moment, identifier = _parse(cursor)
+    except Problem as problem:
+        assert problem.code == "bad_cursor"
+    else:
+        assert _parse(_cursor({"time_ms": moment, "id": identifier})) == (moment, identifier)  # type: ignore[arg-type]
+
+
+@given(st.text(alphabet="ab%_\\'\"", max_size=6), st.text(alphabet="ab%_\\'\"", max_size=3))
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_a_search_finds_exactly_the_names_that_hold_the_text(detector: Detector, name: str, text: str) -> None:
+    store = Store("sqlite://")
+    store.add([record(detector, 3, name=name)])
+    found = store.page(Query(text=text), None, 10)[0]
+    assert bool(found) == (text.lower() in name.lower() or f"{3:064x}".startswith(text.lower()))
+    store.close()
+
+
+# --- kill -9 -----------------------------------------------------------------------------------------------
+
+
+def send_until_it_dies(url: str, acknowledged: list[str], index: int) -> None:
+    grey = 100 + index
+    with httpx2.Client(base_url=url, timeout=30) as client:
+        while True:
+            try:
+                answer = client.post("/predict", files={"image": (f"{index}.png", picture(grey))})
+            except httpx2.TransportError:
+                return
+            assert answer.status_code == 200
+            acknowledged.append(answer.json()["id"])
+
+
+def test_a_kill_loses_no_record_that_was_acknowledged(start: Start, tmp_path: Path) -> None:
+    store = tmp_path / "store"
+    acknowledged: list[str] = []
+    for turn in range(2):
+        with start("--store", str(store), "--keep-images", "--rate", "0") as running:
+            before = len(acknowledged)
+            arguments = [(running.url, acknowledged, index) for index in range(4)]
+            threads = [threading.Thread(target=send_until_it_dies, args=one) for one in arguments]
+            for thread in threads:
+                thread.start()
+            while len(acknowledged) < before + 20 + 7 * turn:
+                time.sleep(0.005)
+            running.stop(signal.SIGKILL)
+            for thread in threads:
+                thread.join()
+    with start("--store", str(store), "--keep-images", "--rate", "0") as running, running.client() as client:
+        for identifier in acknowledged:
+            found = client.get(f"/v1/history/{identifier}")
+            assert found.status_code == 200
+            assert client.get(found.json()["image"]).status_code == 200
+    with sqlite3.connect(store / "unmask.sqlite3") as database:
+        assert database.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+    assert len(acknowledged) == len(set(acknowledged)) >= 2 * 20
+
+
+def test_a_stop_finishes_what_is_under_way(start: Start, tmp_path: Path) -> None:
+    store = tmp_path / "store"
+    answers: list[httpx2.Response] = []
+
+    def ask(url: str) -> None:
+        files = [("images", (f"{grey}.png", picture(grey, side=900))) for grey in range(16)]
+        answers.append(httpx2.post(f"{url}/v1/detect", files=files, timeout=60))
+
+    with start("--store", str(store)) as running:
+        thread = threading.Thread(target=ask, args=(running.url,))
+        thread.start()
+        with running.client() as client:
+            while client.get("/health").json()["waiting"] == 0 and thread.is_alive():
+                time.sleep(0.001)
+        assert running.stop(signal.SIGTERM) == 0
+        thread.join()
+    assert answers[0].status_code == 200
+    with sqlite3.connect(store / "unmask.sqlite3") as database:
+        assert database.execute("SELECT count(*) FROM verdicts").fetchone() == (16,)
+
+
+# --- PostgreSQL --------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URL of an empty database on a server of the test's own."""
+    pytest.importorskip("psycopg")
+    found = [shutil.which("initdb"), *sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))]
+    programs = [Path(path).parent for path in found if path]
+    if not programs:
+        pytest.skip("PostgreSQL's server is not installed")
+    # Its server refuses to run as root.
+    user = None
+    if os.getuid() == 0:
+        known = {entry.pw_name for entry in pwd.getpwall()} & {"postgres", "nobody"}
+        if not known:
+            pytest.skip("PostgreSQL does not run as root, and there is no other user")
+        user = pwd.getpwnam(max(known)).pw_name
+    # A folder that another user can reach: pytest's own are for one user only.
+    folder = Path(tempfile.mkdtemp(prefix="unmask-postgresql-"))
+    if user:
+        os.chown(folder, pwd.getpwnam(user).pw_uid, -1)
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    data = folder / "data"
+    try:
+        subprocess.run(
+            [programs[-1] / "initdb", "-D", data, "-U", "unmask", "-A", "trust", "--no-sync", "-E", "UTF8"],
+            check=True, capture_output=True, user=user, cwd=folder,
+        )  # fmt: skip
+        server = subprocess.Popen(
+            [programs[-1] / "postgres", "-D", data, "-p", str(port), "-h", "127.0.0.1", "-k", folder],
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, user=user, cwd=folder,
+        )  # fmt: skip
+        try:
+            ready = [programs[-1] / "pg_isready", "-q", "-h", "127.0.0.1", "-p", str(port)]
+            for _ in range(300):
+                if subprocess.run(ready, check=False).returncode == 0:
+                    break
+                time.sleep(0.1)
+            yield f"postgresql://unmask@127.0.0.1:{port}/postgres"
+        finally:
+            server.send_signal(signal.SIGINT)  # PostgreSQL's fast shutdown
+            server.wait(30)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def test_two_instances_on_one_postgresql_agree(start: Start, postgresql: str, tmp_path: Path) -> None:
+    flags = ["--store", postgresql, "--keep-images", "--images", str(tmp_path / "images"), "--rate", "0"]
+    with start(*flags) as one, start(*flags) as two, one.client() as first, two.client() as second:
+        assert first.get("/health").json()["store"] == "postgresql"
+        sent: list[str] = []
+
+        def fill(client: httpx2.Client, begin: int) -> None:
+            for grey in range(begin, begin + 15):
+                answer = client.post("/predict", files={"image": ("a.png", picture(grey))})
+                assert answer.status_code == 200
+                sent.append(answer.json()["id"])
+
+        threads = [threading.Thread(target=fill, args=item) for item in ((first, 10), (second, 10), (first, 200))]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        pages = [client.get("/v1/history", params={"limit": 100}).json()["items"] for client in (first, second)]
+        assert pages[0] == pages[1]
+        assert {item["id"] for item in pages[0]} == set(sent)
+        assert len(sent) == 45
+        # What one is told the other knows; what one deletes is gone for the other, the picture once both records are.
+        judged, twin = (item["id"] for item in pages[0] if item["sha256"] == pages[0][-1]["sha256"])
+        first.post(f"/v1/history/{judged}/feedback", json={"verdict": "wrong"})
+        assert second.get(f"/v1/history/{judged}").json()["feedback"]["verdict"] == "wrong"
+        assert len(second.get("/v1/export").text.splitlines()) == 2
+        assert second.delete(f"/v1/history/{judged}").status_code == 204
+        assert first.get(f"/v1/history/{judged}").status_code == 404
+        assert first.get(f"/v1/history/{twin}/image").status_code == 200
+        files = len(names(tmp_path / "images"))
+        first.delete(f"/v1/history/{twin}")
+        assert len(names(tmp_path / "images")) == files - 1
+
+
+def test_postgresql_holds_what_sqlite_holds(postgresql: str, detector: Detector) -> None:
+    url = postgresql.replace("postgresql://", "postgresql+psycopg://")
+    records = [record(detector, grey, days_ago=grey / 10, name=f"{grey}%_\\.png") for grey in range(1, 6)]
+    answers = []
+    for store in (Store("sqlite://"), Store(url)):
+        for row in store.page(Query(), None, 100)[0]:
+            store.remove(row["id"])
+        store.add(records)
+        store.judge(records[0].id, Feedback(verdict="right", note="déjà vu"))
+        rows, cursor = store.page(Query(text="%_\\."), None, 3)
+        more, end = store.page(Query(text="%_\\."), cursor, 3)
+        skipped = ("feedback_ms",)
+        answers.append([{key: row[key] for key in row if key not in skipped} for row in [*rows, *more]])
+        assert end is None
+        assert [row["id"] for row in store.labelled(None)] == [records[0].id]
+        assert store.labelled(records[0].id) == []
+        store.close()
+    assert answers[0] == answers[1]
+    assert len(answers[0]) == 5
+
+
+def test_a_store_that_cannot_be_reached_is_one_line(tiny_bundle: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "unmask", "serve", "--port", "0", "--store", "postgresql://nobody@127.0.0.1:1/none"],
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert done.stderr.startswith("unmask: The history cannot be opened:")
+    assert len(done.stderr.splitlines()) == 1
