@@ -2,7 +2,7 @@
 
 import type { Filter } from "../logic/route";
 import { Problem } from "./problem";
-import type { Detection, Explanation, FeedbackVerdict, HistoryPage, HistoryRecord, Judged, Model } from "./types";
+import type { Answer, Detection, Explanation, HistoryPage, HistoryRecord, Judged, Model } from "./types";
 
 export type Client = ReturnType<typeof createClient>;
 
@@ -69,11 +69,11 @@ export function createClient(token: () => string | null) {
       await call(`v1/history/${encodeURIComponent(id)}`, { method: "DELETE" });
     },
 
-    async giveFeedback(id: string, verdict: FeedbackVerdict, note: string): Promise<void> {
+    async giveFeedback(id: string, answer: Answer): Promise<void> {
       await call(`v1/history/${encodeURIComponent(id)}/feedback`, {
         method: "POST",
         headers: { "Content-Type": "application/json" },
-        body: JSON.stringify({ verdict, note }),
+        body: JSON.stringify(answer),
       });
     },
 

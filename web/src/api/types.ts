@@ -12,7 +12,8 @@ export type Evidence = Schemas["Evidence"];
 export type Detection = Schemas["Detection"];
 export type Judged = Schemas["Detected"];
 export type Threshold = Schemas["Threshold"];
-export type FeedbackVerdict = Schemas["Feedback"]["verdict"];
+/** What somebody said of a verdict. */
+export type Answer = Pick<Schemas["FeedbackRecord"], "verdict" | "note">;
 export type HistoryItem = Schemas["HistoryItem"];
 export type HistoryPage = Schemas["HistoryPage"];
 

@@ -1,7 +1,7 @@
 import { type ReactNode, useRef } from "react";
 import { bytes } from "../logic/format";
 import { useApp } from "../state/app";
-import { language, t } from "../strings";
+import { locale, t } from "../strings";
 
 interface Props {
   /** Whether the first pictures are still to come: then there is room to say more. */
@@ -27,7 +27,7 @@ export function AddPictures({ first, over, add }: Props) {
       </p>
       {first && (
         <p className="add-notes dim">
-          {t.add.formats(limits ? bytes(limits.max_body_bytes, language) : null)}{" "}
+          {t.add.formats(limits ? bytes(limits.max_body_bytes, locale) : null)}{" "}
           {limits?.keeps_history === false ? t.add.keptNothing : t.add.kept}
         </p>
       )}

@@ -1,31 +1,34 @@
 import { useId, useState } from "react";
 import { asProblem, type Problem } from "../api/problem";
-import type { FeedbackVerdict } from "../api/types";
+import type { Answer } from "../api/types";
 import { useApp } from "../state/app";
 import { t } from "../strings";
 import { ProblemNote } from "./ProblemNote";
 
-export interface Given {
-  verdict: FeedbackVerdict;
-  note: string;
+const verdicts = ["right", "wrong", "unsure"] as const;
+
+interface Props {
+  /** Of the record. */
+  id: string;
+  given: Answer | null;
+  saved?: ((answer: Answer) => void) | undefined;
 }
 
-const answers: FeedbackVerdict[] = ["right", "wrong", "unsure"];
-
-export function FeedbackForm({ id, given }: { id: string; given: Given | null }) {
+export function FeedbackForm({ id, given, saved }: Props) {
   const { client, announce, askForToken } = useApp();
   const name = useId();
-  const [answer, setAnswer] = useState(given?.verdict ?? null);
+  const [verdict, setVerdict] = useState(given?.verdict ?? null);
   const [note, setNote] = useState(given?.note ?? "");
   const [state, setState] = useState<"open" | "saving" | "saved">("open");
   const [problem, setProblem] = useState<Problem | null>(null);
 
   const save = async () => {
-    if (answer === null) return;
+    if (verdict === null) return;
     setState("saving");
     setProblem(null);
     try {
-      await client.giveFeedback(id, answer, note);
+      await client.giveFeedback(id, { verdict, note });
+      saved?.({ verdict, note });
       setState("saved");
       announce(t.feedback.saved);
     } catch (caught) {
@@ -47,15 +50,15 @@ export function FeedbackForm({ id, given }: { id: string; given: Given | null })
       <fieldset>
         <legend>{t.feedback.heading}</legend>
         <div className="choices">
-          {answers.map((value) => (
+          {verdicts.map((value) => (
             <label key={value}>
               <input
                 type="radio"
                 name={name}
                 required
-                checked={answer === value}
+                checked={verdict === value}
                 onChange={() => {
-                  setAnswer(value);
+                  setVerdict(value);
                   setState("open");
                 }}
               />
@@ -64,7 +67,7 @@ export function FeedbackForm({ id, given }: { id: string; given: Given | null })
           ))}
         </div>
       </fieldset>
-      {answer !== null && (
+      {verdict !== null && (
         <>
           <label className="field">
             {t.feedback.note}

@@ -1,7 +1,7 @@
 import { useId, useState } from "react";
 import type { Evidence, Face } from "../api/types";
 import { percent } from "../logic/format";
-import { language, t } from "../strings";
+import { locale, t } from "../strings";
 import { FilePicture } from "./FilePicture";
 
 interface Props {
@@ -21,7 +21,7 @@ interface Size {
 export function PictureFigure({ name, file, faces, evidence }: Props) {
   const [size, setSize] = useState<Size | null>(null);
   const [unreadable, setUnreadable] = useState(false);
-  const [opacity, setOpacity] = useState(0.8);
+  const [opacity, setOpacity] = useState(1);
   const [framed, setFramed] = useState(true);
 
   if (file === null || unreadable) {
@@ -89,7 +89,7 @@ function EvidenceControls({ opacity, setOpacity }: { opacity: number; setOpacity
   );
 }
 
-const share = (value: number) => new Intl.NumberFormat(language, { style: "percent" }).format(value);
+const share = (value: number) => new Intl.NumberFormat(locale, { style: "percent" }).format(value);
 
 interface OverlayProps {
   size: Size;
@@ -120,10 +120,10 @@ function Overlay({ size: { width, height }, faces, evidence, opacity }: OverlayP
           key={`${x0} ${y0}`}
           className="face-tag"
           aria-hidden="true"
-          style={{ left: `${(100 * Math.max(0, x0)) / width}%`, top: `${(100 * Math.max(0, y0)) / height}%` }}
+          style={{ left: `${(100 * Math.max(0, x0)) / width}%`, top: `${Math.max(6, (100 * y0) / height)}%` }}
         >
           {faces.length > 1 && `${place + 1} · `}
-          {percent(fake_probability, language)}
+          {percent(fake_probability, locale)}
         </span>
       ))}
     </>

@@ -1,12 +1,12 @@
 import { isEmpty, titleOf } from "../logic/plain";
 import { figure } from "../logic/format";
-import { language, t } from "../strings";
+import { locale, t } from "../strings";
 import { Facts } from "./Facts";
 
 /** Any plain value of JSON for reading: what is empty is left out. */
 export function PlainValue({ value }: { value: unknown }) {
   if (typeof value === "boolean") return value ? t.yes : t.no;
-  if (typeof value === "number") return Number.isInteger(value) ? value : figure(value, language);
+  if (typeof value === "number") return Number.isInteger(value) ? value : figure(value, locale);
   if (typeof value === "string") return value;
   if (Array.isArray(value)) {
     const items = (value as unknown[]).filter((item) => !isEmpty(item));

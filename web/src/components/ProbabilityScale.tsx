@@ -1,13 +1,13 @@
 import type { Model } from "../api/types";
 import { percent } from "../logic/format";
-import { language, t } from "../strings";
+import { locale, t } from "../strings";
 
 const at = (share: number) => `${100 * share}%`;
 
 /** Where the probability lies between real and fake, beside the threshold and the band that is often wrong. */
 export function ProbabilityScale({ share, model }: { share: number; model: Model | null }) {
-  const cut = model && t.verdict.scaleCut(percent(model.threshold, language));
-  const spoken = t.verdict.scaleSpoken(percent(share, language, 1));
+  const cut = model && t.verdict.scaleCut(percent(model.threshold, locale));
+  const spoken = t.verdict.scaleSpoken(percent(share, locale, 1));
   return (
     <div className="scale" role="img" aria-label={cut ? `${spoken} ${cut}.` : spoken}>
       <div className="scale-track">

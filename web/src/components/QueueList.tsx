@@ -3,7 +3,7 @@ import { standing } from "../logic/meaning";
 import { verdictWords } from "../logic/spoken";
 import { describe } from "../logic/wording";
 import { type Item, isSettled, type Queue, type Stage, triesOf } from "../state/queue";
-import { language, t } from "../strings";
+import { locale, t } from "../strings";
 import { FilePicture } from "./FilePicture";
 import { Cross, VerdictMark } from "./marks";
 
@@ -119,7 +119,7 @@ function Status({ stage }: { stage: Stage }) {
     case "sending":
       return (
         <span className="dim">
-          {t.queue.sending(new Intl.NumberFormat(language, { style: "percent" }).format(stage.share))}
+          {t.queue.sending(new Intl.NumberFormat(locale, { style: "percent" }).format(stage.share))}
         </span>
       );
     case "judging":
@@ -144,6 +144,6 @@ function Status({ stage }: { stage: Stage }) {
 export function settledWords({ name, stage }: Item): string | null {
   if (stage.at === "failed") return t.queue.finished(name, describe(stage.problem, t).text);
   if (stage.at !== "done") return null;
-  const { word, detail } = verdictWords(stage.judged, t, language);
+  const { word, detail } = verdictWords(stage.judged, t, locale);
   return t.queue.finished(name, t.verdict.spoken(word, detail));
 }

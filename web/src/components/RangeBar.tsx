@@ -1,7 +1,7 @@
 import type { Figure } from "../api/types";
 import { figure } from "../logic/format";
 import { placeOnRange } from "../logic/range";
-import { language, t } from "../strings";
+import { locale, t } from "../strings";
 
 const at = (share: number) => `${100 * share}%`;
 
@@ -9,7 +9,7 @@ const at = (share: number) => `${100 * share}%`;
 export function RangeBar({ of }: { of: Figure }) {
   const { value, low, high, unit } = of;
   if (value === null) return null;
-  const number = (amount: number) => `${figure(amount, language)}${unit && ` ${unit}`}`;
+  const number = (amount: number) => `${figure(amount, locale)}${unit && ` ${unit}`}`;
   const range = placeOnRange(value, low, high);
   return (
     <div className="range" data-outside={of.outside}>

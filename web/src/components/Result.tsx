@@ -1,6 +1,6 @@
-import type { Evidence, Verdict } from "../api/types";
+import type { Answer, Evidence, Verdict } from "../api/types";
 import { t } from "../strings";
-import { FeedbackForm, type Given } from "./FeedbackForm";
+import { FeedbackForm } from "./FeedbackForm";
 import { OriginPanel } from "./OriginPanel";
 import { PictureFigure } from "./PictureFigure";
 import { SummaryPanel } from "./SummaryPanel";
@@ -17,13 +17,24 @@ interface Props {
   evidence?: readonly Evidence[] | null;
   /** Of the record in the history, where there is one. */
   id: string | null;
-  given?: Given | null;
+  given: Answer | null;
+  answered?: (answer: Answer) => void;
   sha256?: string | null;
   time?: string | null;
 }
 
 /** All there is to say of one judged picture. */
-export function Result({ name, verdict, file, evidence = null, id, given = null, sha256 = null, time = null }: Props) {
+export function Result({
+  name,
+  verdict,
+  file,
+  evidence = null,
+  id,
+  given,
+  answered,
+  sha256 = null,
+  time = null,
+}: Props) {
   const picture = file && { file, name };
   return (
     <>
@@ -31,7 +42,11 @@ export function Result({ name, verdict, file, evidence = null, id, given = null,
         <PictureFigure name={name} file={file} faces={verdict.faces} evidence={evidence} />
         <div className="result-words">
           <VerdictPanel verdict={verdict} />
-          {id === null ? <p className="dim">{t.feedback.none}</p> : <FeedbackForm id={id} given={given} />}
+          {id === null ? (
+            <p className="dim">{t.feedback.none}</p>
+          ) : (
+            <FeedbackForm id={id} given={given} saved={answered} />
+          )}
         </div>
       </div>
       <Tabs

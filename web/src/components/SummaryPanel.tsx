@@ -1,7 +1,7 @@
 import type { Verdict } from "../api/types";
 import { dateTime, percent } from "../logic/format";
 import { useApp } from "../state/app";
-import { language, t } from "../strings";
+import { locale, t } from "../strings";
 import { Facts } from "./Facts";
 
 interface Props {
@@ -20,11 +20,11 @@ export function SummaryPanel({ verdict, sha256, time }: Props) {
         <h3>{t.summary.details}</h3>
         <Facts
           facts={[
-            [t.summary.judgedAt, time && dateTime(time, language)],
+            [t.summary.judgedAt, time && dateTime(time, locale)],
             [t.summary.model, verdict.model],
             [t.summary.bundle, <code key="">{verdict.bundle_sha256}</code>],
             [t.summary.sha256, sha256 && <code key="">{sha256}</code>],
-            [t.summary.time, t.summary.milliseconds(new Intl.NumberFormat(language).format(Math.round(verdict.ms)))],
+            [t.summary.time, t.summary.milliseconds(new Intl.NumberFormat(locale).format(Math.round(verdict.ms)))],
           ]}
         />
       </section>
@@ -57,7 +57,7 @@ function Faces({ of: { faces } }: { of: Verdict }) {
         {faces.map(({ box: [x0, y0, x1, y1], fake_probability }, place) => (
           <tr key={`${x0} ${y0}`}>
             <th scope="row">{place + 1}</th>
-            <td>{percent(fake_probability, language, 1)}</td>
+            <td>{percent(fake_probability, locale, 1)}</td>
             <td>
               {Math.round(x0)}, {Math.round(y0)} – {Math.round(x1)}, {Math.round(y1)}
             </td>

@@ -3,14 +3,14 @@ import { percent } from "../logic/format";
 import { meaning, type Sentence, standing } from "../logic/meaning";
 import { verdictWords } from "../logic/spoken";
 import { useApp } from "../state/app";
-import { language, t } from "../strings";
+import { locale, t } from "../strings";
 import { VerdictMark } from "./marks";
 import { ProbabilityScale } from "./ProbabilityScale";
 
 export function VerdictPanel({ verdict }: { verdict: Verdict }) {
   const { model } = useApp();
   const answer = standing(verdict);
-  const { word, detail } = verdictWords(verdict, t, language);
+  const { word, detail } = verdictWords(verdict, t, locale);
   if (answer === null || verdict.fake_probability === null) return null;
   return (
     <section className="verdict" data-standing={answer}>
@@ -32,14 +32,17 @@ export function VerdictPanel({ verdict }: { verdict: Verdict }) {
 }
 
 function inWords(sentence: Sentence): string {
-  const share = (value: number, digits = 0) => percent(value, language, digits);
+  const share = (value: number, digits = 0) => percent(value, locale, digits);
   switch (sentence.kind) {
     case "chance":
       return t.meaning.chance(share(sentence.share, 1));
     case "threshold":
-      return t.meaning.threshold(share(sentence.cut));
-    case "rates":
-      return t.meaning.rates(sentence.falseAlarms, sentence.found);
+      return [
+        t.meaning.threshold(share(sentence.cut)),
+        sentence.rates && t.meaning.rates(sentence.rates.falseAlarms, sentence.rates.found),
+      ]
+        .filter(Boolean)
+        .join(" ");
     case "uncertain":
       return t.meaning.uncertain(share(sentence.low), share(sentence.high));
     case "noFace":

@@ -29,13 +29,16 @@ describe("the meaning of a verdict", () => {
   it("names the threshold in use and its rates", () => {
     expect(meaning(fake, model)).toEqual([
       { kind: "chance", share: 0.97 },
-      { kind: "threshold", cut: 0.745 },
-      { kind: "rates", falseAlarms: 5, found: 79 },
+      { kind: "threshold", cut: 0.745, rates: { falseAlarms: 5, found: 79 } },
     ]);
   });
 
   it("says no rates of a threshold of one's own", () => {
-    expect(kinds(fake, { ...model, threshold: 0.6, threshold_name: null })).toEqual(["chance", "threshold"]);
+    expect(meaning(fake, { ...model, threshold: 0.6, threshold_name: null })).toContainEqual({
+      kind: "threshold",
+      cut: 0.6,
+      rates: null,
+    });
   });
 
   it("says only the chance where nothing is known of the detector", () => {
@@ -50,7 +53,6 @@ describe("the meaning of a verdict", () => {
     expect(kinds({ ...fake, faces: [], face_found: false, uncertain: true })).toEqual([
       "chance",
       "threshold",
-      "rates",
       "noFace",
     ]);
   });

@@ -5,8 +5,7 @@ import { ofHundred } from "./format";
 
 export type Sentence =
   | { kind: "chance"; share: number }
-  | { kind: "threshold"; cut: number }
-  | { kind: "rates"; falseAlarms: number; found: number }
+  | { kind: "threshold"; cut: number; rates: { falseAlarms: number; found: number } | null }
   | { kind: "uncertain"; low: number; high: number }
   | { kind: "noFace" }
   | { kind: "severalFaces"; count: number };
@@ -27,12 +26,13 @@ export function confidence(verdict: Pick<Verdict, "result" | "fake_probability">
 export function meaning(verdict: Verdict, model: Model | null): Sentence[] {
   if (verdict.fake_probability === null) return [];
   const sentences: Sentence[] = [{ kind: "chance", share: verdict.fake_probability }];
-  if (model) sentences.push({ kind: "threshold", cut: model.threshold });
-  // A threshold that is none of the bundle's has no known rates.
-  const known = model?.thresholds.find(({ name }) => name === model.threshold_name);
-  if (known) {
-    const { false_positive_budget: budget, true_positive_rate: rate } = known;
-    sentences.push({ kind: "rates", falseAlarms: ofHundred(budget), found: ofHundred(rate) });
+  if (model) {
+    // A threshold that is none of the bundle's has no known rates.
+    const known = model.thresholds.find(({ name }) => name === model.threshold_name);
+    const rates = known
+      ? { falseAlarms: ofHundred(known.false_positive_budget), found: ofHundred(known.true_positive_rate) }
+      : null;
+    sentences.push({ kind: "threshold", cut: model.threshold, rates });
   }
   if (!verdict.face_found) sentences.push({ kind: "noFace" });
   else if (verdict.uncertain && model) {

@@ -1,13 +1,13 @@
 /** What the address names: everything after the `#`, so that one file serves all views. */
 
-import type { FeedbackVerdict } from "../api/types";
+import type { Answer } from "../api/types";
 import type { Standing } from "./meaning";
 
 /** What the history is searched for; "" is anything. */
 export interface Filter {
   query: string;
   verdict: "" | Standing;
-  feedback: "" | FeedbackVerdict | "none";
+  feedback: "" | Answer["verdict"] | "none";
 }
 
 export const everything: Filter = { query: "", verdict: "", feedback: "" };

@@ -1,7 +1,7 @@
 import { describe as group, expect, it } from "vitest";
 import { Problem } from "../api/problem";
 import { en } from "../strings/en";
-import { describe } from "./wording";
+import { describe, mayPass } from "./wording";
 
 group("a problem in words", () => {
   it("goes by code before status, and then needs no more words", () => {
@@ -33,4 +33,9 @@ it("reads a date in Retry-After", () => {
   const { retryAfter } = Problem.fromAnswer(503, "", inOneMinute);
   expect(retryAfter).toBeGreaterThan(50);
   expect(retryAfter).toBeLessThanOrEqual(60);
+});
+
+it("offers another try only where it may help", () => {
+  expect([0, 401, 408, 429, 500, 503].every((status) => mayPass({ status }))).toBe(true);
+  expect([404, 413, 415, 422].some((status) => mayPass({ status }))).toBe(false);
 });

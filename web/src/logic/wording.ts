@@ -9,6 +9,11 @@ export interface Words {
   detail: string;
 }
 
+/** Whether asking again may help: not where the fault is in the file. */
+export function mayPass({ status }: Pick<Problem, "status">): boolean {
+  return status === 0 || status === 401 || status === 408 || status === 429 || status >= 500;
+}
+
 export function describe(problem: Pick<Problem, "status" | "code" | "detail" | "retryAfter">, t: Strings): Words {
   const { problems } = t;
   if (problem.status === 0 && problem.code === "offline") return { text: problems.offline, detail: "" };

@@ -30,6 +30,12 @@ describe("the way of a picture", () => {
     ]);
   });
 
+  it("keeps what was said of its verdict", () => {
+    const answer = { verdict: "wrong" as const, note: "n" };
+    const queue = after(added(1), { what: "done", key: 1, judged }, { what: "answered", key: 1, answer });
+    expect(queue.items[0]?.stage).toEqual({ at: "done", judged, answer });
+  });
+
   it("may end in a problem and begin again", () => {
     expect(stages(added(1, 2), { what: "failed", key: 1, problem }, { what: "retried", keys: [1] })).toEqual([
       "waiting",

@@ -1,13 +1,13 @@
 /** The queue of pictures as a pure state: what happened goes in, the next state comes out. */
 
 import type { Problem } from "../api/problem";
-import type { Judged } from "../api/types";
+import type { Answer, Judged } from "../api/types";
 
 export type Stage =
   | { at: "waiting"; notBefore: number; tries: number }
   | { at: "sending"; share: number; tries: number }
   | { at: "judging"; tries: number }
-  | { at: "done"; judged: Judged }
+  | { at: "done"; judged: Judged; answer: Answer | null }
   | { at: "failed"; problem: Problem };
 
 export interface Item {
@@ -27,6 +27,7 @@ export type Happening =
   | { what: "sent"; key: number; share: number }
   | { what: "postponed"; key: number; until: number }
   | { what: "done"; key: number; judged: Judged }
+  | { what: "answered"; key: number; answer: Answer }
   | { what: "failed"; key: number; problem: Problem }
   | { what: "retried"; keys: readonly number[] }
   | { what: "removed"; keys: readonly number[] }
@@ -56,7 +57,11 @@ export function reduce(queue: Queue, happening: Happening): Queue {
         tries: triesOf(stage),
       }));
     case "done":
-      return change(queue, [happening.key], () => ({ at: "done", judged: happening.judged }));
+      return change(queue, [happening.key], () => ({ at: "done", judged: happening.judged, answer: null }));
+    case "answered":
+      return change(queue, [happening.key], ({ stage }) =>
+        stage.at === "done" ? { ...stage, answer: happening.answer } : stage,
+      );
     case "failed":
       return change(queue, [happening.key], () => ({ at: "failed", problem: happening.problem }));
     case "retried":

@@ -2,6 +2,7 @@
 
 import { useCallback, useEffect, useReducer, useRef } from "react";
 import { asProblem, Problem } from "../api/problem";
+import type { Answer } from "../api/types";
 import { t } from "../strings";
 import { useApp } from "./app";
 import { askAgainAt, due, emptyQueue, type Item, MOST_TRIES, nextDue, type Queue, reduce, triesOf } from "./queue";
@@ -10,6 +11,7 @@ export interface QueueControl {
   queue: Queue;
   add: (files: readonly File[]) => void;
   choose: (key: number) => void;
+  answer: (key: number, answer: Answer) => void;
   retry: (key: number) => void;
   remove: (keys: readonly number[]) => void;
 }
@@ -85,6 +87,9 @@ export function useQueue(): QueueControl {
     },
     choose: (key) => {
       dispatch({ what: "chosen", key });
+    },
+    answer: (key, answer) => {
+      dispatch({ what: "answered", key, answer });
     },
     retry: (key) => {
       dispatch({ what: "retried", keys: [key] });

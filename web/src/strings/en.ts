@@ -212,6 +212,7 @@ export const en = {
     limits: "Where it fails",
     sources: "What it was trained on",
     source: "Source",
+    label: "Label",
     pictures: "Pictures",
     real: "Real",
     fake: "Fake",

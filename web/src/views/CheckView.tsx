@@ -1,5 +1,6 @@
 import { useCallback, useEffect, useRef } from "react";
 import { flushSync } from "react-dom";
+import type { Answer } from "../api/types";
 import { AddPictures } from "../components/AddPictures";
 import { FilePicture } from "../components/FilePicture";
 import { ProblemNote } from "../components/ProblemNote";
@@ -13,7 +14,7 @@ import { t } from "../strings";
 
 export function CheckView({ shown }: { shown: boolean }) {
   const { announce } = useApp();
-  const { queue, add, choose, retry, remove } = useQueue();
+  const { queue, add, choose, answer, retry, remove } = useQueue();
   const addOrSay = useCallback(
     (files: readonly File[]) => {
       if (files.length > 0) add(files);
@@ -29,7 +30,7 @@ export function CheckView({ shown }: { shown: boolean }) {
 
   return (
     <div className="check-view" hidden={!shown} data-empty={empty}>
-      <div className="intro">
+      <div className={empty ? "intro" : "unseen"}>
         <h1 tabIndex={-1}>{empty ? t.add.heading : t.title.check}</h1>
         {empty && <p className="lead">{t.add.lead}</p>}
       </div>
@@ -53,17 +54,35 @@ export function CheckView({ shown }: { shown: boolean }) {
           <h2 id="picture-name" ref={heading} tabIndex={-1}>
             {chosen.name}
           </h2>
-          <Outcome key={chosen.key} item={chosen} retry={retry} />
+          <Outcome key={chosen.key} item={chosen} answer={answer} retry={retry} />
         </article>
       )}
     </div>
   );
 }
 
-function Outcome({ item: { key, name, file, stage }, retry }: { item: Item; retry: (key: number) => void }) {
+interface OutcomeProps {
+  item: Item;
+  answer: (key: number, answer: Answer) => void;
+  retry: (key: number) => void;
+}
+
+function Outcome({ item: { key, name, file, stage }, answer, retry }: OutcomeProps) {
   if (stage.at === "done") {
     const { judged } = stage;
-    return <Result name={name} verdict={judged} file={file} evidence={judged.evidence ?? null} id={judged.id} />;
+    return (
+      <Result
+        name={name}
+        verdict={judged}
+        file={file}
+        evidence={judged.evidence ?? null}
+        id={judged.id}
+        given={stage.answer}
+        answered={(given) => {
+          answer(key, given);
+        }}
+      />
+    );
   }
   if (stage.at === "failed") {
     return (

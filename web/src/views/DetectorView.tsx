@@ -4,7 +4,7 @@ import type { Model } from "../api/types";
 import { ofHundred, percent } from "../logic/format";
 import { useApp } from "../state/app";
 import { useLoaded } from "../state/useLoaded";
-import { language, t } from "../strings";
+import { locale, t } from "../strings";
 
 export function DetectorView() {
   const { client } = useApp();
@@ -21,7 +21,7 @@ export function DetectorView() {
 
 function Card({ model }: { model: Model }) {
   const { card } = model.bundle;
-  const share = (value: number) => percent(value, language);
+  const share = (value: number) => percent(value, locale);
   const { low, high, accuracy_outside, coverage } = model.uncertain;
   return (
     <>
@@ -82,7 +82,7 @@ function Thresholds({ model }: { model: Model }) {
               {name}
               {name === model.threshold_name && <span className="dim"> {t.detector.inUse}</span>}
             </th>
-            <td>{percent(fake_probability, language)}</td>
+            <td>{percent(fake_probability, locale)}</td>
             <td>{ofHundred(false_positive_budget)}</td>
             <td>{ofHundred(true_positive_rate)}</td>
           </tr>
@@ -97,13 +97,13 @@ function Sources({ of }: { of: Model["bundle"]["card"]["sources"] }) {
     Object.entries(sources).map(([source, count]) => ({ label, source, count })),
   );
   const labels: Record<string, string> = { real: t.detector.real, fake: t.detector.fake };
-  const number = new Intl.NumberFormat(language);
+  const number = new Intl.NumberFormat(locale);
   return (
     <table>
       <thead>
         <tr>
           <th scope="col">{t.detector.source}</th>
-          <th scope="col">{t.history.verdict}</th>
+          <th scope="col">{t.detector.label}</th>
           <th scope="col">{t.detector.pictures}</th>
         </tr>
       </thead>

@@ -20,13 +20,16 @@ export function RecordView({ id }: { id: string }) {
   });
   return (
     <div className="record">
+      <h1 className="unseen" tabIndex={-1}>
+        {t.title.record}
+      </h1>
       <p>
         <a href={addressOf(all)}>{t.record.back}</a>
       </p>
       <article className="sheet" aria-labelledby="record-name">
-        <h1 id="record-name" className="file-name" tabIndex={-1}>
+        <h2 id="record-name">
           {loaded.at === "ready" ? loaded.value.record.filename || t.history.unnamed : t.title.record}
-        </h1>
+        </h2>
         {loaded.at === "loading" && <p className="busy">{t.loading}</p>}
         {loaded.at === "failed" && <ProblemNote problem={loaded.problem} />}
         {loaded.at === "ready" && <Record record={loaded.value.record} file={loaded.value.file} />}
