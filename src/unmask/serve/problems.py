@@ -22,7 +22,13 @@ log = logging.getLogger("unmask.serve")
 
 # Where an unreadable picture is not simply content that cannot be processed (422).
 _STATUS_OF_IMAGE = {"unsupported_format": 415, "file_too_large": 413, "out_of_memory": 503}
-_CODE_OF_STATUS = {401: "unauthorized", 404: "not_found", 405: "method_not_allowed", 422: "invalid_request"}
+_CODE_OF_STATUS = {
+    400: "bad_body",
+    401: "unauthorized",
+    404: "not_found",
+    405: "method_not_allowed",
+    422: "invalid_request",
+}
 
 
 class ProblemDetails(BaseModel):

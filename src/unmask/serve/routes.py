@@ -24,7 +24,7 @@ router = APIRouter()
 InService = Annotated[Service, Depends(service_of)]
 
 _TITLES = {
-    400: "The form is broken",
+    400: "The body is broken",
     401: "The bearer token is missing or wrong",
     403: "A page of another site",
     404: "There is no such thing",

@@ -68,7 +68,9 @@ async def get_image(service: InService, id: UUID) -> Response:
     return Response(data, media_type=MEDIA_TYPES[row["image"].rpartition(".")[2]])
 
 
-@router.post("/history/{id}/feedback", summary="Say whether a verdict was right", responses=errors(404, 413, 503))
+@router.post(
+    "/history/{id}/feedback", summary="Say whether a verdict was right", responses=errors(400, 404, 408, 413, 503)
+)
 async def give_feedback(service: InService, id: UUID, feedback: Feedback) -> HistoryRecord:
     """Right, wrong or unsure, with a note; it replaces what was said before."""
     history = service.past()
