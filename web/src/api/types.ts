@@ -1,6 +1,6 @@
 /**
- * What the service answers. `schema.d.ts` is made from docs/openapi.json (`npm run types`); what is open there and the page
- * reads is written out here.
+ * What the service answers. `schema.d.ts` is made from docs/openapi.json by `npm run check`, so the page is always checked against
+ * the service's own description; what is open there and the page reads is written out here.
  */
 
 import type { components } from "./schema";
