@@ -5,8 +5,8 @@ Cameras, editors and generators leave notes in a file: a C2PA content-credential
 JPEG, PNG and WebP without decoding a pixel. **This is reported beside the score and never mixed into it**:
 anyone can add or strip metadata, so a note is a claim and no proof, and **absence proves nothing**.
 
-The input is hostile. The containers are walked here with bounds checked; at most ``MAX_PARTS`` segments or
-chunks and ``TEXT_BUDGET`` bytes of text are looked at, no text is inflated past ``MAX_TEXT`` bytes, no XML
+The input is hostile. The containers are walked with bounds checked; at most ``containers.MAX_PARTS`` segments
+or chunks and ``TEXT_BUDGET`` bytes of text are looked at, no text is inflated past ``MAX_TEXT`` bytes, no XML
 parser runs, and every tag comes from a fixed vocabulary: no text from the file is echoed.
 
 Sources: C2PA 2.1 (embedding manifests), ISO 19566-5 (JUMBF), PNG 3rd edition, Exif 3.0, XMP part 3, the WebP
@@ -16,26 +16,25 @@ container specification, IPTC NewsCodes digitalsourcetype.
 from __future__ import annotations
 
 import re
-import zlib
 from dataclasses import dataclass, field
 from typing import Literal
 
+from unmask.imaging.containers import PNG_SIGNATURE, chunks, inflate, is_webp, jpeg_segments, png_text
+
 __all__ = ["Provenance", "read_provenance"]
 
-MAX_PARTS = 65_536  # segments or chunks walked in one file
 MAX_TEXT = 1 << 20  # bytes of one text read or inflated
 TEXT_BUDGET = 4 << 20  # bytes of text looked at in one file, all parts together
 _ITEM_COST = 1024  # the least that one text takes from the budget, so that very many tiny ones are bounded
 _MAX_NAME = 256  # characters of a software name
 _MAX_IFD_ENTRIES = 256
 
-_PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
-_XMP_JPEG = b"http://ns.adobe.com/xap/1.0/\x00"
+XMP_JPEG = b"http://ns.adobe.com/xap/1.0/\x00"
 _C2PA_UUID = bytes.fromhex("6332706100110010800000AA00389B71")
 
 # The keys under which diffusion front ends leave their settings in PNG text chunks: AUTOMATIC1111 and Forge
 # (parameters), ComfyUI (prompt, workflow), InvokeAI (Dream, sd-metadata, invokeai_metadata), hosted ones.
-_PNG_KEYS = b"parameters prompt workflow Dream sd-metadata invokeai_metadata generation_data".split()
+PNG_KEYS = b"parameters prompt workflow Dream sd-metadata invokeai_metadata generation_data".split()
 
 # Known generators, matched as whole words in any case. Names that are everyday words too (imagen is Spanish
 # for image, dalle French for slab, Leonardo a person, Firefly a camera) need a maker or version beside them.
@@ -97,9 +96,9 @@ def read_provenance(data: bytes) -> Provenance:
     notes = _Notes()
     if data.startswith(b"\xff\xd8"):
         _walk_jpeg(data, notes)
-    elif data.startswith(_PNG_SIGNATURE):
+    elif data.startswith(PNG_SIGNATURE):
         _walk_chunks(data, notes, png=True)
-    elif data[:4] == b"RIFF" and data[8:12] == b"WEBP":
+    elif is_webp(data):
         _walk_chunks(data, notes, png=False)
     return Provenance(c2pa="present" if notes.c2pa else "none", generator_tags=tuple(sorted(notes.tags)))
 
@@ -158,10 +157,7 @@ class _Notes:
         """Inflate at most ``MAX_TEXT`` bytes; broken streams give nothing."""
         if not self._spend(len(packed)):
             return b""
-        try:
-            text = zlib.decompressobj().decompress(packed, MAX_TEXT)
-        except zlib.error:
-            return b""
+        text = inflate(packed, MAX_TEXT)
         return text if self._spend(len(text)) else b""
 
 
@@ -187,59 +183,33 @@ def _read_ifd(
 
 
 def _walk_jpeg(data: bytes, notes: _Notes) -> None:
-    at = 2
-    for _ in range(MAX_PARTS):
-        if len(data) < at + 4 or data[at] != 0xFF:
-            return
-        marker, size = data[at + 1], int.from_bytes(data[at + 2 : at + 4], "big")
-        if marker == 0xFF:  # a fill byte
-            at += 1
-        elif marker == 0x01 or 0xD0 <= marker <= 0xD7:  # markers without a length
-            at += 2
-        elif marker in (0xD9, 0xDA) or size < 2:  # the picture ends, its scan starts, or this is no JPEG
-            return
-        else:
-            body = data[at + 4 : at + 2 + size]
-            if marker == 0xEB and body[:2] == b"JP":  # then a 2-byte box instance and a 4-byte packet number
-                notes.read_jumbf(body[8:])
-            elif marker == 0xE1 and body.startswith(b"Exif\x00\x00"):
-                notes.read_exif(body)
-            elif marker == 0xE1 and body.startswith(_XMP_JPEG):
-                notes.read_xmp(body[len(_XMP_JPEG) :])
-            at += 2 + size
+    for marker, body in jpeg_segments(data):
+        if marker == 0xEB and body[:2] == b"JP":  # then a 2-byte box instance and a 4-byte packet number
+            notes.read_jumbf(body[8:])
+        elif marker == 0xE1 and body.startswith(b"Exif\x00\x00"):
+            notes.read_exif(body)
+        elif marker == 0xE1 and body.startswith(XMP_JPEG):
+            notes.read_xmp(body[len(XMP_JPEG) :])
 
 
 def _walk_chunks(data: bytes, notes: _Notes, *, png: bool) -> None:
-    at = 8 if png else 12
-    for _ in range(MAX_PARTS):
-        first, second = data[at : at + 4], data[at + 4 : at + 8]
-        kind, size = (second, int.from_bytes(first, "big")) if png else (first, int.from_bytes(second, "little"))
-        if len(second) < 4 or kind == b"IEND":
-            return
-        body = slice(at + 8, at + 8 + min(size, MAX_TEXT))
+    for kind, body in chunks(data, MAX_TEXT):
         if kind == (b"caBX" if png else b"C2PA"):
-            notes.read_jumbf(data[body])
+            notes.read_jumbf(body)
         elif kind == (b"eXIf" if png else b"EXIF"):
-            notes.read_exif(data[body])
+            notes.read_exif(body)
         elif kind == b"XMP " and not png:
-            notes.read_xmp(data[body])
+            notes.read_xmp(body)
         elif kind in (b"tEXt", b"zTXt", b"iTXt") and png:
-            _read_png_text(kind, data[body], notes)
-        at += 12 + size if png else 8 + size + size % 2  # a PNG chunk's checksum is not compared
+            _read_png_text(kind, body, notes)
 
 
 def _read_png_text(kind: bytes, body: bytes, notes: _Notes) -> None:
-    key, separator, value = body.partition(b"\x00")
-    if separator and key in _PNG_KEYS:
+    key, value, packed = png_text(kind, body)
+    if b"\x00" in body and key in PNG_KEYS:
         notes.tags.add(f"png:{key.decode('ascii')}")
     if key not in (b"Software", b"XML:com.adobe.xmp"):
         return
-    packed = kind == b"zTXt"
-    if packed:
-        value = value[1:]  # past the method; there is only one
-    elif kind == b"iTXt":  # flag, method, language, translated key
-        packed = value[:1] == b"\x01"
-        value = value[2:].partition(b"\x00")[2].partition(b"\x00")[2]
     value = notes.inflate(value) if packed else value
     if key == b"Software":
         notes.read_software(value)
