@@ -1,0 +1,300 @@
+"""What a picture's file says besides the picture: EXIF, XMP, IPTC, text of a PNG, the embedded thumbnail.
+
+Anyone can write or remove any of it: what is there is a claim, and **what is missing proves nothing**. Every block is
+hostile until read: sizes, counts and texts are limited, and a block that cannot be read becomes a line in
+:attr:`Metadata.problems`, never an exception.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from PIL import ExifTags, Image
+
+from unmask.errors import ImageError
+from unmask.explain.iptc import PHOTOSHOP, read_iptc, read_records
+from unmask.explain.xmp import Edit, Xmp, read_xmp
+from unmask.imaging.containers import PNG_SIGNATURE, chunks, inflate, is_webp, jpeg_segments, png_text
+from unmask.imaging.decode import DecodeLimits, decode_image, sniff_format
+from unmask.imaging.provenance import PNG_KEYS, XMP_JPEG, read_provenance
+
+SAME_THUMBNAIL = 0.85
+"""Correlation of brightness below which a thumbnail counts as one of another picture."""
+
+_MAX_BLOCK = 1 << 20  # bytes of an EXIF block
+_MAX_TIFF = 64 << 20  # bytes of a TIFF file whose directories are read
+_MAX_TEXT = 256  # characters of any one text
+_MAX_TEXTS = 32  # texts of a PNG
+_MAX_PACKED = 1 << 16  # bytes that one packed text may grow to
+_SIDE = 32  # thumbnails are compared at so many pixels a side
+_THUMBNAIL_LIMITS = DecodeLimits(max_pixels=1 << 20, max_side=4096, min_side=8, max_bytes=_MAX_BLOCK)
+_XMP_KEY = b"XML:com.adobe.xmp"
+
+
+@dataclass(frozen=True, slots=True)
+class Thumbnail:
+    """The small picture that cameras put into EXIF, and that some editors forget to replace.
+
+    Attributes:
+        width: in pixels.
+        height: in pixels.
+        correlation: of its brightness with the picture's, -1 to 1, turned and cut as fits best; ``None`` where
+            either is of one brightness or the picture cannot be decoded.
+        differs: whether that is below :data:`SAME_THUMBNAIL`.
+    """
+
+    width: int
+    height: int
+    correlation: float | None
+    differs: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Metadata:
+    """What the file says; texts are as written, without control characters, cut at 256 characters.
+
+    Attributes:
+        format: e.g. ``"JPEG"``; ``None`` for unknown ones.
+        camera: maker and model.
+        lens: its model.
+        software: what EXIF, PNG or else XMP name as the software that wrote the file.
+        taken: when the picture was taken, as EXIF has it.
+        modified: when the file was changed, as EXIF has it.
+        edits: the edit history in XMP.
+        derived: whether XMP names a document that this one was made from.
+        digital_source_type: the IPTC code in XMP, e.g. ``"trainedAlgorithmicMedia"``.
+        has_position: whether a GPS position is in the file; a matter of privacy.
+        position: latitude and longitude in degrees, only where they were asked for.
+        thumbnail: the embedded thumbnail.
+        iptc: fields of IPTC, such as ``by_line`` and ``credit``.
+        texts: texts of a PNG by keyword.
+        generator_tags: marks of image generators, as in :class:`~unmask.imaging.provenance.Provenance`.
+        blocks: which of ``exif``, ``xmp``, ``iptc`` are there.
+        problems: blocks that could not be read, and why.
+    """
+
+    format: str | None = None
+    camera: str | None = None
+    lens: str | None = None
+    software: str | None = None
+    taken: str | None = None
+    modified: str | None = None
+    edits: tuple[Edit, ...] = ()
+    derived: bool = False
+    digital_source_type: str | None = None
+    has_position: bool = False
+    position: tuple[float, float] | None = None
+    thumbnail: Thumbnail | None = None
+    iptc: Mapping[str, str] = field(default_factory=dict)
+    texts: Mapping[str, str] = field(default_factory=dict)
+    generator_tags: tuple[str, ...] = ()
+    blocks: tuple[str, ...] = ()
+    problems: tuple[str, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """The metadata as plain values."""
+        return asdict(self)
+
+
+@dataclass(slots=True)
+class _Blocks:
+    """The raw blocks of a file, the first of each kind."""
+
+    exif: bytes | None = None
+    xmp: bytes | None = None
+    iptc: bytes | None = None
+    records: bytes | None = None
+    texts: dict[str, str] = field(default_factory=dict)
+
+
+def read_metadata(data: bytes, *, position: bool = False, image: Image.Image | None = None) -> Metadata:
+    """Read the metadata of an encoded picture.
+
+    Args:
+        data: the file's bytes, of any content.
+        position: whether to read a GPS position, not only that there is one.
+        image: the picture in it, to spare decoding it again to compare the thumbnail.
+
+    Returns:
+        What could be read. Never raises.
+    """
+    blocks, problems = _find_blocks(data), []
+    exif: dict[str, Any] = {}
+    xmp: Xmp | None = None
+    if blocks.exif is not None:
+        try:
+            exif = _read_exif(blocks.exif, position)
+        except Exception as error:  # Pillow's reader fails in many ways
+            problems.append(f"The EXIF block cannot be read ({type(error).__name__}).")
+    thumbnail = _thumbnail(exif.pop("thumbnail", b""), data, image)
+    if blocks.xmp is not None:
+        try:
+            xmp = read_xmp(blocks.xmp)
+        except ImageError as error:
+            problems.append(error.message)
+    return Metadata(
+        format=sniff_format(data),
+        camera=exif.get("camera"),
+        lens=exif.get("lens"),
+        software=exif.get("software") or blocks.texts.get("Software") or (xmp.creator_tool if xmp else None),
+        taken=exif.get("taken"),
+        modified=exif.get("modified"),
+        edits=xmp.edits if xmp else (),
+        derived=bool(xmp and xmp.derived),
+        digital_source_type=xmp.digital_source_type if xmp else None,
+        has_position=exif.get("has_position", False),
+        position=exif.get("position"),
+        thumbnail=thumbnail,
+        iptc=read_iptc(blocks.iptc) if blocks.iptc is not None else read_records(blocks.records or b""),
+        texts=blocks.texts,
+        generator_tags=read_provenance(data).generator_tags,
+        blocks=tuple(name for name in ("exif", "xmp", "iptc") if getattr(blocks, name) is not None),
+        problems=tuple(problems),
+    )
+
+
+def _find_blocks(data: bytes) -> _Blocks:
+    found = _Blocks()
+    if data.startswith(b"\xff\xd8"):
+        for marker, body in jpeg_segments(data):
+            if marker == 0xE1 and body.startswith(b"Exif\x00\x00"):
+                found.exif = found.exif or body[6:]
+            elif marker == 0xE1 and body.startswith(XMP_JPEG):
+                found.xmp = found.xmp or body[len(XMP_JPEG) :]
+            elif marker == 0xED and body.startswith(PHOTOSHOP):
+                found.iptc = found.iptc or body[len(PHOTOSHOP) :]
+    elif data.startswith(PNG_SIGNATURE):
+        for kind, body in chunks(data, _MAX_BLOCK):
+            if kind == b"eXIf":
+                found.exif = found.exif or body
+            elif kind in (b"tEXt", b"zTXt", b"iTXt"):
+                _add_text(found, kind, body)
+    elif is_webp(data):
+        for kind, body in chunks(data, _MAX_BLOCK):
+            if kind == b"EXIF":
+                found.exif = found.exif or body.removeprefix(b"Exif\x00\x00")
+            elif kind == b"XMP ":
+                found.xmp = found.xmp or body
+    elif data[:4] in (b"II*\x00", b"MM\x00*") and len(data) <= _MAX_TIFF:
+        found.exif = data
+        try:
+            tags = Image.Exif()
+            tags.load(data)
+            found.xmp = _raw(tags.get(ExifTags.Base.XMLPacket))
+            found.records = _raw(tags.get(ExifTags.Base.IPTCNAA))
+        except Exception:  # said once, where the EXIF block is read
+            pass
+    return found
+
+
+def _raw(value: object) -> bytes | None:
+    return value[:_MAX_BLOCK] if isinstance(value, bytes) else None
+
+
+def _add_text(found: _Blocks, kind: bytes, body: bytes) -> None:
+    key, value, packed = png_text(kind, body)
+    if key == _XMP_KEY:
+        if found.xmp is None:
+            found.xmp = inflate(value, _MAX_BLOCK) if packed else value
+    elif len(found.texts) < _MAX_TEXTS or key in PNG_KEYS:
+        value = inflate(value, _MAX_PACKED) if packed else value[:_MAX_PACKED]
+        name = _clean(key[:80].decode("latin-1"))
+        if name and name not in found.texts:
+            found.texts[name] = _clean(value.decode("utf-8" if kind == b"iTXt" else "latin-1", "replace")) or ""
+
+
+def _read_exif(block: bytes, position: bool) -> dict[str, Any]:
+    tags = Image.Exif()
+    tags.load(b"Exif\x00\x00" + block)
+    details, gps = tags.get_ifd(ExifTags.IFD.Exif), tags.get_ifd(ExifTags.IFD.GPSInfo)
+    small = tags.get_ifd(ExifTags.IFD.IFD1)
+    maker, model = _clean(tags.get(ExifTags.Base.Make)), _clean(tags.get(ExifTags.Base.Model))
+    if maker and model and model.lower().startswith(maker.lower()):
+        maker = None  # many makers repeat their name in the model
+    has_position = ExifTags.GPS.GPSLatitude in gps and ExifTags.GPS.GPSLongitude in gps
+    at, size = (small.get(tag) for tag in (ExifTags.Base.JpegIFOffset, ExifTags.Base.JpegIFByteCount))
+    return {
+        "camera": " ".join(part for part in (maker, model) if part) or None,
+        "lens": _clean(details.get(ExifTags.Base.LensModel)),
+        "software": _clean(tags.get(ExifTags.Base.Software)),
+        "taken": _clean(details.get(ExifTags.Base.DateTimeOriginal)),
+        "modified": _clean(tags.get(ExifTags.Base.DateTime)),
+        "has_position": has_position,
+        "position": _position(gps) if has_position and position else None,
+        "thumbnail": block[at : at + size]
+        if isinstance(at, int) and isinstance(size, int) and min(at, size) > 0
+        else b"",
+    }
+
+
+def _position(gps: Mapping[int, Any]) -> tuple[float, float] | None:
+    """Latitude, north above 0, and longitude, east above 0, in degrees; ``None`` for what is no place on Earth."""
+    degrees = []
+    for value, sign, negative, most in (
+        (ExifTags.GPS.GPSLatitude, ExifTags.GPS.GPSLatitudeRef, "S", 90),
+        (ExifTags.GPS.GPSLongitude, ExifTags.GPS.GPSLongitudeRef, "W", 180),
+    ):
+        try:
+            angle = sum(float(part) / 60**at for at, part in enumerate(gps[value]))
+        except (TypeError, ValueError, ArithmeticError):
+            return None
+        if not math.isfinite(angle) or not 0 <= angle <= most:
+            return None
+        degrees.append(round(-angle if gps.get(sign) == negative else angle, 6))
+    return degrees[0], degrees[1]
+
+
+def _clean(value: object) -> str | None:
+    """A text without control characters, up to its first NUL, cut short; ``None`` for what is none."""
+    if isinstance(value, bytes):
+        value = value.decode("utf-8", "replace")
+    if not isinstance(value, str):
+        return None
+    kept = "".join(letter if letter.isprintable() else " " for letter in value.partition("\x00")[0][: 4 * _MAX_TEXT])
+    return " ".join(kept.split())[:_MAX_TEXT] or None
+
+
+def _thumbnail(small: bytes, data: bytes, image: Image.Image | None) -> Thumbnail | None:
+    if not small:
+        return None
+    try:
+        thumbnail = decode_image(small, _THUMBNAIL_LIMITS)
+    except ImageError:
+        return None
+    try:
+        correlation = _likeness(thumbnail, image or decode_image(data))
+    except ImageError:
+        correlation = None
+    return Thumbnail(*thumbnail.size, correlation, correlation is not None and correlation < SAME_THUMBNAIL)
+
+
+def _likeness(thumbnail: Image.Image, image: Image.Image) -> float | None:
+    """The best correlation over all turns, and over the whole thumbnail and its middle in the picture's shape.
+
+    Thumbnails are not turned with the picture, and cameras put bars beside those of another shape.
+    """
+    wanted = _grey(image, (0, 0, *image.size))
+    found: list[float] = []
+    for width, height in (image.size, image.size[::-1]):
+        scale = min(thumbnail.width / width, thumbnail.height / height)
+        inner_x, inner_y = (thumbnail.width - width * scale) / 2, (thumbnail.height - height * scale) / 2
+        middle = (inner_x, inner_y, thumbnail.width - inner_x, thumbnail.height - inner_y)
+        for part in (_grey(thumbnail, (0, 0, *thumbnail.size)), _grey(thumbnail, middle)):
+            for mirrored in (part, part[:, ::-1]):
+                for quarter in range(4):
+                    turned = np.rot90(mirrored, quarter)
+                    scale_both = float(np.sqrt(np.square(turned).sum() * np.square(wanted).sum()))
+                    if scale_both > 0:
+                        found.append(float((turned * wanted).sum()) / scale_both)
+    return round(max(found), 4) if found else None
+
+
+def _grey(image: Image.Image, box: tuple[float, float, float, float]) -> npt.NDArray[np.float64]:
+    small = image.resize((_SIDE, _SIDE), Image.Resampling.BOX, box=box, reducing_gap=2.0).convert("L")
+    values = np.asarray(small, np.float64)
+    return values - values.mean()
