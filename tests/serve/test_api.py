@@ -334,3 +334,21 @@ def test_openapi_names_every_error_as_a_problem(client: httpx2.Client) -> None:
             errors = {status: answer for status, answer in call["responses"].items() if int(status) >= 400}
             assert {"401", "403", "422", "429", "500"} <= errors.keys(), (path, method)
             assert all("application/problem+json" in answer["content"] for answer in errors.values())
+
+
+def test_pictures_of_a_client_that_has_gone_are_dropped(start: Start) -> None:
+    with start("--store", "memory", "--workers", "1") as running, running.client() as client:
+        files = [("images", (f"{grey}.png", picture(grey, side=1200))) for grey in range(16)]
+        request = client.build_request("POST", "/v1/detect", files=files)
+        body = request.read()
+        head = f"POST /v1/detect HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n"
+        head += f"Content-Type: {request.headers['content-type']}\r\n\r\n"
+        host, port = running.url.removeprefix("http://").split(":")
+        with socket.create_connection((host, int(port))) as connection:
+            connection.sendall(head.encode() + body)
+            wait_until(lambda: client.get("/health").json()["waiting"] > 0)
+        wait_until(lambda: client.get("/health").json()["waiting"] == 0)
+        counts = dict(line.rsplit(" ", 1) for line in client.get("/metrics").text.splitlines() if line[0] != "#")
+        assert float(counts["unmask_pictures_dropped_total"]) >= 8
+        assert client.get("/v1/history").json()["items"] == []
+        assert "Traceback" not in running.log.read_text()
