@@ -16,7 +16,7 @@ pytest.importorskip("skl2onnx")
 import onnx  # noqa: E402
 
 from unmask.bundle.bundle import run_graph  # noqa: E402
-from unmask.bundle.compose import attach_classifier, combine  # noqa: E402
+from unmask.bundle.compose import attach_classifier, attach_distance, combine  # noqa: E402
 from unmask.bundle.export import export_features, export_onnx  # noqa: E402
 from unmask.bundle.golden import golden_pixels  # noqa: E402
 from unmask.imaging.faces import single_thread_session  # noqa: E402
@@ -73,7 +73,9 @@ def test_a_graph_with_a_classifier_is_whole(tiny: FaceNetwork) -> None:
     assert not any("head" in name for name in names)
     session = single_thread_session(content)
     assert [(item.name, item.type) for item in session.get_inputs()] == [("pixels", "tensor(uint8)")]
-    assert [item.name for item in session.get_outputs()] == ["logit", "evidence"]
+    assert [item.name for item in session.get_outputs()] == ["logit", "evidence", "features"]
+    bare = single_thread_session(attach_distance(content, None))
+    assert [item.name for item in bare.get_outputs()] == ["logit", "evidence"]
 
 
 def test_members_are_summed_by_weight(make_graph: Callable[..., bytes]) -> None:

@@ -20,9 +20,11 @@ def verdict_of(*regions: RegionVerdict) -> Verdict:
     return Verdict("x", "FAKE", 0.5, False, regions, None, "m@1", "0", 1.0)
 
 
-def region(crop: Box, evidence: float | np.ndarray, face: Box | None = None) -> RegionVerdict:  # type: ignore[type-arg]
+def region(  # type: ignore[type-arg]
+    crop: Box, evidence: float | np.ndarray, face: Box | None = None, probability: float = 1.0
+) -> RegionVerdict:
     values = np.full((4, 4), evidence, np.float32) if isinstance(evidence, float) else evidence.astype(np.float32)
-    return RegionVerdict(None if face is None else Face(face, 0.9, ()), crop, 0.5, values)
+    return RegionVerdict(None if face is None else Face(face, 0.9, ()), crop, probability, values)
 
 
 def test_nothing_is_drawn_outside_crop_box_and_label() -> None:
@@ -77,7 +79,7 @@ def test_evidence_lies_where_it_was_found() -> None:
 
 def test_the_colour_map_by_hand() -> None:
     evidence = np.array([[0.0, 4.0], [-4.0, 1000.0]], np.float32)
-    colours, opacity = colour_map(evidence)
+    colours, opacity = colour_map(evidence, 1.0)
     assert colours.dtype == np.uint8
     assert [tuple(colour) for colour in colours.reshape(-1, 3)] == [
         TOWARDS_REAL,  # nothing to see of it
@@ -87,6 +89,17 @@ def test_the_colour_map_by_hand() -> None:
     ]
     strong = 0.65 * np.tanh(1)  # 0.495: three quarters of the greatest
     assert opacity == pytest.approx(np.array([[0, strong], [strong, 0.65]]), abs=1e-6)
+
+
+def test_the_less_sure_the_answer_the_less_opaque_its_evidence() -> None:
+    image, crop = Image.new("RGB", (400, 400), GREY), (0.0, 0.0, 400.0, 400.0)
+
+    def distance(probability: float) -> float:
+        pixel = draw_evidence(image, verdict_of(region(crop, 5.0, probability=probability))).getpixel((200, 300))
+        return float(np.abs(np.subtract(pixel, GREY)).sum())
+
+    assert distance(1.0) > distance(0.8) > distance(0.5) > 0
+    assert distance(0.8) == distance(0.2)  # as sure of real as of fake
 
 
 def test_the_largest_face_lies_on_top() -> None:

@@ -1,7 +1,8 @@
 """Reading and checking a bundle: a folder or a zip, hostile until its hashes and schema have been checked.
 
 Files: ``model.onnx`` (input ``pixels``: uint8 [n, size, size, 3] RGB; outputs ``logit``: float32 [n] and
-``evidence``: float32 [n, h, w], both towards fake), ``bundle.json``, ``golden.json``, ``SHA256SUMS``.
+``evidence``: float32 [n, h, w], both towards fake, and where it was measured ``distance``: float32 [n] from the
+training pictures), ``bundle.json``, ``golden.json``, ``SHA256SUMS``.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import zipfile
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -27,6 +28,7 @@ from unmask.imaging.faces import single_thread_session
 MODEL, INFO, GOLDEN, SUMS = "model.onnx", "bundle.json", "golden.json", "SHA256SUMS"
 CONTENT = (MODEL, INFO, GOLDEN)
 DEFAULT_BUNDLE = "unmask-default"
+DISTANCE = "distance"
 # Greatest size of each file, decided before it is read: a zip may announce far more than it weighs.
 _MOST_BYTES = {MODEL: 2 << 30, INFO: 4 << 20, GOLDEN: 4 << 20, SUMS: 1 << 16}
 # Another CPU's instructions round differently; anything beyond this is another model.
@@ -121,6 +123,8 @@ class Bundle:
         outputs = [item.name for item in session.get_outputs()]
         if inputs != [("pixels", "tensor(uint8)")] or outputs[:2] != ["logit", "evidence"]:
             raise BundleError("bad_model", f"The graph has inputs {inputs} and outputs {outputs}: not a detector.")
+        if self.info.out_of_distribution is not None and DISTANCE not in outputs:
+            raise BundleError("bad_model", f"{INFO} has a threshold for a distance that the graph does not give.")
         return session
 
     def verify(self) -> dict[str, float]:
@@ -151,23 +155,46 @@ class Bundle:
         return {"cases": len(self.golden), "largest_difference": worst}
 
 
-def run_graph(session: Any, pixels: npt.NDArray[np.uint8]) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
-    """Pixels uint8 [n, size, size, 3] to logit [n] and evidence [n, h, w], all finite.
+class Answer(NamedTuple):
+    """What a graph says of n pictures.
+
+    Attributes:
+        logit: float32 [n], towards fake.
+        evidence: float32 [n, h, w], towards fake.
+        distance: float32 [n] from the training pictures; ``None`` where the graph does not measure it.
+    """
+
+    logit: npt.NDArray[np.float32]
+    evidence: npt.NDArray[np.float32]
+    distance: npt.NDArray[np.float32] | None
+
+
+def ask_graph(session: Any, pixels: npt.NDArray[np.uint8]) -> Answer:
+    """All that a graph says of pixels uint8 [n, size, size, 3], every number finite.
 
     Raises:
         BundleError: ``bad_model`` when the graph does not take these pixels or answers otherwise.
     """
+    names = ["logit", "evidence", *(item.name for item in session.get_outputs() if item.name == DISTANCE)]
     try:
-        logit, evidence = session.run(["logit", "evidence"], {"pixels": pixels})
+        answers = session.run(names, {"pixels": pixels})
     except Exception as error:  # ONNX Runtime raises a family of its own without a common base
         raise BundleError("bad_model", f"The graph cannot be run: {error}") from error
-    shapes = logit.shape, evidence.shape
-    if logit.shape != (len(pixels),) or evidence.ndim != 3 or len(evidence) != len(pixels) or not evidence.size:
+    logit, evidence = answers[:2]
+    counted = all(answer.shape[:1] == (len(pixels),) for answer in answers)
+    if not counted or [answer.ndim for answer in answers] != [1, 3, 1][: len(answers)] or not evidence.size:
+        shapes = tuple(answer.shape for answer in answers)
         raise BundleError("bad_model", f"The graph answers {len(pixels)} pictures with arrays of the shapes {shapes}.")
     # A NaN is below every threshold: it would call the picture real.
-    if not (np.isfinite(logit).all() and np.isfinite(evidence).all()):
+    if not all(np.isfinite(answer).all() for answer in answers):
         raise BundleError("bad_model", "The graph answers with numbers that are not finite.")
-    return logit, evidence
+    return Answer(logit, evidence, answers[2] if len(answers) > 2 else None)
+
+
+def run_graph(session: Any, pixels: npt.NDArray[np.uint8]) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+    """The logit [n] and evidence [n, h, w] of :func:`ask_graph`."""
+    answer = ask_graph(session, pixels)
+    return answer.logit, answer.evidence
 
 
 def write_bundle(folder: Path, info: BundleInfo, model: bytes, golden: tuple[GoldenCase, ...]) -> Bundle:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -10,11 +11,30 @@ import onnx
 from onnx import compose, helper, numpy_helper
 from onnx.utils import Extractor
 
-from unmask.bundle.bundle import run_graph
+from unmask.bundle.bundle import DISTANCE, run_graph
 from unmask.imaging.faces import single_thread_session
 
 _CLASSIFIER = "classifier/"
 _FLOAT = onnx.TensorProto.FLOAT
+_OUTPUTS = ("logit", "evidence")
+_FURTHER = {"features": ["n", None], DISTANCE: ["n"]}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Reference:
+    """How the features of training pictures are spread, scaled to length 1.
+
+    Attributes:
+        mean: float32 [width].
+        directions: float32 [width, k], orthonormal, along which they vary most.
+        variances: float32 [k], along these.
+        rest: variance along every other direction, above 0.
+    """
+
+    mean: npt.NDArray[np.float32]
+    directions: npt.NDArray[np.float32]
+    variances: npt.NDArray[np.float32]
+    rest: float
 
 
 def attach_classifier(features_graph: bytes, classifier_graph: bytes) -> bytes:
@@ -22,6 +42,8 @@ def attach_classifier(features_graph: bytes, classifier_graph: bytes) -> bytes:
 
     A classifier that is no linear function of the features has no class activation map: the evidence is one cell,
     float32 [n, 1, 1], that holds the logit.
+
+    The features stay an output, for :func:`attach_distance`.
 
     Args:
         features_graph: ``pixels`` to ``features`` float32 [n, width]; what only its other outputs need is left out.
@@ -38,7 +60,56 @@ def attach_classifier(features_graph: bytes, classifier_graph: bytes) -> bytes:
         ]
     )
     joined.graph.initializer.append(numpy_helper.from_array(np.array([-1, 1, 1]), "cell"))
-    return _finished(joined.graph, [features, classifier])
+    return _finished(joined.graph, [features, classifier], "features")
+
+
+def attach_distance(model: bytes, reference: Reference | None) -> bytes:
+    """The graph with the distance of its features from a reference as an output, in place of the features.
+
+    Args:
+        model: ``pixels`` to ``logit``, ``evidence`` and ``features`` float32 [n, width].
+        reference: ``None`` leaves features and distance out.
+    """
+    if reference is None:
+        return Extractor(onnx.load_model_from_string(model)).extract_model(["pixels"], [*_OUTPUTS]).SerializeToString()
+    graph = onnx.load_model_from_string(model)
+    width = len(reference.mean)
+    constants = {
+        "tiny": np.float32(1e-12),
+        "mean": reference.mean,
+        "directions": reference.directions,
+        # What a leading direction counts more or less than the rest.
+        "extra": 1 / reference.variances - np.float32(1 / reference.rest),
+        "even": np.float32(1 / reference.rest),
+        "width": np.float32(width),
+        "last": np.array([-1], np.int64),
+        "zero": np.float32(0),
+    }
+    graph.graph.initializer.extend(
+        numpy_helper.from_array(np.asarray(value), f"distance/{name}") for name, value in constants.items()
+    )
+    steps = [
+        ("ReduceL2", ["features", "last"], "length"),
+        ("Max", ["length", "tiny"], "divisor"),
+        ("Div", ["features", "divisor"], "unit"),
+        ("Sub", ["unit", "mean"], "centred"),
+        ("MatMul", ["centred", "directions"], "led"),
+        ("Mul", ["led", "led"], "led_square"),
+        ("MatMul", ["led_square", "extra"], "led_sum"),
+        ("ReduceSumSquare", ["centred", "last"], "square"),
+        ("Mul", ["square", "even"], "square_sum"),
+        ("Add", ["square_sum", "led_sum"], "total"),
+        ("Div", ["total", "width"], "mean_square"),
+        # Rounding may leave less than nothing.
+        ("Max", ["mean_square", "zero"], "positive"),
+        ("Sqrt", ["positive"], DISTANCE),
+    ]
+    for kind, inputs, output in steps:
+        named = [name if name == "features" else f"distance/{name}" for name in inputs]
+        keepdims = {"keepdims": int(output == "length")} if kind.startswith("Reduce") else {}
+        made = output if output == DISTANCE else f"distance/{output}"
+        graph.graph.node.append(helper.make_node(kind, named, [made], **keepdims))
+    return _finished(graph.graph, [graph], DISTANCE)
 
 
 def combine(graphs: Sequence[bytes], weights: Sequence[float], bias: float) -> bytes:
@@ -46,7 +117,7 @@ def combine(graphs: Sequence[bytes], weights: Sequence[float], bias: float) -> b
 
     The evidence is the same sum of the members' maps, brought to the finest member's grid: each fine cell takes from
     the coarse ones in proportion to the area that they share, which keeps the mean. So the mean of the evidence is
-    the logit, as it is for every member.
+    the logit, as it is for every member. Where every member measures a distance, theirs is the mean.
 
     Args:
         graphs: from ``pixels`` uint8 [n, size, size, 3] of one size to ``logit`` and ``evidence``.
@@ -59,6 +130,7 @@ def combine(graphs: Sequence[bytes], weights: Sequence[float], bias: float) -> b
     joined = onnx.GraphProto(name="ensemble")
     joined.input.append(members[0].graph.input[0])
     logits, maps = [], []
+    measures = all(any(output.name == DISTANCE for output in member.graph.output) for member in members)
     for number, (member, weight, grid) in enumerate(zip(members, weights, grids, strict=True)):
         prefix = f"member_{number}/"
         renamed = compose.add_prefix(member, prefix)
@@ -81,6 +153,9 @@ def combine(graphs: Sequence[bytes], weights: Sequence[float], bias: float) -> b
         )
         logits.append(f"{prefix}share")
         maps.append(f"{prefix}map")
+    if measures:
+        distances = [f"member_{number}/{DISTANCE}" for number in range(len(members))]
+        joined.node.append(helper.make_node("Mean", distances, [DISTANCE]))
     joined.initializer.append(numpy_helper.from_array(np.array(bias, np.float32), "bias"))
     joined.node.extend(
         [
@@ -88,7 +163,7 @@ def combine(graphs: Sequence[bytes], weights: Sequence[float], bias: float) -> b
             helper.make_node("Sum", [*maps, "bias"], ["evidence"]),
         ]
     )
-    return _finished(joined, members)
+    return _finished(joined, members, *([DISTANCE] if measures else []))
 
 
 def _grid(content: bytes, member: onnx.ModelProto) -> tuple[int, int]:
@@ -110,14 +185,15 @@ def _rename_input(graph: onnx.GraphProto, name: str, new: str) -> None:
         node.input[:] = [new if each == name else each for each in node.input]
 
 
-def _finished(graph: onnx.GraphProto, parts: Iterable[onnx.ModelProto]) -> bytes:
-    """A graph that has ``logit`` and ``evidence``, as the bytes of a checked model in the parts' operator sets."""
+def _finished(graph: onnx.GraphProto, parts: Iterable[onnx.ModelProto], *further: str) -> bytes:
+    """A graph that has ``logit``, ``evidence`` and more, as a checked model's bytes in the parts' operator sets."""
     parts = list(parts)
     del graph.output[:]
     graph.output.extend(
         [
             helper.make_tensor_value_info("logit", _FLOAT, ["n"]),
             helper.make_tensor_value_info("evidence", _FLOAT, ["n", None, None]),
+            *(helper.make_tensor_value_info(name, _FLOAT, _FURTHER[name]) for name in further),
         ]
     )
     opsets = {entry.domain: entry.version for part in parts for entry in part.opset_import}

@@ -27,6 +27,16 @@ def export_onnx(network: nn.Module, size: int) -> bytes:
     return _export(network, size, ["logit", "evidence"])
 
 
+def export_with_features(network: nn.Module, size: int) -> bytes:
+    """As :func:`export_onnx`, with the pooled features behind the logit as third output ``features`` [n, width].
+
+    Args:
+        network: a :class:`unmask.models.network.FaceNetwork`; is put into evaluation mode.
+        size: side of the pictures in pixels; the batch is free.
+    """
+    return _export(_Answering(network), size, ["logit", "evidence", "features"])
+
+
 def export_features(network: nn.Module, size: int) -> bytes:
     """The graph of a network's pooled features, from ``pixels`` uint8 [n, size, size, 3] to ``features`` [n, width].
 
@@ -35,6 +45,16 @@ def export_features(network: nn.Module, size: int) -> bytes:
         size: side of the pictures in pixels; the batch is free.
     """
     return _export(_Pooled(network), size, ["features"])
+
+
+class _Answering(nn.Module):
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        answer: tuple[Tensor, Tensor, Tensor] = self.network.answer(pixels)
+        return answer
 
 
 class _Pooled(nn.Module):

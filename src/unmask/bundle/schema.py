@@ -155,6 +155,25 @@ class UncertainBand(_Part):
     coverage: float = Field(ge=0, le=1)
 
 
+class OutOfDistribution(_Part):
+    """From which distance on a picture counts as unlike those of training; the graph's output ``distance`` is it.
+
+    Attributes:
+        method: ``mahalanobis``: of the pooled features from the mean of the training pictures', in units of their
+            spread, by the covariance of the leading directions and an even one for the rest.
+        threshold: a larger distance is flagged.
+        quantile: the share of validation pictures that lie within it.
+        pictures: validation pictures that it was set on.
+        training_pictures: pictures that mean and covariance were estimated from.
+    """
+
+    method: Literal["mahalanobis"] = "mahalanobis"
+    threshold: float = Field(gt=0)
+    quantile: float = Field(gt=0, lt=1)
+    pictures: int = Field(ge=1)
+    training_pictures: int = Field(ge=1)
+
+
 class Card(_Part):
     """What the detector was made from and where it fails.
 
@@ -227,6 +246,7 @@ class BundleInfo(_Part):
         uncertain: where a verdict is flagged.
         evidence: ``cam``: a class activation map. ``none``: the graph cannot say which places its answer comes from;
             its evidence is one cell that holds the logit.
+        out_of_distribution: from which distance on a picture is unlike training; ``None``: not measured.
         card: how it came about.
         recalibration: how probabilities and thresholds were set anew; ``None`` where they are as training left them.
     """
@@ -240,6 +260,7 @@ class BundleInfo(_Part):
     default_threshold: str
     uncertain: UncertainBand
     evidence: Literal["cam", "none"] = "cam"
+    out_of_distribution: OutOfDistribution | None = None
     card: Card = Card()
     recalibration: Recalibration | None = None
 

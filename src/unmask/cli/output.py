@@ -103,6 +103,7 @@ class TableOutput(Output):
             remarks = [
                 *(["uncertain"] if verdict.uncertain else []),
                 *([] if verdict.face_found else ["no face found"]),
+                *(["unlike training"] if verdict.novelty and verdict.novelty.out_of_distribution else []),
                 *([f"{len(verdict.faces)} faces"] if len(verdict.faces) > 1 else []),
             ]
             line.append(f"{verdict.confidence:>5.1f} %  {', '.join(remarks):<26}", style="not bold default")

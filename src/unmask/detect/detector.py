@@ -9,14 +9,15 @@ from dataclasses import dataclass
 from itertools import islice
 
 import numpy as np
+import numpy.typing as npt
 
-from unmask.bundle.bundle import Bundle, run_graph
+from unmask.bundle.bundle import Bundle, ask_graph
 from unmask.bundle.schema import Threshold
-from unmask.detect.verdict import RegionVerdict, Verdict
+from unmask.detect.verdict import Novelty, RegionVerdict, Verdict
 from unmask.errors import ImageError, UsageError
 from unmask.imaging.decode import DecodeLimits, ImageSource, decode_image, read_bytes
 from unmask.imaging.faces import FaceFinder
-from unmask.imaging.preprocessing import Region, preprocess
+from unmask.imaging.preprocessing import Pixels, Region, preprocess
 from unmask.imaging.provenance import Provenance, read_provenance
 from unmask.parallel import ordered_map
 
@@ -107,9 +108,10 @@ class Detector:
             uncertain=band.low <= probability <= band.high or (self._finder is not None and regions[0].face is None),
             regions=regions,
             provenance=picture.provenance,
-            model=self._model_name,
+            model=self.model_name,
             bundle_sha256=self.bundle.sha256,
             ms=1000 * (time.perf_counter() - picture.started),
+            novelty=self._novelty(regions),
         )
 
     def detect_or_error(self, source: ImageSource) -> Verdict:
@@ -129,7 +131,7 @@ class Detector:
             uncertain=True,
             regions=(),
             provenance=None,
-            model=self._model_name,
+            model=self.model_name,
             bundle_sha256=self.bundle.sha256,
             ms=1000 * (time.perf_counter() - started),
             error=error,
@@ -148,11 +150,23 @@ class Detector:
         return ordered_map(self.detect_or_error, sources, workers)
 
     @property
-    def _model_name(self) -> str:
+    def model_name(self) -> str:
+        """Name and version of the bundle."""
         return f"{self.bundle.info.name}@{self.bundle.info.version}"
 
+    def logits(self, pixels: Pixels) -> npt.NDArray[np.float64]:
+        """Calibrated logits [n], towards fake, of pixels uint8 [n, size, size, 3] as ``preprocess`` makes them."""
+        odds = self.bundle.info.calibration.odds
+        return np.array([odds(float(logit)) for logit in ask_graph(self._session, pixels).logit])
+
+    def _novelty(self, regions: tuple[RegionVerdict, ...]) -> Novelty | None:
+        measured, distance = self.bundle.info.out_of_distribution, deciding_region(regions).distance
+        if measured is None or distance is None:
+            return None
+        return Novelty(distance, measured.threshold)
+
     def _judge(self, regions: list[Region]) -> tuple[RegionVerdict, ...]:
-        logits, evidence = run_graph(self._session, np.stack([region.pixels for region in regions]))
+        logits, evidence, distances = ask_graph(self._session, np.stack([region.pixels for region in regions]))
         calibration = self.bundle.info.calibration
         return tuple(
             RegionVerdict(
@@ -160,8 +174,11 @@ class Detector:
                 crop=region.crop,
                 fake_probability=calibration.probability(float(logit)),
                 evidence=calibration.evidence(evidence_map, float(logit)),
+                distance=None if distance is None else float(distance),
             )
-            for region, logit, evidence_map in zip(regions, logits, evidence, strict=True)
+            for region, logit, evidence_map, distance in zip(
+                regions, logits, evidence, [None] * len(regions) if distances is None else distances, strict=True
+            )
         )
 
 
@@ -172,11 +189,15 @@ def image_probability(regions: Iterable[RegionVerdict]) -> float:
     those with at least 40 % of the side of the largest one: bystanders in the background are few pixels wide, and
     taking their largest value too would call every crowd fake.
     """
+    return deciding_region(regions).fake_probability
+
+
+def deciding_region(regions: Iterable[RegionVerdict]) -> RegionVerdict:
+    """The region whose probability is the picture's, see :func:`image_probability`; of equal ones the first."""
     listed = list(regions)
     largest = max((region.face.side for region in listed if region.face), default=0.0)
-    return max(
-        region.fake_probability for region in listed if region.face is None or region.face.side >= _MAIN_FACE * largest
-    )
+    main = [region for region in listed if region.face is None or region.face.side >= _MAIN_FACE * largest]
+    return max(main, key=lambda region: region.fake_probability)
 
 
 def load(path: str | os.PathLike[str] | None = None, threshold: float | str | None = None) -> Detector:

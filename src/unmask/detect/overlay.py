@@ -14,23 +14,26 @@ TOWARDS_REAL = (94, 60, 153)
 _MOST_OPAQUE = 0.65
 # Evidence of this many logits is drawn at three quarters of the greatest opacity.
 _STRONG_EVIDENCE = 4.0
-_GREATEST_SIDE = 1600
+# What is left of the opacity at even odds.
+_LEAST_SURE = 0.4
 
 
-def draw_evidence(image: Image.Image, verdict: Verdict) -> Image.Image:
+def draw_evidence(image: Image.Image, verdict: Verdict, greatest_side: int = 1600) -> Image.Image:
     """The picture with boxes around faces and the evidence inside each crop.
 
-    Orange speaks for fake, purple for real; the stronger the evidence, the more opaque, so a face that the network
-    says little about stays clear. Of a detector whose evidence has no places the label says that there is no map.
+    Orange speaks for fake, purple for real. The stronger the evidence and the surer the answer, the more opaque: a face
+    that the network says little about, or of which its evidence is at odds, stays clear.
+    Of a detector whose evidence has no places the label says that there is no map.
 
     Args:
         image: the picture that the verdict is on, upright; it is not changed.
         verdict: without error.
+        greatest_side: of the result, in pixels.
 
     Returns:
-        RGB, at most 1600 px on its longer side.
+        RGB.
     """
-    scale = min(1.0, _GREATEST_SIDE / max(image.size))
+    scale = min(1.0, greatest_side / max(image.size))
     size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
     canvas = image.resize(size, Image.Resampling.LANCZOS) if scale < 1 else image.copy()
     # Smallest first, so that the face that matters most lies on top.
@@ -40,10 +43,14 @@ def draw_evidence(image: Image.Image, verdict: Verdict) -> Image.Image:
 
 
 def colour_map(
-    evidence: npt.NDArray[np.float32],
+    evidence: npt.NDArray[np.float32], fake_probability: float
 ) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.float32]]:
-    """Colours uint8 [h, w, 3] and opacities float32 [h, w] in [0, 0.65] of calibrated evidence [h, w] in logits."""
-    strength = np.tanh(np.abs(evidence) / _STRONG_EVIDENCE)
+    """Colours uint8 [h, w, 3] and opacities float32 [h, w] in [0, 0.65] of calibrated evidence [h, w] in logits.
+
+    Opacity grows with the evidence and with how far the probability is from even odds.
+    """
+    sureness = _LEAST_SURE + (1 - _LEAST_SURE) * abs(2 * fake_probability - 1)
+    strength = sureness * np.tanh(np.abs(evidence) / _STRONG_EVIDENCE)
     colours = np.where(evidence[..., None] > 0, np.array(TOWARDS_FAKE, np.uint8), np.array(TOWARDS_REAL, np.uint8))
     return colours, (_MOST_OPAQUE * strength).astype(np.float32)
 
@@ -54,7 +61,7 @@ def _draw_region(canvas: Image.Image, region: RegionVerdict, scale: float) -> No
     has_map = region.evidence.size > 1
     if has_map:
         smooth = Image.fromarray(region.evidence).resize(size, Image.Resampling.BICUBIC)
-        colours, opacity = colour_map(np.asarray(smooth))
+        colours, opacity = colour_map(np.asarray(smooth), region.fake_probability)
         canvas.paste(Image.fromarray(colours), (left, top), Image.fromarray(np.rint(opacity * 255).astype(np.uint8)))
     draw = ImageDraw.Draw(canvas)
     edges = [edge * scale for edge in (region.face.box if region.face else region.crop)]

@@ -27,12 +27,33 @@ class RegionVerdict:
         fake_probability: calibrated, in [0, 1].
         evidence: float32 [h, w] over the crop, in logits after calibration: above 0 speaks for fake, below for
             real; its mean is the logit of ``fake_probability``.
+        distance: of the features from those of the training pictures; ``None`` where the bundle does not measure it.
     """
 
     face: Face | None
     crop: Box
     fake_probability: float
     evidence: npt.NDArray[np.float32]
+    distance: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Novelty:
+    """How far what was judged lies from the training pictures.
+
+    Attributes:
+        distance: of the features of the region that decided, above 0.
+        threshold: beyond it the picture is out of distribution: what the network says of such pictures was not
+            measured.
+    """
+
+    distance: float
+    threshold: float
+
+    @property
+    def out_of_distribution(self) -> bool:
+        """Whether the picture is unlike those of training."""
+        return self.distance > self.threshold
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +71,7 @@ class Verdict:
         bundle_sha256: which bundle it was.
         ms: time taken, in milliseconds of wall clock.
         error: why the picture could not be read, else ``None``.
+        novelty: how unlike the training pictures it is; ``None`` where the bundle does not measure it.
     """
 
     path: str | None
@@ -62,6 +84,7 @@ class Verdict:
     bundle_sha256: str
     ms: float
     error: ImageError | None = None
+    novelty: Novelty | None = None
 
     @property
     def face_found(self) -> bool:
@@ -97,6 +120,12 @@ class Verdict:
                 if region.face is not None
             ],
             "face_found": self.face_found,
+            "out_of_distribution": self.novelty
+            and {
+                "flagged": self.novelty.out_of_distribution,
+                "distance": _rounded(self.novelty.distance, 4),
+                "threshold": _rounded(self.novelty.threshold, 4),
+            },
             "provenance": self.provenance
             and {"c2pa": self.provenance.c2pa, "generator_tags": list(self.provenance.generator_tags)},
             "model": self.model,

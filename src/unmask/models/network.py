@@ -48,15 +48,34 @@ class FaceNetwork(nn.Module):
 
         In training mode the evidence leaves dropout and the statistics of the batch out of account.
         """
-        logit, evidence = self._answer(pixels)
-        if self._mirror and not self.training:
-            mirrored_logit, mirrored_evidence = self._answer(pixels.flip(2))
-            logit, evidence = (logit + mirrored_logit) / 2, (evidence + mirrored_evidence.flip(2)) / 2
+        logit, evidence, _ = self.answer(pixels)
         return logit, evidence
+
+    def answer(self, pixels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """As :meth:`forward`, and the pooled features [n, feature_width] behind the logit.
+
+        A mirroring network gives the mean over both sides of the picture, of the features too.
+        """
+        logit, evidence, pooled = self._answer(pixels)
+        if self._mirror and not self.training:
+            mirrored = self._answer(pixels.flip(2))
+            logit, pooled = (logit + mirrored[0]) / 2, (pooled + mirrored[2]) / 2
+            evidence = (evidence + mirrored[1].flip(2)) / 2
+        return logit, evidence, pooled
 
     def pooled(self, pixels: Tensor) -> Tensor:
         """Pixels uint8 [n, size, size, 3] to the branches' pooled features side by side [n, feature_width]."""
         return _pool(self._features(pixels))
+
+    def contributions(self, pixels: Tensor) -> tuple[list[Tensor], Tensor]:
+        """What each feature adds to the logit of pixels uint8 [n, size, size, 3], the picture not being mirrored.
+
+        Returns:
+            The branches' feature maps [n, width, h, w], and slope times pooled feature [n, feature_width].
+        """
+        features = self._features(pixels)
+        pooled = _pool(features)
+        return features, self._slope(pooled) * pooled
 
     def logit_of(self, pooled: Tensor) -> Tensor:
         """Pooled features [n, feature_width] to logit [n], towards fake."""
@@ -80,14 +99,17 @@ class FaceNetwork(nn.Module):
     def _features(self, pixels: Tensor) -> list[Tensor]:
         return [branch(pixels) for branch in self.branches]
 
-    def _answer(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
+    def _answer(self, pixels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         features = self._features(pixels)
         pooled = _pool(features)
         logit = self.logit_of(pooled)
-        return logit, self._evidence(features, pooled, logit)
+        return logit, self._evidence(features, pooled, logit), pooled
+
+    def _slope(self, pooled: Tensor) -> Tensor:
+        return self.fusion.slope(pooled, self.head.slope(self.fusion(pooled)))
 
     def _evidence(self, features: list[Tensor], pooled: Tensor, logit: Tensor) -> Tensor:
-        slope = self.fusion.slope(pooled, self.head.slope(self.fusion(pooled)))
+        slope = self._slope(pooled)
         height, width = max(tuple(each.shape[2:]) for each in features)
         total = features[0].new_zeros((pooled.shape[0], height, width))
         for branch, each, part in zip(self._each_branch(), features, slope.split(self._widths, dim=1), strict=True):

@@ -11,7 +11,7 @@ import torch
 
 from unmask.bundle.bundle import Bundle
 from unmask.bundle.compose import attach_classifier
-from unmask.bundle.export import export_features, export_onnx, parity
+from unmask.bundle.export import export_features, export_with_features, parity
 from unmask.errors import UsageError
 from unmask.imaging.faces import single_thread_session
 from unmask.models.classical import (
@@ -78,7 +78,7 @@ def package_classifier(
     linear = linear_coefficients(pipeline)
     if linear is not None:
         _set_head(network, *linear)
-        model = export_onnx(network, size)
+        model = export_with_features(network, size)
         # Coefficients of features that hardly vary are large: what single precision leaves grows with the logit.
         exported = parity(network, model, golden_batch(size)) / max(1.0, float(np.abs(expected).max()))
         with torch.inference_mode():

@@ -12,18 +12,17 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.metrics import roc_auc_score
 
-from unmask.bundle.bundle import Bundle, run_graph, write_bundle
-from unmask.bundle.export import export_onnx, parity, record_golden
+from unmask.bundle.bundle import Bundle, ask_graph, write_bundle
+from unmask.bundle.export import export_with_features, parity, record_golden
 from unmask.bundle.golden import golden_pixels
 from unmask.bundle.schema import BundleInfo, Card
 from unmask.errors import BundleError
-from unmask.imaging.decode import decode_image
 from unmask.imaging.faces import single_thread_session
-from unmask.imaging.preprocessing import crop_of, render
 from unmask.models.network import FaceNetwork
 from unmask.recipes import Recipe
 from unmask.training.calibration import fit_platt, thresholds, uncertain_band
 from unmask.training.dataset import Sample
+from unmask.training.novelty import attach_novelty, novelty_threshold, seen
 
 _PARITY_TOLERANCE = 1e-4
 _PARITY_IMAGES = 64
@@ -48,7 +47,7 @@ def package_run(
         BundleError: ``no_parity`` when the graph and torch differ by more than 1e-4.
     """
     size = recipe.preprocessing.size
-    model = export_onnx(network, size)
+    model = export_with_features(network, size)
     difference = parity(network, model, golden_batch(size))
     return package_graph(recipe, model, difference, weights, train, validation, manifest_digest, folder)
 
@@ -70,7 +69,8 @@ def package_graph(
 
     Args:
         recipe: the experiment.
-        model: from ``pixels`` to ``logit`` and ``evidence``.
+        model: from ``pixels`` to ``logit`` and ``evidence``. With an output ``features``, their distance from the
+            training pictures' becomes part of the graph.
         difference: the largest one between the graph and what it was exported from.
         weights: where it started, for the card.
         train: pictures that it was trained on.
@@ -86,7 +86,9 @@ def package_graph(
     size = recipe.preprocessing.size
     if not difference <= _PARITY_TOLERANCE:
         raise BundleError("no_parity", f"The exported graph differs from what was trained by {difference:.2g}.")
-    logit, is_fake = score(recipe, model, validation), np.array([sample.is_fake for sample in validation])
+    model = attach_novelty(recipe, model, train)
+    logit, distance = judge(recipe, model, validation)
+    is_fake = np.array([sample.is_fake for sample in validation])
     calibration = fit_platt(
         logit,
         is_fake,
@@ -120,6 +122,7 @@ def package_graph(
         default_threshold=default.name,
         uncertain=uncertain_band(probability, is_fake, default.fake_probability),
         evidence=evidence,
+        out_of_distribution=None if distance is None else novelty_threshold(distance, len(train)),
         card=card,
     )
     return write_bundle(folder, info, model, record_golden(model, size))
@@ -132,13 +135,18 @@ def golden_batch(size: int) -> npt.NDArray[np.uint8]:
 
 def score(recipe: Recipe, model: bytes, samples: Sequence[Sample]) -> npt.NDArray[np.float64]:
     """What a graph says of samples, seen as detection sees them: logits float64 [n]."""
+    return judge(recipe, model, samples)[0]
+
+
+def judge(
+    recipe: Recipe, model: bytes, samples: Sequence[Sample]
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64] | None]:
+    """As :func:`score`, and distances float64 [n] where the graph measures them."""
     session = single_thread_session(model)
-    logits = []
-    for sample in samples:
-        image = decode_image(sample.path)
-        pixels = render(image, crop_of(sample.face, image.size, recipe.preprocessing), recipe.preprocessing)
-        logits.append(float(run_graph(session, pixels[None])[0][0]))
-    return np.array(logits)
+    answers = [ask_graph(session, seen(recipe, sample)[None]) for sample in samples]
+    logits = np.array([float(answer.logit[0]) for answer in answers])
+    distances = [float(answer.distance[0]) for answer in answers if answer.distance is not None]
+    return logits, np.array(distances) if distances else None
 
 
 def _count_sources(samples: Sequence[Sample]) -> dict[str, dict[str, int]]:

@@ -1,0 +1,93 @@
+"""How unlike the training pictures a picture is: a distance of its features, and the threshold for a warning."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from unmask.bundle.compose import Reference, attach_distance
+from unmask.bundle.schema import OutOfDistribution
+from unmask.imaging.decode import decode_image
+from unmask.imaging.faces import single_thread_session
+from unmask.imaging.preprocessing import Pixels, crop_of, render
+from unmask.progress import progress_bar
+from unmask.recipes import Recipe
+from unmask.training.dataset import Sample
+
+QUANTILE = 0.99
+_DIRECTIONS = 64
+# Fewer pictures say little of how features are spread; more hardly change it.
+_LEAST_PICTURES, _MOST_PICTURES = 64, 4000
+
+
+def attach_novelty(recipe: Recipe, model: bytes, train: Sequence[Sample]) -> bytes:
+    """The graph with a distance from the training pictures in place of its features.
+
+    Args:
+        recipe: the experiment; its seed draws which pictures are looked at where there are more than 4,000.
+        model: with the output ``features`` or without, in which case it stays as it is.
+        train: training pictures; with fewer than 64 there is no distance.
+    """
+    session = single_thread_session(model)
+    if "features" not in {item.name for item in session.get_outputs()}:
+        return model
+    if len(train) < _LEAST_PICTURES:
+        return attach_distance(model, None)
+    chosen = np.sort(np.random.default_rng(recipe.seed).permutation(len(train))[:_MOST_PICTURES])
+    features = []
+    with progress_bar("training features", len(chosen)) as advance:
+        for place in chosen:
+            features.append(session.run(["features"], {"pixels": seen(recipe, train[place])[None]})[0][0])
+            advance()
+    return attach_distance(model, fit_reference(np.stack(features)))
+
+
+def fit_reference(features: npt.NDArray[np.float32], directions: int = _DIRECTIONS) -> Reference:
+    """Mean and covariance of features scaled to length 1, the covariance as probabilistic PCA has it.
+
+    The distance that it gives is Mahalanobis' (Lee et al., NeurIPS 2018) of features of one length (Mueller and Hein,
+    ICML 2025), by the covariance of Tipping and Bishop (1999): as measured along the leading directions, even along the
+    rest, which the few pictures there are could not estimate one by one.
+
+    Args:
+        features: float32 [n, width].
+        directions: how many lead; fewer where pictures or features do not suffice.
+    """
+    unit = features.astype(np.float64)
+    unit /= np.maximum(np.linalg.norm(unit, axis=1, keepdims=True), 1e-12)
+    mean = unit.mean(0)
+    _, sizes, axes = np.linalg.svd(unit - mean, full_matrices=False)
+    variances = np.zeros(unit.shape[1])
+    variances[: len(sizes)] = sizes**2 / len(unit)
+    # At most half of what could be told apart, so that something is left to estimate the rest from.
+    count = max(1, min(directions, len(unit) // 2, unit.shape[1] // 2))
+    floor = 1e-6 * max(float(variances.sum()) / len(variances), 1e-12)
+    return Reference(
+        mean=mean.astype(np.float32),
+        directions=np.ascontiguousarray(axes[:count].T, np.float32),
+        variances=np.maximum(variances[:count], floor).astype(np.float32),
+        rest=max(float(variances[count:].mean()), floor),
+    )
+
+
+def novelty_threshold(distance: npt.NDArray[np.float64], training_pictures: int) -> OutOfDistribution:
+    """The distance within which 99 % of validation pictures lie.
+
+    Args:
+        distance: float64 [n], of validation pictures.
+        training_pictures: how many there are, of which at most 4,000 were looked at.
+    """
+    return OutOfDistribution(
+        threshold=float(np.quantile(distance, QUANTILE)),
+        quantile=QUANTILE,
+        pictures=len(distance),
+        training_pictures=min(training_pictures, _MOST_PICTURES),
+    )
+
+
+def seen(recipe: Recipe, sample: Sample) -> Pixels:
+    """A sample as detection sees it: uint8 [size, size, 3]."""
+    image = decode_image(sample.path)
+    return render(image, crop_of(sample.face, image.size, recipe.preprocessing), recipe.preprocessing)
