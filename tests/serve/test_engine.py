@@ -13,6 +13,7 @@ from tests.serve.conftest import picture
 from unmask.detect.detector import Detector, Prepared, load
 from unmask.detect.verdict import Verdict
 from unmask.serve.engine import Engine
+from unmask.serve.limits import until
 from unmask.serve.metrics import Metrics
 from unmask.serve.problems import Problem
 
@@ -43,10 +44,6 @@ def gated(tiny_bundle: Path) -> Iterator[Gated]:
     detector.gate.set()
 
 
-def soon() -> float:
-    return asyncio.get_running_loop().time() + 20
-
-
 def test_verdicts_are_those_of_the_detector_at_every_size_of_batch(tiny_bundle: Path) -> None:
     detector = load(tiny_bundle)
     greys = list(range(100, 160, 3))
@@ -55,7 +52,7 @@ def test_verdicts_are_those_of_the_detector_at_every_size_of_batch(tiny_bundle: 
         engine = Engine(detector, workers=2, batch=batch, capacity=64, metrics=Metrics())
 
         async def ask(engine: Engine = engine) -> list[Verdict]:
-            return await engine.judge([picture(grey) for grey in greys], soon())
+            return await engine.judge([picture(grey) for grey in greys])
 
         verdicts = asyncio.run(ask())
         engine.close()
@@ -68,7 +65,7 @@ def test_batches_form_while_pictures_wait(gated: Gated) -> None:
 
     async def ask() -> None:
         gated.gate.set()
-        await engine.judge([picture(grey) for grey in range(100, 110)], soon())
+        await engine.judge([picture(grey) for grey in range(100, 110)])
 
     asyncio.run(ask())
     engine.close()
@@ -79,15 +76,15 @@ def test_a_full_queue_turns_away_and_says_when_to_come_again(gated: Gated) -> No
     engine = Engine(gated, workers=1, capacity=2, metrics=Metrics())
 
     async def ask() -> None:
-        first = asyncio.create_task(engine.judge([picture(), picture()], soon()))
+        first = asyncio.create_task(engine.judge([picture(), picture()]))
         await asyncio.to_thread(gated.arrived.acquire)
         with pytest.raises(Problem) as caught:
-            await engine.judge([picture()], soon())
+            await engine.judge([picture()])
         assert (caught.value.status_code, caught.value.code) == (429, "busy")
         assert int((caught.value.headers or {})["Retry-After"]) >= 1
         gated.gate.set()
         assert len(await first) == 2
-        assert len(await engine.judge([picture()], soon())) == 1
+        assert len(await engine.judge([picture()])) == 1
 
     asyncio.run(ask())
     engine.close()
@@ -97,9 +94,9 @@ def test_what_nobody_waits_for_is_dropped(gated: Gated) -> None:
     engine = Engine(gated, workers=1, capacity=8, metrics=Metrics())
 
     async def ask() -> None:
-        begun = asyncio.create_task(engine.judge([picture()], soon()))
+        begun = asyncio.create_task(engine.judge([picture()]))
         await asyncio.to_thread(gated.arrived.acquire)
-        waiting = asyncio.create_task(engine.judge([picture()] * 3, soon()))
+        waiting = asyncio.create_task(engine.judge([picture()] * 3))
         await asyncio.sleep(0)
         assert engine.inside == 4
         waiting.cancel()
@@ -114,13 +111,15 @@ def test_what_nobody_waits_for_is_dropped(gated: Gated) -> None:
     assert gated.runs == []
 
 
-def test_a_deadline_is_a_problem(gated: Gated) -> None:
+def test_a_deadline_is_a_problem_and_drops_what_waits(gated: Gated) -> None:
     engine = Engine(gated, workers=1, capacity=8, metrics=Metrics())
 
     async def ask() -> None:
         with pytest.raises(Problem) as caught:
-            await engine.judge([picture()] * 2, asyncio.get_running_loop().time() + 0.05)
+            async with until(asyncio.get_running_loop().time() + 0.05):
+                await engine.judge([picture()] * 2)
         assert caught.value.status_code == 504
+        assert engine.inside == 1
         gated.gate.set()
 
     asyncio.run(ask())
@@ -132,13 +131,13 @@ def test_closing_finishes_what_is_inside(gated: Gated) -> None:
     engine = Engine(gated, workers=2, capacity=8, metrics=Metrics())
 
     async def ask() -> list[Verdict]:
-        asked = asyncio.create_task(engine.judge([picture(grey) for grey in (1, 2, 3, 4, 5)], soon()))
+        asked = asyncio.create_task(engine.judge([picture(grey) for grey in (1, 2, 3, 4, 5)]))
         await asyncio.to_thread(gated.arrived.acquire)
         closing = asyncio.create_task(asyncio.to_thread(engine.close))
         gated.gate.set()
         await closing
         with pytest.raises(Problem):
-            await engine.judge([picture()], soon())
+            await engine.judge([picture()])
         return await asked
 
     assert len(asyncio.run(ask())) == 5
@@ -153,8 +152,8 @@ def test_a_fault_of_the_detector_reaches_who_waits(tiny_bundle: Path, monkeypatc
             with monkeypatch.context() as patched:
                 patched.setattr(detector, step, lambda _: 1 / 0)
                 with pytest.raises(ZeroDivisionError):
-                    await engine.judge([picture()], soon())
-        assert len(await engine.judge([picture()], soon())) == 1
+                    await engine.judge([picture()])
+        assert len(await engine.judge([picture()])) == 1
 
     asyncio.run(ask())
     engine.close()

@@ -28,6 +28,7 @@ class _Job:
     loop: asyncio.AbstractEventLoop
     future: asyncio.Future[Verdict]
     prepared: Prepared | None = None
+    seconds: float = 0.0
     gone: bool = False
 
 
@@ -70,26 +71,22 @@ class Engine:
         """Pictures waiting or in work."""
         return self._inside
 
-    async def judge(self, pictures: Sequence[bytes], deadline: float) -> list[Verdict]:
+    async def judge(self, pictures: Sequence[bytes]) -> list[Verdict]:
         """Verdicts in the order of the pictures; an unreadable one holds its error.
 
-        When the caller is cancelled or the deadline passes, what has not begun is dropped.
+        When the caller is cancelled, what has not begun is dropped.
 
         Args:
             pictures: the bytes of image files.
-            deadline: on the clock of the event loop.
 
         Raises:
-            Problem: 429 when the queue is full, 504 when the deadline has passed.
+            Problem: 429 when the queue is full.
         """
         loop = asyncio.get_running_loop()
         jobs = [_Job(data, loop, loop.create_future()) for data in pictures]
         self._enter(jobs)
         try:
-            async with asyncio.timeout_at(deadline):
-                return await asyncio.gather(*(job.future for job in jobs))
-        except TimeoutError:
-            raise Problem(504, "deadline", "The answer was not ready in time.", {"Retry-After": "5"}) from None
+            return await asyncio.gather(*(job.future for job in jobs))
         finally:
             self._leave(jobs)
 
@@ -132,12 +129,10 @@ class Engine:
                 else:
                     jobs = []
                     job = self._waiting.popleft()
-            started = time.perf_counter()
             if jobs:
                 self._judge(jobs)
             else:
                 self._prepare(job)
-            self._follow(time.perf_counter() - started, len(jobs))
 
     def _prepare(self, job: _Job) -> None:
         started = time.perf_counter()
@@ -149,6 +144,7 @@ class Engine:
             self._finish(job, error)
         else:
             job.data = b""
+            job.seconds = time.perf_counter() - started
             with self._condition:
                 self._ready.append(job)
 
@@ -159,13 +155,16 @@ class Engine:
         if not wanted:
             return
         self._metrics.batch.observe(len(wanted))
+        started = time.perf_counter()
         try:
             verdicts = self.detector.judge([job.prepared for job in wanted if job.prepared is not None])
         except Exception as error:
             for job in wanted:
                 self._finish(job, error)
         else:
+            share = (time.perf_counter() - started) / len(wanted)
             for job, verdict in zip(wanted, verdicts, strict=True):
+                self._follow(job.seconds + share)
                 self._finish(job, verdict)
 
     def _finish(self, job: _Job, result: Verdict | Exception) -> None:
@@ -184,11 +183,10 @@ class Engine:
         self._inside += change
         self._metrics.waiting.set(self._inside)
 
-    def _follow(self, seconds: float, judged: int) -> None:
-        """Keep up the estimate of the seconds that one picture takes: its preparation and its share of a run."""
+    def _follow(self, seconds: float) -> None:
+        """Keep up the estimate of the seconds that one picture takes."""
         with self._condition:
-            whole = self._seconds if not judged else 2 * seconds / judged
-            self._seconds += _FOLLOW * (whole - self._seconds)
+            self._seconds += _FOLLOW * (seconds - self._seconds)
 
 
 def _settle(future: asyncio.Future[Verdict], result: Verdict | Exception) -> None:

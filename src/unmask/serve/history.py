@@ -32,7 +32,7 @@ def open_store(settings: Settings) -> Store | None:
     if settings.database_url is None:
         return None
     if settings.store_folder is not None:
-        settings.store_folder.mkdir(parents=True, exist_ok=True)
+        settings.store_folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     images = ImageFolder(settings.images_folder) if settings.images_folder is not None else None
     records = settings.keep_records
     if settings.store == MEMORY:

@@ -32,7 +32,7 @@ class ImageFolder:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
 
     def write(self, sha256: str, data: bytes) -> str:
         """Keep a picture that was decoded before; its name. It appears whole or not at all, and is on the disk."""

@@ -6,12 +6,31 @@ import asyncio
 import ipaddress
 import time
 from collections import OrderedDict
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from unmask.serve.problems import Problem
 
 _MOST_CLIENTS = 10_000
+
+
+@asynccontextmanager
+async def until(deadline: float) -> AsyncIterator[None]:
+    """Bound some work of a request in time.
+
+    Args:
+        deadline: on the clock of the event loop.
+
+    Raises:
+        Problem: 504 when it has passed.
+    """
+    try:
+        async with asyncio.timeout_at(deadline):
+            yield
+    except TimeoutError:
+        raise Problem(504, "deadline", "The answer was not ready in time.", {"Retry-After": "5"}) from None
 
 
 class RateLimiter:

@@ -14,6 +14,7 @@ from starlette.requests import ClientDisconnect, Request
 from unmask.detect.verdict import Verdict
 from unmask.serve.engine import Engine
 from unmask.serve.history import History
+from unmask.serve.limits import until
 from unmask.serve.metrics import Metrics
 from unmask.serve.problems import Problem
 from unmask.serve.settings import Settings
@@ -46,18 +47,20 @@ class Service:
             Problem: 429, 504.
             ClientDisconnect: nobody waits for the answer; what had not begun was dropped.
         """
-        deadline: float = request.scope["unmask.deadline"]
-        work = self.engine.judge([upload.data for upload in uploads], deadline)
-        verdicts = await while_connected(request, work)
-        records = [
+        async with until(request.scope["unmask.deadline"]):
+            verdicts = await while_connected(request, self.engine.judge([upload.data for upload in uploads]))
+            records = self._records(uploads, verdicts)
+            if self.history is not None and any(records):
+                await self.history.add([record for record in records if record is not None])
+        return list(zip(verdicts, records, strict=True))
+
+    def _records(self, uploads: Sequence[Upload], verdicts: Sequence[Verdict]) -> list[Record | None]:
+        return [
             Record(hashlib.sha256(upload.data).hexdigest(), upload.filename, verdict, upload.data)
             if self.history is not None and verdict.error is None
             else None
             for upload, verdict in zip(uploads, verdicts, strict=True)
         ]
-        if self.history is not None and any(records):
-            await self.history.add([record for record in records if record is not None])
-        return list(zip(verdicts, records, strict=True))
 
     def past(self) -> History:
         """The history.
