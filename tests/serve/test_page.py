@@ -1,0 +1,383 @@
+"""The page in a real browser, on a real service with the shipped detector."""
+
+from __future__ import annotations
+
+import base64
+import csv
+import io
+import json
+import re
+import shutil
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+from tests.serve.conftest import Server, Start
+
+from unmask.data.synthesis import self_blend
+from unmask.imaging.faces import FaceFinder
+from unmask.serve.access import new_token
+
+sync_api = pytest.importorskip("playwright.sync_api")
+expect = sync_api.expect
+
+ROOT = Path(__file__).resolve().parents[2]
+BUILT = ROOT / "src" / "unmask" / "serve" / "static" / "index.html"
+AXE = ROOT / "web" / "node_modules" / "axe-core" / "axe.min.js"
+# Chromium asks for its maker's hosts at every start unless it is told not to.
+FLAGS = ("--no-sandbox", "--disable-quic", "--no-first-run", "--disable-background-networking")
+BLEND_SEED = 2  # of tools/demo.py: a blend that the shipped detector calls fake
+
+Open = Callable[..., Any]
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Any]:
+    path = shutil.which("chromium") or shutil.which("google-chrome")
+    if path is None:
+        pytest.skip("there is no Chromium: apt-get install chromium")
+    if not (BUILT.is_file() and AXE.is_file()):
+        pytest.skip("the page is not built: it needs Node, see docs/page.md")
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="session")
+def portraits(astronaut: Image.Image) -> dict[str, bytes]:
+    """A real and a manipulated portrait, as the demo makes them, and one that is cut off."""
+    blend = self_blend(astronaut, FaceFinder().find(astronaut)[0], np.random.default_rng(BLEND_SEED)).image
+    real, fake = _jpeg(astronaut), _jpeg(blend)
+    return {"real.jpg": real, "manipulated.jpg": fake, "broken.jpg": real[:9000]}
+
+
+@pytest.fixture(scope="module")
+def desk(start: Start, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A service with the shipped detector, a history and kept pictures."""
+    store = tmp_path_factory.mktemp("desk") / "store"
+    with start("--store", str(store), "--keep-images", "--rate", "0", model=None) as running:
+        yield running
+
+
+@pytest.fixture
+def visit(chromium: Any) -> Iterator[Open]:
+    """Opens the page of a service; at the end nothing may have failed in it or gone elsewhere."""
+    contexts, complaints = [], []
+
+    def visited(server: Server, **options: Any) -> Any:
+        context = chromium.new_context(locale="en-GB", **options)
+        contexts.append(context)
+        page = context.new_page()
+        page.set_default_timeout(20_000)
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("console", lambda message: _heard(message, complaints))
+        page.on("request", lambda request: _asked(request.url, server.url, complaints))
+        page.goto(server.url)
+        expect(page.get_by_role("heading", level=1)).to_be_visible()
+        return page
+
+    yield visited
+    for context in contexts:
+        context.close()
+    assert complaints == []
+
+
+def _heard(message: Any, complaints: list[str]) -> None:
+    # Chromium also reports every answer that is a problem, which the page shows in words.
+    if message.type in {"error", "warning"} and "Failed to load resource" not in message.text:
+        complaints.append(message.text)
+
+
+def _asked(url: str, own: str, complaints: list[str]) -> None:
+    if not url.startswith((own, "data:", "blob:")):
+        complaints.append(f"asked for {url}")
+
+
+def _jpeg(image: Image.Image) -> bytes:
+    out = io.BytesIO()
+    image.save(out, "JPEG", quality=92)
+    return out.getvalue()
+
+
+def add(page: Any, pictures: dict[str, bytes]) -> None:
+    """Choose files as a person does, and wait until all are settled."""
+    before = page.locator(".queue li").count()
+    with page.expect_file_chooser() as chooser:
+        page.get_by_role("button", name="Choose pictures").click()
+    chooser.value.set_files(
+        [{"name": name, "mimeType": "image/jpeg", "buffer": data} for name, data in pictures.items()]
+    )
+    settled(page, before + len(pictures))
+
+
+def settled(page: Any, count: int) -> None:
+    expect(page.locator(".queue .badge, .queue .failed")).to_have_count(count, timeout=30_000)
+
+
+def entry(page: Any, name: str) -> Any:
+    return page.locator(".entry", has_text=name)
+
+
+def open_view(page: Any, name: str) -> None:
+    page.get_by_role("navigation").get_by_role("link", name=name).click()
+
+
+def asked(server: Server, path: str) -> Any:
+    with urllib.request.urlopen(server.url + path) as answer:
+        return json.load(answer)
+
+
+def test_real_and_manipulated_portraits_get_their_verdicts(
+    visit: Open, desk: Server, portraits: dict[str, bytes]
+) -> None:
+    page = visit(desk)
+    add(page, {name: portraits[name] for name in ("manipulated.jpg", "real.jpg")})
+    verdict = page.locator(".verdict")
+    expect(verdict).to_contain_text("Fake")
+    expect(verdict).to_contain_text("of 100 real pictures about 5 are called fake")
+    expect(verdict.get_by_role("img", name="Probability of a fake: 9")).to_be_visible()
+    expect(page.get_by_role("log")).to_contain_text("manipulated.jpg: Fake, 9")
+    expect(page.get_by_role("log")).to_contain_text("real.jpg: Real, 9")
+    entry(page, "real.jpg").click()
+    expect(verdict).to_contain_text("Real")
+    expect(page.get_by_role("heading", name="real.jpg")).to_be_focused()
+    expect(page.get_by_role("table")).to_contain_text("8.9%")
+
+
+def test_evidence_lies_where_the_service_says_and_fades(visit: Open, desk: Server, portraits: dict[str, bytes]) -> None:
+    page = visit(desk)
+    with page.expect_response(re.compile("/v1/detect")) as answer:
+        add(page, {"manipulated.jpg": portraits["manipulated.jpg"]})
+    judged = answer.value.json()["results"][0]
+    picture = page.get_by_role("img", name="The picture manipulated.jpg")
+    for drawn, box in (
+        (page.locator(".overlay image"), judged["evidence"][0]["box"]),
+        (page.locator(".face rect").first, judged["faces"][0]["box"]),
+    ):
+        assert _in_pixels(drawn.bounding_box(), picture.bounding_box(), 512) == pytest.approx(box, abs=5)
+    page.get_by_label("Face frames").uncheck()
+    expect(page.locator(".face, .face-tag")).to_have_count(0)
+    frame, slider = page.locator(".frame"), page.get_by_label("Evidence")
+    slider.fill("100")
+    full = _pixels(frame)
+    slider.fill("50")
+    half = _pixels(frame)
+    slider.fill("0")
+    none = _pixels(frame)
+    assert slider.get_attribute("aria-valuetext") == "0% opaque"
+    assert np.abs(full - none).max() > 30
+    # Half the opacity is half the change, to the rounding of colours.
+    assert np.abs((half - none) - (full - none) / 2).max() <= 3
+
+
+def _in_pixels(box: dict[str, float], picture: dict[str, float], side: int) -> list[float]:
+    scale = side / picture["width"]
+    left, top = (box["x"] - picture["x"]) * scale, (box["y"] - picture["y"]) * scale
+    return [left, top, left + box["width"] * scale, top + box["height"] * scale]
+
+
+def _pixels(element: Any) -> np.ndarray[Any, np.dtype[np.int16]]:
+    return np.asarray(Image.open(io.BytesIO(element.screenshot())).convert("RGB")).astype(np.int16)
+
+
+def test_an_answer_is_kept_found_exported_and_deleted(visit: Open, desk: Server, portraits: dict[str, bytes]) -> None:
+    page = visit(desk)
+    add(page, {"told apart.jpg": portraits["real.jpg"], "another.jpg": portraits["manipulated.jpg"]})
+    page.get_by_role("radio", name="Right").check()
+    page.get_by_label("Note").fill("Seen at the archive")
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_text("Your answer is saved.").first).to_be_visible()
+    entry(page, "another.jpg").click()
+    entry(page, "told apart.jpg").click()
+    expect(page.get_by_label("Note")).to_have_value("Seen at the archive")
+
+    open_view(page, "History")
+    expect(page.get_by_role("heading", level=1, name="History")).to_be_focused()
+    page.get_by_label("Search").fill("archive")
+    records = page.locator(".records li")
+    expect(records).to_have_count(1)
+    expect(records).to_contain_text("told apart.jpg")
+    expect(records).to_contain_text("Right Seen at the archive")
+    page.get_by_label("Search").fill("")
+    page.get_by_label("Verdict").select_option("Fake")
+    expect(records.filter(has_text="told apart.jpg")).to_have_count(0)
+    page.get_by_label("Verdict").select_option("Any")
+    page.get_by_label("Answer").select_option("Right")
+    expect(records.filter(has_text="another.jpg")).to_have_count(0)
+
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Manifest (CSV)").click()
+    with Path(download.value.path()).open(newline="") as file:
+        assert "real" in {row["label"] for row in csv.DictReader(file)}
+
+    records.get_by_role("link", name="told apart.jpg").click()
+    expect(page.locator(".record .verdict")).to_contain_text("Real")
+    expect(page.get_by_role("img", name="The picture told apart.jpg")).to_be_visible()
+    expect(page.locator(".record").get_by_role("radio", name="Right")).to_be_checked()
+    page.get_by_role("button", name="Delete this record").click()
+    page.get_by_role("dialog").get_by_role("button", name="Delete").click()
+    expect(page.get_by_role("heading", level=1, name="History")).to_be_focused()
+    expect(records.filter(has_text="another.jpg")).not_to_have_count(0)
+    expect(records.filter(has_text="told apart.jpg")).to_have_count(0)
+    assert asked(desk, "/v1/history?query=told")["items"] == []
+
+
+def test_faults_are_said_in_words(visit: Open, desk: Server, portraits: dict[str, bytes]) -> None:
+    page = visit(desk)
+    add(page, {"broken.jpg": portraits["broken.jpg"], "letter.jpg": b"Dear all"})
+    expect(page.locator(".problem")).to_contain_text("The file ends too early")
+    expect(page.get_by_role("log")).to_contain_text("broken.jpg: The file ends too early")
+    entry(page, "letter.jpg").click()
+    expect(page.locator(".problem")).to_contain_text("This is not a picture that unmask reads.")
+    page.goto(f"{desk.url}/#/history/00000000-0000-4000-8000-000000000000")
+    expect(page.locator(".record .problem")).to_contain_text("This is not here, or not any more.")
+
+
+def test_a_service_that_is_gone_is_said_so(visit: Open, start: Start, portraits: dict[str, bytes]) -> None:
+    with start("--no-store", model=None) as server:
+        page = visit(server)
+        expect(page.get_by_text("which keeps neither them nor the verdict")).to_be_visible()
+        server.stop()
+        add(page, {"real.jpg": portraits["real.jpg"]})
+        expect(page.locator(".problem")).to_contain_text("The service does not answer.")
+        expect(page.get_by_role("button", name="Try again")).to_be_visible()
+
+
+def test_a_busy_service_is_asked_again(visit: Open, start: Start, portraits: dict[str, bytes]) -> None:
+    statuses: list[int] = []
+    with start("--rate", "4", "--burst", "6", model=None) as server:
+        page = visit(server)
+        page.on("response", lambda answer: statuses.append(answer.status))
+        add(page, {f"{number}.jpg": portraits["real.jpg"] for number in range(4)})
+        expect(page.locator(".queue .badge")).to_have_count(4)
+    assert statuses.count(429) > 0
+
+
+@pytest.mark.parametrize("way", ["paste", "drop"])
+def test_pictures_can_be_pasted_and_dropped(visit: Open, desk: Server, portraits: dict[str, bytes], way: str) -> None:
+    page = visit(desk)
+    page.evaluate(
+        """([way, data]) => {
+            const bytes = Uint8Array.from(atob(data), (letter) => letter.charCodeAt(0));
+            const carried = new DataTransfer();
+            carried.items.add(new File([bytes], "carried.jpg", { type: "image/jpeg" }));
+            document.body.dispatchEvent(
+                way === "paste"
+                    ? new ClipboardEvent("paste", { clipboardData: carried, bubbles: true })
+                    : new DragEvent("drop", { dataTransfer: carried, bubbles: true, cancelable: true }),
+            );
+        }""",
+        [way, base64.b64encode(portraits["real.jpg"]).decode()],
+    )
+    settled(page, 1)
+    expect(page.locator(".verdict")).to_contain_text("Real")
+
+
+def test_a_phone_may_use_its_camera(visit: Open, desk: Server) -> None:
+    page = visit(desk, has_touch=True, is_mobile=True, viewport={"width": 360, "height": 740})
+    with page.expect_file_chooser() as chooser:
+        page.get_by_role("button", name="Take a photo").click()
+    assert chooser.value.element.get_attribute("capture") == "environment"
+
+
+def test_a_token_is_asked_for_and_forgotten_with_the_tab(
+    visit: Open, start: Start, portraits: dict[str, bytes]
+) -> None:
+    token, digest = new_token()
+    with start("--token-hashes", digest, model=None) as server:
+        page = visit(server)
+        dialog = page.get_by_role("dialog", name="This service asks for a token")
+        dialog.get_by_label("Token").fill("not this one")
+        dialog.get_by_role("button", name="Use this token").click()
+        expect(dialog.get_by_role("alert")).to_have_text("That token was not accepted.")
+        dialog.get_by_role("button", name="Not now").click()
+        with page.expect_file_chooser() as chooser:
+            page.get_by_role("button", name="Choose pictures").click()
+        chooser.value.set_files([{"name": "a.jpg", "mimeType": "image/jpeg", "buffer": portraits["real.jpg"]}])
+        dialog.get_by_label("Token").fill(token)
+        dialog.get_by_role("button", name="Use this token").click()
+        # What was refused goes on by itself.
+        expect(page.locator(".verdict")).to_contain_text("Real")
+        stores = page.evaluate("[JSON.stringify(sessionStorage), JSON.stringify(localStorage), document.cookie]")
+        assert [token in store for store in stores] == [True, False, False]
+        page.get_by_role("button", name="Forget the token").click()
+        expect(dialog).to_be_visible()
+        assert token not in page.evaluate("JSON.stringify(sessionStorage)")
+
+
+def test_everything_is_reached_by_keyboard(visit: Open, desk: Server, portraits: dict[str, bytes]) -> None:
+    page = visit(desk)
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("link", name="Skip to content")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("main")).to_be_focused()
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("button", name="Choose pictures")).to_be_focused()
+    add(page, {"one.jpg": portraits["real.jpg"], "two.jpg": portraits["real.jpg"]})
+    tab = page.get_by_role("tab", name="Summary")
+    tab.focus()
+    page.keyboard.press("ArrowLeft")
+    origin = page.get_by_role("tab", name="Origin")
+    expect(origin).to_be_focused()
+    expect(origin).to_have_attribute("aria-selected", "false")
+    page.keyboard.press("Enter")
+    expect(origin).to_have_attribute("aria-selected", "true")
+    page.get_by_role("button", name="Remove one.jpg").press("Enter")
+    expect(page.get_by_role("heading", name="Pictures", exact=True)).to_be_focused()
+    expect(page.get_by_role("heading", name="two.jpg")).to_be_visible()
+
+
+def test_the_theme_follows_preference_until_it_is_switched(visit: Open, desk: Server) -> None:
+    dark, light = "rgb(22, 20, 15)", "rgb(246, 242, 233)"
+    page = visit(desk, color_scheme="light")
+    root = page.locator("html")
+    expect(root).to_have_css("background-color", light)
+    page.emulate_media(color_scheme="dark")
+    expect(root).to_have_css("background-color", dark)
+    page.get_by_role("button", name="Light theme").click()
+    expect(root).to_have_css("background-color", light)
+    page.reload()
+    expect(root).to_have_css("background-color", light)
+
+
+@pytest.mark.parametrize("width", [1280, 360])
+@pytest.mark.parametrize("theme", ["dark", "light"])
+def test_every_view_is_accessible_and_fits(
+    visit: Open, desk: Server, portraits: dict[str, bytes], theme: str, width: int
+) -> None:
+    page = visit(desk, color_scheme=theme, viewport={"width": width, "height": 800})
+    page.add_init_script(path=AXE)
+    page.reload()
+
+    def sound(view: str) -> None:
+        found = page.evaluate("axe.run().then(({ violations }) => violations)")
+        faults = [(fault["id"], [node["html"] for node in fault["nodes"]]) for fault in found]
+        assert faults == [], view
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, view
+
+    sound("empty")
+    add(page, portraits)
+    for name in portraits:
+        entry(page, name).click()
+        sound(name)
+    entry(page, "manipulated.jpg").click()
+    page.get_by_role("radio", name="Wrong").check()
+    sound("feedback")
+    open_view(page, "History")
+    expect(page.locator(".records li").first).to_be_visible()
+    sound("history")
+    page.locator(".records a").first.click()
+    expect(page.locator(".record .verdict")).to_be_visible()
+    sound("record")
+    page.get_by_role("button", name="Delete this record").click()
+    sound("dialog")
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    open_view(page, "The detector")
+    expect(page.get_by_role("table").first).to_be_visible()
+    sound("detector")
