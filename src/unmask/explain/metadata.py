@@ -297,4 +297,5 @@ def _likeness(thumbnail: Image.Image, image: Image.Image) -> float | None:
 def _grey(image: Image.Image, box: tuple[float, float, float, float]) -> npt.NDArray[np.float64]:
     small = image.resize((_SIDE, _SIDE), Image.Resampling.BOX, box=box, reducing_gap=2.0).convert("L")
     values = np.asarray(small, np.float64)
-    return values - values.mean()
+    centred: npt.NDArray[np.float64] = values - values.mean()
+    return centred
