@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 
 from unmask import __version__
-from unmask.cli import bench, bundle, compare, data, detect, evaluate, recipes, robustness, serve, train
+from unmask.cli import bench, bundle, calibrate, compare, data, detect, evaluate, recipes, robustness, serve, train
 from unmask.errors import UnmaskError
 
 app = typer.Typer(
@@ -29,6 +29,7 @@ app.command("detect")(detect.detect)
 app.command("train")(train.train)
 app.command("evaluate")(evaluate.evaluate)
 app.command("compare")(compare.compare)
+app.command("calibrate")(calibrate.calibrate)
 app.command("robustness")(robustness.robustness)
 app.command("bench")(bench.bench)
 # Its options, help included, are the settings of the service.
