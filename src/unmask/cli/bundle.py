@@ -85,3 +85,41 @@ def export(
     table = Manifest.from_folders(manifest) if manifest.is_dir() else Manifest.open(manifest, root)
     bundle = export_run(run, table, out)
     print(f"{bundle.info.name}: bundle in {out}, sha256 {bundle.sha256}")
+
+
+@app.command()
+def card(
+    path: _Path = None,
+    results: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="FILE", help="A result of evaluate, robustness or bench as JSON; may be repeated."),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="FILE", dir_okay=False, help="Where to; by default it is printed.")
+    ] = None,
+    licence: Annotated[
+        str | None, typer.Option("--license", help="Of the bundle, as Hugging Face names it, e.g. apache-2.0.")
+    ] = None,
+) -> None:
+    """Write a model card in Hugging Face's format, from a bundle and its results.
+
+    Example:
+
+      unmask bundle card mine/bundle --results evaluation/result.json --results bench.json --out README.md
+    """
+    from unmask.bundle.bundle import Bundle
+    from unmask.errors import UsageError
+    from unmask.evaluation.model_card import model_card
+    from unmask.evaluation.report import read_result
+    from unmask.pages.page import write_text
+
+    found = [read_result(file, "evaluation", "robustness", "bench") for file in results or ()]
+    text = model_card(Bundle.open(path), found, licence)
+    if out is None:
+        print(text, end="")
+        return
+    try:
+        write_text(out, text)
+    except OSError as error:
+        raise UsageError("cannot_write", f"{out}: cannot be written: {error.strerror or error}") from None
+    print(f"Written to {out}")

@@ -1,0 +1,71 @@
+"""What the shipped detector costs, and MobileNetV2 as the papers use it, each beside itself in torch eager.
+
+    python benchmarks/bench.py --out benchmarks/results/bench.json
+
+MobileNetV2 has random weights, which take as long as trained ones. Whole detections are of 512-pixel JPEG files.
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from _report import describe_run, write_json
+from unmask.bundle.bundle import Bundle, write_bundle
+from unmask.bundle.export import export_onnx, record_golden
+from unmask.bundle.schema import BundleInfo, Card, Threshold, UncertainBand
+from unmask.evaluation.efficiency import CALLS, bench, describe_machine
+from unmask.models.network import FaceNetwork
+from unmask.recipes import Recipe
+
+_PACKAGES = ("unmask", "numpy", "onnxruntime", "Pillow", "torch", "timm")
+_PICTURES = 64
+
+
+def main() -> None:
+    """Measure and write the result."""
+    summary, _, details = (__doc__ or "").partition("\n")
+    parser = argparse.ArgumentParser(
+        description=summary, epilog=details, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--out", type=Path, required=True, help="the JSON file to write")
+    parser.add_argument("--price", type=float, default=0.04, help="of an hour of one core (default: 0.04)")
+    parser.add_argument("--calls", type=int, default=CALLS, help=f"timed calls, {CALLS} or more (default: {CALLS})")
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as temporary:
+        pictures = Path(temporary) / "pictures"
+        script = Path(__file__).with_name("_pictures.py")
+        subprocess.run([sys.executable, str(script), str(pictures), str(_PICTURES)], check=True)
+        peer = Path(temporary) / "mobilenetv2"
+        _random_bundle(peer, Recipe.load("s0-mobilenetv2"))
+        models = [
+            bench(path, pictures=sorted(pictures.iterdir()), price=arguments.price, calls=arguments.calls)
+            for path in (None, peer)
+        ]
+    sha256 = Bundle.open().sha256
+    result = {"schema": 1, "kind": "bench", "run": describe_machine([]), "models": models}
+    run = describe_run(_PACKAGES, sha256, smoke=arguments.calls < CALLS)
+    write_json(arguments.out, {"run": run, "result": result})
+
+
+def _random_bundle(folder: Path, recipe: Recipe) -> None:
+    """A bundle of a recipe's network with random weights."""
+    recipe = recipe.model_copy(update={"backbone": recipe.backbone.model_copy(update={"weights": ("none",)})})
+    model = export_onnx(FaceNetwork(recipe), recipe.preprocessing.size)
+    cut = Threshold(name="half", false_positive_budget=1, fake_probability=0.5, true_positive_rate=1)
+    info = BundleInfo(
+        name=recipe.name,
+        preprocessing=recipe.preprocessing,
+        thresholds=(cut,),
+        default_threshold=cut.name,
+        uncertain=UncertainBand(low=0, high=1, accuracy_outside=1, coverage=1),
+        card=Card(recipe=recipe.model_dump(mode="json")),
+    )
+    write_bundle(folder, info, model, record_golden(model, recipe.preprocessing.size))
+
+
+if __name__ == "__main__":
+    main()
