@@ -1,0 +1,134 @@
+"""The ranges of the forensic views' figures in real photographs, and how often test pictures lie outside them.
+
+    python benchmarks/forensic_ranges.py --manifest ../shared/data/faces/manifest.csv \\
+        --ranges src/unmask/explain/forensics/ranges.json --out benchmarks/results/forensic-ranges.json
+
+The ranges are quantiles over the real pictures of the split ``train``; they are shipped, as numbers. The result file
+says what share of the split ``test`` lies outside: about 5 % of real pictures should, and a figure that speaks of fakes
+has more of those outside.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from _report import describe_run, write_json
+from unmask.data.manifest import Manifest, ManifestRow
+from unmask.evaluation.intervals import wilson
+from unmask.explain.forensics import forensic_views
+from unmask.explain.forensics.view import VIEWS
+from unmask.imaging.decode import decode_image, read_bytes
+from unmask.progress import progress_bar
+
+_PACKAGES = ("unmask", "numpy", "Pillow")
+_CENTRAL = (0.025, 0.25, 0.5, 0.75, 0.975)
+_DIGITS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class _Measured:
+    label: str
+    source: str
+    longest: int
+    values: dict[str, float | None]
+    curve: list[float] | None
+
+
+def main() -> None:
+    """Measure, write the ranges, then compare."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--manifest", type=Path, required=True)
+    parser.add_argument("--ranges", type=Path, required=True, help="where the shipped ranges go")
+    parser.add_argument("--out", type=Path, required=True, help="where the result goes")
+    parser.add_argument("--every", type=int, default=1, help="of the rows only every n-th, to try the script")
+    arguments = parser.parse_args()
+    manifest = Manifest.open(arguments.manifest)
+    train = list(_measure(manifest.select(split="train", label="real"), arguments.every))
+    ranges = _ranges(train, manifest.digest())
+    write_json(arguments.ranges, ranges)
+    test = list(_measure(manifest.select(split="test"), arguments.every))
+    content = {
+        "run": describe_run(_PACKAGES, "", smoke=arguments.every > 1),
+        **{name: ranges[name] for name in ("manifest_digest", "n", "sources", "longest_side")},
+        "test": dict(Counter(item.label for item in test)),
+        "views": [
+            {
+                "name": view.name,
+                "title": view.title,
+                "figures": [
+                    {
+                        "name": measure.name,
+                        "title": measure.title,
+                        "unit": measure.unit,
+                        **ranges["figures"][measure.name],
+                        "outside": {
+                            label: _outside(test, label, measure.name, ranges["figures"][measure.name])
+                            for label in ("real", "fake")
+                        },
+                    }
+                    for measure in view.measures
+                ],
+            }
+            for view in VIEWS.values()
+        ],
+    }
+    write_json(arguments.out, content)
+
+
+def _measure(manifest: Manifest, every: int) -> Iterator[_Measured]:
+    rows = [row for at, row in enumerate(manifest) if at % every == 0]
+    with progress_bar("pictures", len(rows)) as advance:
+        for row in rows:
+            yield _figures(manifest.resolve(row), row)
+            advance()
+
+
+def _figures(path: Path, row: ManifestRow) -> _Measured:
+    data = read_bytes(path)
+    image = decode_image(data)
+    views = forensic_views(image, data)
+    values = {figure.name: figure.value for view in views for figure in view.figures}
+    curve = next(view.facts.get("log10_power") for view in views if view.name == "radial")
+    return _Measured(row.label, row.source, max(image.size), values, curve)
+
+
+def _ranges(measured: list[_Measured], digest: str) -> dict[str, Any]:
+    figures = {}
+    for name in measured[0].values:
+        found = [value for item in measured if (value := item.values[name]) is not None]
+        low, first, middle, third, high = _quantiles(np.array(found), _CENTRAL).tolist()
+        figures[name] = {"low": low, "q25": first, "median": middle, "q75": third, "high": high, "n": len(found)}
+    curves = np.array([item.curve for item in measured if item.curve is not None])
+    low_curve, middle_curve, high_curve = _quantiles(curves, (0.025, 0.5, 0.975)).tolist()
+    low_side, middle_side, high_side = _quantiles(np.array([item.longest for item in measured]), (0.025, 0.5, 0.975))
+    return {
+        "what": "central 95 % of real photographs of the split train",
+        "manifest_digest": digest,
+        "n": len(measured),
+        "sources": dict(sorted(Counter(item.source for item in measured).items())),
+        "longest_side": {"low": float(low_side), "median": float(middle_side), "high": float(high_side)},
+        "figures": figures,
+        "radial": {"low": low_curve, "median": middle_curve, "high": high_curve, "n": len(curves)},
+    }
+
+
+def _quantiles(values: np.ndarray[Any, Any], shares: tuple[float, ...]) -> np.ndarray[Any, Any]:
+    return np.round(np.quantile(values, shares, axis=0), _DIGITS)
+
+
+def _outside(measured: list[_Measured], label: str, name: str, reference: dict[str, float]) -> dict[str, Any]:
+    values = [value for item in measured if item.label == label and (value := item.values[name]) is not None]
+    count = sum(not reference["low"] <= value <= reference["high"] for value in values)
+    low, high = wilson(count, len(values))
+    return {"value": count / len(values) if values else 0.0, "low": low, "high": high, "n": len(values)}
+
+
+if __name__ == "__main__":
+    main()
