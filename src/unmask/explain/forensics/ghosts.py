@@ -20,6 +20,7 @@ QUALITIES = tuple(range(40, 100, 5))
 
 _OWN = 4  # a quality so near to the file's own, or better, shows its last compression and not an earlier one
 _DEEP = 0.5
+_LEAST = 0.25  # mean squared levels: parts that hardly change at any quality have no ghosts
 _PANEL = 180
 
 
@@ -30,8 +31,8 @@ _PANEL = 180
     cannot_show="An earlier compression at a similar or better quality than the last, on another grid, or before the "
     "picture was resized leaves no ghost.",
     measures=(
-        Measure("ghost_depth", "Depth of the deepest ghost, from 0 (none) to 1 (no change at all)"),
-        Measure("ghost_share", "Share of the picture with a deep ghost at that quality"),
+        Measure("ghost_depth", "Depth of the whole picture's deepest ghost, from 0 (none) to 1 (no change at all)"),
+        Measure("ghost_share", "Largest share of the picture with a deep ghost at one quality"),
     ),
 )
 def look(subject: Subject) -> Findings:
@@ -43,8 +44,8 @@ def look(subject: Subject) -> Findings:
     changes = ghost_maps(subject)
     allowed = np.array([own is None or quality < own - _OWN for quality in QUALITIES])
     depth = _depths(changes.mean(axis=(1, 2))[:, None, None])[:, 0, 0] * allowed
-    best = int(np.argmax(depth))
-    share = float((_depths(changes)[best] > _DEEP).mean())
+    share = (_depths(changes) > _DEEP).mean(axis=(1, 2)) * allowed
+    found = share if share.any() else depth
     lowest, highest = changes.min(axis=0), changes.max(axis=0)
     relative = (changes - lowest) / np.maximum(highest - lowest, 1e-6)
     maps = []
@@ -53,11 +54,14 @@ def look(subject: Subject) -> Findings:
         if panel is not None:
             panel.thumbnail((_PANEL, _PANEL))
             maps.append((f"quality {quality}", panel))
-    found = depth[best] > 0
     return Findings(
-        {"ghost_depth": float(depth[best]), "ghost_share": share if found else 0.0},
+        {"ghost_depth": float(depth.max()), "ghost_share": float(share.max())},
         panels(maps, 4),
-        {"quality": QUALITIES[best] if found else None, "file_quality": own, "panels": list(QUALITIES)},
+        {
+            "quality": QUALITIES[int(np.argmax(found))] if found.any() else None,
+            "file_quality": own,
+            "panels": list(QUALITIES),
+        },
     )
 
 
@@ -88,5 +92,5 @@ def _depths(changes: Floats) -> Floats:
     """How far each quality's change lies below the most at any better one, as a share of that; at least 0."""
     better = np.maximum.accumulate(changes[::-1], axis=0)[::-1]
     after = np.concatenate([better[1:], changes[-1:]])
-    depths: Floats = np.clip(1 - changes / np.maximum(after, 1e-6), 0, 1)
+    depths: Floats = np.clip((after - changes) / np.maximum(after, _LEAST), 0, 1)
     return depths

@@ -52,7 +52,7 @@ def look(subject: Subject) -> Findings:
     shown = grey_levels(decibels, *np.quantile(decibels, (0.02, 0.999)).tolist())
     picture = Image.fromarray(shown).resize((_SHOWN_SIDE, _SHOWN_SIDE), Image.Resampling.NEAREST).convert("RGB")
     return Findings(
-        {"spectral_peak": peaks[0]["decibels"], "upsampling_peaks": _upsampling(excess)},
+        {"spectral_peak": peaks[0]["decibels"] if peaks else None, "upsampling_peaks": _upsampling(excess)},
         picture,
         {"window": WINDOW, "peaks": peaks},
     )
@@ -85,12 +85,19 @@ def peak_excess(power: Power) -> Power:
 
 
 def strongest_peaks(excess: Power) -> list[dict[str, Any]]:
-    """The highest peaks off centre and axes: x, y in cycles a pixel (-0.5 to 0.5, half the plane), decibels."""
+    """The highest local peaks off centre and axes: x, y in cycles a pixel (-0.5 to 0.5, half the plane), decibels."""
     side = len(excess)
     steps = np.arange(side) - side // 2
     x, y = np.meshgrid(steps, steps)
-    off = (np.hypot(x, y) >= _LOW) & (np.abs(x) >= _AXIS) & (np.abs(y) >= _AXIS) & (y <= 0)
-    order = np.argsort(np.where(off, excess, -np.inf), axis=None)[::-1][:_LISTED]
+    around = [np.roll(excess, (down, across), (0, 1)) for down in (-1, 0, 1) for across in (-1, 0, 1)]
+    off = (
+        (excess == np.max(around, axis=0))
+        & (np.hypot(x, y) >= _LOW)
+        & (np.abs(x) >= _AXIS)
+        & (np.abs(y) >= _AXIS)
+        & (y <= 0)
+    )
+    order = np.argsort(np.where(off, excess, -np.inf), axis=None)[::-1][: min(_LISTED, int(off.sum()))]
     return [
         {
             "x": float(x.flat[at] / side),
