@@ -168,3 +168,12 @@ def test_a_shown_name_is_one_harmless_line(name: str) -> None:
     assert len(shown) <= 255
     assert not set(shown) & {"/", "\\", "\0", "\n", "\r", "\u202e"}
     assert shown_name(shown) == shown
+
+
+@pytest.mark.parametrize(
+    ("flags", "statuses"), [([], [200, 429, 429]), (["--trusted-proxies", "127.0.0.1"], [200] * 3)]
+)
+def test_only_a_trusted_proxy_says_who_the_client_is(flags: list[str], statuses: list[int], start: Start) -> None:
+    with start("--no-store", "--rate", "0.01", "--burst", "1", *flags) as running, running.client() as client:
+        found = [client.get("/v1/model", headers={"X-Forwarded-For": f"10.0.0.{n}"}).status_code for n in range(3)]
+    assert found == statuses

@@ -313,3 +313,13 @@ def test_a_store_that_cannot_be_reached_is_one_line(tiny_bundle: Path) -> None:
     assert done.returncode == 2
     assert done.stderr.startswith("unmask: The history cannot be opened:")
     assert len(done.stderr.splitlines()) == 1
+
+
+def test_a_store_that_fails_is_a_problem_and_no_verdict_is_acknowledged(start: Start, tmp_path: Path) -> None:
+    with start("--store", str(tmp_path)) as running, running.client() as client:
+        with sqlite3.connect(tmp_path / "unmask.sqlite3") as database:
+            database.execute("DROP TABLE verdicts")
+        for answer in (client.post("/predict", files={"image": ("a.png", picture())}), client.get("/v1/history")):
+            assert (answer.status_code, answer.json()["code"]) == (503, "store_unavailable")
+            assert "verdicts" not in answer.text
+        assert client.get("/health").status_code == 200
