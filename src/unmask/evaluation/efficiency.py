@@ -113,12 +113,12 @@ def random_recipe(content: dict[str, Any]) -> Recipe:
 
 def why_no_torch(bundle: Bundle) -> str | None:
     """Why a bundle has no counterpart in torch, or ``None`` if it has one."""
+    if not bundle.info.card.recipe:
+        return "its card holds no recipe"
     try:
         recipe = random_recipe(bundle.info.card.recipe)
     except ValidationError:
         return "its card holds no recipe that this version reads"
-    if not bundle.info.card.recipe:
-        return "its card holds no recipe"
     if recipe.classifier is not None or recipe.ensemble is not None:
         return "it is more than one network: a classical head or an ensemble"
     if any(importlib.util.find_spec(name) is None for name in ("torch", "timm")):
@@ -153,9 +153,10 @@ def bench(
     Raises:
         BundleError: the bundle is missing or broken.
         MissingExtraError: onnx is not installed.
-        UsageError: ``bench_failed``, a measuring process ended early.
+        UsageError: ``no_run``; ``bench_failed``, a measuring process ended early.
     """
     bundle = Bundle.open(path)
+    training = None if run is None else _training(run)
     reason = why_no_torch(bundle)
     orders: dict[str, dict[str, Any]] = {
         "onnx": {
@@ -187,7 +188,7 @@ def bench(
         "cost": _cost(
             engines["onnx"]["pictures_per_second"] if whole is None else 1000 / whole["mean_ms"], whole, price
         ),
-        "training": None if run is None else _training(run),
+        "training": training,
     }
 
 
