@@ -62,6 +62,8 @@ def main() -> None:
             {
                 "name": view.name,
                 "title": view.title,
+                "look_for": view.look_for,
+                "cannot_show": view.cannot_show,
                 "figures": [
                     {
                         "name": measure.name,
