@@ -13,17 +13,19 @@ def forensic_ranges(result: Result) -> list[str]:
     side = result["longest_side"]
     intro = (
         f"Ranges: the central 95 % of {result['n']:,} real photographs of the training split, from "
-        f"{len(result['sources'])} sources, whose longer side is {side['low']:.0f} to {side['high']:.0f} pixels (central "
-        f"95 %, median {side['median']:.0f}). *Outside*: of {result['test']['real']:,} real and "
+        f"{len(result['sources'])} sources; their longer side has {side['low']:.0f} to {side['high']:.0f} pixels "
+        f"(central 95 %, median {side['median']:.0f}). *Outside*: of {result['test']['real']:,} real and "
         f"{result['test']['fake']:,} fake pictures of the test split, in brackets 95 % Wilson intervals. About 5 % of "
-        "real pictures lie outside by construction; a figure speaks of fakes only as far as more of those do."
+        "real pictures should lie outside; a figure speaks of fakes only as far as more of those do. At least one figure "
+        f"is outside in {share(result['any_outside']['real'])} of the real and "
+        f"{share(result['any_outside']['fake'])} of the fake pictures."
     )
     parts = [intro]
     for view in result["views"]:
         rows = (_figure(figure) for figure in view["figures"])
         parts += [
             f"### {view['title']}",
-            f"Look for: {_lower(view['look_for'])} It cannot show everything: {_lower(view['cannot_show'])}",
+            f"*Look for*: {_lower(view['look_for'])} *Limits*: {_lower(view['cannot_show'])}",
             table(("figure", "real photographs", "median", "n", "outside: real", "outside: fake"), rows),
         ]
     return parts
@@ -45,8 +47,8 @@ def forensic_localisation(result: Result) -> list[str]:
     """How often the peak of a map lies inside the manipulated part."""
     titles = {"ela": "error level analysis", "noise": "noise residual", "evidence": "the detector's evidence map"}
     how = (
-        f"{result['pictures']} real pictures of the {result['split']} split with a face, manipulated where it is known. "
-        "In brackets 95 % Wilson intervals. *Untouched*: how often the peak of the same map of the unchanged picture "
+        f"{result['pictures']} real pictures of the {result['split']} split with a face, manipulated in a known "
+        "part. In brackets 95 % Wilson intervals. *Untouched*: how often the peak of the same map of the unchanged picture "
         f"lies in the same mask ({result['mask']}); *area*: the mask's share of the picture."
     )
 

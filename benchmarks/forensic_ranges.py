@@ -58,6 +58,7 @@ def main() -> None:
         "run": describe_run(_PACKAGES, "", smoke=arguments.every > 1),
         **{name: ranges[name] for name in ("manifest_digest", "n", "sources", "longest_side")},
         "test": dict(Counter(item.label for item in test)),
+        "any_outside": {label: _any_outside(test, label, ranges["figures"]) for label in ("real", "fake")},
         "views": [
             {
                 "name": view.name,
@@ -127,9 +128,22 @@ def _quantiles(values: np.ndarray[Any, Any], shares: tuple[float, ...]) -> np.nd
 
 def _outside(measured: list[_Measured], label: str, name: str, reference: dict[str, float]) -> dict[str, Any]:
     values = [value for item in measured if item.label == label and (value := item.values[name]) is not None]
-    count = sum(not reference["low"] <= value <= reference["high"] for value in values)
-    low, high = wilson(count, len(values))
-    return {"value": count / len(values) if values else 0.0, "low": low, "high": high, "n": len(values)}
+    return _share([_is_outside(value, reference) for value in values])
+
+
+def _any_outside(measured: list[_Measured], label: str, figures: dict[str, dict[str, float]]) -> dict[str, Any]:
+    """Pictures of a label with at least one figure outside."""
+    wanted = [item for item in measured if item.label == label]
+    return _share([any(_is_outside(value, figures[name]) for name, value in item.values.items()) for item in wanted])
+
+
+def _is_outside(value: float | None, reference: dict[str, float]) -> bool:
+    return value is not None and not reference["low"] <= value <= reference["high"]
+
+
+def _share(found: list[bool]) -> dict[str, Any]:
+    low, high = wilson(sum(found), len(found))
+    return {"value": sum(found) / len(found) if found else 0.0, "low": low, "high": high, "n": len(found)}
 
 
 if __name__ == "__main__":
