@@ -16,8 +16,8 @@ def forensic_ranges(result: Result) -> list[str]:
         f"{len(result['sources'])} sources; their longer side has {side['low']:.0f} to {side['high']:.0f} pixels "
         f"(central 95 %, median {side['median']:.0f}). *Outside*: of {result['test']['real']:,} real and "
         f"{result['test']['fake']:,} fake pictures of the test split, in brackets 95 % Wilson intervals. About 5 % of "
-        "real pictures should lie outside; a figure speaks of fakes only as far as more of those do. At least one figure "
-        f"is outside in {share(result['any_outside']['real'])} of the real and "
+        "real pictures should lie outside; a figure speaks of fakes only as far as more of those do. At "
+        f"least one figure is outside in {share(result['any_outside']['real'])} of the real and "
         f"{share(result['any_outside']['fake'])} of the fake pictures."
     )
     parts = [intro]
@@ -48,8 +48,8 @@ def forensic_localisation(result: Result) -> list[str]:
     titles = {"ela": "error level analysis", "noise": "noise residual", "evidence": "the detector's evidence map"}
     how = (
         f"{result['pictures']} real pictures of the {result['split']} split with a face, manipulated in a known "
-        "part. In brackets 95 % Wilson intervals. *Untouched*: how often the peak of the same map of the unchanged picture "
-        f"lies in the same mask ({result['mask']}); *area*: the mask's share of the picture."
+        "part. In brackets 95 % Wilson intervals. *Untouched*: how often the peak of the same map of the "
+        f"unchanged picture lies in the same mask ({result['mask']}); *area*: the mask's share of the picture."
     )
 
     def rows() -> Iterator[tuple[Any, ...]]:
