@@ -2,7 +2,7 @@
 
 import type { Filter } from "../logic/route";
 import { Problem } from "./problem";
-import type { Answer, Detection, Explanation, HistoryPage, HistoryRecord, Judged, Model } from "./types";
+import type { Answer, Detection, Explanation, HistoryItem, HistoryPage, HistoryRecord, Judged, Model } from "./types";
 
 export type Client = ReturnType<typeof createClient>;
 
@@ -61,9 +61,16 @@ export function createClient(token: () => string | null) {
     record: (id: string, signal: AbortSignal): Promise<HistoryRecord> =>
       json(`v1/history/${encodeURIComponent(id)}`, { signal }),
 
-    /** A kept picture. */
-    picture: async (address: string, signal: AbortSignal): Promise<Blob> =>
-      (await call(address.replace(/^\//, ""), { signal })).blob(),
+    /** The picture of a record; null where it is not kept, or not any more. */
+    async picture({ image }: HistoryItem, signal: AbortSignal): Promise<Blob | null> {
+      if (image === null) return null;
+      try {
+        return await (await call(image.replace(/^\//, ""), { signal })).blob();
+      } catch (caught) {
+        if (caught instanceof Problem && caught.code === "no_image") return null;
+        throw caught;
+      }
+    },
 
     async deleteRecord(id: string): Promise<void> {
       await call(`v1/history/${encodeURIComponent(id)}`, { method: "DELETE" });

@@ -21,7 +21,10 @@ export type HistoryPage = Schemas["HistoryPage"];
 export type Verdict = Pick<
   Judged,
   "result" | "fake_probability" | "uncertain" | "faces" | "face_found" | "provenance" | "model" | "bundle_sha256" | "ms"
->;
+> & {
+  /** How unlike the pictures of training it is, where the detector measures that. */
+  out_of_distribution?: { flagged: boolean } | null;
+};
 
 export type HistoryRecord = Schemas["HistoryRecord"] & { verdict: Verdict };
 
@@ -39,29 +42,40 @@ export interface Bundle {
 
 export type Model = Omit<Schemas["Model"], "bundle"> & { bundle: Bundle };
 
-export interface Figure {
-  name: string;
-  title: string;
-  value: number | null;
-  unit: string;
-  low: number | null;
-  high: number | null;
-  n: number;
-  outside: boolean;
+/** What the file says of itself, see `unmask.explain.metadata`. */
+export interface Metadata {
+  format: string | null;
+  camera: string | null;
+  lens: string | null;
+  software: string | null;
+  taken: string | null;
+  modified: string | null;
+  edits: Record<"action" | "software" | "when" | "changed", string | null>[];
+  derived: boolean;
+  digital_source_type: string | null;
+  has_position: boolean;
+  thumbnail: { differs: boolean } | null;
+  iptc: Record<string, string>;
+  texts: Record<string, string>;
+  problems: string[];
 }
 
-export interface ForensicView {
-  name: string;
-  title: string;
-  look_for: string;
-  cannot_show: string;
-  figures: Figure[];
-  picture: string | null;
+/** Signed statements in the file, see `unmask.explain.credentials`. */
+export interface Credentials {
+  state: string;
+  note: string;
+  generator: string | null;
+  title: string | null;
+  actions: Record<"action" | "software" | "digital_source_type" | "when", string | null>[];
+  signer: string | null;
+  signed_at: string | null;
+  ingredients: number;
+  problems: string[];
 }
 
-export interface Explanation {
-  sentences: { rule: string; tone: "finding" | "warning" | "note"; text: string }[];
-  forensics: ForensicView[] | null;
-  metadata: Record<string, unknown> | null;
-  credentials: Record<string, unknown> | null;
-}
+export type Figure = Schemas["ForensicFigure"];
+export type ForensicView = Schemas["ForensicView"];
+export type Explanation = Pick<Schemas["Explained"], "sentences" | "forensics"> & {
+  metadata: Metadata | null;
+  credentials: Credentials | null;
+};

@@ -1,8 +1,7 @@
-import type { Verdict } from "../api/types";
+import type { Credentials, Metadata, Verdict } from "../api/types";
 import { t } from "../strings";
 import { Explained, type Picture } from "./Explained";
-import { Facts } from "./Facts";
-import { PlainValue } from "./PlainValue";
+import { Facts, Items } from "./Facts";
 
 export function OriginPanel({ provenance, picture }: { provenance: Verdict["provenance"]; picture: Picture | null }) {
   return (
@@ -18,20 +17,71 @@ export function OriginPanel({ provenance, picture }: { provenance: Verdict["prov
       )}
       <Explained picture={picture}>
         {({ metadata, credentials }) => (
-          <div className="columns" lang="en">
+          <div className="columns">
+            <section>
+              <h3>{t.origin.metadata}</h3>
+              {metadata ? <MetadataFacts of={metadata} /> : <p className="dim">{t.origin.noMetadata}</p>}
+            </section>
             {credentials && (
               <section>
                 <h3>{t.origin.credentials}</h3>
-                <PlainValue value={credentials} />
+                <CredentialFacts of={credentials} />
               </section>
             )}
-            <section>
-              <h3>{t.origin.metadata}</h3>
-              {metadata ? <PlainValue value={metadata} /> : <p className="dim">{t.origin.noMetadata}</p>}
-            </section>
           </div>
         )}
       </Explained>
     </>
   );
 }
+
+function MetadataFacts({ of }: { of: Metadata }) {
+  return (
+    <Facts
+      facts={[
+        [t.origin.format, of.format],
+        [t.origin.camera, of.camera],
+        [t.origin.lens, of.lens],
+        [t.origin.software, of.software],
+        [t.origin.taken, of.taken],
+        [t.origin.modified, of.modified],
+        [t.origin.sourceType, of.digital_source_type],
+        [t.origin.derived, of.derived && t.yes],
+        [t.origin.position, of.has_position && <span className="caution">{t.origin.hasPosition}</span>],
+        [t.origin.thumbnail, of.thumbnail && <Thumbnail differs={of.thumbnail.differs} />],
+        [t.origin.edits, of.edits.length > 0 && <Items of={of.edits.map(step)} />],
+        [t.origin.iptc, isFull(of.iptc) && <Facts facts={Object.entries(of.iptc)} />],
+        [t.origin.texts, isFull(of.texts) && <Facts facts={Object.entries(of.texts)} />],
+        [t.origin.unreadable, of.problems.length > 0 && <Items of={of.problems} />],
+      ]}
+    />
+  );
+}
+
+function CredentialFacts({ of }: { of: Credentials }) {
+  return (
+    <>
+      <p lang="en">{of.note}</p>
+      <Facts
+        facts={[
+          [t.origin.state, of.state],
+          [t.origin.titled, of.title],
+          [t.origin.claimedBy, of.generator],
+          [t.origin.signer, of.signer],
+          [t.origin.signedAt, of.signed_at],
+          [t.origin.steps, of.actions.length > 0 && <Items of={of.actions.map(step)} />],
+          [t.origin.ingredients, of.ingredients > 0 && of.ingredients],
+          [t.origin.failed, of.problems.length > 0 && <Items of={of.problems} />],
+        ]}
+      />
+    </>
+  );
+}
+
+function Thumbnail({ differs }: { differs: boolean }) {
+  return differs ? <span className="caution">{t.origin.otherThumbnail}</span> : t.origin.sameThumbnail;
+}
+
+const isFull = (fields: object) => Object.keys(fields).length > 0;
+
+const step = (fields: Record<string, string | null>) => Object.values(fields).filter(Boolean).join(" · ");

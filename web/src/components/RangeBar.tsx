@@ -12,7 +12,7 @@ export function RangeBar({ of }: { of: Figure }) {
   const number = (amount: number) => `${figure(amount, locale)}${unit && ` ${unit}`}`;
   const range = placeOnRange(value, low, high);
   return (
-    <div className="range" data-outside={of.outside}>
+    <div className="range" data-outside={of.outside ?? false}>
       <dt>{of.title}</dt>
       <dd>
         <span className="range-value">{number(value)}</span>

@@ -7,6 +7,8 @@ import { locale, t } from "../strings";
 import { VerdictMark } from "./marks";
 import { ProbabilityScale } from "./ProbabilityScale";
 
+const CAUTIONS = new Set<Sentence["kind"]>(["uncertain", "noFace", "unlike"]);
+
 export function VerdictPanel({ verdict }: { verdict: Verdict }) {
   const { model } = useApp();
   const answer = standing(verdict);
@@ -23,7 +25,7 @@ export function VerdictPanel({ verdict }: { verdict: Verdict }) {
       <ProbabilityScale share={verdict.fake_probability} model={model} />
       <h3 className="label">{t.meaning.heading}</h3>
       {meaning(verdict, model).map((sentence) => (
-        <p key={sentence.kind} className={sentence.kind === "noFace" || sentence.kind === "uncertain" ? "caution" : ""}>
+        <p key={sentence.kind} className={CAUTIONS.has(sentence.kind) ? "caution" : undefined}>
           {inWords(sentence)}
         </p>
       ))}
@@ -47,6 +49,8 @@ function inWords(sentence: Sentence): string {
       return t.meaning.uncertain(share(sentence.low), share(sentence.high));
     case "noFace":
       return t.meaning.noFace;
+    case "unlike":
+      return t.meaning.unlike;
     case "severalFaces":
       return t.meaning.severalFaces(sentence.count);
   }

@@ -5,8 +5,8 @@ export function WordsPanel({ picture }: { picture: Picture | null }) {
     <Explained picture={picture}>
       {({ sentences }) => (
         <div className="words">
-          {sentences.map(({ rule, tone, text }) => (
-            <p key={rule} data-tone={tone} lang="en">
+          {sentences.map(({ tone, text }) => (
+            <p key={text} data-tone={tone} lang="en">
               {text}
             </p>
           ))}

@@ -57,6 +57,11 @@ describe("the meaning of a verdict", () => {
     ]);
   });
 
+  it("says where the picture is unlike those of training", () => {
+    expect(kinds({ ...fake, out_of_distribution: { flagged: true } })).toContain("unlike");
+    expect(kinds({ ...fake, out_of_distribution: { flagged: false } })).not.toContain("unlike");
+  });
+
   it("says how several faces make one verdict", () => {
     expect(meaning({ ...fake, faces: [face, face] }, model)).toContainEqual({ kind: "severalFaces", count: 2 });
   });

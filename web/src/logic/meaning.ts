@@ -8,6 +8,7 @@ export type Sentence =
   | { kind: "threshold"; cut: number; rates: { falseAlarms: number; found: number } | null }
   | { kind: "uncertain"; low: number; high: number }
   | { kind: "noFace" }
+  | { kind: "unlike" }
   | { kind: "severalFaces"; count: number };
 
 export type Standing = "FAKE" | "REAL" | "UNCERTAIN";
@@ -38,6 +39,7 @@ export function meaning(verdict: Verdict, model: Model | null): Sentence[] {
   else if (verdict.uncertain && model) {
     sentences.push({ kind: "uncertain", low: model.uncertain.low, high: model.uncertain.high });
   }
+  if (verdict.out_of_distribution?.flagged) sentences.push({ kind: "unlike" });
   if (verdict.faces.length > 1) sentences.push({ kind: "severalFaces", count: verdict.faces.length });
   return sentences;
 }

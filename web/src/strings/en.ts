@@ -81,6 +81,7 @@ export const en = {
     uncertain: (low: string, high: string) =>
       `Between ${low} and ${high} verdicts were often wrong in tests, so take this as no answer.`,
     noFace: "No face was found. The detector was made for faces, so take its answer on the whole picture as no answer.",
+    unlike: "The picture is unlike those that the detector was trained on, where it errs more often.",
     severalFaces: (count: number) => `Of the ${count} faces, the most suspicious of the large ones decides.`,
   },
 
@@ -147,8 +148,33 @@ export const en = {
     } as Record<string, string>,
     generators: "Marks of generators",
     noGenerators: "None found.",
+    state: "State",
+    claimedBy: "Claim made by",
+    titled: "Title",
+    signer: "Signer",
+    signedAt: "Signed",
+    steps: "Steps",
+    ingredients: "Made from other pictures",
+    failed: "What does not hold",
     metadata: "Metadata",
     noMetadata: "The file carries none that could be read.",
+    format: "Format",
+    camera: "Camera",
+    lens: "Lens",
+    software: "Software",
+    taken: "Taken",
+    modified: "Changed",
+    edits: "Edit history",
+    derived: "Made from another document",
+    sourceType: "Kind of source (IPTC)",
+    position: "Position (GPS)",
+    hasPosition: "The file says where it was taken. Mind that before you pass it on.",
+    thumbnail: "Small picture inside",
+    sameThumbnail: "It matches the picture.",
+    otherThumbnail: "It does not match the picture, which may have been changed after it was taken.",
+    iptc: "IPTC",
+    texts: "Texts",
+    unreadable: "Could not be read",
   },
 
   feedback: {
@@ -233,7 +259,6 @@ export const en = {
 
   loading: "Loading",
   yes: "yes",
-  no: "no",
 
   /** By the code of an error, else by its HTTP status. */
   problems: {
@@ -258,11 +283,12 @@ export const en = {
     statuses: {
       400: "The service did not understand the request.",
       401: "The service asks for a token.",
-      403: "This token does not allow that.",
+      403: "The service does not take requests from this page.",
       404: "This is not here, or not any more.",
       408: "Sending took too long.",
       413: "The file is too large for this service.",
       415: "This is not a picture that unmask reads. It reads JPEG, PNG, WebP, AVIF, TIFF, GIF and BMP.",
+      421: "The service does not answer to this address. Open it under the name that it was set up with.",
       422: "The service cannot use this picture.",
       429: "The service has more to do than it can take just now.",
       500: "The service failed. This is a fault in unmask, not in your picture.",
