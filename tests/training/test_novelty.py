@@ -8,16 +8,16 @@ import pytest
 pytest.importorskip("torch")
 pytest.importorskip("onnxscript")
 
-import torch  # noqa: E402
+import torch
 
-from unmask.bundle.bundle import ask_graph  # noqa: E402
-from unmask.bundle.compose import Reference, attach_distance, combine  # noqa: E402
-from unmask.bundle.export import export_onnx, export_with_features  # noqa: E402
-from unmask.bundle.golden import golden_pixels  # noqa: E402
-from unmask.imaging.faces import single_thread_session  # noqa: E402
-from unmask.models.network import FaceNetwork  # noqa: E402
-from unmask.recipes import Recipe  # noqa: E402
-from unmask.training.novelty import attach_novelty, fit_reference, novelty_threshold  # noqa: E402
+from unmask.bundle.bundle import ask_graph
+from unmask.bundle.compose import Reference, attach_distance, combine
+from unmask.bundle.export import export_onnx, export_with_features
+from unmask.bundle.golden import golden_pixels
+from unmask.imaging.faces import single_thread_session
+from unmask.models.network import FaceNetwork
+from unmask.recipes import Recipe
+from unmask.training.novelty import attach_novelty, fit_reference, novelty_threshold
 
 pytestmark = pytest.mark.train
 

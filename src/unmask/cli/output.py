@@ -95,7 +95,7 @@ class TableOutput(Output):
         line = Text(f"{verdict.result or 'ERROR':<7}", style=self._STYLES[verdict.result])
         if verdict.error is not None:
             self._counts["failed"] += 1
-            line.append(f"{'':>7}  {_printable(path)}: {verdict.error.message}", style="not bold")
+            line.append(f"{'':>7}  {printable(path)}: {verdict.error.message}", style="not bold")
         else:
             assert verdict.result is not None and verdict.confidence is not None
             self._counts[verdict.result] += 1
@@ -107,7 +107,7 @@ class TableOutput(Output):
                 *([f"{len(verdict.faces)} faces"] if len(verdict.faces) > 1 else []),
             ]
             line.append(f"{verdict.confidence:>5.1f} %  {', '.join(remarks):<26}", style="not bold default")
-            line.append(_printable(path), style="not bold default")
+            line.append(printable(path), style="not bold default")
         self._console.print(line)
 
     def __exit__(
@@ -126,6 +126,6 @@ class TableOutput(Output):
         super().__exit__(kind, error, trace)
 
 
-def _printable(path: str) -> str:
+def printable(path: str) -> str:
     """A path that cannot steer the terminal: control characters are shown escaped."""
     return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in path)

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from itertools import islice
 
 import numpy as np
-import numpy.typing as npt
 
 from unmask.bundle.bundle import Bundle, ask_graph
 from unmask.bundle.schema import Threshold
@@ -17,7 +16,7 @@ from unmask.detect.verdict import Novelty, RegionVerdict, Verdict
 from unmask.errors import ImageError, UsageError
 from unmask.imaging.decode import DecodeLimits, ImageSource, decode_image, read_bytes
 from unmask.imaging.faces import FaceFinder
-from unmask.imaging.preprocessing import Pixels, Region, preprocess
+from unmask.imaging.preprocessing import Region, preprocess
 from unmask.imaging.provenance import Provenance, read_provenance
 from unmask.parallel import ordered_map
 
@@ -153,11 +152,6 @@ class Detector:
     def model_name(self) -> str:
         """Name and version of the bundle."""
         return f"{self.bundle.info.name}@{self.bundle.info.version}"
-
-    def logits(self, pixels: Pixels) -> npt.NDArray[np.float64]:
-        """Calibrated logits [n], towards fake, of pixels uint8 [n, size, size, 3] as ``preprocess`` makes them."""
-        odds = self.bundle.info.calibration.odds
-        return np.array([odds(float(logit)) for logit in ask_graph(self._session, pixels).logit])
 
     def _novelty(self, regions: tuple[RegionVerdict, ...]) -> Novelty | None:
         measured, distance = self.bundle.info.out_of_distribution, deciding_region(regions).distance

@@ -186,11 +186,15 @@ def square_crop(box: Box, margin: float, size: tuple[int, int]) -> Box:
     return left, top, min(left + side, float(size[0])), min(top + side, float(size[1]))
 
 
-def single_thread_session(model: bytes) -> Any:
+def single_thread_session(model: bytes, *, arena: bool = False) -> Any:
     """An ONNX Runtime session on one CPU thread.
 
     One thread, so that the same input gives the same bits whatever the machine is doing; many images are spread over
     the cores by running many sessions' calls at once.
+
+    Args:
+        model: the graph.
+        arena: whether memory is kept from run to run: faster, and smaller over many runs of one size.
 
     Raises:
         BundleError: if the model cannot be loaded.
@@ -200,7 +204,7 @@ def single_thread_session(model: bytes) -> Any:
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
     # The arena keeps the largest size ever asked for; without it memory stays flat over mixed inputs.
-    options.enable_cpu_mem_arena = False
+    options.enable_cpu_mem_arena = arena
     try:
         return ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # ONNX Runtime raises a family of its own without a common base

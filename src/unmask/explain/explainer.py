@@ -1,0 +1,337 @@
+"""From a picture to its explanation."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+from PIL import Image
+
+from unmask.bundle.bundle import ask_graph
+from unmask.detect.detector import Detector, deciding_region
+from unmask.detect.overlay import draw_evidence
+from unmask.detect.verdict import RegionVerdict, Verdict
+from unmask.errors import BundleError
+from unmask.explain.credentials import Credentials, read_credentials
+from unmask.explain.facts import gather
+from unmask.explain.faithfulness import Faithfulness, check, runs
+from unmask.explain.forensics import View, forensic_views
+from unmask.explain.maps import OCCLUSION_GRID, EvidenceMap, Floats, occlude
+from unmask.explain.metadata import Metadata, read_metadata
+from unmask.explain.places import Place, find_places
+from unmask.explain.redraw import redrawn
+from unmask.explain.words import Sentence, compose
+from unmask.imaging.decode import ImageSource, decode_image, read_bytes, sniff_format
+from unmask.imaging.faces import single_thread_session
+from unmask.imaging.jpeg import read_compression
+from unmask.imaging.preprocessing import Pixels, render
+from unmask.imaging.provenance import read_provenance
+
+if TYPE_CHECKING:
+    from unmask.explain.gradients import GradientMaps
+    from unmask.models.network import FaceNetwork
+
+_SHOWN_SIDE: Final = 1024
+_ANY: Final = "application/octet-stream"
+_MIME: Final = {"JPEG": "image/jpeg", "PNG": "image/png", "WEBP": "image/webp", "AVIF": "image/avif"}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Explanation:
+    """Why a verdict is what it is, and what else the picture and its file say.
+
+    Attributes:
+        verdict: the answer; its regions carry maps from occlusion where the graph has none.
+        method: how the maps of the regions were made.
+        deciding: the index of the region whose probability is the picture's.
+        places: where the evidence of that region lies; empty without a face.
+        faithfulness: whether its map is to be believed; ``None`` where it was not checked.
+        views: forensic views; ``None`` where they were left out.
+        metadata: of the file; ``None`` for pictures in memory.
+        credentials: of the file; ``None`` for pictures in memory.
+        gradients: of a torch network; ``None`` without a run.
+        facts: everything that was measured, by name.
+        sentences: the facts in plain words.
+        picture: RGB, upright, at most 1,024 pixels a side.
+        overlay: the same with faces and evidence drawn on it.
+        size: width and height of the picture itself.
+    """
+
+    verdict: Verdict
+    method: str
+    deciding: int
+    places: tuple[Place, ...]
+    faithfulness: Faithfulness | None
+    views: tuple[View, ...] | None
+    metadata: Metadata | None
+    credentials: Credentials | None
+    gradients: GradientMaps | None
+    facts: dict[str, Any]
+    sentences: tuple[Sentence, ...]
+    picture: Image.Image
+    overlay: Image.Image
+    size: tuple[int, int]
+
+    @property
+    def text(self) -> str:
+        """The sentences as one paragraph."""
+        return " ".join(sentence.text for sentence in self.sentences)
+
+    def to_json(self) -> dict[str, Any]:
+        """Everything but the pictures, as plain values; the same picture and detector give the same but for ``ms``."""
+        return {
+            "schema": 1,
+            "verdict": self.verdict.to_json(),
+            "text": self.text,
+            "sentences": [sentence.to_json() for sentence in self.sentences],
+            "facts": self.facts,
+            "size": list(self.size),
+            "evidence": {
+                "method": self.method,
+                "unit": "calibrated logit, above 0 towards fake; the mean over cells is the logit of a linear detector",
+                "deciding_region": self.deciding,
+                "regions": [
+                    {
+                        "crop": [round(edge, 1) for edge in region.crop],
+                        "fake_probability": round(region.fake_probability, 6),
+                        "map": [[round(float(cell), 4) for cell in row] for row in region.evidence],
+                    }
+                    for region in self.verdict.regions
+                ],
+                "places": [place.to_json() for place in self.places],
+                "faithfulness": self.faithfulness and self.faithfulness.to_json(),
+            },
+            "forensics": None if self.views is None else [view.to_json() for view in self.views],
+            "metadata": self.metadata and self.metadata.to_json(),
+            "credentials": self.credentials and self.credentials.to_json(),
+            "gradients": self.gradients
+            and [{"channel": each.channel, "share": round(each.share, 6)} for each in self.gradients.features],
+        }
+
+    def write(self, folder: Path) -> Path:
+        """Write ``report.html``, ``explanation.json`` and the pictures as PNG into a folder.
+
+        Args:
+            folder: made if it is not there; nothing is written outside it.
+
+        Returns:
+            The path of ``report.html``.
+
+        Raises:
+            UsageError: ``cannot_write``.
+        """
+        from unmask.explain.page import write_explanation
+
+        return write_explanation(self, folder)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Judged:
+    """A verdict and the map behind it.
+
+    Attributes:
+        verdict: its regions carry maps from occlusion where the graph has none.
+        deciding: the index of the region whose probability is the picture's.
+        evidence: the map of that region.
+        pixels: uint8 [size, size, 3], that region as the detector saw it.
+    """
+
+    verdict: Verdict
+    deciding: int
+    evidence: EvidenceMap
+    pixels: Pixels
+
+    @property
+    def towards(self) -> int:
+        """+1 where the verdict is FAKE, -1 where it is REAL."""
+        return 1 if self.verdict.result == "FAKE" else -1
+
+
+class Explainer:
+    """Explains pictures with one detector; safe to share between threads.
+
+    Args:
+        detector: whose answers are explained.
+        network: the torch network of the same run, for gradients; none by default.
+        seed: of the control orders, the re-drawn weights and SmoothGrad.
+    """
+
+    def __init__(self, detector: Detector, network: FaceNetwork | None = None, seed: int = 0) -> None:
+        self.detector = detector
+        self.network = network
+        self.seed = seed
+
+    def explain(
+        self,
+        source: ImageSource,
+        *,
+        forensics: bool = True,
+        faithfulness: bool = True,
+        advance: Callable[[], None] = lambda: None,
+    ) -> Explanation:
+        """Explain one picture.
+
+        Args:
+            source: as for :meth:`Detector.detect`.
+            forensics: whether forensic views are made.
+            faithfulness: whether the map is checked, which is most of the work.
+            advance: called after each of :meth:`steps`.
+
+        Raises:
+            ImageError: the picture cannot be accepted or read.
+        """
+        data, image = self._read(source)
+        seen = self.judge(image, advance)
+        path = os.fspath(source) if isinstance(source, str | os.PathLike) else None
+        provenance = None if data is None else read_provenance(data)
+        verdict = replace(seen.verdict, path=path, provenance=provenance)
+        decided = verdict.regions[seen.deciding]
+        places = () if decided.face is None else find_places(decided.evidence, seen.towards, decided.crop, decided.face)
+        checked = self.check(seen, advance) if faithfulness else None
+        views = tuple(forensic_views(image, data)) if forensics else None
+        metadata = None if data is None else read_metadata(data, image=image)
+        credentials = None if data is None else read_credentials(data, _MIME.get(sniff_format(data) or "", _ANY))
+        facts = gather(
+            verdict,
+            self.detector.bundle.info,
+            self.detector.threshold,
+            places=places,
+            faithfulness=checked,
+            views=views,
+            compression=None if data is None else read_compression(data),
+            metadata=metadata,
+            credentials=credentials,
+        )
+        return Explanation(
+            verdict=verdict,
+            method=seen.evidence.method,
+            deciding=seen.deciding,
+            places=places,
+            faithfulness=checked,
+            views=views,
+            metadata=metadata,
+            credentials=credentials,
+            gradients=self._gradients(seen.pixels),
+            facts=facts,
+            sentences=compose(facts),
+            picture=_shown(image),
+            overlay=draw_evidence(image, verdict, greatest_side=_SHOWN_SIDE),
+            size=image.size,
+        )
+
+    def judge(self, image: Image.Image, advance: Callable[[], None] = lambda: None) -> Judged:
+        """The verdict on a decoded picture, with maps from occlusion where the graph has none."""
+        verdict = self.detector.detect(image)
+        crops = [self._pixels(image, region) for region in verdict.regions]
+        has_map = self.detector.bundle.info.evidence == "cam"
+        if not has_map:
+            maps = [occlude(self.logits, pixels, advance=advance).values for pixels in crops]
+            regions = zip(verdict.regions, maps, strict=True)
+            verdict = replace(verdict, regions=tuple(replace(region, evidence=values) for region, values in regions))
+        decided = deciding_region(verdict.regions)
+        deciding = next(at for at, region in enumerate(verdict.regions) if region is decided)
+        evidence = EvidenceMap(decided.evidence, "class_activation" if has_map else "occlusion")
+        return Judged(verdict, deciding, evidence, crops[deciding])
+
+    def check(self, seen: Judged, advance: Callable[[], None] = lambda: None) -> Faithfulness:
+        """Check the map that decided against the detector, as :func:`unmask.explain.faithfulness.check`.
+
+        The other method is occlusion; a map by occlusion has none to be compared with.
+        """
+        score, evidence = self.logits, seen.evidence
+        is_activation = evidence.method == "class_activation"
+        return check(
+            score,
+            seen.pixels,
+            evidence,
+            seen.towards,
+            redrawn=self._redrawn_map(seen.pixels, evidence),
+            other=occlude(score, seen.pixels, evidence.grid, advance) if is_activation else None,
+            seed=self.seed,
+            advance=advance,
+        )
+
+    def logits(self, pixels: Pixels) -> Floats:
+        """Calibrated logits [n], towards fake, of pixels uint8 [n, size, size, 3] as the detector sees them."""
+        odds = self.detector.bundle.info.calibration.odds
+        return np.array([odds(float(logit)) for logit in ask_graph(self._session, pixels).logit])
+
+    def steps(self) -> int:
+        """About how often ``advance`` is called for a picture of one face."""
+        cells = OCCLUSION_GRID**2
+        return cells + runs(cells)
+
+    def _redrawn_map(self, pixels: Pixels, evidence: EvidenceMap) -> Any:
+        if self._redrawn is None:
+            return None
+        session = self._redrawn
+        try:
+            if evidence.method == "occlusion":
+                return occlude(
+                    lambda batch: ask_graph(session, batch).logit.astype(float), pixels, evidence.grid
+                ).values
+            return ask_graph(session, pixels[None]).evidence[0]
+        except BundleError:  # weights of no use may give numbers that are not finite
+            return None
+
+    @cached_property
+    def _session(self) -> Any:
+        # Apart from the detector's, which is asked for batches of any size: here all are alike, and there are many.
+        return single_thread_session(self.detector.bundle.model, arena=True)
+
+    @cached_property
+    def _redrawn(self) -> Any:
+        """A session of the detector's graph with re-drawn weights; ``None`` where it has none to draw."""
+        try:
+            return single_thread_session(redrawn(self.detector.bundle.model, self.seed))
+        except BundleError:
+            return None
+
+    def _gradients(self, pixels: Pixels) -> GradientMaps | None:
+        if self.network is None:
+            return None
+        from unmask.explain.gradients import gradient_maps
+
+        return gradient_maps(self.network, pixels, self.seed)
+
+    def _read(self, source: ImageSource) -> tuple[bytes | None, Image.Image]:
+        limits = self.detector.limits
+        data = read_bytes(source, limits) if isinstance(source, str | os.PathLike) else source
+        return (data if isinstance(data, bytes) else None), decode_image(data, limits)
+
+    def _pixels(self, image: Image.Image, region: RegionVerdict) -> Pixels:
+        return np.ascontiguousarray(render(image, region.crop, self.detector.bundle.info.preprocessing))
+
+
+def explain(
+    source: ImageSource,
+    detector: Detector,
+    *,
+    forensics: bool = True,
+    faithfulness: bool = True,
+    seed: int = 0,
+) -> Explanation:
+    """Explain one picture; for several, :class:`Explainer` keeps what they share.
+
+    Args:
+        source: a path, the bytes of a file, a Pillow image, or an array, as for :meth:`Detector.detect`.
+        detector: whose answer is explained.
+        forensics: whether forensic views are made.
+        faithfulness: whether the map is checked against the detector.
+        seed: of the controls.
+
+    Raises:
+        ImageError: the picture cannot be accepted or read.
+    """
+    return Explainer(detector, seed=seed).explain(source, forensics=forensics, faithfulness=faithfulness)
+
+
+def _shown(image: Image.Image) -> Image.Image:
+    shown = image.copy()
+    shown.thumbnail((_SHOWN_SIDE, _SHOWN_SIDE), Image.Resampling.BICUBIC, reducing_gap=3.0)
+    return shown

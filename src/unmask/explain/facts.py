@@ -1,0 +1,91 @@
+"""All that was measured of one picture, by name: what sentences may state."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from unmask.bundle.schema import BundleInfo
+from unmask.detect.detector import deciding_region
+from unmask.detect.verdict import Verdict
+from unmask.explain.credentials import Credentials
+from unmask.explain.faithfulness import Faithfulness
+from unmask.explain.forensics import View
+from unmask.explain.metadata import Metadata
+from unmask.explain.places import Place
+from unmask.imaging.jpeg import Compression
+
+SMALL_FACE: Final = 60
+"""Width of a face in pixels below which detectors here are unreliable; the default bundle's card says so."""
+HEAVY_QUALITY: Final = 50
+"""JPEG quality below which a picture counts as strongly compressed."""
+_CHANCE: Final = 0.05
+
+
+def gather(
+    verdict: Verdict,
+    info: BundleInfo,
+    threshold: float,
+    *,
+    places: Sequence[Place],
+    faithfulness: Faithfulness | None,
+    views: Sequence[View] | None,
+    compression: Compression | None,
+    metadata: Metadata | None,
+    credentials: Credentials | None,
+) -> dict[str, Any]:
+    """Facts by name; ``None`` where something was not measured.
+
+    Args:
+        verdict: the answer, without an error.
+        info: of the bundle that gave it.
+        threshold: from which probability on it says FAKE.
+        places: where the evidence of the deciding region lies.
+        faithfulness: of its map.
+        views: forensic views.
+        compression: of a JPEG file.
+        metadata: of the file.
+        credentials: of the file.
+    """
+    decided = deciding_region(verdict.regions)
+    top = places[0] if places else None
+    measured = [figure for view in views or () for figure in view.figures if figure.value is not None and figure.n]
+    outside = [figure.title for figure in measured if figure.outside]
+    novelty, limits = verdict.novelty, info.out_of_distribution
+    return {
+        "result": verdict.result,
+        "fake_probability": verdict.fake_probability,
+        "threshold": threshold,
+        "band_low": info.uncertain.low,
+        "band_high": info.uncertain.high,
+        "accuracy_outside": info.uncertain.accuracy_outside,
+        "seeks_faces": info.preprocessing.faces is not None,
+        "faces": len(verdict.faces),
+        "faces_called_fake": sum(region.fake_probability >= threshold for region in verdict.faces),
+        "deciding_face": next((n for n, each in enumerate(verdict.faces, 1) if each is decided), None),
+        "face_side": None if decided.face is None else decided.face.side,
+        "small_face": SMALL_FACE,
+        "top_place": top and top.name,
+        "top_place_share": top and top.share,
+        "top_place_area": top and top.area,
+        "gain": faithfulness and faithfulness.gain,
+        "orders_beaten": faithfulness and faithfulness.beaten,
+        "random_orders": faithfulness and len(faithfulness.random),
+        "out_of_distribution": novelty and novelty.out_of_distribution,
+        "novelty_distance": novelty and novelty.distance,
+        "novelty_threshold": novelty and novelty.threshold,
+        "novelty_quantile": limits and limits.quantile,
+        "jpeg_quality": compression and compression.quality,
+        "heavy_quality": HEAVY_QUALITY,
+        "figures_measured": None if views is None else len(measured),
+        "figures_outside": outside,
+        "figures_outside_count": len(outside),
+        "figures_chance": _CHANCE,
+        "generator_tags": None if verdict.provenance is None else list(verdict.provenance.generator_tags),
+        "credentials": credentials and credentials.state,
+        "camera": metadata and metadata.camera,
+        "software": metadata and metadata.software,
+        "thumbnail_correlation": metadata and metadata.thumbnail and metadata.thumbnail.correlation,
+        "thumbnail_differs": metadata and metadata.thumbnail and metadata.thumbnail.differs,
+        "has_position": metadata and metadata.has_position,
+    }

@@ -1,0 +1,148 @@
+"""What gradients say of a trained network: saliency, SmoothGrad and its strongest features. Needs the ``train`` extra.
+
+These look at the torch network of a run. They say which pixels the logit is sensitive to, not how much each adds to it;
+the evidence map does that, and needs no torch.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from unmask.errors import UsageError
+from unmask.imaging.preprocessing import Pixels
+from unmask.models.network import FaceNetwork
+
+Map = npt.NDArray[np.float32]
+
+SAMPLES = 25
+NOISE = 0.1
+"""Standard deviation of SmoothGrad's noise, as a share of the range of pixels; the paper advises 0.1 to 0.2."""
+_SHOWN_FEATURES = 8
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Feature:
+    """One channel of the last feature maps.
+
+    Attributes:
+        channel: its number.
+        share: what it adds to the logit on average over places, in logits before calibration; above 0 towards fake.
+        activation: float32 [h, w], where it responds.
+    """
+
+    channel: int
+    share: float
+    activation: Map
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class GradientMaps:
+    """Gradients of one crop.
+
+    Attributes:
+        saliency: float32 [size, size], see :func:`saliency`.
+        smoothgrad: float32 [size, size], see :func:`smoothgrad`.
+        features: the features that move the logit most, strongest first.
+    """
+
+    saliency: Map
+    smoothgrad: Map
+    features: tuple[Feature, ...]
+
+
+def load_run(run: Path) -> FaceNetwork:
+    """The network of a run's best epoch.
+
+    Raises:
+        UsageError: ``no_run``; ``no_network``: the run is of an ensemble or a classical head.
+    """
+    from unmask.training.fit import load_network
+    from unmask.training.folder import best_checkpoint, read_recipe
+
+    recipe = read_recipe(run)
+    if recipe.ensemble is not None or recipe.classifier is not None:
+        raise UsageError(
+            "no_network", f"{run} is of an ensemble or a classical head, which has no gradient from logit to pixels."
+        )
+    return load_network(recipe, best_checkpoint(run))
+
+
+def gradient_maps(network: FaceNetwork, pixels: Pixels, seed: int = 0) -> GradientMaps:
+    """Saliency, SmoothGrad and strongest features of a crop uint8 [size, size, 3]; the seed is SmoothGrad's."""
+    return GradientMaps(
+        saliency(network, pixels), smoothgrad(network, pixels, seed), strongest_features(network, pixels)
+    )
+
+
+def saliency(network: FaceNetwork, pixels: Pixels) -> Map:
+    """Magnitude of the logit's gradient by each pixel, the largest of the channels (Simonyan et al., ICLR 2014).
+
+    Args:
+        network: in evaluation mode.
+        pixels: uint8 [size, size, 3].
+
+    Returns:
+        float32 [size, size], in logits a unit of pixel (0 to 255).
+    """
+    return _magnitude(_gradient(network, torch.from_numpy(pixels)[None].float()))
+
+
+def smoothgrad(
+    network: FaceNetwork, pixels: Pixels, seed: int = 0, samples: int = SAMPLES, noise: float = NOISE
+) -> Map:
+    """Saliency of the mean gradient over noisy copies of the crop (Smilkov et al., 2017).
+
+    Args:
+        network: in evaluation mode.
+        pixels: uint8 [size, size, 3].
+        seed: of the noise.
+        samples: copies.
+        noise: its standard deviation, as a share of the range of pixels.
+
+    Returns:
+        float32 [size, size], as :func:`saliency`.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    plain = torch.from_numpy(pixels)[None].float()
+    total = torch.zeros_like(plain)
+    for _ in range(samples):
+        total += _gradient(network, plain + 255 * noise * torch.randn(plain.shape, generator=generator))
+    return _magnitude(total / samples)
+
+
+def strongest_features(network: FaceNetwork, pixels: Pixels, count: int = _SHOWN_FEATURES) -> tuple[Feature, ...]:
+    """The channels of the last feature maps that add most to the logit or take most from it.
+
+    Args:
+        network: in evaluation mode.
+        pixels: uint8 [size, size, 3].
+        count: how many.
+    """
+    with torch.no_grad():
+        maps, shares = network.contributions(torch.from_numpy(pixels)[None])
+    strongest = shares[0].abs().argsort(descending=True, stable=True)[:count]
+    found = []
+    for channel in strongest.tolist():
+        at, place = 0, channel
+        while place >= maps[at].shape[1]:
+            at, place = at + 1, place - maps[at].shape[1]
+        found.append(Feature(channel, float(shares[0, channel]), np.asarray(maps[at][0, place].numpy(), np.float32)))
+    return tuple(found)
+
+
+def _gradient(network: FaceNetwork, pixels: Tensor) -> Tensor:
+    pixels = pixels.requires_grad_(True)
+    with torch.enable_grad():
+        logit, _ = network(pixels)
+        [gradient] = torch.autograd.grad(logit.sum(), pixels)
+    return gradient
+
+
+def _magnitude(gradient: Tensor) -> Map:
+    return np.asarray(gradient[0].abs().amax(2).numpy(), np.float32)

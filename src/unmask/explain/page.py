@@ -1,0 +1,184 @@
+"""An explanation as one HTML page that needs nothing else, as a folder of files, and many as an index."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import io
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from unmask import __version__
+from unmask.data.outputs import OutputFolder
+from unmask.detect.overlay import TOWARDS_FAKE, TOWARDS_REAL
+from unmask.detect.verdict import Verdict
+from unmask.explain.explainer import Explanation
+from unmask.explain.faithfulness import Curves, Faithfulness, mean_curves
+from unmask.explain.forensics import Figure
+from unmask.pages.page import render
+
+REPORT: Final = "report.html"
+_THUMBNAIL: Final = 240
+_FEATURE_SIDE: Final = 192
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One line of an index.
+
+    Attributes:
+        verdict: of the picture; an error where it could not be read.
+        text: its explanation in words, or the error.
+        folder: the folder of its report below the index; ``None`` without one.
+        thumbnail: a data URI; '' without a picture.
+    """
+
+    verdict: Verdict
+    text: str
+    folder: str | None
+    thumbnail: str
+
+
+def folder_name(path: str) -> str:
+    """The folder of a picture's report: its name and a hash of its path, so that pictures of one name both stay."""
+    tag = hashlib.sha256(path.encode(errors="surrogateescape")).hexdigest()[:8]
+    stem = "".join(char if char.isalnum() or char in "-_. " else "_" for char in Path(path).stem[:50])
+    return f"{stem.strip('. ') or 'picture'}.{tag}"
+
+
+def write_explanation(explanation: Explanation, folder: Path) -> Path:
+    """Write ``report.html``, ``explanation.json`` and the pictures as PNG; returns the path of the report.
+
+    Raises:
+        UsageError: ``cannot_write``.
+    """
+    out = OutputFolder(folder)
+    pictures = {"evidence": explanation.overlay}
+    pictures |= {f"forensics-{view.name}": view.picture for view in explanation.views or () if view.picture is not None}
+    pictures |= {name: picture for name, _, picture in _gradient_pictures(explanation)}
+    for name, picture in pictures.items():
+        out.write(f"{name}.png", _encoded(picture, "PNG"))
+    out.write("explanation.json", (json.dumps(explanation.to_json(), indent=1, allow_nan=False) + "\n").encode())
+    out.write(REPORT, render_html(explanation).encode())
+    return folder / REPORT
+
+
+def render_html(explanation: Explanation) -> str:
+    """The page of one explanation; every text of the file is escaped, and its pictures are in it."""
+    verdict = explanation.verdict
+    return render(
+        "unmask.explain/report.html.j2",
+        explanation=explanation,
+        verdict=verdict,
+        name="Picture in memory" if verdict.path is None else Path(verdict.path).name,
+        version=__version__,
+        picture=_data_uri(explanation.picture),
+        overlay=_data_uri(explanation.overlay),
+        views=[(view, view.picture and _data_uri(view.picture)) for view in explanation.views or ()],
+        gradients=[(title, _data_uri(picture)) for _, title, picture in _gradient_pictures(explanation)],
+        charts=[] if explanation.faithfulness is None else _charts(explanation.faithfulness),
+        fake_colour=_css(TOWARDS_FAKE),
+        real_colour=_css(TOWARDS_REAL),
+        percent=lambda value: f"{100 * value:.1f} %",
+        shown=_shown,
+        edit_values=lambda edit: [value for value in asdict(edit).values() if value],
+        scale=_scale,
+    )
+
+
+def render_index(entries: Sequence[Entry], model: str) -> str:
+    """The page that leads to many reports."""
+    counts = {name: sum(entry.verdict.result == name for entry in entries) for name in ("FAKE", "REAL", None)}
+    return render(
+        "unmask.explain/index.html.j2",
+        entries=entries,
+        counts=counts,
+        model=model,
+        report=REPORT,
+        version=__version__,
+        name_of=lambda path: Path(path).name,
+    )
+
+
+def entry_of(explanation: Explanation, folder: str | None) -> Entry:
+    """The index's line for an explanation."""
+    small = explanation.overlay.copy()
+    small.thumbnail((_THUMBNAIL, _THUMBNAIL), Image.Resampling.BICUBIC)
+    return Entry(explanation.verdict, explanation.text, folder, _data_uri(small))
+
+
+def _gradient_pictures(explanation: Explanation) -> list[tuple[str, str, Image.Image]]:
+    """Pictures of gradients, with names and what they show."""
+    maps = explanation.gradients
+    if maps is None:
+        return []
+    found = [
+        ("saliency", "Saliency: how much each pixel moves the logit", _grey(maps.saliency)),
+        ("smoothgrad", "SmoothGrad: the same, averaged over noisy copies", _grey(maps.smoothgrad)),
+    ]
+    for place, feature in enumerate(maps.features, 1):
+        side = "fake" if feature.share > 0 else "real"
+        title = f"Feature {feature.channel}: {abs(feature.share):.2f} logits towards {side}"
+        picture = _grey(feature.activation).resize((_FEATURE_SIDE, _FEATURE_SIDE), Image.Resampling.NEAREST)
+        found.append((f"feature-{place}", title, picture))
+    return found
+
+
+def _grey(values: npt.NDArray[np.float32]) -> Image.Image:
+    """Values from their least, black, to their 99th percentile, white."""
+    low, high = float(values.min()), float(np.quantile(values, 0.99))
+    scaled = (values - low) / max(high - low, 1e-12)
+    return Image.fromarray(np.rint(255 * np.clip(scaled, 0, 1)).astype(np.uint8)).convert("RGB")
+
+
+def _charts(checked: Faithfulness) -> list[dict[str, Any]]:
+    """Curves of deletion and insertion as paths over 0 to 200 by 0 to 100."""
+    drawn: list[tuple[str, Curves]] = [("map", checked.map), ("random", mean_curves(checked.random))]
+    if checked.redrawn is not None:
+        drawn.append(("redrawn", checked.redrawn))
+    charts = []
+    for name, about in (
+        ("deletion", "cells blurred away, those with most evidence first; the lower the line, the better the map"),
+        ("insertion", "cells brought back, those with most evidence first; the higher the line, the better the map"),
+    ):
+        lines = {kind: getattr(curves, name) for kind, curves in drawn}
+        paths = {
+            kind: "M"
+            + "L".join(f"{200 * x:.1f} {100 - 100 * y:.1f}" for x, y in zip(checked.fractions, line, strict=True))
+            for kind, line in lines.items()
+        }
+        charts.append({"name": name, "about": about, "lines": lines, "paths": paths})
+    return charts
+
+
+def _shown(figure: Figure) -> str:
+    """A figure's value and unit for people."""
+    return "not measured" if figure.value is None else f"{figure.value:.3g} {figure.unit}".strip()
+
+
+def _scale(figure: Figure) -> float | None:
+    """Where on a bar of 100, the middle half of which is the range of real photographs, a value lies."""
+    if figure.value is None or figure.low is None or figure.high is None or figure.high <= figure.low:
+        return None
+    return min(100.0, max(0.0, 25 + 50 * (figure.value - figure.low) / (figure.high - figure.low)))
+
+
+def _css(colour: tuple[int, int, int]) -> str:
+    return f"rgb{colour}"
+
+
+def _data_uri(picture: Image.Image) -> str:
+    return "data:image/jpeg;base64," + base64.b64encode(_encoded(picture, "JPEG", quality=85)).decode()
+
+
+def _encoded(picture: Image.Image, form: str, **options: Any) -> bytes:
+    buffer = io.BytesIO()
+    picture.save(buffer, form, **options)
+    return buffer.getvalue()

@@ -1,0 +1,95 @@
+"""A network with re-drawn weights: what an explanation of nothing learned looks like.
+
+An evidence map that looks the same for a network whose weights are noise shows the picture, not the network (Adebayo
+et al., NeurIPS 2018). Weights are re-drawn inside the bytes of the ONNX file, for which its reader is not needed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from unmask.errors import BundleError
+
+# Field numbers of onnx.proto3: ModelProto.graph, GraphProto.initializer, TensorProto.dims, .data_type, .raw_data.
+_GRAPH, _INITIALIZER, _DIMS, _DATA_TYPE, _RAW_DATA = 7, 5, 1, 2, 9
+_FLOAT = 1
+_VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
+
+
+def redrawn(model: bytes, seed: int) -> bytes:
+    """The same graph with other weights: every matrix and filter drawn anew, normal, with its old mean and spread.
+
+    Vectors (biases, normalisation) and whole numbers stay: without them the answers could be out of all range.
+
+    Args:
+        model: an ONNX graph.
+        seed: the same seed gives the same weights.
+
+    Raises:
+        BundleError: ``bad_model``, the file is malformed or keeps no weights as plain single-precision numbers.
+    """
+    generator = np.random.default_rng(seed)
+    content = bytearray(model)
+    changed = 0
+    for start, end in _weights(model):
+        weights = np.frombuffer(model, "<f4", (end - start) // 4, start)
+        drawn = weights.mean() + weights.std() * generator.standard_normal(len(weights), np.float32)
+        content[start:end] = drawn.astype("<f4").tobytes()
+        changed += 1
+    if not changed:
+        raise BundleError("bad_model", "The graph has no weights that could be drawn anew.")
+    return bytes(content)
+
+
+def _weights(model: bytes) -> Iterator[tuple[int, int]]:
+    """Where the numbers of single-precision tensors of two and more dimensions begin and end."""
+    for graph in _parts(model, 0, len(model), _GRAPH):
+        for tensor in _parts(model, *graph, _INITIALIZER):
+            dimensions, kind, data = 0, 0, (0, 0)
+            for number, wire, value, place in _fields(model, *tensor):
+                if number == _DIMS:  # one by one, or packed: then one a byte that does not go on
+                    dimensions += 1 if wire == _VARINT else sum(byte < 0x80 for byte in model[slice(*place)])
+                elif number == _DATA_TYPE:
+                    kind = value
+                elif number == _RAW_DATA:
+                    data = place
+            if kind == _FLOAT and dimensions > 1 and data[1] - data[0] >= 8:
+                yield data
+
+
+def _parts(data: bytes, start: int, end: int, wanted: int) -> Iterator[tuple[int, int]]:
+    return (place for number, wire, _, place in _fields(data, start, end) if number == wanted and wire == _BYTES)
+
+
+def _fields(data: bytes, start: int, end: int) -> Iterator[tuple[int, int, int, tuple[int, int]]]:
+    """Fields of a protocol buffer message: number, wire type, value of a varint, place of the bytes of others."""
+    at = start
+    while at < end:
+        key, at = _varint(data, at, end)
+        wire = key & 7
+        value, length = 0, {_FIXED64: 8, _FIXED32: 4}.get(wire, 0)
+        if wire == _VARINT:
+            value, at = _varint(data, at, end)
+        elif wire == _BYTES:
+            length, at = _varint(data, at, end)
+        elif not length:
+            raise BundleError("bad_model", "The graph's file is malformed.")
+        if at + length > end:
+            raise BundleError("bad_model", "The graph's file is malformed.")
+        yield key >> 3, wire, value, (at, at + length)
+        at += length
+
+
+def _varint(data: bytes, at: int, end: int) -> tuple[int, int]:
+    value = 0
+    for shift in range(0, 70, 7):
+        if at >= end:
+            break
+        byte = data[at]
+        at += 1
+        value |= (byte & 0x7F) << shift
+        if byte < 0x80:
+            return value, at
+    raise BundleError("bad_model", "The graph's file is malformed.")

@@ -1,0 +1,57 @@
+"""Reports of many pictures, and the page that leads to them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+from unmask.data.outputs import OutputFolder
+from unmask.detect.verdict import Verdict
+from unmask.errors import UsageError
+from unmask.explain.explainer import Explanation
+from unmask.explain.page import Entry, entry_of, folder_name, render_html, render_index, write_explanation
+from unmask.pages.page import write_text
+
+INDEX: Final = "index.html"
+
+
+class Reports:
+    """Writes explanations as they come: a folder a picture, and ``index.html`` at the end.
+
+    Args:
+        folder: made if it is not there; nothing is written outside it.
+        model: the detector's name, for the index.
+    """
+
+    def __init__(self, folder: Path, model: str) -> None:
+        self._out = OutputFolder(folder)
+        self._model = model
+        self._entries: list[Entry] = []
+
+    def add(self, explanation: Explanation) -> Path:
+        """Write one report; returns where it is."""
+        name = folder_name(explanation.verdict.path or "picture")
+        self._entries.append(entry_of(explanation, name))
+        return write_explanation(explanation, self._out.path / name)
+
+    def add_failure(self, verdict: Verdict) -> None:
+        """Note a picture that could not be read."""
+        self._entries.append(Entry(verdict, verdict.error.message if verdict.error else "", None, ""))
+
+    def close(self) -> Path:
+        """Write the index; returns where it is."""
+        self._out.write(INDEX, render_index(self._entries, self._model).encode())
+        return self._out.path / INDEX
+
+
+def write_html(explanation: Explanation, path: Path) -> None:
+    """Write one explanation as a page that needs nothing else.
+
+    Raises:
+        UsageError: ``cannot_write``.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_text(path, render_html(explanation))
+    except OSError as error:
+        raise UsageError("cannot_write", f"{path}: cannot be written: {error.strerror or error}") from error
