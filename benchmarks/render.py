@@ -4,7 +4,8 @@
     python benchmarks/render.py --check     # change nothing; exit 1 when a file would change
 
 What stands between ``<!-- results:NAME -->`` and ``<!-- /results -->`` is replaced by Markdown made from
-``results/NAME.json``; the known names stand in ``_RENDERERS``. Results of cut-down runs are refused.
+``results/NAME.json``; the known names stand in ``_RENDERERS``. ``NAME#PART`` shows a part of it. docs/model-card.md is
+written as a whole. Results of cut-down runs are refused.
 """
 
 from __future__ import annotations
@@ -19,6 +20,16 @@ from typing import Any
 
 from _markdown import Result, area, footer, percent, share, table
 from _render_data import audit_shared, crop_cache, near_duplicates
+from _render_evaluation import (
+    CARD_RESULTS,
+    bench,
+    evaluation,
+    evaluation_speed,
+    robustness,
+    robustness_tiers,
+    shipped_card,
+)
+from unmask.errors import UnmaskError
 
 _ROOT = Path(__file__).resolve().parent.parent
 _OPENING = re.compile(r"<!-- results:(?P<name>\S+) -->")
@@ -48,7 +59,7 @@ def replace_blocks(text: str, read: Callable[[str], Result]) -> str:
     def fill(match: re.Match[str]) -> str:
         if _OPENING.search(match["body"]):
             raise RenderError(f"the block results:{match['name']} is not closed")
-        return f"{match['opening']}{render(match['name'], read(match['name']))}\n{match['closing']}"
+        return f"{match['opening']}{render(match['name'], read(match['name'].partition('#')[0]))}\n{match['closing']}"
 
     filled, count = _BLOCK.subn(fill, text)
     if count != len(_OPENING.findall(text)):
@@ -103,6 +114,15 @@ def _rendered(root: Path) -> Iterable[tuple[Path, str]]:
             yield path, replace_blocks(path.read_text(encoding="utf-8"), read)
         except RenderError as error:
             raise RenderError(f"{path.relative_to(root)}: {error}") from None
+    card = root / "docs" / "model-card.md"
+    if card.is_file():
+        try:
+            contents = {name: read(name) for name in CARD_RESULTS}
+            if any(content["run"]["smoke"] for content in contents.values()):
+                raise RenderError("a result is of a cut-down run")
+            yield card, shipped_card(contents)
+        except (RenderError, UnmaskError) as error:
+            raise RenderError(f"{card.relative_to(root)}: {error}") from None
 
 
 def _default_detector(result: Result) -> list[str]:
@@ -240,6 +260,11 @@ _RENDERERS: dict[str, Callable[[Result], list[str]]] = {
     "face-finder": _face_finder,
     "audit-shared": audit_shared,
     "near-duplicates": near_duplicates,
+    "evaluation": evaluation,
+    "evaluation-speed": evaluation_speed,
+    "robustness": robustness,
+    "robustness#tiers": robustness_tiers,
+    "bench": bench,
     "crop-cache": crop_cache,
 }
 

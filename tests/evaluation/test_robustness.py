@@ -225,6 +225,6 @@ def test_the_page_escapes_and_needs_nothing(make_scores: MakeScores, tmp_path: P
     page = (tmp_path / "robustness.html").read_text()
     assert "<b>" not in page and "<i>" not in page and "<m>" not in page and "<x>" not in page
     assert "://" not in page and "<script" not in page
-    assert "Worst tier: web" in page and 'aria-label="Tiers: Balanced accuracy' in page
+    assert "Worst tier: web" in page and 'aria-label="tiers: Balanced accuracy' in page
     assert json.loads((tmp_path / "robustness.json").read_text()) == result
     assert "| web |" in (tmp_path / "robustness.md").read_text()

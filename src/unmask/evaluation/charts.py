@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from statistics import NormalDist
 from typing import Any, Final
 
+from unmask.evaluation.conditions import TIERS
+
 SIDE: Final = 200.0  # of a square chart's inside
 WIDTH: Final = 240.0  # of a histogram
 _HEIGHT: Final = 60.0
@@ -92,7 +94,7 @@ def condition_charts(robustness: dict[str, Any]) -> list[Chart]:
     """Balanced accuracy over the levels of each family of conditions, and over the tiers; dashed what clean gives."""
     by_family: dict[str, list[dict[str, Any]]] = {}
     for entry in robustness["conditions"]:
-        by_family.setdefault("tiers" if entry["level"] is None else entry["family"], []).append(entry)
+        by_family.setdefault("tiers" if entry["family"] in TIERS else entry["family"], []).append(entry)
     clean = next(entry for entry in robustness["conditions"] if entry["family"] == "clean")
     found = []
     for name, entries in by_family.items():
@@ -180,7 +182,7 @@ def _conditions(name: str, of: dict[str, str], entries: list[dict[str, Any]], cl
     # A figure that never varied has no ends; its whisker has no length.
     ends = [[found[end] if found[end] is not None else found["value"] for end in ("low", "high")] for found in figures]
     return Chart(
-        title=name.capitalize(),
+        title=name,
         about=f"Balanced accuracy, with 95 % intervals: {of['about']}. Dashed: clean pictures, {clean:.3f}.",
         x=of["unit"],
         y="balanced accuracy",

@@ -1,0 +1,130 @@
+"""Results of the evaluation's commands in the documents, and the model card as a document."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import render
+from unmask.bundle.bundle import Bundle
+from unmask.evaluation.conditions import tiers
+from unmask.evaluation.evaluate import evaluate
+from unmask.evaluation.measure import Draws
+from unmask.evaluation.robustness import measure_conditions
+from unmask.evaluation.scores import Scores
+
+_RUN = {
+    "command": "python benchmarks/x.py",
+    "date": "2026-01-02",
+    "smoke": False,
+    "bundle_sha256": "0123456789abcdef",
+    "python": "3.11",
+    "packages": {"unmask": "0.1.0"},
+    "cpu": "Some CPU",
+    "cores": 2,
+}
+_FEW = Draws(draws=100, workers=1)
+
+
+def _scores(shift: float = 0.0) -> Scores:
+    columns = ("path", "label", "source", "fake_probability")
+    rows = [
+        (
+            at,
+            (
+                f"{at}.png",
+                "fake" if at % 2 else "real",
+                f"s{at % 3}",
+                repr(round(0.3 + 0.02 * at - shift * (at % 2), 6)),
+            ),
+        )
+        for at in range(30)
+    ]
+    return Scores.from_rows(columns, rows, "small.csv")
+
+
+@pytest.fixture
+def contents() -> dict[str, dict[str, Any]]:
+    facts = {"bundle_sha256": Bundle.open().sha256}
+    tables = {"clean": _scores(), "web": _scores(0.1), "hard": _scores(0.25)}
+    robustness = measure_conditions(tables, tiers(), _FEW, detector=facts)
+    engine = {
+        "load_ms": 100.0,
+        "latency": {"p50_ms": 10.04, "p95_ms": 11.0, "p99_ms": 12.0, "mean_ms": 10.5, "calls": 200},
+        "pictures_per_second": 99.0,
+        "peak_memory_mb": 123.0,
+    }
+    model = {
+        "name": "m@1",
+        "size": 32,
+        "parameters": 1234567,
+        "macs": 7_000_000,
+        "uncounted": {},
+        "model_bytes": 5_000_000,
+        "engines": {"onnx": engine},
+        "no_torch": "torch is not installed",
+        "torch_over_onnx": None,
+        "pictures": None,
+        "cost": {
+            "of": "the network alone",
+            "core_hours_per_million": 2.8,
+            "price_per_core_hour": None,
+            "per_million": None,
+        },
+        "training": None,
+        **facts,
+    }
+    return {
+        "evaluation": {"run": _RUN, "result": evaluate(_scores(), draws=_FEW, detector=facts)},
+        "robustness": {"run": _RUN, "tiers": robustness, "grid": robustness},
+        "bench": {"run": _RUN, "result": {"schema": 1, "kind": "bench", "run": {}, "models": [model]}},
+    }
+
+
+def test_blocks_hold_the_figures(contents: dict[str, dict[str, Any]]) -> None:
+    evaluation = contents["evaluation"]["result"]
+    text = render.render("evaluation", contents["evaluation"])
+    area = evaluation["overall"]["metrics"]["auc"]
+    assert f"| AUC | {area['value']:.3f} ({area['low']:.3f}–{area['high']:.3f}) | 30 |" in text
+    assert "Worst source of fake: " in text and "| s0 | 5 | 5 |" in text
+    tiers_alone = render.render("robustness#tiers", contents["robustness"])
+    hard = contents["robustness"]["tiers"]["conditions"][2]["figures"]["balanced_accuracy"]
+    assert f"| {hard['value']:.3f} (" in tiers_alone and f"| {hard['drop']['value']:+.3f} (" in tiers_alone
+    assert "Worst tier: hard" in tiers_alone
+    assert "The grid, on 30 pictures" in render.render("robustness", contents["robustness"])
+    bench = render.render("bench", contents["bench"])
+    assert "| m@1, 32 px | onnx | 1,234,567 | 7 M | 5.0 MB | 100 ms | 10.0 ms |" in bench
+    assert "take 2.8 core-hours." in bench
+
+
+def test_the_card_is_written_whole_and_checked(
+    contents: dict[str, dict[str, Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    results = tmp_path / "benchmarks" / "results"
+    results.mkdir(parents=True)
+    (tmp_path / "docs").mkdir()
+    card = tmp_path / "docs" / "model-card.md"
+    card.write_text("old")
+
+    def run(*options: str) -> int:
+        for name, content in contents.items():
+            (results / f"{name}.json").write_text(json.dumps(content))
+        monkeypatch.setattr(sys, "argv", ["render.py", "--root", str(tmp_path), *options])
+        return render.main()
+
+    assert run("--check") == 1 and card.read_text() == "old"
+    assert run() == 0 and run("--check") == 0
+    assert card.read_text().startswith("---\nlicense: apache-2.0\n") and "1,234,567" in card.read_text()
+    # A figure that changes in the file makes the card stale.
+    contents["evaluation"]["result"]["overall"]["metrics"]["auc"]["value"] = 0.123
+    assert run("--check") == 1
+    # So does a result of another bundle than the one in the package, and one of a cut-down run.
+    contents["evaluation"]["result"]["detector"]["bundle_sha256"] = "0" * 64
+    assert run() == 1
+    contents["evaluation"]["result"]["detector"]["bundle_sha256"] = Bundle.open().sha256
+    contents["bench"]["run"] = _RUN | {"smoke": True}
+    assert run() == 1
