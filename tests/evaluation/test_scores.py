@@ -98,7 +98,7 @@ def test_a_table_comes_back_to_the_last_bit(tmp_path: Path, suffix: str, make_sc
 
 def test_groups_become_one_row_for_each_label(make_scores: MakeScores) -> None:
     scores = make_scores(
-        # Two frames of video v; a real and a fake of person p; a picture of its own; w, one of its frames failed; x, all.
+        # Two frames of video v; a real and a fake of person p; a picture of its own; w, one frame of it failed; x, all.
         [True, True, False, True, False, True, True, False, False],
         [0.2, 0.6, 0.1, 0.9, 0.3, 0.8, math.nan, math.nan, math.nan],
         group=["v", "v", "p", "p", "", "w", "w", "x", "x"],
