@@ -14,7 +14,20 @@ from typing import Annotated
 import typer
 
 from unmask import __version__
-from unmask.cli import bench, bundle, calibrate, compare, data, detect, evaluate, recipes, robustness, serve, train
+from unmask.cli import (
+    bench,
+    bundle,
+    calibrate,
+    compare,
+    data,
+    detect,
+    evaluate,
+    recipes,
+    reproduce,
+    robustness,
+    serve,
+    train,
+)
 from unmask.errors import UnmaskError
 
 app = typer.Typer(
@@ -29,6 +42,7 @@ app.command("detect")(detect.detect)
 app.command("train")(train.train)
 app.command("evaluate")(evaluate.evaluate)
 app.command("compare")(compare.compare)
+app.command("reproduce")(reproduce.reproduce)
 app.command("calibrate")(calibrate.calibrate)
 app.command("robustness")(robustness.robustness)
 app.command("bench")(bench.bench)

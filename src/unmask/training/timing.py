@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from unmask.training.history import peak_memory_mb, read_history
 
@@ -31,3 +32,9 @@ class Timing:
         self._content["epochs_seconds"] = round(sum(float(row["seconds"]) for row in rows), 1)
         self._content["peak_memory_mb"] = max(peak_memory_mb(), self._content.get("peak_memory_mb", 0))
         self._path.write_text(json.dumps(self._content, indent=2) + "\n", encoding="utf-8")
+
+
+def read_timing(run: Path) -> dict[str, Any]:
+    """What a run noted of its time and memory; nothing where it noted none."""
+    path = run / "timing.json"
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
