@@ -72,3 +72,17 @@ def test_one_changed_step_does_not_change_the_estimate_much(quality: int, change
     table = list(saved(quality=quality).quantization[0])  # type: ignore[attr-defined]
     table[at] = max(1, table[at] + change)
     assert abs(estimate_quality(table)[0] - quality) <= 1
+
+
+def test_bytes_and_pillow_say_the_same() -> None:
+    saved = io.BytesIO()
+    Image.new("RGB", (24, 24), (200, 40, 90)).save(saved, "JPEG", quality=71, progressive=True)
+    data = saved.getvalue()
+    found = read_compression(data)
+    assert found is not None and found.quality == 71 and found.progressive
+    assert found == read_compression(Image.open(io.BytesIO(data)))
+
+
+@pytest.mark.parametrize("data", [b"", b"GIF89a", b"\xff\xd8\xff\xe0" + bytes(40), b"\x89PNG\r\n\x1a\n" + bytes(40)])
+def test_bytes_without_tables(data: bytes) -> None:
+    assert read_compression(data) is None

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
+from PIL import Image
 
 # Tables K.1 and K.2 of ITU-T T.81 (JPEG), row by row: what the IJG library scales by its "quality".
 _LUMINANCE: Final = (
@@ -78,8 +80,21 @@ def estimate_quality(table: Sequence[int], *, chroma: bool = False) -> tuple[int
     return int(_QUALITIES[best]), float(errors[best])
 
 
-def read_compression(image: Any) -> Compression | None:
-    """What Pillow read from the header of a JPEG; ``None`` for headers without the usual tables (lossless JPEG)."""
+def read_compression(image: Image.Image | bytes) -> Compression | None:
+    """How a JPEG was compressed, from its header.
+
+    Args:
+        image: as Pillow opened it, or the bytes of a file, which no limits are applied to here: nothing is decoded.
+
+    Returns:
+        ``None`` for other formats, damaged headers, and those without the usual tables (lossless JPEG).
+    """
+    if isinstance(image, bytes):
+        try:
+            with Image.open(io.BytesIO(image), formats=("JPEG", "MPO")) as opened:
+                return read_compression(opened)
+        except (OSError, SyntaxError, ValueError, TypeError, ArithmeticError, LookupError):
+            return None
     tables: Mapping[int, Sequence[int]] = getattr(image, "quantization", {})
     layers: Sequence[tuple[int, int, int, int]] = getattr(image, "layer", [])
     wanted = [layer[3] for layer in layers[:2]]
