@@ -313,6 +313,24 @@ def test_a_slow_upload_is_told_so(start: Start) -> None:
     assert b"upload_too_slow" in answer
 
 
+def test_uploads_together_have_a_limit_too(start: Start) -> None:
+    with (
+        start("--no-store", "--rate", "0", "--max-body-mib", "1", "--max-waiting-mib", "1") as running,
+        running.client() as client,
+    ):
+        files = {"image": ("a.png", b"x" * 300_000)}
+        assert client.post("/predict", files=files).status_code == 415
+        host, port = running.url.removeprefix("http://").split(":")
+        with socket.create_connection((host, int(port)), timeout=20) as connection:
+            head = b"POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000\r\n"
+            head += b"Content-Type: multipart/form-data; boundary=x\r\n\r\n--x\r\nContent-Disposition: form-data; "
+            connection.sendall(head + b'name="image"; filename="a"\r\n\r\n' + b"x" * 900_000)
+            wait_until(lambda: "unmask_body_bytes 9" in client.get("/metrics").text)
+            problem(client.post("/predict", files=files), 429, "too_much_waiting")
+        # Its room is free again once it has gone.
+        wait_until(lambda: client.post("/predict", files=files).status_code == 415)
+
+
 def test_the_log_names_no_file_no_query_and_no_id(start: Start) -> None:
     with start("--store", "memory") as running, running.client() as client:
         identifier = client.post("/predict", files={"image": ("confidential.png", picture())}).json()["id"]

@@ -18,6 +18,7 @@ from unmask.imaging.decode import DecodeLimits
 from unmask.serve import pages, problems, routes, routes_history
 from unmask.serve.access import Gate
 from unmask.serve.engine import Engine
+from unmask.serve.explaining import Explaining
 from unmask.serve.history import History
 from unmask.serve.limits import BodyLimits
 from unmask.serve.metrics import Metrics
@@ -63,7 +64,8 @@ def create_app(settings: Settings, detector: Detector, store: Store | None) -> F
             capacity=max(settings.queue, settings.max_images),
             metrics=metrics,
         )
-        app.state.service = Service(settings, engine, history, metrics)
+        explaining = Explaining(detector, settings.explanations)
+        app.state.service = Service(settings, engine, explaining, history, metrics)
         try:
             if history is not None:
                 history.start()
@@ -71,6 +73,7 @@ def create_app(settings: Settings, detector: Detector, store: Store | None) -> F
         finally:
             # Requests under way have been answered before this; what is left nobody waits for.
             await asyncio.to_thread(engine.close)
+            await asyncio.to_thread(explaining.close)
             if history is not None:
                 await history.close()
 
@@ -93,6 +96,7 @@ def create_app(settings: Settings, detector: Detector, store: Store | None) -> F
         most=settings.max_body,
         room=round(settings.max_waiting_mib * 2**20),
         deadline=settings.deadline,
+        metrics=metrics,
     )
     if settings.cors:
         app.add_middleware(

@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from unmask.serve.metrics import Metrics
 from unmask.serve.problems import Problem
 
 _MOST_CLIENTS = 10_000
@@ -70,14 +71,16 @@ class BodyLimits:
         most: bytes of one body.
         room: bytes of all bodies together.
         deadline: seconds from the start of a request to its answer.
+        metrics: where the bytes of all bodies are shown.
     """
 
-    def __init__(self, app: ASGIApp, most: int, room: int, deadline: float) -> None:
+    def __init__(self, app: ASGIApp, most: int, room: int, deadline: float, metrics: Metrics) -> None:
         self._app = app
         self._most = most
         self._room = room
         self._used = 0
         self._deadline = deadline
+        self._metrics = metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -99,7 +102,7 @@ class BodyLimits:
                 raise Problem(408, "upload_too_slow", "The request did not arrive in time.") from None
             size = len(message.get("body", b""))
             held += size
-            self._used += size
+            self._use(size)
             complete = not message.get("more_body", False)
             if held > self._most:
                 raise self._too_large()
@@ -115,7 +118,11 @@ class BodyLimits:
                 raise self._too_large()
             await self._app(scope, limited, send)
         finally:
-            self._used -= held
+            self._use(-held)
+
+    def _use(self, change: int) -> None:
+        self._used += change
+        self._metrics.body_bytes.set(self._used)
 
     def _too_large(self) -> Problem:
         return Problem(413, "body_too_large", f"A request may have {self._most:,} bytes at most.")

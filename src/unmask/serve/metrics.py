@@ -18,6 +18,7 @@ class Metrics:
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
         self.in_progress = Gauge("unmask_requests_in_progress", "Requests being answered", registry=self.registry)
+        self.body_bytes = Gauge("unmask_body_bytes", "Bodies of requests in memory", registry=self.registry)
         self.waiting = Gauge("unmask_pictures_waiting", "Pictures waiting or in work", registry=self.registry)
         self._requests = Counter(
             "unmask_requests_total", "Requests answered", ("method", "route", "status"), registry=self.registry

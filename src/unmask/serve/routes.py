@@ -13,10 +13,11 @@ from unmask import __version__
 from unmask.detect.verdict import Verdict
 from unmask.serve import problems
 from unmask.serve.evidence import overlays
+from unmask.serve.limits import until
 from unmask.serve.metrics import CONTENT_TYPE
 from unmask.serve.problems import ProblemDetails
-from unmask.serve.schemas import Detected, Detection, Health, Model, ServiceLimits
-from unmask.serve.service import Service, service_of
+from unmask.serve.schemas import Detected, Detection, Explained, Health, Model, ServiceLimits
+from unmask.serve.service import Service, service_of, while_connected
 from unmask.serve.store import Record
 from unmask.serve.uploads import Upload, read_uploads
 
@@ -98,6 +99,27 @@ async def detect(
     An unreadable one among several has its `error` in the list; a single unreadable one is an error response.
     """
     return Detection(results=await _detect(request, service, uploads, evidence=evidence))
+
+
+@router.post(
+    "/v1/explain",
+    tags=["verdicts"],
+    summary="Why a verdict is what it is",
+    openapi_extra=form("image"),
+    responses=_OF_UPLOADS,
+)
+async def explain(
+    request: Request,
+    service: InService,
+    upload: Annotated[Upload, Depends(_one_upload)],
+    faithfulness: Annotated[
+        bool, Query(description="Also check the evidence map against the detector, which takes seconds.")
+    ] = False,
+) -> Explained:
+    """Words, evidence, forensic views, metadata and credentials. Nothing of it is kept."""
+    async with until(request.scope["unmask.deadline"]):
+        work = service.explaining.explain(upload.data, faithfulness=faithfulness)
+        return Explained(**await while_connected(request, work))
 
 
 @router.get("/v1/model", tags=["service"], summary="The detector and the limits of the service", responses=errors())

@@ -78,6 +78,60 @@ class Detection(BaseModel):
     results: list[Detected]
 
 
+class ForensicFigure(BaseModel):
+    """A number of a view, against the range of real photographs."""
+
+    model_config = ConfigDict(extra="allow")
+
+    name: str
+    title: str
+    value: float | None
+    unit: str
+    low: float | None
+    high: float | None
+    outside: bool | None
+
+
+class ForensicView(BaseModel):
+    """One way to look at the picture; none of them enters the score."""
+
+    model_config = ConfigDict(extra="allow")
+
+    name: str
+    title: str
+    look_for: str
+    cannot_show: str
+    figures: list[ForensicFigure]
+    facts: dict[str, Any]
+    picture: str | None = Field(description="data:image/jpeg;base64; null where there is nothing to look at.")
+
+
+class Sentence(BaseModel):
+    """One thing that was found, in plain words."""
+
+    model_config = ConfigDict(extra="allow")
+
+    text: str
+
+
+class Explained(BaseModel):
+    """Why a verdict is what it is, and what else the picture and its file say."""
+
+    model_config = ConfigDict(extra="allow")
+
+    verdict: VerdictFields
+    text: str = Field(description="All sentences.")
+    sentences: list[Sentence]
+    facts: dict[str, Any] = Field(description="Everything that was measured, by name.")
+    size: tuple[int, int] = Field(description="Width and height of the picture.")
+    evidence: dict[str, Any]
+    forensics: list[ForensicView] | None
+    metadata: dict[str, Any] | None
+    credentials: dict[str, Any] | None
+    picture: str = Field(description="data:image/jpeg;base64: upright, at most 1,024 pixels a side.")
+    overlay: str = Field(description="data:image/jpeg;base64: the same with faces and evidence drawn on it.")
+
+
 class Health(BaseModel):
     """That the service answers, and what with."""
 

@@ -13,6 +13,7 @@ from starlette.requests import ClientDisconnect, Request
 
 from unmask.detect.verdict import Verdict
 from unmask.serve.engine import Engine
+from unmask.serve.explaining import Explaining
 from unmask.serve.history import History
 from unmask.serve.limits import until
 from unmask.serve.metrics import Metrics
@@ -31,12 +32,14 @@ class Service:
     Attributes:
         settings: of the service.
         engine: the detector and its queue.
+        explaining: explanations and their queue.
         history: ``None`` when nothing is kept.
         metrics: what is counted.
     """
 
     settings: Settings
     engine: Engine
+    explaining: Explaining
     history: History | None
     metrics: Metrics
 

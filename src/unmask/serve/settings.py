@@ -79,6 +79,7 @@ class Settings(BaseSettings):
     workers: int | None = Field(None, ge=1, description="Threads at work on pictures; by default one a CPU.")
     batch: int = Field(1, ge=1, le=64, description="Pictures that one run of the network takes at most.")
     queue: int = Field(128, ge=1, description="Pictures waiting or in work; beyond that requests are turned away.")
+    explanations: int = Field(8, ge=1, description="Explanations waiting or in work; each takes seconds.")
     deadline: float = Field(30, gt=0, description="Seconds from a request's first byte to its answer.")
     max_body_mib: float = Field(64, gt=0, le=4096, description="Largest request.")
     max_waiting_mib: float = Field(512, gt=0, description="Room for the bodies of all requests together.")

@@ -1,0 +1,78 @@
+"""Explanations over HTTP, beside those of the library."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import io
+import json
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+from tests.serve.conftest import Start, picture
+
+from unmask.detect.detector import load
+from unmask.explain.explainer import explain
+from unmask.serve import explaining
+from unmask.serve.explaining import Explaining
+from unmask.serve.problems import Problem
+
+
+def test_an_explanation_is_that_of_the_library_with_its_pictures(
+    start: Start, tiny_bundle: Path, astronaut: Image.Image
+) -> None:
+    out = io.BytesIO()
+    astronaut.resize((160, 160)).save(out, "JPEG", quality=90)
+    with start(model=tiny_bundle) as running, running.client() as client:
+        answer = client.post("/v1/explain", files={"image": ("a.jpg", out.getvalue())})
+        broken = client.post("/v1/explain", files={"image": ("a.jpg", out.getvalue()[:-500])})
+        assert client.get("/v1/history").json()["items"] == []
+    served: dict[str, Any] = answer.json()
+    own = explain(out.getvalue(), load(tiny_bundle), faithfulness=False)
+    expected = json.loads(json.dumps(own.to_json()))
+    for view, shown in zip(served["forensics"], own.views or (), strict=True):
+        sent = view.pop("picture")
+        assert (sent is None) == (shown.picture is None)
+        if shown.picture is not None:
+            assert _size(sent) == shown.picture.size
+    assert _size(served.pop("picture")) == _size(served.pop("overlay")) == (160, 160)
+    for content in (served, expected):
+        content["verdict"].pop("ms")
+    assert served == expected
+    assert (broken.status_code, broken.json()["code"]) == (422, "truncated")
+
+
+def test_too_many_explanations_are_turned_away(tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    gate = threading.Event()
+    made = explaining.Explainer.explain
+
+    def slow(*args: Any, **options: Any) -> Any:
+        assert gate.wait(20)
+        return made(*args, **options)
+
+    monkeypatch.setattr(explaining.Explainer, "explain", slow)
+    service = Explaining(load(tiny_bundle), capacity=2)
+
+    async def ask() -> None:
+        tasks = [asyncio.create_task(service.explain(picture(), faithfulness=False)) for _ in range(2)]
+        await asyncio.sleep(0)
+        with pytest.raises(Problem) as caught:
+            await service.explain(picture(), faithfulness=False)
+        assert caught.value.status_code == 429
+        tasks[1].cancel()  # it waits, so its place is free at once
+        await asyncio.sleep(0.01)
+        third = asyncio.create_task(service.explain(picture(), faithfulness=False))
+        gate.set()
+        assert (await tasks[0])["verdict"]["result"] == (await third)["verdict"]["result"]
+
+    asyncio.run(ask())
+    service.close()
+
+
+def _size(uri: str) -> tuple[int, int]:
+    head, _, data = uri.partition(",")
+    assert head == "data:image/jpeg;base64"
+    return Image.open(io.BytesIO(base64.b64decode(data))).size
