@@ -1,0 +1,56 @@
+"""Markdown of the results of ``serve_load.py``."""
+
+from __future__ import annotations
+
+from _markdown import Result, table
+
+
+def serve(result: Result) -> list[str]:
+    """Throughput and waiting times, the mixed and hostile loads, memory, and other settings."""
+    steady, mixed, hostile, memory = (result[name] for name in ("steady", "mixed", "hostile", "memory"))
+    best = max(steady["unmask"], key=lambda row: float(row["per_s"]))
+    headline = (
+        f"**{best['per_s']:.0f} pictures a second** of 256 pixels at {best['clients']} clients, history on disk, on "
+        f"{result['run']['cores']} cores that the clients share; resident memory {memory['rss_mib'][-1]:,.0f} MiB "
+        f"after {memory['requests']:,} requests, {memory['growth_second_half_mib']:+.1f} MiB from the third to the "
+        "last quarter of them."
+    )
+    rows = [
+        (load, name, row["clients"], f"{row['per_s']:.1f}", row["p50_ms"], row["p95_ms"], row["p99_ms"], _answers(row))
+        for load, servers in (("256 px", steady), ("one in ten of 12 megapixels", mixed))
+        for name, found in servers.items()
+        for row in (found if isinstance(found, list) else [found])
+    ]
+    rows.append(
+        (
+            "the same, with garbage, slow and broken uploads",
+            "unmask",
+            hostile["clients"],
+            f"{hostile['per_s']:.1f}",
+            hostile["p50_ms"],
+            hostile["p95_ms"],
+            hostile["p99_ms"],
+            _answers(hostile),
+        )
+    )
+    loads = table(("load", "server", "clients", "verdicts/s", "p50 ms", "p95 ms", "p99 ms", "answers"), rows)
+    others = ", ".join(f"{count} {what}" for what, count in hostile["others"].items())
+    settings = table(
+        ("threads", "pictures a run", "verdicts/s", "p50 ms", "p99 ms"),
+        (
+            (row["workers"], row["batch"], f"{row['per_s']:.1f}", row["p50_ms"], row["p99_ms"])
+            for row in result["settings"]
+        ),
+    )
+    return [
+        headline,
+        f"The peer: {result['peer']}. Pictures: {result['pictures']}.",
+        loads,
+        f"Beside the last one, from other clients (a number is the status): {others}.",
+        "64 clients with other settings:",
+        settings,
+    ]
+
+
+def _answers(row: Result) -> str:
+    return ", ".join(f"{count} × {status}" for status, count in row["statuses"].items())
