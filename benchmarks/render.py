@@ -29,6 +29,7 @@ from _render_evaluation import (
     robustness_tiers,
     shipped_card,
 )
+from _render_serve import serve
 from unmask.errors import UnmaskError
 
 _ROOT = Path(__file__).resolve().parent.parent
@@ -266,6 +267,7 @@ _RENDERERS: dict[str, Callable[[Result], list[str]]] = {
     "robustness#tiers": robustness_tiers,
     "bench": bench,
     "crop-cache": crop_cache,
+    "serve": serve,
 }
 
 
