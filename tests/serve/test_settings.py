@@ -9,16 +9,19 @@ import sys
 from pathlib import Path
 
 import pytest
+from click.testing import Result
+from typer.testing import CliRunner
 
+from unmask.cli import app
 from unmask.errors import UsageError
 from unmask.serve.access import hash_of
 from unmask.serve.arguments import parse
 from unmask.serve.settings import Settings
 
 
-def serve(*arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "unmask", "serve", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+def serve(*arguments: str) -> Result:
+    """``unmask serve`` in this process."""
+    return CliRunner().invoke(app, ["serve", *arguments])
 
 
 def test_flags_go_before_the_environment_and_that_before_the_defaults(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -70,7 +73,7 @@ def test_where_the_history_is(words: list[str], url: str | None, kind: str) -> N
 def test_the_configuration_is_shown_without_the_password() -> None:
     done = serve("--show-config", "--store", "postgresql://desk:hunter2@db/unmask", "--port", "1234")
     shown = json.loads(done.stdout)
-    assert (done.returncode, shown["port"], shown["host"]) == (0, 1234, "127.0.0.1")
+    assert (done.exit_code, shown["port"], shown["host"]) == (0, 1234, "127.0.0.1")
     assert shown["store"] == "postgresql://desk:***@db/unmask"
     assert shown.keys() == Settings.model_fields.keys()
 
@@ -87,21 +90,22 @@ def test_help_names_every_setting() -> None:
 
 
 def test_an_open_service_is_refused(tiny_bundle: Path) -> None:
-    done = serve("--host", "0.0.0.0", "--port", "0", "--model", str(tiny_bundle))
-    assert (done.returncode, done.stdout) == (2, "")
-    assert "--without-token" in done.stderr
+    error = serve("--host", "0.0.0.0", "--port", "0", "--model", str(tiny_bundle)).exception
+    assert isinstance(error, UsageError)
+    assert error.code == "open_service"
 
 
-def test_a_port_that_is_taken_is_one_line(tiny_bundle: Path) -> None:
+def test_a_port_that_is_taken_is_refused(tiny_bundle: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
-        done = serve("--port", str(taken.getsockname()[1]), "--model", str(tiny_bundle))
-    assert done.returncode == 2
-    assert done.stderr.splitlines()[-1].startswith("unmask: Cannot listen on 127.0.0.1 port")
+        error = serve("--port", str(taken.getsockname()[1]), "--model", str(tiny_bundle)).exception
+    assert isinstance(error, UsageError)
+    assert error.code == "cannot_listen"
 
 
 def test_a_missing_bundle_is_one_line(tmp_path: Path) -> None:
-    done = serve("--port", "0", "--model", str(tmp_path / "none"))
+    command = [sys.executable, "-m", "unmask", "serve", "--port", "0", "--model", str(tmp_path / "none")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 3
     assert done.stderr == f"unmask: There is no bundle at {tmp_path / 'none'}.\n"
