@@ -8,6 +8,7 @@ import io
 import json
 import re
 import shutil
+import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,6 +17,7 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 from tests.serve.conftest import Server, Start
 
 from unmask.data.synthesis import self_blend
@@ -227,6 +229,41 @@ def test_an_answer_is_kept_found_exported_and_deleted(visit: Open, desk: Server,
     assert asked(desk, "/v1/history?query=told")["items"] == []
 
 
+def test_why_is_told_in_words_views_and_marks(visit: Open, desk: Server, astronaut: Image.Image) -> None:
+    page = visit(desk)
+    marked = io.BytesIO()
+    notes = PngInfo()
+    notes.add_text("parameters", "a portrait, Steps: 20, Sampler: Euler a, Model: Stable Diffusion")
+    astronaut.save(marked, "PNG", pnginfo=notes)
+    add(page, {"marked.png": marked.getvalue()})
+    with page.expect_response(re.compile("/v1/explain")) as answer:
+        page.get_by_role("tab", name="In words").click()
+    told = answer.value.json()
+    panel = page.get_by_role("tabpanel")
+    expect(panel.locator(".words p")).to_have_text([sentence["text"] for sentence in told["sentences"]])
+    expect(page.get_by_role("log")).to_contain_text("The explanation is ready.")
+
+    page.get_by_role("tab", name="Forensic views").click()
+    views = told["forensics"]
+    assert len(views) >= 8
+    expect(panel.get_by_role("heading", level=3)).to_have_text([view["title"] for view in views])
+    drawn = panel.locator(".view-picture img")
+    expect(drawn).to_have_count(sum(view["picture"] is not None for view in views))
+    assert drawn.evaluate_all("pictures => pictures.every((picture) => picture.naturalWidth > 0)")
+    measured = [figure for view in views for figure in view["figures"] if figure["value"] is not None]
+    expect(panel.locator(".range")).to_have_count(len(measured))
+    expect(panel.locator(".range-track")).to_have_count(sum(figure["low"] is not None for figure in measured))
+    panel.get_by_role("button", name=f"Enlarge: {views[0]['title']}").click()
+    expect(page.get_by_role("dialog", name=views[0]["title"]).get_by_role("img")).to_be_visible()
+    page.keyboard.press("Escape")
+
+    page.get_by_role("tab", name="Origin").click()
+    for tag in told["verdict"]["provenance"]["generator_tags"]:
+        expect(panel).to_contain_text(tag)
+    expect(panel).to_contain_text("Steps: 20, Sampler: Euler a")
+    expect(panel).to_contain_text(told["credentials"]["note"])
+
+
 def test_faults_are_said_in_words(visit: Open, desk: Server, portraits: dict[str, bytes]) -> None:
     page = visit(desk)
     add(page, {"broken.jpg": portraits["broken.jpg"], "letter.jpg": b"Dear all"})
@@ -250,11 +287,14 @@ def test_a_service_that_is_gone_is_said_so(visit: Open, start: Start, portraits:
 
 def test_a_busy_service_is_asked_again(visit: Open, start: Start, portraits: dict[str, bytes]) -> None:
     statuses: list[int] = []
-    with start("--rate", "4", "--burst", "6", model=None) as server:
+    with start("--rate", "0.3", "--burst", "10", model=None) as server:
         page = visit(server)
         page.on("response", lambda answer: statuses.append(answer.status))
-        add(page, {f"{number}.jpg": portraits["real.jpg"] for number in range(4)})
-        expect(page.locator(".queue .badge")).to_have_count(4)
+        with pytest.raises(urllib.error.HTTPError, match="429"):
+            for _ in range(12):
+                asked(server, "/v1/model")
+        add(page, {name: portraits[name] for name in ("real.jpg", "manipulated.jpg")})
+        expect(page.locator(".queue .badge")).to_have_count(2)
     assert statuses.count(429) > 0
 
 
@@ -367,7 +407,10 @@ def test_every_view_is_accessible_and_fits(
         sound(name)
     entry(page, "manipulated.jpg").click()
     page.get_by_role("radio", name="Wrong").check()
-    sound("feedback")
+    for tab in ("In words", "Forensic views", "Origin"):
+        page.get_by_role("tab", name=tab).click()
+        expect(page.locator(".busy")).to_have_count(0)
+        sound(tab)
     open_view(page, "History")
     expect(page.locator(".records li").first).to_be_visible()
     sound("history")

@@ -10,7 +10,8 @@ export function OriginPanel({ provenance, picture }: { provenance: Verdict["prov
       {provenance && (
         <Facts
           facts={[
-            [t.origin.credentials, t.origin.c2pa[provenance.c2pa] ?? provenance.c2pa],
+            // The explanation has more to say of these.
+            [t.origin.credentials, !picture && (t.origin.c2pa[provenance.c2pa] ?? provenance.c2pa)],
             [t.origin.generators, provenance.generator_tags.join(", ") || t.origin.noGenerators],
           ]}
         />
@@ -50,7 +51,7 @@ function MetadataFacts({ of }: { of: Metadata }) {
         [t.origin.position, of.has_position && <span className="caution">{t.origin.hasPosition}</span>],
         [t.origin.thumbnail, of.thumbnail && <Thumbnail differs={of.thumbnail.differs} />],
         [t.origin.edits, of.edits.length > 0 && <Items of={of.edits.map(step)} />],
-        [t.origin.iptc, isFull(of.iptc) && <Facts facts={Object.entries(of.iptc)} />],
+        [t.origin.iptc, isFull(of.iptc) && <Facts facts={Object.entries(of.iptc).map(titled)} />],
         [t.origin.texts, isFull(of.texts) && <Facts facts={Object.entries(of.texts)} />],
         [t.origin.unreadable, of.problems.length > 0 && <Items of={of.problems} />],
       ]}
@@ -81,6 +82,9 @@ function CredentialFacts({ of }: { of: Credentials }) {
 function Thumbnail({ differs }: { differs: boolean }) {
   return differs ? <span className="caution">{t.origin.otherThumbnail}</span> : t.origin.sameThumbnail;
 }
+
+/** `by_line` as `by line`. */
+const titled = ([name, text]: [string, string]) => [name.replaceAll("_", " "), text] as const;
 
 const isFull = (fields: object) => Object.keys(fields).length > 0;
 

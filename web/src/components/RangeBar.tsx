@@ -24,7 +24,7 @@ export function RangeBar({ of }: { of: Figure }) {
             </span>
             <span className="range-words">
               {of.outside ? t.explanation.outside : t.explanation.inside}:{" "}
-              {t.explanation.range(number(low), number(high))}
+              {t.explanation.range(figure(low, locale), figure(high, locale))}
             </span>
           </>
         )}

@@ -46,17 +46,17 @@ function View({ view }: { view: ForensicView }) {
           <img src={view.picture} alt="" />
         </button>
       )}
-      <dl className="ranges">
-        {view.figures.map((figure) => (
-          <RangeBar key={figure.name} of={figure} />
-        ))}
-      </dl>
       <p>
         <strong>{t.explanation.lookFor}</strong> {view.look_for}
       </p>
       <p className="dim">
         <strong>{t.explanation.cannotShow}</strong> {view.cannot_show}
       </p>
+      <dl className="ranges">
+        {view.figures.map((figure) => (
+          <RangeBar key={figure.name} of={figure} />
+        ))}
+      </dl>
       {large && view.picture && (
         <Dialog heading={view.title} close={close}>
           <img className="enlarged" src={view.picture} alt={view.look_for} />
