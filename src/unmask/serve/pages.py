@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 
 from fastapi import FastAPI
@@ -20,13 +21,17 @@ _CSP = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri '
 def install(app: FastAPI) -> None:
     """Add the pages to an app. Files of the built page are looked for at each request, so it may be built later."""
 
+    # Made once: it takes longer than a verdict.
+    missing = cache(lambda: render("unmask.serve/missing.html.j2"))
+    described = cache(lambda: render("unmask.serve/docs.html.j2", schema=app.openapi()))
+
     async def index(request: Request) -> Response:
         if (STATIC / "index.html").is_file():
             return FileResponse(STATIC / "index.html", headers={"Cache-Control": "no-cache"})
-        return _made("unmask.serve/missing.html.j2", address=str(request.base_url))
+        return _page(missing())
 
     async def docs(request: Request) -> Response:
-        return _made("unmask.serve/docs.html.j2", address=str(request.base_url), schema=app.openapi())
+        return _page(described())
 
     async def favicon(request: Request) -> Response:
         found = next((path for path in sorted(STATIC.glob("favicon.*")) if path.is_file()), None)
@@ -50,7 +55,5 @@ class _Assets(StaticFiles):
         return answer
 
 
-def _made(template: str, **content: object) -> Response:
-    return HTMLResponse(
-        render(template, **content), headers={"Content-Security-Policy": _CSP, "Cache-Control": "no-cache"}
-    )
+def _page(text: str) -> Response:
+    return HTMLResponse(text, headers={"Content-Security-Policy": _CSP, "Cache-Control": "no-cache"})
