@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from unmask.models.network import FaceNetwork
 
 _SHOWN_SIDE: Final = 1024
+_CLOSEUP_SIDE: Final = 480
 _ANY: Final = "application/octet-stream"
 _MIME: Final = {"JPEG": "image/jpeg", "PNG": "image/png", "WEBP": "image/webp", "AVIF": "image/avif"}
 
@@ -59,6 +60,8 @@ class Explanation:
         sentences: the facts in plain words.
         picture: RGB, upright, at most 1,024 pixels a side.
         overlay: the same with faces and evidence drawn on it.
+        closeup: RGB, the region that decides.
+        closeup_overlay: the same with its evidence drawn on it.
         size: width and height of the picture itself.
     """
 
@@ -75,6 +78,8 @@ class Explanation:
     sentences: tuple[Sentence, ...]
     picture: Image.Image
     overlay: Image.Image
+    closeup: Image.Image
+    closeup_overlay: Image.Image
     size: tuple[int, int]
 
     @property
@@ -207,6 +212,7 @@ class Explainer:
             metadata=metadata,
             credentials=credentials,
         )
+        closeup = _closeup(image, decided)
         return Explanation(
             verdict=verdict,
             method=seen.evidence.method,
@@ -221,6 +227,8 @@ class Explainer:
             sentences=compose(facts),
             picture=_shown(image),
             overlay=draw_evidence(image, verdict, greatest_side=_SHOWN_SIDE),
+            closeup=closeup,
+            closeup_overlay=draw_evidence(closeup, _zoomed(verdict, decided, closeup.size)),
             size=image.size,
         )
 
@@ -329,6 +337,18 @@ def explain(
         ImageError: the picture cannot be accepted or read.
     """
     return Explainer(detector, seed=seed).explain(source, forensics=forensics, faithfulness=faithfulness)
+
+
+def _closeup(image: Image.Image, region: RegionVerdict) -> Image.Image:
+    left, top, right, bottom = region.crop
+    scale = _CLOSEUP_SIDE / max(right - left, bottom - top)
+    size = max(1, round((right - left) * scale)), max(1, round((bottom - top) * scale))
+    return image.resize(size, Image.Resampling.BICUBIC, box=region.crop)
+
+
+def _zoomed(verdict: Verdict, region: RegionVerdict, size: tuple[int, int]) -> Verdict:
+    """The verdict as if its region were the whole of a picture of that size."""
+    return replace(verdict, regions=(replace(region, face=None, crop=(0.0, 0.0, float(size[0]), float(size[1]))),))
 
 
 def _shown(image: Image.Image) -> Image.Image:

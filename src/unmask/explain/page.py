@@ -60,7 +60,7 @@ def write_explanation(explanation: Explanation, folder: Path) -> Path:
         UsageError: ``cannot_write``.
     """
     out = OutputFolder(folder)
-    pictures = {"evidence": explanation.overlay}
+    pictures = {"evidence": explanation.overlay, "evidence-close-up": explanation.closeup_overlay}
     pictures |= {f"forensics-{view.name}": view.picture for view in explanation.views or () if view.picture is not None}
     pictures |= {name: picture for name, _, picture in _gradient_pictures(explanation)}
     for name, picture in pictures.items():
@@ -81,6 +81,8 @@ def render_html(explanation: Explanation) -> str:
         version=__version__,
         picture=_data_uri(explanation.picture),
         overlay=_data_uri(explanation.overlay),
+        closeup=_data_uri(explanation.closeup),
+        closeup_overlay=_data_uri(explanation.closeup_overlay),
         views=[(view, view.picture and _data_uri(view.picture)) for view in explanation.views or ()],
         gradients=[(title, _data_uri(picture)) for _, title, picture in _gradient_pictures(explanation)],
         charts=[] if explanation.faithfulness is None else _charts(explanation.faithfulness),

@@ -63,6 +63,8 @@ def compose(facts: Mapping[str, Any]) -> tuple[Sentence, ...]:
             continue
         stated = {field for _, field, _, _ in _FORMAT.parse(template) if field}
         values = {field: read[field] for field in sorted(stated)}
+        if None in values.values():  # what was not measured is not stated
+            continue
         text = _FORMAT.vformat(template, (), values)
         because = {key: facts.get(key) for key in sorted(read.names - stated)}
         sentences.append(Sentence(name, tone, text, values, because))
@@ -110,10 +112,8 @@ def _rule(tone: Tone) -> Callable[[Rule], Rule]:
 
 
 @_rule("finding")
-def verdict(facts: Mapping[str, Any]) -> str | None:
+def verdict(_: Mapping[str, Any]) -> str | None:
     """What the detector answers."""
-    if facts["result"] is None:
-        return None
     return (
         "The detector calls this picture {result}: its probability of being fake is {fake_probability:share}, and FAKE "
         "begins at {threshold:share}."
@@ -163,10 +163,10 @@ def no_face(facts: Mapping[str, Any]) -> str | None:
 @_rule("finding")
 def place(facts: Mapping[str, Any]) -> str | None:
     """Where the evidence lies."""
-    if facts["top_place"] is None:
+    share, area = facts["top_place_share"], facts["top_place_area"]
+    if share is None or area is None:
         return None
-    lead = facts["top_place_share"] - facts["top_place_area"]
-    if lead < _CLEAR_LEAD:
+    if share - area < _CLEAR_LEAD:
         return (
             "The evidence for {result} is spread over the face: the most, {top_place_share:share}, lies on the place "
             "“{top_place}”, which fills {top_place_area:share} of the crop."
@@ -180,10 +180,10 @@ def place(facts: Mapping[str, Any]) -> str | None:
 @_rule("finding")
 def map_is_faithful(facts: Mapping[str, Any]) -> str | None:
     """Whether those places are to be believed."""
-    beaten, orders = facts["orders_beaten"], facts["random_orders"]
-    if beaten is None or not orders:
+    gain, beaten, orders = facts["gain"], facts["orders_beaten"], facts["random_orders"]
+    if gain is None or beaten is None or not orders:
         return None
-    if facts["gain"] > 0 and beaten >= _MOST * orders:
+    if gain > 0 and beaten >= _MOST * orders:
         return (
             "The places are the detector's own: blurring them away in that order moves its answer more than "
             "{orders_beaten} of {random_orders} random orders do (gain {gain:.3f})."
@@ -229,7 +229,7 @@ def heavy_compression(facts: Mapping[str, Any]) -> str | None:
 @_rule("note")
 def forensics(facts: Mapping[str, Any]) -> str | None:
     """What the forensic views show."""
-    if not facts["figures_measured"]:
+    if not facts["figures_measured"] or facts["figures_outside"] is None:
         return None
     if not facts["figures_outside"]:
         return "Of {figures_measured} forensic figures none lies outside the range of real photographs."
