@@ -37,7 +37,8 @@ BLEND_SEED = 2  # of tools/demo.py: a blend that the shipped detector calls fake
 Open = Callable[..., Any]
 
 
-@pytest.fixture(scope="session")
+# Not of the session: while it is open, asyncio believes that its loop runs in this thread, and other tests use theirs.
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Any]:
     path = shutil.which("chromium") or shutil.which("google-chrome")
     if path is None:

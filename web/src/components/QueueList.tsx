@@ -84,7 +84,7 @@ function Entry({ item, chosen, choose, remove }: EntryProps) {
         }}
       >
         <span className="thumb">
-          <FilePicture file={item.file} alt="" />
+          <FilePicture file={item.file} alt="" loading="lazy" decoding="async" />
         </span>
         <span className="entry-words">
           <span className="entry-name">{item.name}</span>
