@@ -47,23 +47,22 @@ def small(make_bundle: MakeBundle, tmp_path_factory: pytest.TempPathFactory) -> 
 
 @pytest.mark.train
 @pytest.mark.parametrize(
-    "changes",
+    ("changes", "twice"),
     [
-        # Depth-wise convolutions and squeeze-and-excitation.
-        {},
-        # The picture and its mirror image: twice the work.
-        {"head": {"mirror": True}},
-        # A dense head, whose slopes are matrix products too.
-        {"head": {"kind": "dense", "units": [16, 8], "output": "softmax"}},
+        # Depth-wise convolutions and squeeze-and-excitation; the picture and its mirror image.
+        ({"head": {"mirror": True}}, 0),
+        # A dense head. Eager computes its hidden layers, 288 to 16 to 8, once more for the slopes; the graph does not.
+        ({"head": {"kind": "dense", "units": [16, 8], "output": "softmax"}}, 288 * 16 + 16 * 8),
         # Wide convolutions.
-        {"backbone": {"name": "resnet10t", "weights": ["none"]}},
+        ({"backbone": {"name": "resnet10t", "weights": ["none"]}}, 0),
         # Attention: products of activations.
-        {"backbone": {"name": "test_vit", "weights": ["none"]}, "preprocessing": {"size": 160, "faces": None}},
+        ({"backbone": {"name": "test_vit", "weights": ["none"]}, "preprocessing": {"size": 160, "faces": None}}, 0),
     ],
 )
-def test_macs_are_half_of_torchs_flops(changes: dict[str, Any]) -> None:
+def test_macs_are_half_of_torchs_flops(changes: dict[str, Any], twice: int) -> None:
     torch = pytest.importorskip("torch")
     pytest.importorskip("timm")
+    from torch.nn.attention import SDPBackend, sdpa_kernel
     from torch.utils.flop_counter import FlopCounterMode
 
     from unmask.bundle.export import export_onnx
@@ -72,14 +71,16 @@ def test_macs_are_half_of_torchs_flops(changes: dict[str, Any]) -> None:
     recipe = random_recipe(SMALL | changes)
     network, size = FaceNetwork(recipe).eval(), recipe.preprocessing.size
     counted = count(export_onnx(network, size))
-    with FlopCounterMode(display=False) as flops, torch.inference_mode():
+    # Torch does not count its fused attention on a CPU, so it is taken apart.
+    with FlopCounterMode(display=False) as flops, torch.inference_mode(), sdpa_kernel(SDPBackend.MATH):
         network(torch.zeros(1, size, size, 3, dtype=torch.uint8))
     # An addition and a multiplication are two operations to torch.
-    assert counted.macs == flops.get_total_flops() // 2
+    assert counted.macs == flops.get_total_flops() // 2 - twice
     assert counted.uncounted == {}
-    # The graph stores what torch does: parameters and statistics of normalisation, and a few constants.
+    # The exporter may fold normalisation into convolutions; nothing else is lost, and only constants are added.
     stored = sum(value.numel() for value in network.state_dict().values() if value.is_floating_point())
-    assert counted.parameters == pytest.approx(stored, rel=0.02)
+    weights = sum(value.numel() for value in network.parameters() if value.ndim > 1)
+    assert weights <= counted.parameters <= 1.02 * stored
 
 
 def test_counts_by_hand() -> None:
@@ -112,7 +113,9 @@ def test_counts_by_hand() -> None:
     assert count(graph([gemm], {"w": (5, 10)}, ["n", 10])).macs == 50
     product = helper.make_node("MatMul", ["x", "w"], ["y"])
     assert count(graph([product], {"w": (10, 5)}, ["n", 7, 10])).macs == 7 * 50
-    # What is not counted is named.
+    # What is not counted is named, also where a length depends on the input.
+    unknown = helper.make_node("MatMul", ["x", "w"], ["y"])
+    assert count(graph([unknown], {"w": (10, 5)}, ["n", "tokens", 10])).uncounted == {"MatMul": 1}
     deconv = helper.make_node("ConvTranspose", ["x", "w"], ["y"])
     assert count(graph([deconv], {"w": (4, 2, 3, 3)}, ["n", 4, 8, 8])).uncounted == {"ConvTranspose": 1}
 

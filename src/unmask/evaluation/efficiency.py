@@ -83,24 +83,36 @@ def count(model: bytes) -> Counts:
     parameters += sum(
         len(attribute.floats) for node in graph.node if node.domain == "ai.onnx.ml" for attribute in node.attribute
     )
+    macs = [(node.op_type, _macs(node, shape)) for node in graph.node]
     return Counts(
         parameters,
-        sum(_macs(node, shape) for node in graph.node),
-        dict(Counter(node.op_type for node in graph.node if node.op_type in _UNCOUNTED)),
+        sum(work for _, work in macs if work is not None),
+        dict(Counter(operator for operator, work in macs if work is None)),
     )
 
 
-def _macs(node: Any, shape: dict[str, list[int]]) -> int:
+def _macs(node: Any, shape: dict[str, list[int]]) -> int | None:
+    """The work of one node; ``None`` where it has some that is not known."""
+
+    def sized(name: str) -> list[int]:
+        # A length that depends on the pixels has no number.
+        return shape[name] if all(shape.get(name, [0])) else []
+
     operator = node.op_type
+    if operator in _UNCOUNTED:
+        return None
     if operator in _WEIGHT_AT:
         # Each output is a sum over one filter: [out, in / groups, *kernel].
-        return math.prod(shape[node.output[0]]) * math.prod(shape[node.input[_WEIGHT_AT[operator]]][1:])
-    if operator == "Gemm":
+        out, inside = sized(node.output[0]), sized(node.input[_WEIGHT_AT[operator]])[1:]
+    elif operator == "Gemm":
         transposed = any(attribute.name == "transA" and attribute.i for attribute in node.attribute)
-        return math.prod(shape[node.output[0]]) * shape[node.input[0]][0 if transposed else 1]
-    if operator in ("MatMul", "MatMulInteger", "QLinearMatMul"):
-        return math.prod(shape[node.output[0]]) * shape[node.input[0]][-1]
-    return 0
+        first = sized(node.input[0])
+        out, inside = sized(node.output[0]), first[:1] if transposed else first[1:]
+    elif operator in ("MatMul", "MatMulInteger", "QLinearMatMul"):
+        out, inside = sized(node.output[0]), sized(node.input[0])[-1:]
+    else:
+        return 0
+    return math.prod(out) * math.prod(inside) if out and inside else None
 
 
 def random_recipe(content: dict[str, Any]) -> Recipe:

@@ -148,14 +148,15 @@ def _shown(root: Manifest | None, path: str, detector: Detector | None) -> dict[
 
 
 def _content(result: dict[str, Any], beside: Beside) -> dict[str, Any]:
+    robustness = beside.robustness and robustness_content(beside.robustness)
     further = {"whole groups": result["by_group"], "single faces": result["by_face"]}
     return {
         "result": result,
         "further": {name: block for name, block in further.items() if block is not None},
-        "robustness": beside.robustness and robustness_content(beside.robustness),
+        "robustness": robustness,
         "bench": beside.bench,
         "bench_lines": beside.bench and bench_lines(beside.bench),
-        "headline": headline(result),
+        "headline": [*headline(result), *(robustness["headline"][:1] if robustness else [])],
         "names": METRIC_NAMES,
         "figure": figure,
         "percent": percent,
