@@ -29,6 +29,7 @@ from _render_evaluation import (
     robustness_tiers,
     shipped_card,
 )
+from _render_forensics import forensic_localisation, forensic_ranges
 from _render_serve import serve
 from unmask.errors import UnmaskError
 
@@ -267,6 +268,8 @@ _RENDERERS: dict[str, Callable[[Result], list[str]]] = {
     "robustness#tiers": robustness_tiers,
     "bench": bench,
     "crop-cache": crop_cache,
+    "forensic-ranges": forensic_ranges,
+    "forensic-localisation": forensic_localisation,
     "serve": serve,
 }
 
