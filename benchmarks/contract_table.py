@@ -2,6 +2,7 @@
 
     python benchmarks/contract_table.py --out benchmarks/results/contract.json
     python benchmarks/contract_table.py --backbones mobilenet_v2 vgg16 --heads linear se --out some.json
+    python benchmarks/contract_table.py --resume --out benchmarks/results/contract.json
 
 forward, one training step, pooled features, export, parity of the graph with torch over logits and evidence, features
 of the exported graph, and a verdict of the bundle made from it. Weights are random and pictures are noise of the
@@ -11,10 +12,12 @@ smallest side that the backbone takes, so nothing here says how well a network d
 from __future__ import annotations
 
 import argparse
+import json
 import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -152,17 +155,22 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--backbones", nargs="+", choices=sorted(BACKBONES), default=list(BACKBONES))
     parser.add_argument("--heads", nargs="+", choices=sorted(HEADS), default=list(HEADS))
+    parser.add_argument("--resume", action="store_true", help="keep the rows that are in the file already")
     parser.add_argument("--out", type=Path, required=True)
     options = parser.parse_args(arguments)
-    rows = []
+    kept = (
+        json.loads(options.out.read_text(encoding="utf-8"))["rows"] if options.resume and options.out.exists() else []
+    )
+    rows = {(row["backbone"], row["head"]): row for row in kept}
     for backbone in options.backbones:
         for head in options.heads:
-            row = run(backbone, head)
-            print(f"{row.backbone:22} {row.head:10} {row.parity:9.2g} {row.seconds:7.1f} s", flush=True)
-            rows.append(asdict(row))
-    whole = len(rows) == len(BACKBONES) * len(HEADS)
-    described = describe_run(_PACKAGES, bundle_sha256="", smoke=not whole)
-    write_json(options.out, {"run": described, "tolerance": TOLERANCE, "rows": rows})
+            if (backbone, head) not in rows:
+                row = run(backbone, head)
+                print(f"{row.backbone:22} {row.head:10} {row.parity:9.2g} {row.seconds:7.1f} s", flush=True)
+                rows[backbone, head] = asdict(row)
+        whole = [rows[key] for key in product(BACKBONES, HEADS) if key in rows]
+        described = describe_run(_PACKAGES, bundle_sha256="", smoke=len(whole) < len(BACKBONES) * len(HEADS))
+        write_json(options.out, {"run": described, "tolerance": TOLERANCE, "rows": whole})
 
 
 if __name__ == "__main__":

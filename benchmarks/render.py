@@ -29,7 +29,7 @@ from _render_evaluation import (
     robustness_tiers,
     shipped_card,
 )
-from _render_forensics import forensic_localisation, forensic_ranges
+from _render_models import classical_heads, contract, feature_cache, seeds
 from _render_serve import serve
 from unmask.errors import UnmaskError
 
@@ -268,8 +268,10 @@ _RENDERERS: dict[str, Callable[[Result], list[str]]] = {
     "robustness#tiers": robustness_tiers,
     "bench": bench,
     "crop-cache": crop_cache,
-    "forensic-ranges": forensic_ranges,
-    "forensic-localisation": forensic_localisation,
+    "contract": contract,
+    "classical-heads": classical_heads,
+    "feature-cache": feature_cache,
+    "seeds": seeds,
     "serve": serve,
 }
 

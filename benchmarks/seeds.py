@@ -1,0 +1,224 @@
+"""The papers' systems on the seed-like part of the shared set: StyleGAN against FFHQ, both through the same processing.
+
+    python benchmarks/seeds.py --manifest ../shared/data/faces/manifest.csv --work runs/seeds \\
+        --out benchmarks/results/seeds.json
+
+``reproductions`` are calls of ``unmask reproduce`` through the library: every system of every paper on a small budget
+for CPUs, and the MobileNetV2 systems on a larger one, with pretrained weights and without. ``weights`` sets frozen
+features against fine-tuning on the manifest's own split. Settings were chosen on validation pictures; the test pictures
+were scored once, by what is listed.
+
+What is finished below ``--work`` is not run again, so the work can be cut into pieces: ``--part NAME`` runs one. The
+CPU time of all pieces is added up in ``cpu_seconds.json`` there.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import sys
+import time
+import warnings
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from _report import describe_run, write_json
+from unmask import Manifest, Recipe
+from unmask.bundle.bundle import Bundle
+from unmask.evaluation.compare import compare
+from unmask.evaluation.experiment import train_and_score
+from unmask.evaluation.measure import Draws, Pictures, measure
+from unmask.evaluation.papers import PROTOCOLS
+from unmask.evaluation.reproduce import REPORTED, THRESHOLD, Settings, reproduce
+from unmask.evaluation.scores import Scores
+from unmask.training.history import read_history
+from unmask.training.timing import read_timing
+
+SOURCE = "ffhq_stylegan_256"
+_PACKAGES = ("unmask", "torch", "timm", "lightning", "scikit-learn", "onnxruntime", "numpy", "Pillow")
+_DRAWS = Draws(2000, 0, 1)
+_WHERE = {"source": frozenset({SOURCE})}
+_MOBILENET_V2 = ("s0-mobilenetv2", "s0-mobilenetv2-rf", "s1-mobilenetv2-96")
+
+REPRODUCTIONS: dict[str, tuple[tuple[str, ...], Settings]] = {
+    "all": (
+        tuple(PROTOCOLS),
+        Settings(
+            where=_WHERE, overrides=("preprocessing.size=80", "schedule.precision=bf16-mixed"), epochs=1, given=False
+        ),
+    ),
+    "mobilenetv2": (("S0", "S1"), Settings(where=_WHERE, epochs=2, only=_MOBILENET_V2)),
+    "mobilenetv2-random": (
+        ("S0", "S1"),
+        Settings(where=_WHERE, overrides=("backbone.weights=[none]",), epochs=2, only=_MOBILENET_V2),
+    ),
+}
+
+_FROZEN = (
+    "preprocessing.size=256",
+    "classifier={estimator: logistic_regression, balance: weights, parameters: {C: 0.01}}",
+)
+_TUNED = (
+    "preprocessing.size=256",
+    "augmentation={preset: plain, flip: 0.5, colour: 0.5, grey: 0.05}",
+    "schedule={phases: [{epochs: 22, learning_rate: 7.0e-4, train: all}], batch_size: 16, optimizer: adamw, "
+    "weight_decay: 0.05, decay: cosine, warmup_epochs: 1, mixup: 0.2, cutmix: 0.5, monitor: val_auc, patience: 22, "
+    "precision: bf16-mixed}",
+    "head.dropout=0.2",
+    "head.mirror=true",
+)
+_RANDOM = "backbone.weights=[none]"
+_LITE0 = "backbone={name: tf_efficientnet_lite0, weights: [pip]}"
+
+
+@dataclass(frozen=True)
+class System:
+    """One network on the manifest's own split.
+
+    Attributes:
+        about: what it is, for the table.
+        recipe: the shipped recipe that it begins with.
+        overrides: what is changed in it.
+    """
+
+    about: str
+    recipe: str
+    overrides: tuple[str, ...]
+
+
+SYSTEMS: dict[str, System] = {
+    "frozen-forest": System("MobileNetV2, frozen, Random Forest", "s0-mobilenetv2-rf", ("preprocessing.size=256",)),
+    "frozen-forest-random": System(
+        "MobileNetV2, frozen, Random Forest", "s0-mobilenetv2-rf", ("preprocessing.size=256", _RANDOM)
+    ),
+    "frozen-logistic": System("MobileNetV2, frozen, logistic regression", "s0-mobilenetv2-rf", _FROZEN),
+    "frozen-logistic-random": System(
+        "MobileNetV2, frozen, logistic regression", "s0-mobilenetv2-rf", (*_FROZEN, _RANDOM)
+    ),
+    "frozen-lite0": System("EfficientNet-Lite0, frozen, logistic regression", "s0-mobilenetv2-rf", (*_FROZEN, _LITE0)),
+    "fine-tuned-mobilenetv2": System("MobileNetV2, fine-tuned", "s0-mobilenetv2", _TUNED),
+}
+
+
+def main() -> None:
+    """Run what is left and write the result."""
+    parser = argparse.ArgumentParser(
+        description=(__doc__ or "").partition("\n")[0], formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--manifest", type=Path, required=True)
+    parser.add_argument("--root", type=Path)
+    parser.add_argument("--work", type=Path, required=True, help="where the runs lie")
+    parser.add_argument("--part", choices=[*REPRODUCTIONS, *SYSTEMS], help="run this one and write no result")
+    parser.add_argument("--only", action="append", default=[], metavar="RECIPE", help="of a reproduction's part")
+    parser.add_argument("--out", type=Path, help="the JSON file to write")
+    arguments = parser.parse_args()
+    warnings.filterwarnings("ignore", module="lightning")
+    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
+    torch.set_num_threads(1)
+    manifest = Manifest.open(arguments.manifest, arguments.root)
+    if arguments.part is not None:
+        if arguments.part in REPRODUCTIONS:
+            _reproduction(arguments.part, manifest, arguments.work, tuple(arguments.only))
+        else:
+            _experiment(arguments.part, manifest, arguments.work)
+        _note_cpu_seconds(arguments.work, arguments.part)
+        return
+    reproductions = {name: _reproduction(name, manifest, arguments.work) for name in REPRODUCTIONS}
+    systems, scores = {}, []
+    for name in SYSTEMS:
+        systems[name], scored = _experiment(name, manifest, arguments.work)
+        scores.append(replace(scored, model=name))
+    spent = _cpu_seconds(arguments.work)
+    for name, system in systems.items():
+        system["cpu_seconds"] = spent.get(name)
+    write_json(
+        arguments.out,
+        {
+            "run": describe_run(_PACKAGES, "", smoke=False),
+            "source": SOURCE,
+            "cpu_minutes": {
+                "total": round(sum(spent.values()) / 60, 1),
+                **{name: round(spent.get(name, 0.0) / 60, 1) for name in REPRODUCTIONS},
+            },
+            "reproductions": reproductions,
+            "weights": {"systems": systems, "comparison": _short(compare(scores, _DRAWS))},
+        },
+    )
+
+
+def _reproduction(name: str, manifest: Manifest, work: Path, only: tuple[str, ...] = ()) -> dict[str, Any]:
+    seeds, settings = REPRODUCTIONS[name]
+    if only:
+        settings = replace(settings, only=only)
+    result = reproduce(
+        seeds,
+        manifest,
+        work / name,
+        settings,
+        workers=0,
+        draws=_DRAWS,
+        announce=lambda line: print(f"{name}: {line}", file=sys.stderr, flush=True),
+    )
+    for seed in result["seeds"]:
+        seed["comparison"] = seed["comparison"] and _short(seed["comparison"])
+    return result
+
+
+def _experiment(name: str, manifest: Manifest, work: Path) -> tuple[dict[str, Any], Scores]:
+    """One system on the manifest's own split, and its scores at the papers' threshold."""
+    system = SYSTEMS[name]
+    recipe = Recipe.load(system.recipe, system.overrides)
+    chosen = manifest.select(source=_WHERE["source"])
+    scores = train_and_score(recipe, chosen, work / name, cache=work / "cache", workers=0)
+    scores = replace(scores, threshold=THRESHOLD)
+    overall, _ = measure(Pictures.of(scores), _DRAWS)
+    run = work / name / "run"
+    card = Bundle.open(run / "bundle").info.card
+    return {
+        "about": system.about,
+        "recipe": system.recipe,
+        "set": list(system.overrides),
+        "weights": card.weights["source"],
+        "validation_auc": card.metrics["validation_auc"],
+        "epochs": len(read_history(run / "history.csv")),
+        "timing": read_timing(run),
+        **{key: overall[key] for key in ("n", "n_real", "n_fake", "groups", "baseline", "confusion")},
+        "metrics": {metric: overall["metrics"][ours] for metric, ours in REPORTED.items()},
+    }, scores
+
+
+def _cpu_seconds(work: Path) -> dict[str, float]:
+    """CPU seconds by part that finished calls noted, loading the program included."""
+    path = work / "cpu_seconds.json"
+    found: dict[str, float] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    return found
+
+
+def _note_cpu_seconds(work: Path, part: str) -> None:
+    spent = _cpu_seconds(work)
+    write_json(work / "cpu_seconds.json", spent | {part: round(spent.get(part, 0.0) + time.process_time(), 1)})
+
+
+def _short(comparison: dict[str, Any]) -> dict[str, Any]:
+    """What the documents show of a comparison."""
+    return {
+        "n": comparison["n"],
+        "cochran_q": comparison["cochran_q"],
+        "pairs": [
+            {
+                **{key: pair[key] for key in ("first", "second", "only_first_right", "only_second_right")},
+                "form": pair["mcnemar_form"],
+                "accuracy": {key: pair["accuracy"][key] for key in ("value", "low", "high", "p", "p_holm")},
+                "auc": {key: pair["auc"][key] for key in ("value", "low", "high", "p", "p_holm")},
+            }
+            for pair in comparison["pairs"]
+        ],
+    }
+
+
+if __name__ == "__main__":
+    main()
