@@ -22,6 +22,7 @@ from unmask.cli import (
     data,
     detect,
     evaluate,
+    explain,
     recipes,
     reproduce,
     robustness,
@@ -39,6 +40,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.command("detect")(detect.detect)
+app.command("explain")(explain.explain)
 app.command("train")(train.train)
 app.command("evaluate")(evaluate.evaluate)
 app.command("compare")(compare.compare)
