@@ -15,6 +15,7 @@ import typer
 
 from unmask import __version__
 from unmask.cli import (
+    ablate,
     bench,
     bundle,
     calibrate,
@@ -44,6 +45,7 @@ app.command("explain")(explain.explain)
 app.command("train")(train.train)
 app.command("evaluate")(evaluate.evaluate)
 app.command("compare")(compare.compare)
+app.command("ablate")(ablate.ablate)
 app.command("reproduce")(reproduce.reproduce)
 app.command("calibrate")(calibrate.calibrate)
 app.command("robustness")(robustness.robustness)

@@ -21,6 +21,8 @@ EXAMPLE = """Examples:
   unmask evaluate mine/bundle other.zip --manifest faces.csv --split val --by age --json
 
   unmask evaluate --scores somebody-elses.csv --out theirs/
+
+  unmask evaluate --recipe s0-mobilenetv2-rf --protocol loso --manifest faces.csv --out held-out/
 """
 
 
@@ -73,8 +75,22 @@ def evaluate(
         Path | None,
         typer.Option(metavar="FILE", help="Of unmask bench, to show; by default DIR/bench.json if it is there."),
     ] = None,
+    recipe: Annotated[
+        str | None, typer.Option(help="In place of bundles: a recipe to train for --protocol, by name or YAML file.")
+    ] = None,
+    protocol: Annotated[
+        str | None,
+        typer.Option(help="Train the recipe without each source (loso), each generator (logo) or each fold (kfold)."),
+    ] = None,
+    overrides: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a setting of the recipe.")
+    ] = None,
+    folds: Annotated[int, typer.Option(help="Of kfold.")] = 5,
+    cache: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Where crops and features are kept; DIR/cache of --out.")
+    ] = None,
     draws: Annotated[int, typer.Option(min=100, help="Bootstrap draws for intervals.")] = 2000,
-    seed: Annotated[int, typer.Option(min=0, help="Of the draws.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Of the draws, and of splits that a protocol draws.")] = 0,
     workers: Annotated[int | None, typer.Option(min=1, help="Threads; by default one a CPU.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Report the whole result as one JSON object.")] = False,
 ) -> None:
@@ -82,6 +98,9 @@ def evaluate(
 
     Figures stand beside the majority-class baseline, and are taken apart by source, generator and kind. Pictures that
     cannot be read count as mistakes. Several bundles are measured one after the other and compared.
+
+    With --recipe and --protocol detectors are trained in place of given: held-out figures stand beside those of a
+    detector that saw everything, in protocol.html, .md and .json. A stopped run goes on.
 
     Exit codes: 0 all read, 1 some picture could not be read, 2 wrong call, 3 a missing extra or broken bundle.
     """
@@ -93,6 +112,17 @@ def evaluate(
     from unmask.evaluation.measure import Draws
     from unmask.evaluation.report import Beside, read_result, write_report
 
+    if recipe is not None or protocol is not None:
+        if recipe is None or protocol is None or manifest is None or out is None:
+            raise UsageError("bad_call", "A protocol needs --recipe, --protocol, --manifest and --out.")
+        if bundles or scores is not None or split is not None:
+            raise UsageError("bad_call", "A protocol trains and tests on the whole manifest: no bundle, no --split.")
+        from unmask.cli.evaluate_protocol import evaluate_protocol
+
+        evaluate_protocol(
+            recipe, overrides or [], protocol, manifest, root, out, folds, cache, Draws(draws, seed, workers), as_json
+        )
+        return
     if (manifest is None) == (scores is None):
         raise UsageError("bad_call", "Give one of --manifest (pictures to score) and --scores (a table of scores).")
     if scores is not None and (bundles or split is not None):

@@ -110,18 +110,37 @@ def delong(first: Floats, second: Floats, is_fake: Flags, group: Codes | None = 
         is_fake: bool [n].
         group: [n], equal for pictures of one group; each alone by default.
     """
+    return delong_runs([first], [second], is_fake, group)
+
+
+def delong_runs(
+    first: Sequence[Floats], second: Sequence[Floats], is_fake: Flags, group: Codes | None = None
+) -> DeLong:
+    """:func:`delong` for the mean areas of several runs of each, all on the same pictures.
+
+    A picture's placement is its mean over the runs, so that the variance is that of the difference of mean areas.
+
+    Args:
+        first: scores float [n] of each of the first's runs.
+        second: those of the second's.
+        is_fake: bool [n].
+        group: as of :func:`delong`.
+    """
     fakes, reals = int(is_fake.sum()), int((~is_fake).sum())
-    if fakes < 2 or reals < 2:
-        areas = [Ranking(score, is_fake).roc().auc() for score in (first, second)]
-        return DeLong(areas[0], areas[1], math.nan, math.nan)
     areas, influence = [], np.zeros(len(is_fake))
-    for score, sign in ((first, 1.0), (second, -1.0)):
-        ranking = Ranking(score, is_fake)
-        roc = ranking.roc()
-        of_fake, of_real = roc.placements()
-        placement = np.where(is_fake, of_fake[ranking.score_of], of_real[ranking.score_of])
-        areas.append(roc.auc())
-        influence += sign * (placement - areas[-1])
+    for runs, sign in ((first, 1.0), (second, -1.0)):
+        of_runs = []
+        for score in runs:
+            ranking = Ranking(score, is_fake)
+            roc = ranking.roc()
+            of_runs.append(roc.auc())
+            if fakes and reals:
+                of_fake, of_real = roc.placements()
+                placement = np.where(is_fake, of_fake[ranking.score_of], of_real[ranking.score_of])
+                influence += sign * (placement - of_runs[-1]) / len(runs)
+        areas.append(math.fsum(of_runs) / len(runs))
+    if fakes < 2 or reals < 2:
+        return DeLong(areas[0], areas[1], math.nan, math.nan)
     member = np.arange(len(is_fake)) if group is None else np.unique(group, return_inverse=True)[1]
     difference = areas[0] - areas[1]
     if not np.abs(influence).max() > 1e-12:  # the same ranks: no difference, and no doubt about it
