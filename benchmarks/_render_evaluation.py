@@ -117,8 +117,10 @@ def evaluation_speed(content: Result) -> list[str]:
     """How long the figures themselves take."""
     return [
         f"All figures of {content['rows']:,} scored pictures in {content['groups']:,} groups and {content['sources']} "
-        f"sources, with {content['draws']:,} bootstrap draws: **{content['seconds']:.1f} s**, of which reading "
-        f"the table from CSV is {content['read_seconds']:.1f} s; at most {content['peak_memory_mb']:.0f} MB."
+        f"sources, with {content['draws']:,} bootstrap draws: **{content['seconds']:.1f} s** of wall clock and "
+        f"{content['cpu_seconds']:.1f} s of processor time, of which reading the table from CSV is "
+        f"{content['read_seconds']:.1f} s; at most {content['peak_memory_mb']:.0f} MB. When it began the machine had a "
+        f"load average of {content['load_average']:.1f} on {content['run']['cores']} cores."
     ]
 
 

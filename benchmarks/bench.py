@@ -35,6 +35,7 @@ def main() -> None:
     parser.add_argument("--price", type=float, default=0.04, help="of an hour of one core (default: 0.04)")
     parser.add_argument("--calls", type=int, default=CALLS, help=f"timed calls, {CALLS} or more (default: {CALLS})")
     arguments = parser.parse_args()
+    machine = describe_machine([])  # before our own work shows in it
     with tempfile.TemporaryDirectory() as temporary:
         pictures = Path(temporary) / "pictures"
         script = Path(__file__).with_name("_pictures.py")
@@ -46,7 +47,7 @@ def main() -> None:
             for path in (None, peer)
         ]
     sha256 = Bundle.open().sha256
-    result = {"schema": 1, "kind": "bench", "run": describe_machine([]), "models": models}
+    result = {"schema": 1, "kind": "bench", "run": machine, "models": models}
     run = describe_run(_PACKAGES, sha256, smoke=arguments.calls < CALLS)
     write_json(arguments.out, {"run": run, "result": result})
 

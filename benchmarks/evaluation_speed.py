@@ -8,6 +8,7 @@ The scores are drawn: two normal distributions, in groups of two pictures, from 
 from __future__ import annotations
 
 import argparse
+import os
 import tempfile
 import time
 from pathlib import Path
@@ -33,6 +34,7 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=100_000, help="scored pictures, 100000 or more (default: 100000)")
     parser.add_argument("--draws", type=int, default=2000, help="bootstrap draws, 2000 or more (default: 2000)")
     arguments = parser.parse_args()
+    load = round(os.getloadavg()[0], 2)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "scores.csv"
         _write(path, arguments.rows)
@@ -40,7 +42,7 @@ def main() -> None:
         scores = Scores.open(path)
         read = time.perf_counter()
         result = evaluate(scores, (), Draws(arguments.draws))
-        ended = time.perf_counter()
+        ended, of_processors = time.perf_counter(), time.process_time()
     write_json(
         arguments.out,
         {
@@ -51,6 +53,8 @@ def main() -> None:
             "draws": arguments.draws,
             "read_seconds": round(read - began, 3),
             "seconds": round(ended - began, 3),
+            "cpu_seconds": round(of_processors, 3),
+            "load_average": load,
             "peak_memory_mb": round(peak_memory_mb(), 1),
         },
     )

@@ -62,6 +62,7 @@ def bench(
         raise UsageError("no_pictures", f"There are no pictures in {', '.join(pictures)}.")
     if missing := [path for path in shown if not path.is_file()]:
         raise UsageError("no_pictures", f"There is no file {missing[0]}.")
+    machine = describe_machine(["unmask", *sys.argv[1:]])  # before our own work shows in it
     models = []
     for path, run in subjects or [(None, None)]:
         with progress_bar(str(path or "shipped bundle"), steps()) as advance:
@@ -71,7 +72,7 @@ def bench(
     result = {
         "schema": 1,
         "kind": "bench",
-        "run": describe_machine(["unmask", *sys.argv[1:]]),
+        "run": machine,
         "models": models,
     }
     try:

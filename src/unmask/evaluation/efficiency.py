@@ -205,7 +205,7 @@ def bench(
 
 
 def describe_machine(command: Sequence[str]) -> dict[str, Any]:
-    """What times depend on besides the network: the call, versions, processor."""
+    """What times depend on besides the network: the call, versions, processor, and what else the machine is doing."""
     packages = {name: version(name) for name in ("torch", "timm") if importlib.util.find_spec(name)}
     found = describe_run(command)
     return {
@@ -214,6 +214,7 @@ def describe_machine(command: Sequence[str]) -> dict[str, Any]:
         "machine": platform.machine(),
         "system": platform.system(),
         "cores": os.cpu_count(),
+        "load_average": round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None,
     }
 
 

@@ -165,4 +165,10 @@ def bench_lines(result: dict[str, Any]) -> list[str]:
         if model["training"] is not None and "training_seconds" in model["training"]:
             minutes = model["training"]["training_seconds"] / 60
             lines.append(f"{name}: trained in {minutes:.1f} minutes.")
+    load, cores = result["run"].get("load_average"), result["run"].get("cores")
+    if load is not None and cores is not None and load > cores / 2:
+        lines.append(
+            f"The machine was busy with other work: a load average of {load:.1f} on {cores} cores. Times are longer "
+            "than on an idle one; what stands side by side met the same."
+        )
     return lines
