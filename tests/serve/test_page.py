@@ -230,6 +230,22 @@ def test_an_answer_is_kept_found_exported_and_deleted(visit: Open, desk: Server,
     assert asked(desk, "/v1/history?query=told")["items"] == []
 
 
+def test_a_long_history_comes_in_pages(visit: Open, start: Start, portraits: dict[str, bytes]) -> None:
+    with start("--rate", "0", model=None) as server:
+        with server.client() as client:
+            for _ in range(7):
+                files = [("images", (f"{number}.jpg", portraits["real.jpg"])) for number in range(8)]
+                assert client.post("/v1/detect", files=files).status_code == 200
+        page = visit(server)
+        open_view(page, "History")
+        records = page.locator(".records li")
+        expect(records).to_have_count(50)
+        expect(page.get_by_text("50 records, and more").first).to_be_visible()
+        page.get_by_role("button", name="Show more").click()
+        expect(records).to_have_count(56)
+        expect(page.get_by_role("button", name="Show more")).to_have_count(0)
+
+
 def test_why_is_told_in_words_views_and_marks(visit: Open, desk: Server, astronaut: Image.Image) -> None:
     page = visit(desk)
     marked = io.BytesIO()

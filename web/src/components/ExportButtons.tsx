@@ -1,24 +1,17 @@
-import { useState } from "react";
-import { asProblem, type Problem } from "../api/problem";
 import { useApp } from "../state/app";
+import { useAttempt } from "../state/useAttempt";
 import { t } from "../strings";
 import { ProblemNote } from "./ProblemNote";
 
 export function ExportButtons() {
-  const { client, announce, askForToken } = useApp();
-  const [problem, setProblem] = useState<Problem | null>(null);
+  const { client, announce } = useApp();
+  const { problem, attempt } = useAttempt();
 
-  const save = async (rows: "all" | "labelled") => {
-    setProblem(null);
-    try {
+  const save = (rows: "all" | "labelled") =>
+    attempt(async () => {
       download(await client.exportHistory(rows), `unmask-${rows}.csv`);
       announce(t.history.exported);
-    } catch (caught) {
-      const found = asProblem(caught);
-      if (found.status === 401) askForToken();
-      setProblem(found);
-    }
-  };
+    });
 
   return (
     <section className="export">

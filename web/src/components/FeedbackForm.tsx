@@ -1,7 +1,7 @@
 import { useId, useState } from "react";
-import { asProblem, type Problem } from "../api/problem";
 import type { Answer } from "../api/types";
 import { useApp } from "../state/app";
+import { useAttempt } from "../state/useAttempt";
 import { t } from "../strings";
 import { ProblemNote } from "./ProblemNote";
 
@@ -15,28 +15,22 @@ interface Props {
 }
 
 export function FeedbackForm({ id, given, saved }: Props) {
-  const { client, announce, askForToken } = useApp();
+  const { client, announce } = useApp();
+  const { problem, attempt } = useAttempt();
   const name = useId();
   const [verdict, setVerdict] = useState(given?.verdict ?? null);
   const [note, setNote] = useState(given?.note ?? "");
   const [state, setState] = useState<"open" | "saving" | "saved">("open");
-  const [problem, setProblem] = useState<Problem | null>(null);
 
   const save = async () => {
     if (verdict === null) return;
     setState("saving");
-    setProblem(null);
-    try {
+    const worked = await attempt(async () => {
       await client.giveFeedback(id, { verdict, note });
       saved?.({ verdict, note });
-      setState("saved");
       announce(t.feedback.saved);
-    } catch (caught) {
-      const found = asProblem(caught);
-      if (found.status === 401) askForToken();
-      setProblem(found);
-      setState("open");
-    }
+    });
+    setState(worked ? "saved" : "open");
   };
 
   return (

@@ -1,8 +1,8 @@
 import { useState } from "react";
-import { asProblem, type Problem } from "../api/problem";
 import type { HistoryItem, HistoryPage } from "../api/types";
 import { addressOf, type Filter } from "../logic/route";
 import { useApp } from "./app";
+import { useAttempt } from "./useAttempt";
 import { useLoaded } from "./useLoaded";
 
 interface Further {
@@ -14,10 +14,10 @@ interface Further {
 
 /** Records that a filter finds, page by page. */
 export function useHistory(filter: Filter) {
-  const { client, askForToken } = useApp();
+  const { client } = useApp();
+  const { problem, attempt } = useAttempt();
   const loaded = useLoaded(addressOf({ view: "history", ...filter }), (signal) => client.history(filter, null, signal));
   const [further, setFurther] = useState<Further | null>(null);
-  const [problem, setProblem] = useState<Problem | null>(null);
   const [loading, setLoading] = useState(false);
 
   const first = loaded.at === "ready" ? loaded.value : null;
@@ -28,17 +28,11 @@ export function useHistory(filter: Filter) {
   const loadMore = async () => {
     if (first === null || next === null) return;
     setLoading(true);
-    setProblem(null);
-    try {
+    await attempt(async () => {
       const page = await client.history(filter, next);
       setFurther({ after: first, items: [...(rest?.items ?? []), ...page.items], next: page.next });
-    } catch (caught) {
-      const found = asProblem(caught);
-      if (found.status === 401) askForToken();
-      setProblem(found);
-    } finally {
-      setLoading(false);
-    }
+    });
+    setLoading(false);
   };
 
   return {

@@ -1,11 +1,11 @@
 import { useState } from "react";
-import { asProblem, type Problem } from "../api/problem";
 import type { HistoryRecord } from "../api/types";
 import { Dialog } from "../components/Dialog";
 import { ProblemNote } from "../components/ProblemNote";
 import { Result } from "../components/Result";
 import { addressOf, everything, type Route } from "../logic/route";
 import { useApp } from "../state/app";
+import { useAttempt } from "../state/useAttempt";
 import { useLoaded } from "../state/useLoaded";
 import { go } from "../state/useRoute";
 import { t } from "../strings";
@@ -56,24 +56,19 @@ function Record({ record, file }: { record: HistoryRecord; file: Blob | null }) 
 }
 
 function DeleteButton({ id }: { id: string }) {
-  const { client, announce, askForToken } = useApp();
+  const { client, announce } = useApp();
+  const { problem, attempt } = useAttempt();
   const [asked, setAsked] = useState(false);
-  const [problem, setProblem] = useState<Problem | null>(null);
   const close = () => {
     setAsked(false);
   };
 
   const remove = async () => {
-    try {
-      await client.deleteRecord(id);
-      announce(t.record.deleted);
-      go(all);
-    } catch (caught) {
-      const found = asProblem(caught);
-      if (found.status === 401) askForToken();
-      setProblem(found);
-      close();
-    }
+    const worked = await attempt(() => client.deleteRecord(id));
+    close();
+    if (!worked) return;
+    announce(t.record.deleted);
+    go(all);
   };
 
   return (
