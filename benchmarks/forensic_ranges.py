@@ -11,6 +11,7 @@ has more of those outside.
 from __future__ import annotations
 
 import argparse
+import math
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -106,8 +107,15 @@ def _ranges(measured: list[_Measured], digest: str) -> dict[str, Any]:
     figures = {}
     for name in measured[0].values:
         found = [value for item in measured if (value := item.values[name]) is not None]
-        low, first, middle, third, high = _quantiles(np.array(found), _CENTRAL).tolist()
-        figures[name] = {"low": low, "q25": first, "median": middle, "q75": third, "high": high, "n": len(found)}
+        low, first, middle, third, high = np.quantile(found, _CENTRAL).tolist()
+        figures[name] = {
+            "low": math.floor(low * 10**_DIGITS) / 10**_DIGITS,  # outwards: what lies at an end stays inside
+            "q25": round(first, _DIGITS),
+            "median": round(middle, _DIGITS),
+            "q75": round(third, _DIGITS),
+            "high": math.ceil(high * 10**_DIGITS) / 10**_DIGITS,
+            "n": len(found),
+        }
     curves = np.array([item.curve for item in measured if item.curve is not None])
     low_curve, middle_curve, high_curve = _quantiles(curves, (0.025, 0.5, 0.975)).tolist()
     low_side, middle_side, high_side = _quantiles(np.array([item.longest for item in measured]), (0.025, 0.5, 0.975))

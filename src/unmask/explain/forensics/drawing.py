@@ -19,12 +19,15 @@ def grey_levels(values: npt.NDArray[np.floating], low: float, high: float) -> np
     return levels
 
 
-def map_picture(values: npt.NDArray[np.floating], low: float, high: float) -> Image.Image | None:
-    """A map of any shape [rows, columns] as squares from black (``low``) to white (``high``); ``None`` if empty."""
+def map_picture(values: npt.NDArray[np.floating], low: float, high: float, side: int = _MAP_SIDE) -> Image.Image | None:
+    """A map of any shape [rows, columns] as squares from black (``low``) to white (``high``); ``None`` if empty.
+
+    Its longer side has about ``side`` pixels, or a pixel a square where the map has more.
+    """
     if values.size == 0:
         return None
     rows, columns = values.shape
-    scale = max(1, _MAP_SIDE // max(rows, columns))
+    scale = max(1, side // max(rows, columns))
     picture = Image.fromarray(grey_levels(values, low, high)).resize(
         (columns * scale, rows * scale), Image.Resampling.NEAREST
     )

@@ -50,7 +50,7 @@ def look(subject: Subject) -> Findings:
     relative = (changes - lowest) / np.maximum(highest - lowest, 1e-6)
     maps = []
     for quality, values in zip(QUALITIES, relative, strict=True):
-        panel = map_picture(values, 0, 1)
+        panel = map_picture(values, 0, 1, _PANEL)
         if panel is not None:
             panel.thumbnail((_PANEL, _PANEL))
             maps.append((f"quality {quality}", panel))
