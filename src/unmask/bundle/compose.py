@@ -17,7 +17,7 @@ from unmask.imaging.faces import single_thread_session
 _CLASSIFIER = "classifier/"
 _FLOAT = onnx.TensorProto.FLOAT
 _OUTPUTS = ("logit", "evidence")
-_FURTHER = {"features": ["n", None], DISTANCE: ["n"]}
+_FURTHER: dict[str, list[str | int | None]] = {"features": ["n", None], DISTANCE: ["n"]}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -71,7 +71,8 @@ def attach_distance(model: bytes, reference: Reference | None) -> bytes:
         reference: ``None`` leaves features and distance out.
     """
     if reference is None:
-        return Extractor(onnx.load_model_from_string(model)).extract_model(["pixels"], [*_OUTPUTS]).SerializeToString()
+        bare = Extractor(onnx.load_model_from_string(model)).extract_model(["pixels"], [*_OUTPUTS])
+        return bytes(bare.SerializeToString(deterministic=True))
     graph = onnx.load_model_from_string(model)
     width = len(reference.mean)
     constants = {
@@ -106,9 +107,11 @@ def attach_distance(model: bytes, reference: Reference | None) -> bytes:
     ]
     for kind, inputs, output in steps:
         named = [name if name == "features" else f"distance/{name}" for name in inputs]
-        keepdims = {"keepdims": int(output == "length")} if kind.startswith("Reduce") else {}
         made = output if output == DISTANCE else f"distance/{output}"
-        graph.graph.node.append(helper.make_node(kind, named, [made], **keepdims))
+        node = helper.make_node(kind, named, [made])
+        if kind.startswith("Reduce"):
+            node.attribute.append(helper.make_attribute("keepdims", int(output == "length")))
+        graph.graph.node.append(node)
     return _finished(graph.graph, [graph], DISTANCE)
 
 

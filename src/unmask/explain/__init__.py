@@ -1,5 +1,6 @@
 """Why a verdict is what it is, and what else a picture and its file say: evidence, forensic views, provenance.
 
-Nothing here changes a score. May import what stands before it (``detect``, ``bundle``, ``data``, ``imaging``) and
-needs the base dependencies only; content credentials need the extra ``provenance``, which is imported when used.
+:func:`~unmask.explain.explainer.explain` puts it all together. Nothing here changes a score. May import what stands
+before it (``detect``, ``bundle``, ``data``, ``imaging``, ``pages``) and the intervals of ``evaluation``; needs the base
+dependencies only. Content credentials need the extra ``provenance``, gradients of a run ``train``: imported when used.
 """
