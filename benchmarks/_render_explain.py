@@ -66,8 +66,8 @@ def ood(result: Result) -> list[str]:
     headline = (
         f"Threshold: the distance within which {percent(limits['quantile'])} of {limits['pictures']} validation "
         f"pictures lie, from {limits['training_pictures']:,} pictures of training. Compared with {reference['n']} of "
-        "the validation pictures, of which no kind was made. *Flagged* counts pictures beyond the threshold; *called fake* "
-        "is what the detector says of them all the same."
+        "the validation pictures, of which no kind was made. *Flagged* counts pictures beyond the threshold; "
+        "*called fake* is what the detector says of them all the same."
     )
     kinds = table(
         ("pictures", "n", "AUC of the distance", "flagged", "called fake"),

@@ -90,7 +90,7 @@ def saliency(network: FaceNetwork, pixels: Pixels) -> Map:
     Returns:
         float32 [size, size], in logits a unit of pixel (0 to 255).
     """
-    return _magnitude(_gradient(network, torch.from_numpy(pixels)[None].float()))
+    return _magnitude(_gradient(network, torch.tensor(pixels)[None].float()))
 
 
 def smoothgrad(
@@ -109,7 +109,7 @@ def smoothgrad(
         float32 [size, size], as :func:`saliency`.
     """
     generator = torch.Generator().manual_seed(seed)
-    plain = torch.from_numpy(pixels)[None].float()
+    plain = torch.tensor(pixels)[None].float()
     total = torch.zeros_like(plain)
     for _ in range(samples):
         total += _gradient(network, plain + 255 * noise * torch.randn(plain.shape, generator=generator))
@@ -125,7 +125,7 @@ def strongest_features(network: FaceNetwork, pixels: Pixels, count: int = _SHOWN
         count: how many.
     """
     with torch.no_grad():
-        maps, shares = network.contributions(torch.from_numpy(pixels)[None])
+        maps, shares = network.contributions(torch.tensor(pixels)[None])
     strongest = shares[0].abs().argsort(descending=True, stable=True)[:count]
     found = []
     for channel in strongest.tolist():
