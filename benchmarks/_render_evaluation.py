@@ -7,6 +7,7 @@ from typing import Any
 from _markdown import Result, table
 from unmask.bundle.bundle import Bundle
 from unmask.evaluation.model_card import model_card
+from unmask.evaluation.report import of_bundles
 from unmask.evaluation.wording import (
     METRIC_NAMES,
     bench_lines,
@@ -125,14 +126,18 @@ def evaluation_speed(content: Result) -> list[str]:
 
 
 def shipped_card(contents: dict[str, Result]) -> str:
-    """The model card of the bundle in the package, from the results named in ``CARD_RESULTS``."""
+    """The model card of the bundle in the package, from the results named in ``CARD_RESULTS``.
+
+    A result of another bundle is left out: until it is measured anew, the card says that there is none.
+    """
     results = [
         contents["evaluation"]["result"],
         contents["robustness"]["tiers"],
         contents["robustness"]["grid"],
         contents["bench"]["result"],
     ]
-    return model_card(Bundle.open(), results, "apache-2.0")
+    bundle = Bundle.open()
+    return model_card(bundle, [each for each in results if bundle.sha256 in of_bundles(each)], "apache-2.0")
 
 
 def _conditions(entries: list[Result]) -> str:
