@@ -33,7 +33,7 @@ def forensic_ranges(result: Result) -> list[str]:
 
 def _lower(sentence: str) -> str:
     """A sentence that goes on after a colon; abbreviations keep their capitals."""
-    return sentence if sentence[:2].isupper() else sentence[0].lower() + sentence[1:]
+    return sentence if sentence[1].isupper() else sentence[0].lower() + sentence[1:]
 
 
 def _figure(figure: Result) -> tuple[Any, ...]:

@@ -25,7 +25,7 @@ def test_ranges_with_their_texts_and_how_often_pictures_lie_outside() -> None:
                     {
                         "name": "noise",
                         "title": "Noise residual",
-                        "look_for": "An area with other grain.",
+                        "look_for": "A cell with other grain.",
                         "cannot_show": "JPEG compression removes noise.",
                         "figures": [figure | {"n": 3940, "outside": {"real": _share(0.05), "fake": _share(0.31)}}],
                     }
@@ -35,7 +35,7 @@ def test_ranges_with_their_texts_and_how_often_pictures_lie_outside() -> None:
     )
     assert "3,942 real photographs" in text and "2 sources" in text and "178 to 1024 pixels" in text
     assert "60.0 % (58.0–62.0) of the real" in text
-    assert "*Look for*: an area with other grain. *Limits*: JPEG compression removes noise." in text
+    assert "*Look for*: a cell with other grain. *Limits*: JPEG compression removes noise." in text
     assert (
         "| Noise, levels (`noise_level`) | 0.25 to 1.75 | 0.4 | 3940 | 5.0 % (3.0–7.0) | 31.0 % (29.0–33.0) |" in text
     )
