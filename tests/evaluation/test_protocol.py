@@ -48,9 +48,9 @@ def rows_of(*given: tuple[str, str, str, str, str]) -> list[ManifestRow]:
     ]
 
 
-def small(**last: str) -> list[ManifestRow]:
+def small() -> list[ManifestRow]:
     """Two sources of each class in every split; a fake of gan-a shares its group with a real picture of web."""
-    given = []
+    given: list[tuple[str, str, str, str, str]] = []
     for split in ("train", "train", "val", "test"):
         for source, label, generator in (
             ("web", "real", "camera"),

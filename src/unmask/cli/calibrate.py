@@ -84,7 +84,12 @@ def calibrate(
     with progress_bar(f"{old.info.name}@{old.info.version}", sum(1 for _ in chosen)) as advance:
         pictures = score_logits(old, chosen, store, workers=workers, progress=advance)
     info, result = calibrate_bundle(
-        old, pictures, settings, manifest_digest=chosen.digest(), draws=Draws(draws, seed, workers)
+        old,
+        pictures,
+        settings,
+        manifest_digest=chosen.digest(),
+        in_training=table.digest() == old.info.card.manifest_digest and split != "test",
+        draws=Draws(draws, seed, workers),
     )
     new = write_bundle(folder, info, old.model, old.golden)
     store.unlink()

@@ -117,6 +117,7 @@ def calibrate(
     settings: Settings | None = None,
     *,
     manifest_digest: str = "",
+    in_training: bool = False,
     draws: Draws | None = None,
 ) -> tuple[BundleInfo, dict[str, Any]]:
     """Calibrate a bundle.
@@ -126,6 +127,7 @@ def calibrate(
         pictures: what it says of labelled pictures.
         settings: how.
         manifest_digest: of the pictures' manifest, to note.
+        in_training: whether training had these pictures too, so that figures before flatter the bundle.
         draws: how intervals are drawn.
 
     Returns:
@@ -170,7 +172,8 @@ def calibrate(
         ),
     }
     info = bundle.info.model_copy(update=changes)
-    return info, _result(bundle, info, pictures, fitted_on, settings, measured)
+    result = _result(bundle, info, pictures, fitted_on, settings, measured)
+    return info, {**result, "in_training": in_training}
 
 
 def _parts(pictures: Labelled, folds: int, settings: Settings) -> list[tuple[Codes, Codes]]:

@@ -122,6 +122,8 @@ def sentences(result: dict[str, Any]) -> Iterator[str]:
     )
     if data["failures"]:
         yield f"Not readable, left out: {data['failures']:,}."
+    if result["in_training"]:
+        yield "The bundle was trained or calibrated on these very pictures: its figures before flatter it."
     yield _how(result)
     figures = result["figures"]
     for name in FIGURES:

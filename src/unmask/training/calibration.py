@@ -62,8 +62,8 @@ def fit_shrunk(logit: Array, is_fake: Flags, old: Calibration, provenance: str =
 
     Platt scaling on top of the old calibration, as the most probable answer where beforehand the logarithm of the
     stretch has a standard deviation of 0.5 and the move one of 1: with few pictures the answer stays near the old
-    calibration, with hundreds it is that of the pictures. What is expected beforehand keeps the answer finite, so
-    targets are not smoothed. Weighted pictures count as many as they are worth: (sum of weights)² / sum of squares.
+    calibration, with hundreds it is that of the pictures. Targets are smoothed as for :func:`fit_platt`. Weighted
+    pictures count as many as they are worth: (sum of weights)² / sum of squares.
 
     Args:
         logit: float [n], of the network.
@@ -75,7 +75,7 @@ def fit_shrunk(logit: Array, is_fake: Flags, old: Calibration, provenance: str =
     weight = _balanced(is_fake)
     worth = 1 / float((weight**2).sum())
     odds = np.array([even.odds(value) for value in logit])
-    stretch, move = _fit(odds, is_fake.astype(np.float64), weight, pull=1 / worth)
+    stretch, move = _fit(odds, _smoothed(is_fake), weight, pull=1 / worth)
     if old.points:
         points = tuple((at, logistic(stretch * log_odds(height) + move)) for at, height in old.points)
         return Calibration(method="isotonic", points=points, provenance=provenance)
