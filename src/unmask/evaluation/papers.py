@@ -132,10 +132,10 @@ def readings(seed: str) -> list[str]:
             f"With 5 discordant faces against none the exact McNemar test gives p = {p:.4f}.",
         ]
     if seed == "S4":
-        right, everything = 1821 + 1806, 3800
-        low, high = wilson(right, everything)
+        correct, everything = 1821 + 1806, 3800
+        low, high = wilson(correct, everything)
         return [
-            f"The matrix that it prints has 1,821 + 1,806 of {everything:,} right: {right / everything:.1%} (95 % "
+            f"The matrix that it prints has 1,821 + 1,806 of {everything:,} right: {correct / everything:.1%} (95 % "
             f"interval {low:.1%} to {high:.1%}), where it reports 96.1 %."
         ]
     return []

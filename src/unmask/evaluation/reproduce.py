@@ -90,14 +90,14 @@ def reproduce(
             settings or pictures.
     """
     settings, draws = settings or Settings(), draws or Draws()
-    systems = {seed: found for seed in seeds if (found := _systems(seed, settings))}
-    if unknown := set(settings.only) - {recipe.name for found in systems.values() for recipe in found}:
+    systems = {seed: recipes for seed in seeds if (recipes := _systems(seed, settings))}
+    if unknown := set(settings.only) - {recipe.name for recipes in systems.values() for recipe in recipes}:
         known = ", ".join(recipe.name for seed in seeds for recipe in _systems(seed, Settings()))
         raise UsageError("unknown_recipe", f"{' and '.join(sorted(unknown))}: not among {known}.")
     chosen = manifest.select(**settings.where)
     if next(iter(chosen), None) is None:
         raise UsageError("no_pictures", f"{manifest.name}: no row is left.")
-    found = []
+    found: list[dict[str, Any]] = []
     for seed, recipes in systems.items():
         divided, said = split_as(seed, chosen, settings.seed, given=settings.given)
         folder = out / seed.lower()
