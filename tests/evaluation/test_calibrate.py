@@ -434,6 +434,11 @@ def test_the_command_writes_a_bundle_that_holds(tiny_bundle: Path, greys: Path, 
     assert again.exit_code == 1
     assert Bundle.open(tmp_path / "again").sha256 == new.sha256
     assert "too few for a budget of 1 %" in again.stdout
+    # Whoever evaluates it on the same pictures is told.
+    arguments = ["evaluate", str(tmp_path / "new"), "--manifest", str(greys), "--draws", "100"]
+    assert "calibrated on these very pictures" in " ".join(CliRunner().invoke(app, arguments).stdout.split())
+    arguments[1] = str(tiny_bundle)
+    assert "calibrated on these very pictures" not in " ".join(CliRunner().invoke(app, arguments).stdout.split())
 
 
 def test_the_command_never_writes_over_a_bundle(tiny_bundle: Path, greys: Path) -> None:

@@ -210,6 +210,7 @@ def _tables(
             "bundle_sha256": detector.bundle.sha256,
             "sources_in_training": info.card.sources,
             "manifest_digest": chosen.digest(),
+            "calibrated_on": info.recalibration and info.recalibration.manifest_digest,
         }
         yield found, facts, detector, folder
 

@@ -84,6 +84,9 @@ def headline(result: dict[str, Any]) -> list[str]:
         lines.append("Training saw every source of these pictures: nothing here speaks of pictures from elsewhere.")
     if overall["failures"]:
         lines.append(f"Not readable, counted as mistakes: {overall['failures']:,}.")
+    calibrated_on = result["detector"].get("calibrated_on")
+    if calibrated_on and calibrated_on == result["detector"].get("manifest_digest"):
+        lines.append("The detector was calibrated on these very pictures: its thresholds and probabilities fit them.")
     if "train" in result["data"]["splits"]:
         lines.append("Pictures of the split “train” are among these: the detector may have learned them.")
     return lines
