@@ -29,6 +29,7 @@ from _render_evaluation import (
     robustness_tiers,
     shipped_card,
 )
+from _render_experiments import ablation, calibration, logo
 from _render_models import classical_heads, contract, feature_cache, seeds
 from _render_serve import serve
 from unmask.errors import UnmaskError
@@ -267,6 +268,9 @@ _RENDERERS: dict[str, Callable[[Result], list[str]]] = {
     "robustness": robustness,
     "robustness#tiers": robustness_tiers,
     "bench": bench,
+    "logo": logo,
+    "calibration": calibration,
+    "ablation": ablation,
     "crop-cache": crop_cache,
     "contract": contract,
     "classical-heads": classical_heads,

@@ -1,0 +1,119 @@
+"""Results of held-out protocols, ablation and calibration as Markdown."""
+
+from __future__ import annotations
+
+from _markdown import Result, table
+from unmask.evaluation.ablation_report import signed
+from unmask.evaluation.wording import figure, percent, with_interval
+
+
+def logo(result: Result) -> list[str]:
+    """Each generator beside itself where training did not see it, and the matrix."""
+    rows, drawn = result["rows"], result["drawn"]
+    beside = table(
+        ("generator", "fakes", "AUC, trained with it", "without it", "difference", "fakes found, with", "without"),
+        (
+            (
+                entry["value"],
+                entry["n_fake"],
+                with_interval(entry["in_distribution"]["auc"]),
+                with_interval(entry["held_out"]["auc"]),
+                signed(entry["difference"]["auc"]),
+                percent(entry["in_distribution"]["recall_fake"]),
+                percent(entry["held_out"]["recall_fake"]),
+            )
+            for entry in result["held_out"]
+        ),
+    )
+    matrix = table(
+        ("trained (AUC on →)", *result["columns"]),
+        (
+            (
+                row["title"],
+                *(
+                    f"**{figure(row['cells'][value]['auc'])}**"
+                    if row["name"] == value
+                    else figure(row["cells"][value]["auc"])
+                    for value in result["columns"]
+                ),
+            )
+            for row in rows
+        ),
+    )
+    what = (
+        f"`{result['recipe']['name']}`, the recipe as it ships, on {drawn['pictures']:,} pictures: the whole groups "
+        f"that a draw of {100 * drawn['share']:g} % of them gave. Each generator's fakes stand against all real "
+        "pictures of the test split."
+    )
+    return [" ".join(result["sentences"][:-1]), what, beside, matrix]
+
+
+def calibration(result: Result) -> list[str]:
+    """Each method on the whole split, and on the few pictures that a user may have."""
+    methods = result["methods"]
+    fitted, measured = result["fitted_on"], result["measured_on"]
+    as_shipped = methods["platt"]
+    names = {
+        "none": "none: the network's own logit",
+        "temperature": "temperature",
+        "platt": "Platt",
+        "isotonic": "isotonic",
+        "auto": "auto: stretched and moved",
+    }
+    lines = [("as shipped", as_shipped["before"])] + [(names[name], found["after"]) for name, found in methods.items()]
+    whole = table(
+        ("calibration", "calibration error", "log loss", "Brier score"),
+        ((name, *(with_interval(found[key]) for key in ("ece", "log_loss", "brier"))) for name, found in lines),
+    )
+    chance = as_shipped["chance_ece"]
+    what = (
+        f"`{result['model']}`, fitted on {fitted['n']:,} validation pictures ({fitted['n_real']:,} real) and measured "
+        f"on {measured['n']:,} test pictures ({measured['n_real']:,} real) in {measured['groups']:,} groups, classes "
+        f"weighing the same. Were the probabilities exactly right, so many pictures would show a calibration error of "
+        f"{figure(chance['mean'])}, at most {figure(chance['high'])}."
+    )
+    order = ("as shipped", "auto", "temperature", "platt", "isotonic")
+    few = table(
+        ("source", "pictures fitted on", *order),
+        (
+            (
+                entry["source"],
+                entry["pictures"],
+                *(f"{entry['log_loss'][name]:.3f} ({entry['worst_tenth'][name]:.3f})" for name in order),
+            )
+            for entry in result["few"]
+        ),
+    )
+    about = (
+        "Few pictures of one source, half of them real: log loss on the rest of that source, mean over draws, and in "
+        "brackets what one draw in ten exceeds. 0.693 is what always answering one half gives."
+    )
+    return [what, whole, about, few]
+
+
+def ablation(result: Result) -> list[str]:
+    """Each variant's effect."""
+    rows: list[tuple[str, ...]] = [
+        (
+            result["whole"]["title"],
+            figure(result["whole"]["auc"]["value"]),
+            "",
+            figure(result["whole"]["balanced_accuracy"]["value"]),
+            "",
+        )
+    ]
+    for entry in result["variants"]:
+        cells = [entry["title"]]
+        for name in ("auc", "balanced_accuracy"):
+            found = entry["effect"][name]
+            cells += [
+                figure(entry[name]["value"]),
+                signed(found) + (" **established**" if found["established"] else ""),
+            ]
+        rows.append(tuple(cells))
+    what = (
+        f"`{result['recipe']['name']}` on the pictures of {result['source']} alone. Differences are paired by seed and "
+        "picture; intervals come from drawing groups and seeds anew, and *established* holds after Holm's correction."
+    )
+    head = ("recipe", "AUC", "difference (95 %)", "balanced accuracy", "difference (95 %)")
+    return [" ".join(result["sentences"]), what, table(head, rows)]

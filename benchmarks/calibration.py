@@ -1,0 +1,153 @@
+"""Calibration of the shipped detector, fitted on validation pictures and measured on test pictures, by method.
+
+    python benchmarks/calibration.py --manifest ../shared/data/faces/manifest.csv --work /tmp/calibration \
+        --out benchmarks/results/calibration.json
+
+methods   the whole validation split to fit on. ``before`` is the bundle as it ships, whose calibration training fitted
+          on the same validation pictures. Classes weigh the same. Intervals by drawing groups of the test pictures.
+few       the pictures that one user may have: for each source with both classes and each number of pictures, half of
+          them real, ``--repeats`` draws from the source's own validation and test pictures to fit on; log loss on the
+          rest of them, mean over the draws and what one draw in ten exceeds.
+
+``--work`` keeps the answers; a stopped call goes on there.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from _report import describe_run, write_json
+from unmask.bundle.bundle import Bundle
+from unmask.bundle.schema import Calibration
+from unmask.data.manifest import Manifest
+from unmask.evaluation.calibrate import FEWEST, score_logits
+from unmask.evaluation.calibrate_figures import Labelled, figures
+from unmask.evaluation.measure import Draws
+from unmask.training.calibration import fit_isotonic, fit_platt, fit_shrunk, fit_temperature
+
+_PACKAGES = ("unmask", "numpy", "scipy", "scikit-learn", "onnxruntime")
+_FEW = (20, 50, 100, 200)
+
+
+def main() -> None:
+    """Measure and write the result."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--manifest", type=Path, required=True)
+    parser.add_argument("--work", type=Path, required=True, help="folder of the answers")
+    parser.add_argument("--repeats", type=int, default=200)
+    parser.add_argument("--draws", type=int, default=2000)
+    parser.add_argument("--smoke", action="store_true", help="mark the result as a trial")
+    parser.add_argument("--out", type=Path, required=True)
+    arguments = parser.parse_args()
+    bundle, manifest = Bundle.open(), Manifest.open(arguments.manifest)
+    arguments.work.mkdir(parents=True, exist_ok=True)
+    parts, sources = {}, []
+    for split in ("val", "test"):
+        rows = manifest.select(split=split)
+        parts[split] = score_logits(bundle, rows, arguments.work / f"{split}.jsonl", workers=1)
+        sources += [row.source for row in rows]
+        if parts[split].unreadable:
+            raise SystemExit(f"{parts[split].unreadable} pictures of {split} cannot be read")
+    old = bundle.info.calibration
+    fits: dict[str, Callable[[Labelled], Calibration]] = {
+        "temperature": lambda pictures: fit_temperature(pictures.logit, pictures.is_fake),
+        "platt": lambda pictures: fit_platt(pictures.logit, pictures.is_fake),
+        "isotonic": lambda pictures: fit_isotonic(pictures.logit, pictures.is_fake),
+        "auto": lambda pictures: _auto(pictures, old),
+    }
+    none = Calibration()
+    methods = {"none": _measured(none, none, parts["test"], arguments.draws)}
+    for name, fit in fits.items():
+        methods[name] = _measured(old, fit(parts["val"]), parts["test"], arguments.draws)
+    everything = Labelled(
+        np.concatenate([part.logit for part in parts.values()]),
+        np.concatenate([part.is_fake for part in parts.values()]),
+        np.concatenate([parts["val"].group, parts["test"].group + len(sources)]),
+    )
+    few = _few(everything, np.array(sources), fits | {"as shipped": lambda _: old}, arguments.repeats)
+    write_json(
+        arguments.out,
+        {
+            "run": describe_run(_PACKAGES, bundle.sha256, smoke=arguments.smoke),
+            "model": f"{bundle.info.name}@{bundle.info.version}",
+            "fitted_on": _counts(parts["val"]),
+            "measured_on": _counts(parts["test"]),
+            "draws": arguments.draws,
+            "methods": methods,
+            "few": few,
+        },
+    )
+
+
+def _auto(pictures: Labelled, old: Calibration) -> Calibration:
+    if min(pictures.groups_of(False), pictures.groups_of(True)) < FEWEST:
+        return old
+    return fit_shrunk(pictures.logit, pictures.is_fake, old)
+
+
+def _counts(pictures: Labelled) -> dict[str, int]:
+    fakes = int(pictures.is_fake.sum())
+    return {
+        "n": len(pictures.logit),
+        "n_real": len(pictures.logit) - fakes,
+        "n_fake": fakes,
+        "groups": len(np.unique(pictures.group)),
+    }
+
+
+def _probability(calibration: Calibration, pictures: Labelled) -> Any:
+    return np.array([calibration.probability(logit) for logit in pictures.logit])
+
+
+def _measured(before: Calibration, after: Calibration, pictures: Labelled, draws: int) -> dict[str, Any]:
+    sides = [_probability(calibration, pictures) for calibration in (before, after)]
+    found = figures(sides[0], sides[1], pictures, 0.5, Draws(draws, 0, 1))
+    described = after.model_dump(mode="json")
+    described["points"] = len(described["points"])
+    return {**found, "calibration": described}
+
+
+def _few(
+    pictures: Labelled, sources: Any, fits: dict[str, Callable[[Labelled], Calibration]], repeats: int
+) -> list[dict[str, Any]]:
+    found = []
+    for source in sorted(set(sources)):
+        own = [np.flatnonzero((sources == source) & (pictures.is_fake == fake)) for fake in (False, True)]
+        for size in _FEW:
+            if min(len(indices) for indices in own) < size:  # at least as many are left to measure on as are fitted on
+                continue
+            losses: dict[str, list[float]] = {name: [] for name in fits}
+            for repeat in range(repeats):
+                rng = np.random.default_rng([size, repeat])
+                orders = [rng.permutation(indices) for indices in own]
+                fitted_on = np.concatenate([order[: size // 2] for order in orders])
+                groups = np.unique(pictures.group[fitted_on])
+                rest = [order[size // 2 :] for order in orders]
+                rest = [order[~np.isin(pictures.group[order], groups)] for order in rest]
+                for name, fit in fits.items():
+                    calibration = fit(pictures[fitted_on])
+                    losses[name].append(float(np.mean([_loss(calibration, pictures[part]) for part in rest])))
+            found.append(
+                {
+                    "source": str(source),
+                    "pictures": size,
+                    "log_loss": {name: round(float(np.mean(values)), 4) for name, values in losses.items()},
+                    "worst_tenth": {name: round(float(np.quantile(values, 0.9)), 4) for name, values in losses.items()},
+                }
+            )
+            print(found[-1], flush=True)
+    return found
+
+
+def _loss(calibration: Calibration, pictures: Labelled) -> float:
+    odds = np.array([calibration.odds(logit) for logit in pictures.logit])
+    return float(np.logaddexp(0, np.where(pictures.is_fake, -odds, odds)).mean())
+
+
+if __name__ == "__main__":
+    main()
