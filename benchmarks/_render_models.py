@@ -20,8 +20,7 @@ _CLASSICAL = {
 }
 _REPRODUCTIONS = {
     "all": "Every system of every paper",
-    "mobilenetv2": "The MobileNetV2 systems with pretrained weights",
-    "mobilenetv2-random": "The MobileNetV2 systems without pretrained weights",
+    "mobilenetv2-random": "The MobileNetV2 systems without their pretrained weights",
 }
 
 
