@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import logging
 import sys
-import warnings
 from collections.abc import Iterable
 from enum import StrEnum
 from pathlib import Path
@@ -65,14 +63,11 @@ def reproduce(
 
     Exit codes: 0 all systems ran, 1 some did not, 2 wrong call, 3 a missing extra.
     """
-    from unmask.cli.extras import need
+    from unmask.cli.training import prepare_training
     from unmask.data.manifest import Manifest
     from unmask.evaluation.papers import PROTOCOLS
 
-    need("train", "Training", "torch", "timm", "lightning", "torchmetrics", "sklearn", "skl2onnx", "scipy")
-    # What Lightning says of devices, tips and its own deprecations is no news to the user.
-    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
-    warnings.filterwarnings("ignore", module="lightning")
+    prepare_training("Training")
     from unmask.evaluation.reproduce import Settings, reproduce
     from unmask.evaluation.reproduce_page import write_page
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
-import warnings
 from pathlib import Path
 from typing import Annotated
 
@@ -43,14 +41,11 @@ def train(
 
       unmask train unmask-default --manifest faces.csv --out runs/mine --set schedule.epochs=4
     """
-    from unmask.cli.extras import need
+    from unmask.cli.training import prepare_training
     from unmask.data.manifest import Manifest
     from unmask.recipes import Recipe
 
-    need("train", "Training", "torch", "timm", "lightning", "torchmetrics", "sklearn", "matplotlib", "onnxscript")
-    # What Lightning says of devices, tips and its own deprecations is no news to the user.
-    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
-    warnings.filterwarnings("ignore", module="lightning")
+    prepare_training("Training")
     from unmask.training.fit import fit
 
     changes = [*(overrides or []), *([f"seed={seed}"] if seed is not None else [])]

@@ -14,7 +14,18 @@ def prepare_training(purpose: str) -> None:
     """
     from unmask.cli.extras import need
 
-    need("train", purpose, "torch", "timm", "lightning", "torchmetrics", "sklearn", "scipy", "skl2onnx", "matplotlib")
+    packages = (
+        "torch",
+        "timm",
+        "lightning",
+        "torchmetrics",
+        "sklearn",
+        "scipy",
+        "skl2onnx",
+        "onnxscript",
+        "matplotlib",
+    )
+    need("train", purpose, *packages)
     # What it says of devices, tips and its own deprecations is no news.
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     warnings.filterwarnings("ignore", module="lightning")
