@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from _markdown import Result, area, percent, share, table
+from _markdown import Result, percent, share, table
 
 
 def explanations(result: Result) -> list[str]:
@@ -72,7 +72,7 @@ def ood(result: Result) -> list[str]:
     kinds = table(
         ("pictures", "n", "AUC of the distance", "flagged", "called fake"),
         (
-            (kind["about"], kind["n"], area(kind["auc"]), share(kind["flagged"]), percent(kind["called_fake"]))
+            (kind["about"], kind["n"], _mean(kind["auc"]), share(kind["flagged"]), percent(kind["called_fake"]))
             for kind in result["kinds"]
         ),
     )
