@@ -30,6 +30,8 @@ from _render_evaluation import (
     shipped_card,
 )
 from _render_experiments import ablation, calibration, logo
+from _render_explain import explanations, ood
+from _render_forensics import forensic_localisation, forensic_ranges
 from _render_models import classical_heads, contract, feature_cache, seeds
 from _render_serve import serve
 from unmask.errors import UnmaskError
@@ -272,6 +274,10 @@ _RENDERERS: dict[str, Callable[[Result], list[str]]] = {
     "calibration": calibration,
     "ablation": ablation,
     "crop-cache": crop_cache,
+    "explanations": explanations,
+    "ood": ood,
+    "forensic-ranges": forensic_ranges,
+    "forensic-localisation": forensic_localisation,
     "contract": contract,
     "classical-heads": classical_heads,
     "feature-cache": feature_cache,
