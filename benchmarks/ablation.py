@@ -1,7 +1,8 @@
-"""What the parts of a hybrid are worth: without SMOTE, and with each other classical head, by three seeds.
+"""What the parts of a hybrid are worth: without SMOTE, and with other classical heads, by three seeds.
 
-    python benchmarks/ablation.py --manifest ../shared/data/faces/manifest.csv --work /tmp/ablation \
-        --out benchmarks/results/ablation.json
+    python benchmarks/ablation.py --manifest ../shared/data/faces/manifest.csv --work /tmp/ablation \\
+        --only no-augmentation no-balancing no-smote no-fine-tuning no-face-crop head-logistic_regression \\
+        head-linear_svm head-rbf_svm head-k_nearest head-naive_bayes --out benchmarks/results/ablation.json
 
 The same as ``unmask ablate s0-mobilenetv2-rf`` on one source, which holds both classes, processed alike. ``--work``
 keeps the runs; a stopped call goes on there.
@@ -29,6 +30,7 @@ def main() -> None:
     parser.add_argument("--recipe", default="s0-mobilenetv2-rf")
     parser.add_argument("--source", default="ffhq_stylegan_256")
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--only", nargs="*", default=(), help="variants, as of unmask ablate; all by default")
     parser.add_argument("--smoke", action="store_true", help="mark the result as a trial")
     parser.add_argument("--out", type=Path, required=True)
     arguments = parser.parse_args()
@@ -41,7 +43,7 @@ def main() -> None:
     recipe = Recipe.load(arguments.recipe)
     result = ablate(
         recipe,
-        variants(recipe),
+        variants(recipe, tuple(arguments.only)),
         Manifest.open(arguments.manifest).select(source=arguments.source),
         arguments.work,
         seeds=arguments.seeds,

@@ -1,6 +1,6 @@
 """Calibration of the shipped detector, fitted on validation pictures and measured on test pictures, by method.
 
-    python benchmarks/calibration.py --manifest ../shared/data/faces/manifest.csv --work /tmp/calibration \
+    python benchmarks/calibration.py --manifest ../shared/data/faces/manifest.csv --work /tmp/calibration \\
         --out benchmarks/results/calibration.json
 
 methods   the whole validation split to fit on. ``before`` is the bundle as it ships, whose calibration training fitted

@@ -1,6 +1,6 @@
 """Leave-one-generator-out: a fast recipe trained without each generator of fakes, beside one that saw them all.
 
-    python benchmarks/logo.py --manifest ../shared/data/faces/manifest.csv --work /tmp/logo \
+    python benchmarks/logo.py --manifest ../shared/data/faces/manifest.csv --work /tmp/logo \\
         --out benchmarks/results/logo.json
 
 The same as ``unmask evaluate --recipe s0-mobilenetv2-rf --protocol logo`` on a draw of whole groups, ``--share`` of
