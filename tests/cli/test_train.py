@@ -72,7 +72,8 @@ def test_train_from_class_folders(trained: subprocess.CompletedProcess[str], fol
     assert 0 <= result["validation_auc"] <= 1
     # Random weights are said aloud, and each epoch is reported.
     assert "NO PRETRAINED WEIGHTS" in trained.stderr
-    assert "epoch=1 train_loss=" in trained.stderr
+    assert "epoch=1 phase=1 train_loss=" in trained.stderr
+    assert "GPU available" not in trained.stderr
     assert "Traceback" not in trained.stderr
     with (folder / "run" / "history.csv").open() as table:
         assert [row["epoch"] for row in csv.DictReader(table)] == ["0", "1"]

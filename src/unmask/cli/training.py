@@ -26,6 +26,8 @@ def prepare_training(purpose: str) -> None:
         "matplotlib",
     )
     need("train", purpose, *packages)
+    import lightning.pytorch  # noqa: F401 - it sets its own level when it is imported
+
     # What it says of devices, tips and its own deprecations is no news.
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     warnings.filterwarnings("ignore", module="lightning")
