@@ -71,6 +71,14 @@ def test_a_map_that_adds_up_agrees_with_occlusion(explanation: Explanation) -> N
     assert explanation.faithfulness.redrawn is None
 
 
+def test_the_shipped_detectors_map_beats_chance_and_noise(astronaut: Image.Image) -> None:
+    checked = explain(astronaut, load(), forensics=False).faithfulness
+    assert checked is not None
+    assert checked.redrawn_gain is not None
+    assert checked.gain > 0.05 > abs(checked.redrawn_gain)
+    assert checked.beaten == 8
+
+
 def test_json_is_plain_and_repeatable(explanation: Explanation, tiny_bundle: Path, portrait: Path) -> None:
     content = json.loads(json.dumps(explanation.to_json(), allow_nan=False))
     again = explain(portrait.read_bytes(), load(tiny_bundle)).to_json()

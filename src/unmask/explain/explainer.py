@@ -170,6 +170,7 @@ class Explainer:
         self.detector = detector
         self.network = network
         self.seed = seed
+        self._redraws: dict[int, Any] = {}
 
     def explain(
         self,
@@ -246,10 +247,15 @@ class Explainer:
         evidence = EvidenceMap(decided.evidence, "class_activation" if has_map else "occlusion")
         return Judged(verdict, deciding, evidence, crops[deciding])
 
-    def check(self, seen: Judged, advance: Callable[[], None] = lambda: None) -> Faithfulness:
+    def check(self, seen: Judged, advance: Callable[[], None] = lambda: None, *, draw: int = 0) -> Faithfulness:
         """Check the map that decided against the detector, as :func:`unmask.explain.faithfulness.check`.
 
         The other method is occlusion; a map by occlusion has none to be compared with.
+
+        Args:
+            seen: the verdict and its map.
+            advance: called after each picture that the detector judges.
+            draw: which of several networks with re-drawn weights is compared with.
         """
         score, evidence = self.logits, seen.evidence
         is_activation = evidence.method == "class_activation"
@@ -258,7 +264,7 @@ class Explainer:
             seen.pixels,
             evidence,
             seen.towards,
-            redrawn=self._redrawn_map(seen.pixels, evidence),
+            redrawn=self._redrawn_map(seen.pixels, evidence, draw),
             other=occlude(score, seen.pixels, evidence.grid, advance) if is_activation else None,
             seed=self.seed,
             advance=advance,
@@ -274,17 +280,15 @@ class Explainer:
         cells = OCCLUSION_GRID**2
         return cells + runs(cells)
 
-    def _redrawn_map(self, pixels: Pixels, evidence: EvidenceMap) -> Any:
-        if self._redrawn is None:
-            return None
-        session = self._redrawn
+    def _redrawn_map(self, pixels: Pixels, evidence: EvidenceMap, draw: int) -> Any:
         try:
+            session = self._redrawn(draw)
             if evidence.method == "occlusion":
                 return occlude(
                     lambda batch: ask_graph(session, batch).logit.astype(float), pixels, evidence.grid
                 ).values
             return ask_graph(session, pixels[None]).evidence[0]
-        except BundleError:  # weights of no use may give numbers that are not finite
+        except BundleError:  # there are no weights to draw, or new ones give numbers that are not finite
             return None
 
     @cached_property
@@ -292,13 +296,12 @@ class Explainer:
         # Apart from the detector's, which is asked for batches of any size: here all are alike, and there are many.
         return single_thread_session(self.detector.bundle.model, arena=True)
 
-    @cached_property
-    def _redrawn(self) -> Any:
-        """A session of the detector's graph with re-drawn weights; ``None`` where it has none to draw."""
-        try:
-            return single_thread_session(redrawn(self.detector.bundle.model, self.seed))
-        except BundleError:
-            return None
+    def _redrawn(self, draw: int) -> Any:
+        """A session of the detector's graph with re-drawn weights."""
+        if draw not in self._redraws:
+            drawn = redrawn(self.detector.bundle.model, self.seed + draw)
+            self._redraws[draw] = single_thread_session(drawn)
+        return self._redraws[draw]
 
     def _gradients(self, pixels: Pixels) -> GradientMaps | None:
         if self.network is None:

@@ -20,8 +20,9 @@ Score = Callable[[Pixels], Floats]
 OCCLUSION_GRID = 6
 # Larger batches take longer a picture on a CPU; the other CPUs have batches of their own.
 _BATCH = 2
-# A blur of this share of the side leaves light and colour, and nothing of how the surface was made.
-_BLUR = 1 / 16
+# Standard deviation of the blur, as a share of the side: enough to take away how the surface was made. What is blurred
+# far more is a picture unlike any in training, and what the detector says of it is no measure of what was taken away.
+_BLUR = 1 / 48
 
 
 @dataclass(frozen=True, slots=True, eq=False)
