@@ -31,8 +31,8 @@ def contract(result: Result) -> list[str]:
     heads = list(dict.fromkeys(row["head"] for row in result["rows"]))
     worst = max(row["parity"] for row in result["rows"])
     return [
-        f"**All {len(backbones)} backbones with all {len(heads)} kinds of head hold the contract**: forward, one "
-        "training step that moves every parameter, pooled features, export, parity of the graph with torch, and a "
+        f"**All {len(backbones)} backbones with all {len(heads)} kinds of head hold the contract**: forward, "
+        "training steps that move every parameter, pooled features, export, parity of the graph with torch, and a "
         f"verdict of the bundle. The graphs' logits and evidence differ from torch's by at most {worst:.1g} (allowed: "
         f"{result['tolerance']:.0e}).",
         table(

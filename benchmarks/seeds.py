@@ -69,7 +69,6 @@ _TUNED = (
     "head.dropout=0.2",
     "head.mirror=true",
 )
-_LITE0 = "backbone={name: tf_efficientnet_lite0, weights: [pip]}"
 
 
 @dataclass(frozen=True)
@@ -89,14 +88,10 @@ class System:
 
 SYSTEMS: dict[str, System] = {
     "frozen-forest": System("MobileNetV2, frozen, Random Forest", "s0-mobilenetv2-rf", ("preprocessing.size=256",)),
-    "frozen-forest-random": System(
-        "MobileNetV2, frozen, Random Forest", "s0-mobilenetv2-rf", ("preprocessing.size=256", _RANDOM)
-    ),
     "frozen-logistic": System("MobileNetV2, frozen, logistic regression", "s0-mobilenetv2-rf", _FROZEN),
     "frozen-logistic-random": System(
         "MobileNetV2, frozen, logistic regression", "s0-mobilenetv2-rf", (*_FROZEN, _RANDOM)
     ),
-    "frozen-lite0": System("EfficientNet-Lite0, frozen, logistic regression", "s0-mobilenetv2-rf", (*_FROZEN, _LITE0)),
     "fine-tuned-mobilenetv2": System("MobileNetV2, fine-tuned", "s0-mobilenetv2", _TUNED),
 }
 
