@@ -688,7 +688,10 @@ def test_faces_are_searched_once_in_a_run(
 
 
 def test_the_toy_can_be_learnt(toy_manifest: Path, toy_recipe: Path, tmp_path: Path, no_package: list[Any]) -> None:
-    recipe = Recipe.load(toy_recipe, ["schedule.epochs=8", "schedule.batch_size=16", "data.epoch_size=64", "augmentation={preset: plain}"])
+    recipe = Recipe.load(
+        toy_recipe,
+        ["schedule.epochs=8", "schedule.batch_size=16", "data.epoch_size=64", "augmentation={preset: plain}"],
+    )
     fit(recipe, Manifest.open(toy_manifest), tmp_path / "run", workers=0)
     losses = [float(row["train_loss"]) for row in figures(tmp_path / "run")]
     assert losses[-1] < 0.8 * losses[0], losses
