@@ -40,7 +40,7 @@ def test_a_papers_recipe_names_it_its_figures_and_its_departures(name: str) -> N
     assert all(departure.endswith(".") for departure in paper.departs)
 
 
-@pytest.mark.parametrize("name", OWN)
+@pytest.mark.parametrize("name", sorted(OWN))
 def test_our_own_follow_no_paper(name: str) -> None:
     assert Recipe.load(name).paper is None
 
