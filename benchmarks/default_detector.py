@@ -14,7 +14,7 @@ A fake source, kind or generator has its AUC against all real pictures of the sp
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -22,19 +22,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from _metrics import (
-    Flags,
-    Floats,
-    auc,
-    balanced_accuracy,
-    brier,
-    expected_calibration_error,
-    group_bootstrap,
-    wilson,
-)
 from _report import describe_run, write_json
 from unmask import Detector, Manifest, Verdict, load
 from unmask.data.manifest import ManifestRow
+from unmask.evaluation.intervals import draw_groups, group_codes, percentile_interval, wilson
+from unmask.evaluation.metrics import Bins, Confusion, Flags, Floats, Ranking, confusion_cells, squared_errors
 from unmask.progress import progress_bar
 
 _PACKAGES = ("unmask", "numpy", "onnxruntime", "Pillow")
@@ -103,24 +95,19 @@ class Bootstrap:
         n_real = len(judged) - n_fake
         if not n_fake or not n_real:
             return None
-        low, high = group_bootstrap(
-            judged.group,
-            lambda weight: auc(judged.probability, judged.is_fake, weight),
-            self.draws,
-            self.seed,
-        )
-        value = auc(judged.probability, judged.is_fake)
-        return {**_interval(value, low, high), "n_fake": n_fake, "n_real": n_real}
+        ranking = Ranking(judged.probability, judged.is_fake)
+        figure = self._figure(judged, lambda weight: ranking.roc(weight).auc())
+        return {**figure, "n_fake": n_fake, "n_real": n_real}
 
     def balanced_accuracy(self, judged: Judged) -> dict[str, float]:
         """Balanced accuracy with its interval."""
-        low, high = group_bootstrap(
-            judged.group,
-            lambda weight: balanced_accuracy(judged.called_fake, judged.is_fake, weight),
-            self.draws,
-            self.seed,
-        )
-        return _interval(balanced_accuracy(judged.called_fake, judged.is_fake), low, high)
+        cells = confusion_cells(judged.called_fake, judged.is_fake)
+        return self._figure(judged, lambda weight: Confusion.of_cells(cells, weight).balanced_accuracy)
+
+    def _figure(self, judged: Judged, figure: Callable[[Floats], float]) -> dict[str, float]:
+        value = figure(np.ones(len(judged)))
+        drawn = draw_groups(group_codes(judged.group), lambda weight: np.array([figure(weight)]), self.draws, self.seed)
+        return _interval(value, *(percentile_interval(drawn[:, 0]) or (value, value)))
 
 
 def main() -> None:
@@ -210,9 +197,9 @@ def _overall(judged: Judged, bootstrap: Bootstrap) -> dict[str, Any]:
             "balanced_accuracy": 0.5,
         },
         "calibration": {
-            "ece": round(expected_calibration_error(judged.probability, judged.is_fake, _ECE_BINS), _DIGITS),
+            "ece": round(Bins(judged.probability, judged.is_fake, _ECE_BINS).error(), _DIGITS),
             "ece_method": f"{_ECE_BINS} equal-width bins of the probability of fake, weighted by pictures",
-            "brier": round(brier(judged.probability, judged.is_fake), _DIGITS),
+            "brier": round(float(squared_errors(judged.probability, judged.is_fake).mean()), _DIGITS),
         },
         "uncertain": _share(judged.uncertain),
         "accuracy_outside_uncertain": _share(certain.is_right),

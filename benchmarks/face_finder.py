@@ -27,11 +27,11 @@ import numpy.typing as npt
 import skimage
 from PIL import Image
 
-from _metrics import wilson
 from _report import describe_run, write_json
 from unmask import Bundle, Manifest
 from unmask.data.manifest import ManifestRow
 from unmask.errors import ImageError
+from unmask.evaluation.intervals import wilson
 from unmask.imaging.decode import decode_image
 from unmask.imaging.faces import Box, FaceFinder, FacePolicy, overlap, single_thread_session
 from unmask.progress import progress_bar
