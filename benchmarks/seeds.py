@@ -93,6 +93,9 @@ SYSTEMS: dict[str, System] = {
         "MobileNetV2, frozen, logistic regression", "s0-mobilenetv2-rf", (*_FROZEN, _RANDOM)
     ),
     "fine-tuned-mobilenetv2": System("MobileNetV2, fine-tuned", "s0-mobilenetv2", _TUNED),
+    "fine-tuned-lite0": System(
+        "EfficientNet-Lite0, fine-tuned", "s0-mobilenetv2", (*_TUNED, "backbone.name=tf_efficientnet_lite0")
+    ),
 }
 
 

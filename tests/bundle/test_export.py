@@ -115,11 +115,19 @@ def test_the_graph_of_features_gives_the_pooled_features(tiny: FaceNetwork) -> N
         np.testing.assert_allclose(features, tiny.pooled(torch.from_numpy(pixels)).numpy(), atol=1e-4)
 
 
-def test_parity_notices_another_network(tiny: FaceNetwork, model: bytes) -> None:
-    other = network()
+@pytest.mark.parametrize(("factor", "added"), [(1e-2, 0.01), (1e4, 1.0)])
+def test_parity_notices_another_network(factor: float, added: float) -> None:
+    original, other = network(), network()
     with torch.no_grad():
-        other.head.linear.bias += 0.01
-    assert parity(other, model, pictures(3)) == pytest.approx(0.01, rel=0.05)
+        for each in (original, other):
+            each.head.linear.weight *= factor
+        other.head.linear.bias += added
+    with torch.inference_mode():
+        answers = other.eval()(torch.from_numpy(pictures(3)))
+    largest = [float(answer.abs().max()) for answer in answers]
+    assert (max(largest) < 1) if factor < 1 else (min(largest) > 2)
+    expected = max(added / max(1, scale) for scale in largest)
+    assert parity(other, export_onnx(original, SIZE), pictures(3)) == pytest.approx(expected, rel=0.05)
 
 
 def test_inputs_and_outputs_are_those_of_the_format(model: bytes) -> None:
