@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -53,13 +54,16 @@ def test_the_verbs_that_must_be_there() -> None:
 
 
 @pytest.mark.parametrize("words", VERBS, ids=" ".join)
-def test_help_of_every_verb_has_an_example(words: tuple[str, ...]) -> None:
+def test_help_of_every_verb_reads_as_text_and_has_an_example(words: tuple[str, ...]) -> None:
     result = CliRunner().invoke(app, [*words, "--help"], env={"COLUMNS": "120"})
     assert result.exit_code == 0
     text = result.stdout
     assert "Example" in text
     # The example calls this very verb.
-    assert f"unmask {' '.join(words)} " in text.split("Example", 1)[1]
+    description, _, example = text.partition("Example")
+    assert f"unmask {' '.join(words)} " in example
+    # The docstring's indentation must not show inside a paragraph.
+    assert not re.search(r"\S {3,}\S", description)
 
 
 @pytest.mark.parametrize(

@@ -110,8 +110,3 @@ def test_the_input_is_not_written_over(table: Path) -> None:
     with pytest.raises(UnmaskError) as caught:
         run("faces", table, "--out", table.parent)
     assert caught.value.code == "output_over_input"
-
-
-@pytest.mark.parametrize("name", ["faces", "sheet", "synthesize"])
-def test_help_has_an_example(name: str) -> None:
-    assert f"unmask data {name} faces.csv --out" in run(name, "--help")

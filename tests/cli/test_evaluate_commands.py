@@ -143,8 +143,3 @@ def test_wrong_calls(arguments: tuple[str, ...], code: str, table: Path, tmp_pat
         run(*(places.get(argument, argument) for argument in arguments))
     assert caught.value.code == code
     assert not (tmp_path / "out").exists()
-
-
-@pytest.mark.parametrize("name", ["evaluate", "compare", "robustness", "bench", "bundle card"])
-def test_help_has_an_example(name: str) -> None:
-    assert f"  unmask {name}" in run(*name.split(), "--help")

@@ -9,6 +9,8 @@ from typing import Annotated
 
 import typer
 
+from unmask.cli.examples import with_examples
+
 EXAMPLE = """Examples:
 
   unmask ablate s0-mobilenetv2-rf --manifest faces.csv --out ablation/
@@ -17,6 +19,7 @@ EXAMPLE = """Examples:
 """
 
 
+@with_examples(EXAMPLE)
 def ablate(
     recipe: Annotated[str, typer.Argument(help="Name of a shipped recipe, or a YAML file.")],
     manifest: Annotated[Path, typer.Option(help="CSV or Parquet table of pictures with splits train, val and test.")],
@@ -82,6 +85,3 @@ def ablate(
     else:
         print(render_markdown(result))
         print(f"More in {out / 'ablation.html'}")
-
-
-ablate.__doc__ = f"{ablate.__doc__}\n\n{EXAMPLE}"

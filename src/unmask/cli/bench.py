@@ -9,6 +9,8 @@ from typing import Annotated
 
 import typer
 
+from unmask.cli.examples import with_examples
+
 EXAMPLE = """Examples:
 
   unmask bench --out bench.json
@@ -17,6 +19,7 @@ EXAMPLE = """Examples:
 """
 
 
+@with_examples(EXAMPLE)
 def bench(
     out: Annotated[Path, typer.Option(metavar="FILE", dir_okay=False, help="The JSON file to write.")],
     bundles: Annotated[
@@ -83,6 +86,3 @@ def bench(
         print(json.dumps(result, allow_nan=False))
     else:
         print_bench(result, out)
-
-
-bench.__doc__ = f"{bench.__doc__}\n\n{EXAMPLE}"

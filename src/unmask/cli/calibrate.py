@@ -11,6 +11,8 @@ import typer
 if TYPE_CHECKING:
     from unmask.data.manifest import Manifest
 
+from unmask.cli.examples import with_examples
+
 EXAMPLE = """Examples:
 
   unmask calibrate --manifest my-pictures/ --out mine-calibrated
@@ -19,6 +21,7 @@ EXAMPLE = """Examples:
 """
 
 
+@with_examples(EXAMPLE)
 def calibrate(
     out: Annotated[Path, typer.Option(metavar="DIR", file_okay=False, help="Where the new bundle is written.")],
     manifest: Annotated[
@@ -101,9 +104,6 @@ def calibrate(
         print(f"Bundle in {out}, sha256 {new.sha256}")
     if pictures.unreadable:
         raise typer.Exit(1)
-
-
-calibrate.__doc__ = f"{calibrate.__doc__}\n\n{EXAMPLE}"
 
 
 def _default_split(table: Manifest) -> str:

@@ -8,12 +8,15 @@ from typing import Annotated
 
 import typer
 
+from unmask.cli.examples import with_examples
+
 EXAMPLE = """Example:
 
   unmask compare mine/scores.csv theirs.csv
 """
 
 
+@with_examples(EXAMPLE)
 def compare(
     scores: Annotated[
         list[Path], typer.Argument(metavar="SCORES...", help="Two or more tables of scores, CSV or Parquet.")
@@ -36,6 +39,3 @@ def compare(
 
     result = compare_scores([Scores.open(path) for path in scores], Draws(draws, seed, workers))
     print(json.dumps(result, allow_nan=False) if as_json else "\n".join(result["sentences"]))
-
-
-compare.__doc__ = f"{compare.__doc__}\n\n{EXAMPLE}"

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
     from unmask.data.audit.run import Audit
 
+from unmask.cli.examples import with_examples
+
 EXAMPLE = """Examples:
 
   unmask data audit faces/manifest.csv
@@ -36,6 +38,7 @@ class FailOn(StrEnum):
     error = "error"
 
 
+@with_examples(EXAMPLE)
 def audit(
     manifest: Annotated[
         Path, typer.Argument(help="CSV or Parquet table of pictures, or a folder with real/ and fake/ in it.")
@@ -121,9 +124,6 @@ def audit(
         raise typer.Exit(4)
     if result.pictures.errors:
         raise typer.Exit(1)
-
-
-audit.__doc__ = f"{audit.__doc__}\n\n{EXAMPLE}"
 
 
 def _print(result: Audit) -> None:

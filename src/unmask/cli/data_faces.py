@@ -9,6 +9,8 @@ from typing import Annotated, Literal, cast
 
 import typer
 
+from unmask.cli.examples import with_examples
+
 EXAMPLE = """Examples:
 
   unmask data faces faces.csv --out crops --size 224
@@ -17,6 +19,7 @@ EXAMPLE = """Examples:
 """
 
 
+@with_examples(EXAMPLE)
 def faces(
     manifest: Annotated[Path, typer.Argument(help="CSV or Parquet table, or a folder with real/ and fake/ in it.")],
     out: Annotated[Path, typer.Option(metavar="DIR", help="Where to; nothing is written outside it.")],
@@ -82,6 +85,3 @@ def faces(
             )
     if report.unreadable:
         raise typer.Exit(1)
-
-
-faces.__doc__ = f"{faces.__doc__}\n\n{EXAMPLE}"

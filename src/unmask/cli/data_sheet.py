@@ -8,6 +8,8 @@ from typing import Annotated, cast
 
 import typer
 
+from unmask.cli.examples import with_examples
+
 EXAMPLE = """Examples:
 
   unmask data sheet faces.csv --out sheets
@@ -18,6 +20,7 @@ EXAMPLE = """Examples:
 """
 
 
+@with_examples(EXAMPLE)
 def sheet(
     manifest: Annotated[Path, typer.Argument(help="CSV or Parquet table, or a folder with real/ and fake/ in it.")],
     out: Annotated[Path, typer.Option(metavar="DIR", help="Where to; nothing is written outside it.")],
@@ -75,6 +78,3 @@ def sheet(
         return
     for made in sheets:
         print(f"{out / made.name}: {len(made.shown)} of {made.of}")
-
-
-sheet.__doc__ = f"{sheet.__doc__}\n\n{EXAMPLE}"

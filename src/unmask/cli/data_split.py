@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import json
 import re
 import sys
@@ -15,6 +14,8 @@ import typer
 if TYPE_CHECKING:
     from unmask.data.split import Splitter
     from unmask.data.split_result import Split, SplitSet
+
+from unmask.cli.examples import with_examples
 
 EXAMPLE = """Examples:
 
@@ -33,6 +34,7 @@ _MAX_LINES = 200
 _OURS = re.compile(r"(split-\d+|fold-\d+|leave-out-.+)\.csv")
 
 
+@with_examples(EXAMPLE)
 def split(
     manifest: Annotated[
         Path, typer.Argument(help="CSV or Parquet table of pictures, or a folder with real/ and fake/ in it.")
@@ -137,9 +139,6 @@ def split(
     root_now = table.root.resolve()
     if (out if several else out.parent).resolve() != root_now:
         print(f"unmask: paths are relative to {root_now}: open what was written with --root", file=sys.stderr)
-
-
-split.__doc__ = f"{inspect.cleandoc(split.__doc__ or '')}\n\n{EXAMPLE}"
 
 
 def _fractions(text: str) -> dict[str, float] | list[float]:

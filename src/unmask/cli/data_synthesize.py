@@ -10,6 +10,8 @@ from typing import Annotated, cast
 
 import typer
 
+from unmask.cli.examples import with_examples
+
 EXAMPLE = """Examples:
 
   unmask data synthesize faces.csv --out swaps --kind swap --with-originals --masks
@@ -20,6 +22,7 @@ EXAMPLE = """Examples:
 """
 
 
+@with_examples(EXAMPLE)
 def synthesize(
     manifest: Annotated[Path, typer.Argument(help="CSV or Parquet table, or a folder with real/ and fake/ in it.")],
     out: Annotated[Path, typer.Option(metavar="DIR", help="Where to, one folder a kind; nothing is written outside.")],
@@ -86,6 +89,3 @@ def synthesize(
         print_report(f"{report.made} pictures made{originals} from {report.pictures}", report.misses, out)
     if report.unreadable:
         raise typer.Exit(1)
-
-
-synthesize.__doc__ = f"{synthesize.__doc__}\n\n{EXAMPLE}"

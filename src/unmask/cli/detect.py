@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from unmask.cli.examples import with_examples
+
 EXAMPLE = """Examples:
 
   unmask detect portrait.jpg
@@ -18,6 +20,7 @@ EXAMPLE = """Examples:
 """
 
 
+@with_examples(EXAMPLE)
 def detect(
     paths: Annotated[list[str], typer.Argument(help="Files, folders, globs, or - for a list on standard input.")],
     recursive: Annotated[bool, typer.Option("--recursive", "-r", help="Folders below folders too.")] = False,
@@ -77,6 +80,3 @@ def detect(
         raise typer.Exit(4)
     if any_failed:
         raise typer.Exit(1)
-
-
-detect.__doc__ = f"{detect.__doc__}\n\n{EXAMPLE}"

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from unmask.detect.detector import Detector
     from unmask.evaluation.scores import Scores
 
+from unmask.cli.examples import with_examples
+
 EXAMPLE = """Examples:
 
   unmask evaluate --manifest faces/manifest.csv --out evaluation/
@@ -26,6 +28,7 @@ EXAMPLE = """Examples:
 """
 
 
+@with_examples(EXAMPLE)
 def evaluate(
     bundles: Annotated[
         list[Path] | None,
@@ -166,9 +169,6 @@ def evaluate(
         print("\n".join(comparison["sentences"]))
     if any(result["failures"] for _, result in measured):
         raise typer.Exit(1)
-
-
-evaluate.__doc__ = f"{evaluate.__doc__}\n\n{EXAMPLE}"
 
 
 def _tables(

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from unmask.explain.explainer import Explainer
     from unmask.models.network import FaceNetwork
 
+from unmask.cli.examples import with_examples
+
 EXAMPLE = """Examples:
 
   unmask explain portrait.jpg --out report/
@@ -24,6 +26,7 @@ EXAMPLE = """Examples:
 """
 
 
+@with_examples(EXAMPLE)
 def explain(
     paths: Annotated[list[str] | None, typer.Argument(help="Files, folders, globs, or - for a list on stdin.")] = None,
     out: Annotated[
@@ -118,9 +121,6 @@ def explain(
         print(f"Report: {report}")
     if failed:
         raise typer.Exit(1)
-
-
-explain.__doc__ = f"{explain.__doc__}\n\n{EXAMPLE}"
 
 
 def _network(run: Path) -> FaceNetwork:

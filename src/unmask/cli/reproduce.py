@@ -11,6 +11,8 @@ from typing import Annotated
 
 import typer
 
+from unmask.cli.examples import with_examples
+
 EXAMPLE = """Examples:
 
   unmask reproduce S0 --manifest faces.csv --out reproduction/
@@ -28,6 +30,7 @@ class SplitOf(StrEnum):
     given = "given"
 
 
+@with_examples(EXAMPLE)
 def reproduce(
     seed: Annotated[str, typer.Argument(metavar="SEED", help="S0, S1, S2, S3 or S4, or all.")],
     manifest: Annotated[
@@ -96,9 +99,6 @@ def reproduce(
         print(f"More in {out / 'reproduction.html'}")
     if any(system["error"] for system in systems):
         raise typer.Exit(1)
-
-
-reproduce.__doc__ = f"{reproduce.__doc__}\n\n{EXAMPLE}"
 
 
 def _where(conditions: Iterable[str]) -> dict[str, frozenset[str]]:

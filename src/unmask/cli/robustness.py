@@ -9,6 +9,8 @@ from typing import Annotated
 
 import typer
 
+from unmask.cli.examples import with_examples
+
 EXAMPLE = """Examples:
 
   unmask robustness --manifest faces/manifest.csv --out robustness/ --tiers-only
@@ -17,6 +19,7 @@ EXAMPLE = """Examples:
 """
 
 
+@with_examples(EXAMPLE)
 def robustness(
     manifest: Annotated[
         Path, typer.Option(help="CSV or Parquet table of pictures, or a folder with real/ and fake/ in it.")
@@ -122,6 +125,3 @@ def robustness(
         print(json.dumps(results[0] if len(results) == 1 else {"results": results}, allow_nan=False))
     if any(entry["failures"] for result in results for entry in result["conditions"]):
         raise typer.Exit(1)
-
-
-robustness.__doc__ = f"{robustness.__doc__}\n\n{EXAMPLE}"
