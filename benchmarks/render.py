@@ -32,7 +32,7 @@ from _render_evaluation import (
 from _render_experiments import ablation, calibration, logo
 from _render_explain import explanations, ood
 from _render_forensics import forensic_localisation, forensic_ranges
-from _render_models import classical_heads, contract, feature_cache, seeds
+from _render_models import classical_heads, contract, feature_cache, seeds, training_step
 from _render_serve import serve
 from unmask.errors import UnmaskError
 
@@ -282,6 +282,7 @@ _RENDERERS: dict[str, Callable[[Result], list[str]]] = {
     "classical-heads": classical_heads,
     "feature-cache": feature_cache,
     "seeds": seeds,
+    "training-step": training_step,
     "serve": serve,
 }
 

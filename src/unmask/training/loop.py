@@ -13,6 +13,7 @@ from rich.console import Console
 
 from unmask.training.folder import read_checkpoint
 from unmask.training.history import History
+from unmask.training.memory import keep_freed_memory
 from unmask.training.module import DetectorModule
 
 
@@ -27,6 +28,7 @@ def train_phases(module: DetectorModule, data: pl.LightningDataModule, out: Path
         data: the pictures, or their features.
         out: the run folder.
     """
+    keep_freed_memory()
     newest = out / "checkpoints" / "last.ckpt"
     for index, phase in enumerate(module.recipe.schedule.all_phases):
         state = read_checkpoint(newest) if newest.exists() else None
