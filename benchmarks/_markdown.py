@@ -20,7 +20,9 @@ def percent(value: float) -> str:
 
 
 def share(figure: Result) -> str:
-    """A share with its interval, in per cent."""
+    """A share with its interval, if it has one, in per cent."""
+    if figure["low"] is None:
+        return percent(figure["value"])
     return f"{percent(figure['value'])} ({100 * figure['low']:.1f}–{100 * figure['high']:.1f})"
 
 

@@ -180,7 +180,9 @@ def seeds(result: Result) -> list[str]:
         ),
         rows,
     )
-    blocks = [headline, "### Frozen features, fine-tuning, and no weights", weights, _differences(result["weights"])]
+    differences = _differences(result["weights"])
+    differences = f"{differences[0].upper()}{differences[1:]}"
+    blocks = [headline, "### Frozen features, fine-tuning, and no weights", weights, differences]
     for name, reproduction in result["reproductions"].items():
         blocks += _reproduction(name, reproduction, result["cpu_minutes"][name])
     return blocks
@@ -190,7 +192,8 @@ def _reproduction(name: str, result: Result, minutes: float) -> list[str]:
     entries = [(seed, system) for seed in result["seeds"] for system in seed["systems"]]
     random = sum(bool(system["figures"] and system["figures"]["random_weights"]) for _, system in entries)
     settings = result["settings"]
-    changed = [f"`--set {override}`" for override in settings["set"]] + [f"at most {settings['epochs']} epochs a phase"]
+    epochs = f"{settings['epochs']} epoch{'s' if settings['epochs'] > 1 else ''}"
+    changed = [*(f"`--set {override}`" for override in settings["set"]), f"at most {epochs} a phase"]
     text = f"{len(entries)} systems, {', '.join(changed)}; {minutes:.0f} minutes of CPU time."
     if random:
         text += f" **{random} of them began with random weights: their figures say nothing about the papers' systems.**"
@@ -243,7 +246,7 @@ def _differences(comparison: Result) -> str:
         if pair["accuracy"]["p_holm"] is not None and pair["accuracy"]["p_holm"] < 0.05
         for (more, better), (less, worse) in [_order(pair)]
     ]
-    start = f"exact McNemar after Holm over {len(pairs)} pair{'s' if len(pairs) > 1 else ''} establishes "
+    start = f"the exact McNemar test after Holm over {len(pairs)} pair{'s' if len(pairs) > 1 else ''} establishes "
     if not found:
         return f"{start}no difference."
     if len(found) > 6:

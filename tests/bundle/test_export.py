@@ -24,7 +24,7 @@ from unmask.recipes import Recipe  # noqa: E402
 pytestmark = pytest.mark.train
 
 SIZE = 64
-TINY = {"name": "mobilenetv3_small_050", "weights": ["none"]}
+TINY = {"name": "test_efficientnet", "weights": ["none"]}
 
 
 def network(**changes: Any) -> FaceNetwork:

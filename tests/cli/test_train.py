@@ -21,7 +21,7 @@ pytestmark = pytest.mark.train
 
 RECIPE = """
 name: toy
-backbone: {name: mobilenetv3_small_050, weights: [none]}
+backbone: {name: test_efficientnet, weights: [none]}
 preprocessing: {size: 32, faces: null}
 schedule: {epochs: 9, batch_size: 4}
 """

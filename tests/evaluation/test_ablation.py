@@ -158,7 +158,7 @@ def test_delong_of_runs_is_delong_of_one_and_of_copies(make_scores: MakeScores) 
 def test_the_command(striped_faces: Path, tmp_path: Path) -> None:
     recipe = tmp_path / "tiny.yaml"
     recipe.write_text(
-        "name: tiny\nbackbone: {name: mobilenetv3_small_050, weights: [none]}\n"
+        "name: tiny\nbackbone: {name: test_efficientnet, weights: [none]}\n"
         "classifier: {estimator: naive_bayes, balance: smote}\nfeatures: {copies: 0}\n"
         "preprocessing: {size: 32, faces: null}\ndata: {balance: none}\naugmentation: {preset: plain}\n",
         encoding="utf-8",

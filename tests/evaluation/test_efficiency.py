@@ -19,7 +19,7 @@ MakeGraph = Callable[..., bytes]
 
 SMALL: dict[str, Any] = {
     "name": "small",
-    "backbone": {"name": "mobilenetv3_small_050", "weights": ["pip", "hub"]},
+    "backbone": {"name": "test_efficientnet", "weights": ["pip", "hub"]},
     "preprocessing": {"size": 32, "faces": None},
 }
 

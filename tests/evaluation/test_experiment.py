@@ -23,7 +23,7 @@ pytestmark = pytest.mark.train
 RECIPE = Recipe.model_validate(
     {
         "name": "tiny",
-        "backbone": {"name": "mobilenetv3_small_050", "weights": ["none"]},
+        "backbone": {"name": "test_efficientnet", "weights": ["none"]},
         "preprocessing": {"size": 32, "faces": None},
         "augmentation": {"preset": "plain"},
         "data": {"balance": "none"},

@@ -31,7 +31,7 @@ pytestmark = pytest.mark.train
 
 RECIPE = """
 name: tiny
-backbone: {name: mobilenetv3_small_050, weights: [none]}
+backbone: {name: test_efficientnet, weights: [none]}
 classifier: {estimator: naive_bayes}
 features: {copies: 0}
 preprocessing: {size: 32, faces: null}

@@ -30,7 +30,7 @@ from unmask.evaluation.scores import Scores
 pytestmark = pytest.mark.train
 
 # The smallest that the shipped recipes become: any network as a tiny one on tiny pictures.
-TINY = ("backbone={name: mobilenetv3_small_050, weights: [none]}", "preprocessing.size=32")
+TINY = ("backbone={name: test_efficientnet, weights: [none]}", "preprocessing.size=32")
 DRAWS = Draws(100)
 
 

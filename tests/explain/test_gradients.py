@@ -45,7 +45,7 @@ HEADS = {
 
 def network(head: dict[str, Any]) -> FaceNetwork:
     torch.manual_seed(4)
-    backbone = {"name": "mobilenetv3_small_050", "weights": ["none"]}
+    backbone = {"name": "test_efficientnet", "weights": ["none"]}
     made = FaceNetwork(
         Recipe.model_validate({"name": "t", "backbone": backbone, "preprocessing": {"size": SIZE}, "head": head})
     )

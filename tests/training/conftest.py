@@ -34,7 +34,7 @@ RECIPE = """
 name: toy
 summary: a toy
 seed: 5
-backbone: {name: mobilenetv3_small_050, weights: [none]}
+backbone: {name: test_efficientnet, weights: [none]}
 preprocessing: {size: 32, faces: null}
 augmentation: {rescale: 0, codec: 0.2}
 schedule: {epochs: 4, batch_size: 4, learning_rate: 3.0e-3, warmup_epochs: 0.5, patience: 9}

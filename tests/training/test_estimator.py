@@ -29,7 +29,7 @@ def recipe(tmp_path_factory: pytest.TempPathFactory) -> str:
     path.write_text(
         """
 name: tiny
-backbone: {name: mobilenetv3_small_050, weights: [none]}
+backbone: {name: test_efficientnet, weights: [none]}
 preprocessing: {size: 32, faces: null}
 classifier: {estimator: logistic_regression}
 """

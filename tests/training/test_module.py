@@ -23,7 +23,7 @@ def module(**schedule: Any) -> DetectorModule:
     recipe = Recipe.model_validate(
         {
             "name": "tiny",
-            "backbone": {"name": "mobilenetv3_small_050", "weights": ["none"]},
+            "backbone": {"name": "test_efficientnet", "weights": ["none"]},
             "head": {"dropout": 0.0},
             "schedule": {"epochs": 4, **schedule},
         }

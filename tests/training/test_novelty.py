@@ -57,7 +57,7 @@ def network() -> FaceNetwork:
     torch.manual_seed(5)
     recipe = {
         "name": "t",
-        "backbone": {"name": "mobilenetv3_small_050", "weights": ["none"]},
+        "backbone": {"name": "test_efficientnet", "weights": ["none"]},
         "preprocessing": {"size": SIZE},
         "head": {"mirror": True},
     }
