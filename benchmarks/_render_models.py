@@ -139,8 +139,7 @@ def seeds(result: Result) -> list[str]:
         f"**{tuned['about']}: AUC {area(tuned['metrics']['auc'])}, accuracy {share(tuned['metrics']['accuracy'])}** on "
         f"{tuned['n']:,} test pictures of `{result['source']}` ({tuned['n_real']:,} real, {tuned['n_fake']:,} fake; "
         f"always answering “{tuned['baseline']['answer']}”: accuracy {percent(tuned['baseline']['accuracy'])}, AUC "
-        f"0.5). Frozen features give {area(frozen['metrics']['auc'])} at best ({frozen['about']}). All of this page "
-        f"took {result['cpu_minutes']['total']:.0f} minutes of CPU time."
+        f"0.5). Frozen features give {area(frozen['metrics']['auc'])} at best ({frozen['about']})."
     )
     rows = [
         (
@@ -151,7 +150,6 @@ def seeds(result: Result) -> list[str]:
             area(each["metrics"]["auc"]),
             share(each["metrics"]["balanced_accuracy"]),
             share(each["metrics"]["accuracy"]),
-            f"{each['cpu_seconds'] / 60:,.1f} min",
         )
         for each in systems.values()
     ]
@@ -164,7 +162,6 @@ def seeds(result: Result) -> list[str]:
             0.5,
             "50.0 %",
             percent(first["baseline"]["accuracy"]),
-            "",
         )
     )
     weights = table(
@@ -176,7 +173,6 @@ def seeds(result: Result) -> list[str]:
             "test AUC",
             "balanced accuracy",
             "accuracy",
-            "CPU",
         ),
         rows,
     )

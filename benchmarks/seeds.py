@@ -9,7 +9,7 @@ features against fine-tuning on the manifest's own split. Settings were chosen o
 were scored once, by what is listed.
 
 What is finished below ``--work`` is not run again, so the work can be cut into pieces: ``--part NAME`` runs one. The
-CPU time of all pieces is added up in ``cpu_seconds.json`` there.
+CPU time of a reproduction's pieces is added up in ``cpu_seconds.json`` there.
 """
 
 from __future__ import annotations
@@ -127,17 +127,12 @@ def main() -> None:
         systems[name], scored = _experiment(name, manifest, arguments.work)
         scores.append(replace(scored, model=name))
     spent = _cpu_seconds(arguments.work)
-    for name, system in systems.items():
-        system["cpu_seconds"] = spent.get(name)
     write_json(
         arguments.out,
         {
             "run": describe_run(_PACKAGES, "", smoke=False),
             "source": SOURCE,
-            "cpu_minutes": {
-                "total": round(sum(spent.values()) / 60, 1),
-                **{name: round(spent.get(name, 0.0) / 60, 1) for name in REPRODUCTIONS},
-            },
+            "cpu_minutes": {name: round(spent.get(name, 0.0) / 60, 1) for name in REPRODUCTIONS},
             "reproductions": reproductions,
             "weights": {"systems": systems, "comparison": _short(compare(scores, _DRAWS))},
         },
@@ -168,8 +163,7 @@ def _experiment(name: str, manifest: Manifest, work: Path) -> tuple[dict[str, An
     system = SYSTEMS[name]
     recipe = Recipe.load(system.recipe, system.overrides)
     chosen = manifest.select(source=_WHERE["source"])
-    with _counted(work, name):
-        scores = train_and_score(recipe, chosen, work / name, cache=work / "cache", workers=0)
+    scores = train_and_score(recipe, chosen, work / name, cache=work / "cache", workers=0)
     scores = replace(scores, threshold=THRESHOLD)
     overall, _ = measure(Pictures.of(scores), _DRAWS)
     run = work / name / "run"
