@@ -1,8 +1,7 @@
 """What the parts of a hybrid are worth: without SMOTE, and with other classical heads, by three seeds.
 
     python benchmarks/ablation.py --manifest ../shared/data/faces/manifest.csv --work /tmp/ablation \\
-        --only no-augmentation no-balancing no-smote no-fine-tuning no-face-crop head-logistic_regression \\
-        head-linear_svm head-rbf_svm head-k_nearest head-naive_bayes --out benchmarks/results/ablation.json
+        --out benchmarks/results/ablation.json
 
 The same as ``unmask ablate s0-mobilenetv2-rf`` on one source, which holds both classes, processed alike. ``--work``
 keeps the runs; a stopped call goes on there.
