@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from unmask.cli.examples import with_examples
+
 if TYPE_CHECKING:
     from unmask.data.manifest import Manifest
-
-from unmask.cli.examples import with_examples
 
 EXAMPLE = """Examples:
 

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from unmask.cli.examples import with_examples
+
 if TYPE_CHECKING:
     from rich.console import Console
 
     from unmask.data.audit.run import Audit
-
-from unmask.cli.examples import with_examples
 
 EXAMPLE = """Examples:
 

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from unmask.cli.examples import with_examples
+
 if TYPE_CHECKING:
     from unmask.data.split import Splitter
     from unmask.data.split_result import Split, SplitSet
-
-from unmask.cli.examples import with_examples
 
 EXAMPLE = """Examples:
 

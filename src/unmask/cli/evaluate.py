@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from unmask.cli.examples import with_examples
+
 if TYPE_CHECKING:
     from unmask.detect.detector import Detector
     from unmask.evaluation.scores import Scores
-
-from unmask.cli.examples import with_examples
 
 EXAMPLE = """Examples:
 

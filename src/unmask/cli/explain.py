@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from unmask.cli.examples import with_examples
+
 if TYPE_CHECKING:
     from unmask.explain.explainer import Explainer
     from unmask.models.network import FaceNetwork
-
-from unmask.cli.examples import with_examples
 
 EXAMPLE = """Examples:
 
