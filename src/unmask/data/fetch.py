@@ -118,6 +118,7 @@ class _Run:
         self._root = tables.RootFolder(folder)
         self._begun: set[bytes] = set()
         self._claimed: dict[str, str] = {}
+        self._claimed_folders: set[str] = set()
         self._fetched = self._kept = self._bytes = 0
         self._work = folder / _WORK_FOLDER
         self._journal = Journal(folder)
@@ -258,7 +259,8 @@ class _Run:
         """Where the row wants its picture, relative to the folder with '/'; '' if it has no wish or a bad one.
 
         Refused are what leads out of the folder, hidden names, our own files, names that are no picture's, and what
-        another row has already, were it only in other case, which some file systems do not tell apart.
+        another row has already, as its file or as a folder above it, were it only in other case, which some file
+        systems do not tell apart.
         """
         real = self._root.locate(row.path) if row.path else None
         if real is None:
@@ -270,8 +272,13 @@ class _Run:
             return ""
         if path.parts[0] == "images" and len(path.parts) == 3 and _SHA256.fullmatch(path.stem):
             return ""  # looks like a name by content, and might not be
-        name = path.as_posix()
-        return name if self._claimed.setdefault(name.casefold(), key) == key else ""
+        claim, *folders = (part.as_posix().casefold() for part in (path, *path.parents[:-1]))
+        if claim in self._claimed_folders or any(folder in self._claimed for folder in folders):
+            return ""
+        if self._claimed.setdefault(claim, key) != key:
+            return ""
+        self._claimed_folders.update(folders)
+        return path.as_posix()
 
     def _intact(self, record: Record) -> bool:
         """Whether a recorded picture is still there, byte for byte; a journal from elsewhere leads nowhere else."""
