@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from unmask.data.degrade import Step, apply_steps
-from unmask.data.making import SynthesisPolicy, synthesize
+from unmask.data.making import Kind, SynthesisPolicy, synthesize
 from unmask.data.manifest import Manifest
 from unmask.data.outputs import Encoding
 from unmask.errors import UsageError
@@ -102,9 +102,10 @@ def test_originals_tie_the_two_group_columns_of_swaps_together(portraits: Manife
     assert all(row["donor_group"] == row["group"] and not row["donor_path"] for row in originals)
 
 
-def test_self_blends_with_originals_in_the_same_encoding(portraits: Manifest, tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", ["self-blend", "reconstruct"])
+def test_fakes_with_originals_in_the_same_encoding(kind: Kind, portraits: Manifest, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    policy = SynthesisPolicy("self-blend", encoding=Encoding("jpeg", 90), with_originals=True)
+    policy = SynthesisPolicy(kind, encoding=Encoding("jpeg", 90), with_originals=True)
     report = synthesize(portraits, out, policy)
     rows = read(out / "manifest.csv")
     assert (report.made, report.originals) == (6, 6)
@@ -113,7 +114,8 @@ def test_self_blends_with_originals_in_the_same_encoding(portraits: Manifest, tm
     for real, fake in zip(rows[::2], rows[1::2], strict=True):
         assert real["made_from"] == fake["made_from"]
         assert real["group"] == fake["group"] != ""
-        assert (real["made_by"], fake["made_by"]) == ("original", "self-blend")
+        assert (real["made_by"], fake["made_by"]) == ("original", kind)
+        assert (real["kind"], fake["kind"], fake["generator"]) == ("", kind, f"unmask-{kind}")
         for row in (real, fake):
             with Image.open(out / row["path"]) as image:
                 assert image.size == (int(row["width"]), int(row["height"]))
@@ -132,7 +134,7 @@ def test_degradations_keep_the_label_and_can_be_made_again(portraits: Manifest, 
         assert decode_image(out / row["path"]).tobytes() == again.tobytes()
 
 
-@pytest.mark.parametrize("kind", ["swap", "self-blend", "degrade"])
+@pytest.mark.parametrize("kind", ["swap", "self-blend", "reconstruct", "degrade"])
 def test_neither_rows_order_nor_threads_nor_place_change_a_byte(kind: str, portraits: Manifest, tmp_path: Path) -> None:
     policy = SynthesisPolicy(kind, per_image=2, seed=5, masks=kind == "swap")  # type: ignore[arg-type]
     synthesize(portraits, tmp_path / "one", policy, workers=1)

@@ -275,6 +275,34 @@ def test_movement_is_the_affine_one_of_scikit_image() -> None:
             assert np.abs(ours - np.clip(expected, 0, 255)).mean() < 2.0, (seed, fill)
 
 
+def test_movement_happens_as_often_as_it_says() -> None:
+    image = picture(64, 64)
+    for often, least, most in ((0.0, 0, 0), (0.25, 25, 80), (1.0, 200, 200)):
+        views = [moved(image, seed, move=often, rotate=20.0) for seed in range(200)]
+        changed = sum(not np.array_equal(view, np.asarray(image)) for view in views)
+        assert least <= changed <= most
+
+
+def test_a_crop_that_needs_no_resizing_may_be_only_moved() -> None:
+    image = picture(120, 100)
+    pixels = np.asarray(image)
+    config = Augmentation.off().model_copy(update={"crop_jitter": 0.2, "keep_scale": 0.5})
+    native = {pixels[y : y + 64, x : x + 64].tobytes(): (x, y) for x in range(57) for y in range(37)}
+    places = []
+    for seed in range(200):
+        view = augment(image, (30.0, 34.0, 94.0, 98.0), 64, config, np.random.default_rng(seed))
+        places += [native[view.tobytes()]] if view.tobytes() in native else []
+    # A jittered crop has the right size by chance now and then.
+    assert 75 < len(places) < 135
+    # Moved by up to a tenth of its side in each direction, and never out of the picture.
+    x, y = np.transpose(places)
+    assert 24 <= x.min() < 27
+    assert 33 < x.max() <= 36
+    assert 28 <= y.min() < 31
+    assert y.max() == 36
+    assert len(set(places)) > 40
+
+
 def test_movement_keeps_its_bounds() -> None:
     """A white square in the middle of black tells by its mass where it went and how large it became."""
     image = Image.new("RGB", (64, 64))

@@ -12,12 +12,14 @@ import io
 import numpy as np
 import numpy.typing as npt
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from PIL import Image
 from pydantic import ValidationError
 
 from unmask.imaging.decode import decode_image
 from unmask.imaging.faces import Box, Face, FaceFinder
-from unmask.imaging.preprocessing import Preprocessing, crop_of, preprocess, render
+from unmask.imaging.preprocessing import RESAMPLERS, Preprocessing, crop_of, preprocess, render
 
 
 def pattern(width: int = 301, height: int = 203) -> npt.NDArray[np.uint8]:
@@ -130,3 +132,61 @@ def test_crop_of(face: Face | None, margin: float, expected: Box) -> None:
 def test_bad_parameters_are_refused(content: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
         Preprocessing.model_validate(content)
+
+
+def face_of(x0: float, y0: float, side: float) -> Face:
+    return Face((x0, y0, x0 + side, y0 + side), 0.9, ((x0, y0),) * 6)
+
+
+@pytest.mark.parametrize(
+    ("face", "expected"),
+    [
+        # A face of 60 px has a crop of 96 px, one and a half times the size: just that many pixels about its middle.
+        (face_of(100, 70, 60), (98.0, 68.0, 162.0, 132.0)),
+        # Of 28 px, 44.8 px: the crop is widened, and stays inside the picture.
+        (face_of(2.2, 170, 28), (0.0, 139.0, 64.0, 203.0)),
+        # Farther from the size than the factor allows, the crop is that of the face.
+        (face_of(100, 70, 61), None),
+        (face_of(100, 70, 26), None),
+    ],
+)
+def test_native_crops_are_whole_pixels_of_the_picture(face: Face, expected: Box | None) -> None:
+    image = Image.fromarray(pattern())
+    native, resized = (Preprocessing(size=64, native=factor) for factor in (1.5, 1.0))
+    crop = crop_of(face, image.size, native)
+    if expected is None:
+        assert crop == crop_of(face, image.size, resized)
+        return
+    assert crop == expected
+    x0, y0, x1, y1 = (int(edge) for edge in crop)
+    for resample in RESAMPLERS:
+        if resample != "nearest":
+            pixels = render(image, crop, native.model_copy(update={"resample": resample}))
+            assert np.array_equal(pixels, pattern()[y0:y1, x0:x1])
+
+
+@given(
+    x=st.floats(-20, 300),
+    y=st.floats(-20, 200),
+    side=st.floats(4, 250),
+    size=st.integers(32, 260),
+    native=st.floats(1, 2),
+)
+def test_native_crops_lie_in_the_picture_and_are_chosen_by_the_side_alone(
+    x: float, y: float, side: float, size: int, native: float
+) -> None:
+    face = face_of(x, y, side)
+    usual = crop_of(face, (301, 203), Preprocessing(size=size))
+    crop = crop_of(face, (301, 203), Preprocessing(size=size, native=native))
+    assert 0 <= crop[0] < crop[2] <= 301
+    assert 0 <= crop[1] < crop[3] <= 203
+    factor = max(size / (usual[2] - usual[0]), (usual[2] - usual[0]) / size)
+    if native > 1 and factor <= native * (1 - 1e-9) and size <= 203:
+        assert crop[2] - crop[0] == crop[3] - crop[1] == size
+        assert all(edge == int(edge) for edge in crop)
+    elif factor > native * (1 + 1e-9) or size > 203:
+        assert crop == usual
+
+
+def test_without_a_face_native_changes_nothing() -> None:
+    assert crop_of(None, (64, 64), Preprocessing(size=64, native=2.0)) == (0, 0, 64, 64)

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from pydantic import ValidationError
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("lightning")
@@ -20,7 +21,15 @@ from unmask.imaging.faces import Face  # noqa: E402
 from unmask.imaging.preprocessing import crop_of, render  # noqa: E402
 from unmask.recipes import DataPolicy, Recipe  # noqa: E402
 from unmask.training import dataset  # noqa: E402
-from unmask.training.dataset import FaceData, Sample, plan_epoch, samples_of  # noqa: E402
+from unmask.training.dataset import (  # noqa: E402
+    AS_IT_IS,
+    RECONSTRUCTED,
+    SELF_BLENDED,
+    FaceData,
+    Sample,
+    plan_epoch,
+    samples_of,
+)
 from unmask.training.samples import cache_crops  # noqa: E402
 
 pytestmark = pytest.mark.train
@@ -48,11 +57,11 @@ def test_classes_are_balanced_exactly(balance: str, size: int | None, self_blend
     for epoch in range(4):
         drawn = plan(epoch=epoch, balance=balance, epoch_size=size, self_blended=self_blended)
         count = size or len(SAMPLES)
-        assert len(drawn.index) == len(drawn.blend) == count
-        shown_as_fake = IS_FAKE[drawn.index] | drawn.blend
+        assert len(drawn.index) == len(drawn.making) == count
+        shown_as_fake = IS_FAKE[drawn.index] | (drawn.making != AS_IT_IS)
         assert shown_as_fake.sum() == -(-count // 2)
         # Only real pictures with a face are blended.
-        for index in drawn.index[drawn.blend]:
+        for index in drawn.index[drawn.making != AS_IT_IS]:
             assert not SAMPLES[index].is_fake
             assert SAMPLES[index].face is not None
 
@@ -96,17 +105,26 @@ def test_class_alone_leaves_sources_as_frequent_as_they_are() -> None:
     assert stats.chisquare([shown[source] for source in "abc"], 20_000 * np.array([144, 36, 4]) / 184).pvalue > 0.001
 
 
-@pytest.mark.parametrize("share", [0.0, 0.15, 1.0])
-def test_the_share_of_self_blended_fakes(share: float) -> None:
-    drawn = plan(balance="class-source", self_blended=share, epoch_size=20_000)
-    # A tenth of a percent point is one standard deviation at most.
-    assert drawn.blend.sum() / 10_000 == pytest.approx(share, abs=0.015)
+@pytest.mark.parametrize(("blended", "rebuilt"), [(0.0, 0.0), (0.15, 0.0), (0.1, 0.2), (0.0, 0.3), (0.4, 0.6), (0, 1)])
+def test_the_shares_of_fakes_made_on_the_fly(blended: float, rebuilt: float) -> None:
+    drawn = plan(balance="class-source", self_blended=blended, reconstructed=rebuilt, epoch_size=20_000)
+    # Half a percent point is one standard deviation at most.
+    assert (drawn.making == SELF_BLENDED).sum() / 10_000 == pytest.approx(blended, abs=0.015)
+    assert (drawn.making == RECONSTRUCTED).sum() / 10_000 == pytest.approx(rebuilt, abs=0.015)
+    # One share leaves the pictures of the other as they are.
+    alone = plan(balance="class-source", self_blended=blended, epoch_size=20_000)
+    assert np.array_equal(alone.making == SELF_BLENDED, drawn.making == SELF_BLENDED)
+
+
+def test_shares_of_the_same_fakes_are_at_most_all() -> None:
+    with pytest.raises(ValidationError, match="together at most 1"):
+        DataPolicy(self_blended=0.6, reconstructed=0.5)
 
 
 def test_without_balance_every_picture_is_shown_once() -> None:
     drawn = plan(balance="none")
     assert sorted(drawn.index) == list(range(400))
-    assert not drawn.blend.any()
+    assert not drawn.making.any()
     assert not np.array_equal(drawn.index, np.arange(400))
     # A longer epoch shows all before any again, a shorter one shows none twice.
     longer = plan(balance="none", epoch_size=900).index
@@ -118,14 +136,14 @@ def test_without_balance_every_picture_is_shown_once() -> None:
 def test_without_balance_a_share_of_the_reals_with_a_face_is_blended() -> None:
     drawn = plan(balance="none", self_blended=0.5, epoch_size=8000)
     able = np.array([not sample.is_fake and sample.face is not None for sample in SAMPLES])[drawn.index]
-    assert not drawn.blend[~able].any()
-    assert drawn.blend[able].mean() == pytest.approx(0.5, abs=0.04)
+    assert not drawn.making[~able].any()
+    assert drawn.making[able].mean() == pytest.approx(0.5, abs=0.04)
 
 
 def test_seed_and_epoch_alone_decide() -> None:
     def key(seed: int, epoch: int) -> bytes:
         drawn = plan(seed, epoch, self_blended=0.3)
-        return drawn.index.tobytes() + drawn.blend.tobytes()
+        return drawn.index.tobytes() + drawn.making.tobytes()
 
     np.random.seed(0)
     torch.manual_seed(0)
@@ -147,7 +165,7 @@ def test_seed_and_epoch_alone_decide() -> None:
         # no reals, and all fakes should be made from them
         (lambda sample: sample.is_fake, {"self_blended": 1.0}, "missing_class"),
         # no real shows a face to blend
-        (lambda sample: sample.is_fake or sample.face is None, {"self_blended": 0.5}, "no_face_to_blend"),
+        (lambda sample: sample.is_fake or sample.face is None, {"self_blended": 0.5}, "no_face_to_change"),
     ],
 )
 def test_what_is_missing_is_an_error(kept: object, policy: dict[str, float], code: str) -> None:
@@ -213,6 +231,15 @@ def test_pictures_of_an_epoch_depend_neither_on_workers_nor_on_what_came_before(
     [
         # as the default recipe does it, with blends
         ({"data": {"self_blended": 0.5}}, 2**30),
+        # blended and reconstructed, with crops at the pictures' own resolution
+        (
+            {
+                "data": {"self_blended": 0.3, "reconstructed": 0.6},
+                "preprocessing": {"size": 48, "native": 1.5},
+                "augmentation": {"crop_jitter": 0.3, "keep_scale": 0.5},
+            },
+            2**30,
+        ),
         # the widest jitter there is
         ({"augmentation": {"crop_jitter": 0.5}}, 2**30),
         # rotated, shifted and zoomed
@@ -266,19 +293,22 @@ def test_training_pictures_are_augmented_crops_with_the_right_target(on_disk: li
         assert target[position] == float(sample.is_fake)
 
 
-def test_blended_pictures_are_shown_as_fakes(on_disk: list[Sample], monkeypatch: pytest.MonkeyPatch) -> None:
-    blended = []
+@pytest.mark.parametrize(("share", "function"), [("self_blended", "self_blend"), ("reconstructed", "reconstruct")])
+def test_pictures_made_on_the_fly_are_shown_as_fakes(
+    share: str, function: str, on_disk: list[Sample], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    changed = []
 
     def spy(image: Image.Image, face: Face, rng: np.random.Generator) -> object:
-        blended.append(face)
-        return self_blend(image, face, rng)
+        changed.append(face)
+        return original(image, face, rng)
 
-    self_blend = dataset.self_blend
-    monkeypatch.setattr(dataset, "self_blend", spy)
-    data = FaceData(on_disk, on_disk, recipe(data={"self_blended": 1.0, "epoch_size": 8}), 0)
+    original = getattr(dataset, function)
+    monkeypatch.setattr(dataset, function, spy)
+    data = FaceData(on_disk, on_disk, recipe(data={share: 1.0, "epoch_size": 8}), 0)
     data.trainer = type("Trainer", (), {"current_epoch": 0})()
     targets = torch.cat([target for _, target in data.train_dataloader()])
-    assert len(blended) == 4
+    assert len(changed) == 4
     assert targets.sum() == 4
 
 

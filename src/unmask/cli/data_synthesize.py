@@ -18,6 +18,8 @@ EXAMPLE = """Examples:
 
   unmask data synthesize faces.csv --out blends --kind self-blend --per-image 2 --limit 500 --with-originals
 
+  unmask data synthesize faces.csv --out rebuilt --kind reconstruct --with-originals
+
   unmask data synthesize faces.csv --out worse --kind degrade --steps jpeg,webp,screenshot
 """
 
@@ -28,7 +30,10 @@ def synthesize(
     out: Annotated[Path, typer.Option(metavar="DIR", help="Where to, one folder a kind; nothing is written outside.")],
     kind: Annotated[
         str,
-        typer.Option(metavar="self-blend|swap|degrade", help="Fakes from one real picture, from two, or worse copies."),
+        typer.Option(
+            metavar="self-blend|reconstruct|swap|degrade",
+            help="Fakes from one real picture, from two, or worse copies.",
+        ),
     ],
     root: Annotated[
         Path | None, typer.Option(metavar="DIR", help="What paths in the manifest are relative to.")

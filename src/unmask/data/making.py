@@ -34,6 +34,7 @@ from unmask.data.outputs import (
     row_cells,
     stamp,
 )
+from unmask.data.reconstruction import reconstruct
 from unmask.data.swap import misfit, swap_faces
 from unmask.data.synthesis import self_blend
 from unmask.data.tables import CLASS_FOLDERS
@@ -42,7 +43,7 @@ from unmask.imaging.decode import decode_image
 from unmask.imaging.faces import FacePolicy
 from unmask.parallel import ordered_map
 
-Kind = Literal["self-blend", "swap", "degrade"]
+Kind = Literal["self-blend", "reconstruct", "swap", "degrade"]
 KINDS: Final[tuple[str, ...]] = get_args(Kind)
 COLUMNS: Final = ("made_by", "made_from", "made_with", "donor_path", "donor_group", "donor_source", "mask")
 JOURNAL_NAME: Final = ".synthesize-journal.jsonl"
@@ -53,6 +54,7 @@ _DONORS_DRAWN, _DONORS_TRIED = 64, 16
 _WORST_MISFIT = 0.22  # in eye distances; beyond it the two look in different directions
 _LABELS: dict[str, dict[str, str]] = {
     "self-blend": {"label": "fake", "kind": "self-blend", "generator": "unmask-self-blend"},
+    "reconstruct": {"label": "fake", "kind": "reconstruct", "generator": "unmask-reconstruct"},
     "swap": {"label": "fake", "kind": "faceswap", "generator": "unmask-faceswap"},
     "degrade": {},
     "original": {},
@@ -64,8 +66,8 @@ class SynthesisPolicy:
     """What is made.
 
     Attributes:
-        kind: ``self-blend``: fakes from one real picture each; ``swap``: fakes from two; ``degrade``: worse copies of
-            any picture, which keep its label.
+        kind: ``self-blend`` and ``reconstruct``: fakes from one real picture each; ``swap``: fakes from two;
+            ``degrade``: worse copies of any picture, which keep its label.
         per_image: how many from each picture.
         seed: fixes every draw, together with a picture's path; the order of rows and threads have no part in it.
         limit: at most so many of the rows are used, chosen by a hash of their paths.
@@ -337,6 +339,9 @@ def _one(
     if policy.kind == "self-blend":
         blend = self_blend(image, face, rng)
         return blend.image, blend.mask, {}, {"method": "self-blend after Shiohara and Yamasaki, CVPR 2022"}
+    if policy.kind == "reconstruct":
+        shown = reconstruct(image, face, rng)
+        return shown.image, shown.mask, {}, {"network": shown.network}
     fits = []
     for place, donor in enumerate(job.donors[draw]):
         donor_face = records[donor.path].face

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from unmask.imaging.faces import Box, Face, FacePolicy
 from unmask.imaging.preprocessing import Preprocessing, crop_of
 
-# The window of a self-blend around the face's box, in sides of the box; see ``synthesis._window``.
+# The window of a self-blend around the face's box, in sides of the box; see ``synthesis.face_window``.
 _BLEND_REACH = 2 / 3
 
 
@@ -21,6 +21,8 @@ class CropPolicy(BaseModel):
     Attributes:
         faces: how faces are searched; ``None``: the whole picture is kept.
         margin: of the crop around the face, as ``Preprocessing.face_margin``.
+        native: which crops are taken at the picture's own resolution, as ``Preprocessing.native``.
+        size: side of those crops, as ``Preprocessing.size``.
         reach: what is kept around the crop, as a fraction of its side: at least the ``crop_jitter`` of training.
         max_side: a region with a longer side is kept smaller, and is then not the same to the pixel.
     """
@@ -29,12 +31,16 @@ class CropPolicy(BaseModel):
 
     faces: FacePolicy | None = FacePolicy()
     margin: float = Field(0.3, ge=0, le=2)
+    native: float = Field(1.0, ge=1, le=2)
+    size: int = Field(Preprocessing().size, ge=32, le=1024)
     reach: float = Field(0.35, ge=0, le=2)
     max_side: int = Field(1024, ge=64, le=8192)
 
     @classmethod
     def of(cls, preprocessing: Preprocessing, **changes: Any) -> CropPolicy:
         """The policy that goes with a recipe's preprocessing."""
+        if preprocessing.native > 1:  # else one cache serves every size
+            changes |= {"native": preprocessing.native, "size": preprocessing.size}
         return cls(faces=preprocessing.faces, margin=preprocessing.face_margin, **changes)
 
 
@@ -60,7 +66,8 @@ def region_of(image: Image.Image, face: Face | None, policy: CropPolicy) -> Cach
         face: the face in it.
         policy: how much to keep.
     """
-    crop = crop_of(face, image.size, Preprocessing(face_margin=policy.margin, faces=policy.faces))
+    preprocessing = Preprocessing(size=policy.size, face_margin=policy.margin, native=policy.native, faces=policy.faces)
+    crop = crop_of(face, image.size, preprocessing)
     if face is None:
         region = (0, 0, image.width, image.height)
     else:

@@ -42,7 +42,7 @@ def self_blend(image: Image.Image, face: Face, rng: np.random.Generator) -> Self
         face: the face in it to manipulate.
         rng: the only source of randomness.
     """
-    window = _window(face, image.size)
+    window = face_window(face, image.size)
     original = image.crop(window)
     pasted, background = original, original
     if rng.random() < 0.5:
@@ -51,7 +51,7 @@ def self_blend(image: Image.Image, face: Face, rng: np.random.Generator) -> Self
         background = _vary(background, rng)
     pasted = _shift(pasted, rng)
     ratio = float(rng.choice(_BLEND_RATIOS))
-    mask = _face_mask(face, window, rng).point([round(level * ratio) for level in range(256)])
+    mask = face_mask(face, window, rng).point([round(level * ratio) for level in range(256)])
     blended = Image.composite(pasted, background, mask)
     if background is not original:
         # Outside the neighbourhood of the face the picture stays as it was; the seam of the window must not show.
@@ -63,8 +63,8 @@ def self_blend(image: Image.Image, face: Face, rng: np.random.Generator) -> Self
     return SelfBlend(result, opacity)
 
 
-def _window(face: Face, size: tuple[int, int]) -> tuple[int, int, int, int]:
-    """The part of the picture that is worked on: the box with two thirds of its side around it."""
+def face_window(face: Face, size: tuple[int, int]) -> tuple[int, int, int, int]:
+    """The part of a picture that is worked on, in pixels: the face's box with two thirds of its side around it."""
     x0, y0, x1, y1 = face.box
     reach = face.side * 2 / 3
     return (
@@ -112,8 +112,17 @@ def _shift(image: Image.Image, rng: np.random.Generator) -> Image.Image:
     return Image.composite(moved, image, covered)
 
 
-def _face_mask(face: Face, window: tuple[int, int, int, int], rng: np.random.Generator) -> Image.Image:
-    """A soft, irregular mask of the whole face or of a part of it, of the window's size, mode L."""
+def face_mask(face: Face, window: tuple[int, int, int, int], rng: np.random.Generator) -> Image.Image:
+    """A soft, irregular mask of the whole face or of a part of it.
+
+    Args:
+        face: the face, in pixels of the picture.
+        window: the part of the picture that the mask is for, as :func:`face_window` gives it.
+        rng: the only source of randomness.
+
+    Returns:
+        Mode L, of the window's size; 255 is full opacity.
+    """
     size = (window[2] - window[0], window[3] - window[1])
     points = np.asarray(face.keypoints, np.float64) - window[:2]
     right_eye, left_eye, _, mouth = points[:4]

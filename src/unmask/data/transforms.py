@@ -29,6 +29,7 @@ class Augmentation(BaseModel):
 
     Attributes:
         crop_jitter: how much the crop moves and grows or shrinks, as a fraction of its side.
+        keep_scale: probability that a crop which needs no resizing only moves, by whole pixels.
         flip: probability of a horizontal flip.
         rescale: probability of a resize to a random side before anything else is done to the pixels.
         rescale_sides: least and greatest side of that resize in pixels; drawn log-uniformly.
@@ -40,6 +41,7 @@ class Augmentation(BaseModel):
         noise: probability of Gaussian sensor-like noise.
         colour: probability of a change of brightness, contrast, saturation and gamma.
         grey: probability of losing all colour.
+        move: probability that rotation, shift and zoom are applied.
         rotate: greatest rotation of the crop, to either side, in degrees.
         shift: greatest shift of the crop's content, along each axis, as a fraction of the side.
         zoom: greatest enlargement or reduction of the crop's content, as a fraction.
@@ -49,6 +51,7 @@ class Augmentation(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     crop_jitter: float = Field(0.1, ge=0, le=0.5)
+    keep_scale: float = Field(0.0, ge=0, le=1)
     flip: float = Field(0.5, ge=0, le=1)
     rescale: float = Field(0.6, ge=0, le=1)
     rescale_sides: tuple[int, int] = (90, 320)
@@ -60,6 +63,7 @@ class Augmentation(BaseModel):
     noise: float = Field(0.15, ge=0, le=1)
     colour: float = Field(0.4, ge=0, le=1)
     grey: float = Field(0.05, ge=0, le=1)
+    move: float = Field(1.0, ge=0, le=1)
     rotate: float = Field(0.0, ge=0, le=180)
     shift: float = Field(0.0, ge=0, le=0.5)
     zoom: float = Field(0.0, ge=0, le=0.5)
@@ -107,8 +111,12 @@ def augment(image: Image.Image, crop: Box, size: int, config: Augmentation, rng:
     Returns:
         uint8 [size, size, 3], RGB.
     """
-    part = _jittered_crop(image, crop, config.crop_jitter, rng)
-    if config.rotate or config.shift or config.zoom:
+    native = (crop[2] - crop[0], crop[3] - crop[1]) == (size, size)
+    if native and config.keep_scale and rng.random() < config.keep_scale:
+        part = _moved_crop(image, crop, config.crop_jitter, rng)
+    else:
+        part = _jittered_crop(image, crop, config.crop_jitter, rng)
+    if (config.rotate or config.shift or config.zoom) and (config.move == 1 or rng.random() < config.move):
         part = _move(part, config, rng)
     if rng.random() < config.colour:
         part = _recolour(part, rng)
@@ -159,6 +167,16 @@ def _jittered_crop(image: Image.Image, crop: Box, jitter: float, rng: np.random.
     left, right = _whole_pixels(x0, x1, image.width)
     top, bottom = _whole_pixels(y0, y1, image.height)
     return image.crop((left, top, right, bottom))
+
+
+def _moved_crop(image: Image.Image, crop: Box, jitter: float, rng: np.random.Generator) -> Image.Image:
+    """A crop that the network sees at the picture's own resolution: moved by whole pixels, and never resized."""
+    side = round(crop[2] - crop[0])
+    left, top = (
+        min(max(0, round(start + float(rng.uniform(-jitter, jitter)) * side / 2)), length - side)
+        for start, length in zip(crop[:2], image.size, strict=True)
+    )
+    return image.crop((left, top, left + side, top + side))
 
 
 def _whole_pixels(start: float, end: float, length: int) -> tuple[int, int]:

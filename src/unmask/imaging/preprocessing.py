@@ -34,6 +34,9 @@ class Preprocessing(BaseModel):
         size: side of the square that the network sees, in pixels.
         resample: Pillow's resampling filter, antialiased when it shrinks.
         face_margin: what is added around a face on each side, as a fraction of its longer side.
+        native: a crop whose side is within this factor of ``size`` is widened or narrowed to exactly that many whole
+            pixels of the picture, so that nothing is resampled and fine traces reach the network as they are; 1 resizes
+            every crop.
         faces: how faces are searched; ``None``: the network sees the whole picture.
     """
 
@@ -42,6 +45,7 @@ class Preprocessing(BaseModel):
     size: int = Field(192, ge=32, le=1024)
     resample: Literal["box", "bilinear", "hamming", "bicubic", "lanczos"] = "bicubic"
     face_margin: float = Field(0.3, ge=0, le=2)
+    native: float = Field(1.0, ge=1, le=2)
     faces: FacePolicy | None = FacePolicy()
 
 
@@ -67,10 +71,22 @@ def render(image: Image.Image, crop: Box, preprocessing: Preprocessing) -> Pixel
 
 
 def crop_of(face: Face | None, size: tuple[int, int], preprocessing: Preprocessing) -> Box:
-    """Where the network looks for a face, or for none: the square around the face, or the whole picture."""
+    """Where the network looks for a face, or for none: a square around the face, or the whole picture."""
     if face is None:
         return 0.0, 0.0, float(size[0]), float(size[1])
-    return square_crop(face.box, preprocessing.face_margin, size)
+    crop = square_crop(face.box, preprocessing.face_margin, size)
+    side, wanted = crop[2] - crop[0], preprocessing.size
+    if (
+        preprocessing.native == 1
+        or wanted > min(size)
+        or not 1 / preprocessing.native <= side / wanted <= preprocessing.native
+    ):
+        return crop
+    left, top = (
+        min(max(0, round((start + end - wanted) / 2)), length - wanted)
+        for start, end, length in zip(crop[:2], crop[2:], size, strict=True)
+    )
+    return float(left), float(top), float(left + wanted), float(top + wanted)
 
 
 def preprocess(image: Image.Image, preprocessing: Preprocessing, finder: FaceFinder | None) -> list[Region]:

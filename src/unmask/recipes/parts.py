@@ -126,6 +126,7 @@ class DataPolicy(Part):
         source_power: 1 leaves sources as frequent as they are, 0 shows all equally often.
         class_weights: whether the loss of a picture is weighted by the inverse frequency of its class.
         self_blended: share of the fakes of an epoch that are made on the fly from real rows by self-blending.
+        reconstructed: share of those that are real rows handed through a small autoencoder on the fly.
         epoch_size: pictures an epoch shows; the number of training rows when absent.
     """
 
@@ -133,7 +134,14 @@ class DataPolicy(Part):
     source_power: float = Field(0.5, ge=0, le=1)
     class_weights: bool = False
     self_blended: float = Field(0.0, ge=0, le=1)
+    reconstructed: float = Field(0.0, ge=0, le=1)
     epoch_size: int | None = Field(None, ge=1)
+
+    @model_validator(mode="after")
+    def _shares_fit(self) -> DataPolicy:
+        if self.self_blended + self.reconstructed > 1 + 1e-9:
+            raise ValueError("self_blended and reconstructed are shares of the same fakes: together at most 1")
+        return self
 
 
 class Phase(Part):

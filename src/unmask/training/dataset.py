@@ -20,6 +20,7 @@ from torch.utils.data import DataLoader, Dataset
 from unmask.data.crops import CachedCrop, CropCache
 from unmask.data.faces import FaceRecord
 from unmask.data.manifest import ManifestRow
+from unmask.data.reconstruction import reconstruct
 from unmask.data.synthesis import self_blend
 from unmask.data.transforms import augment
 from unmask.errors import UsageError
@@ -27,6 +28,8 @@ from unmask.imaging.decode import decode_image
 from unmask.imaging.faces import Face
 from unmask.imaging.preprocessing import crop_of, render
 from unmask.recipes import DataPolicy, Recipe
+
+AS_IT_IS, SELF_BLENDED, RECONSTRUCTED = range(3)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +57,12 @@ class EpochPlan:
 
     Attributes:
         index: int [n], which sample.
-        blend: bool [n], whether it is shown self-blended, which makes it a fake.
+        making: int64 [n], ``AS_IT_IS``, or what is made of it on the fly, which makes it a fake: ``SELF_BLENDED`` or
+            ``RECONSTRUCTED``.
     """
 
     index: npt.NDArray[np.int64]
-    blend: npt.NDArray[np.bool_]
+    making: npt.NDArray[np.int64]
 
 
 def plan_epoch(samples: Sequence[Sample], policy: DataPolicy, seed: int, epoch: int) -> EpochPlan:
@@ -72,21 +76,27 @@ def plan_epoch(samples: Sequence[Sample], policy: DataPolicy, seed: int, epoch: 
     is_fake = np.array([sample.is_fake for sample in samples])
     if policy.balance == "none":
         order = np.concatenate([rng.permutation(len(samples)) for _ in range(-(-size // len(samples)))])[:size]
-        blend = ~is_fake[order] & _has_face(samples)[order] & (rng.random(size) < policy.self_blended)
-        return EpochPlan(order, blend)
+        making = _draw_making(size, policy, rng)
+        return EpochPlan(order, np.where(~is_fake[order] & _has_face(samples)[order], making, AS_IT_IS))
     wants_fake = rng.permutation(np.arange(size) % 2 == 0)
-    blend = wants_fake & (rng.random(size) < policy.self_blended)
-    if blend.any() and not is_fake.all() and not (~is_fake & _has_face(samples)).any():
-        raise UsageError("no_face_to_blend", "Self-blending needs real pictures in which a face was found.")
+    making = np.where(wants_fake, _draw_making(size, policy, rng), AS_IT_IS)
+    made = making != AS_IT_IS
+    if made.any() and not is_fake.all() and not (~is_fake & _has_face(samples)).any():
+        raise UsageError("no_face_to_change", "Making fakes on the fly needs real pictures in which a face was found.")
     index = np.empty(size, np.int64)
     for chosen, allowed in (
-        (wants_fake & ~blend, is_fake),
+        (wants_fake & ~made, is_fake),
         (~wants_fake, ~is_fake),
-        (blend, ~is_fake & _has_face(samples)),
+        (made, ~is_fake & _has_face(samples)),
     ):
         if chosen.any():
             index[chosen] = rng.choice(len(samples), int(chosen.sum()), p=_weights(samples, allowed, policy))
-    return EpochPlan(index, blend)
+    return EpochPlan(index, making)
+
+
+def _draw_making(size: int, policy: DataPolicy, rng: np.random.Generator) -> npt.NDArray[np.int64]:
+    ends = np.cumsum([policy.self_blended, policy.reconstructed])
+    return np.array([SELF_BLENDED, RECONSTRUCTED, AS_IT_IS])[np.searchsorted(ends, rng.random(size), "right")]
 
 
 def _has_face(samples: Sequence[Sample]) -> npt.NDArray[np.bool_]:
@@ -120,9 +130,11 @@ class _TrainingSet(Dataset[tuple[torch.Tensor, torch.Tensor]]):
         rng = np.random.default_rng([self._recipe.seed, self._epoch, position])
         image, crop, face = self._look(sample)
         is_fake = sample.is_fake
-        if self._plan.blend[position]:
-            assert face is not None  # the plan blends only pictures with a face
-            image, is_fake = self_blend(image, face, rng).image, True
+        making = self._plan.making[position]
+        if making != AS_IT_IS:
+            assert face is not None  # the plan changes only pictures with a face
+            change = self_blend if making == SELF_BLENDED else reconstruct
+            image, is_fake = change(image, face, rng).image, True
         pixels = augment(image, crop, self._recipe.preprocessing.size, self._recipe.augmentation, rng)
         return torch.from_numpy(pixels.copy()), torch.tensor(float(is_fake))
 

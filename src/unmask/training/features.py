@@ -139,6 +139,7 @@ def check_cacheable(recipe: Recipe) -> None:
             b.attention != "none" for b in recipe.branches
         ),
         "data.self_blended makes new pictures in every epoch": recipe.data.self_blended > 0,
+        "data.reconstructed makes new pictures in every epoch": recipe.data.reconstructed > 0,
         "schedule.mixup and cutmix mix pixels in every epoch": bool(recipe.schedule.mixup or recipe.schedule.cutmix),
     }
     for reason, applies in refused.items():
