@@ -303,6 +303,15 @@ def test_a_crop_that_needs_no_resizing_may_be_only_moved() -> None:
     assert len(set(places)) > 40
 
 
+@pytest.mark.parametrize("share", [0.3, 1.0])
+def test_intact_views_keep_every_pixel(share: float) -> None:
+    image = picture(64, 64)
+    worn = {"rescale": 1.0, "codec": 1.0, "blur": 1.0, "sharpen": 1.0, "smooth": 1.0, "noise": 1.0}
+    views = [moved(image, seed, intact=share, **worn) for seed in range(120)]
+    intact = sum(np.array_equal(view, np.asarray(image)) for view in views)
+    assert intact == 120 if share == 1 else 20 < intact < 54
+
+
 def test_movement_keeps_its_bounds() -> None:
     """A white square in the middle of black tells by its mass where it went and how large it became."""
     image = Image.new("RGB", (64, 64))

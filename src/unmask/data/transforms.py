@@ -31,6 +31,7 @@ class Augmentation(BaseModel):
         crop_jitter: how much the crop moves and grows or shrinks, as a fraction of its side.
         keep_scale: probability that a crop which needs no resizing only moves, by whole pixels.
         flip: probability of a horizontal flip.
+        intact: probability that none of the steps from here to ``noise`` is drawn, so that the finest traces stay.
         rescale: probability of a resize to a random side before anything else is done to the pixels.
         rescale_sides: least and greatest side of that resize in pixels; drawn log-uniformly.
         codec: probability of a JPEG or WebP round; the second round has half of it.
@@ -53,6 +54,7 @@ class Augmentation(BaseModel):
     crop_jitter: float = Field(0.1, ge=0, le=0.5)
     keep_scale: float = Field(0.0, ge=0, le=1)
     flip: float = Field(0.5, ge=0, le=1)
+    intact: float = Field(0.0, ge=0, le=1)
     rescale: float = Field(0.6, ge=0, le=1)
     rescale_sides: tuple[int, int] = (90, 320)
     codec: float = Field(0.7, ge=0, le=1)
@@ -122,6 +124,17 @@ def augment(image: Image.Image, crop: Box, size: int, config: Augmentation, rng:
         part = _recolour(part, rng)
     if rng.random() < config.grey:
         part = part.convert("L").convert("RGB")
+    if not config.intact or rng.random() >= config.intact:
+        part = _wear(part, config, rng)
+    if rng.random() < config.flip:
+        part = part.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+    # Half the time the filter that detection uses, else any: the network must not lean on one filter's trace.
+    resampler = "bicubic" if rng.random() < 0.5 else str(rng.choice(_SMOOTH_RESAMPLERS))
+    return np.asarray(part.resize((size, size), RESAMPLERS[resampler]))
+
+
+def _wear(part: Image.Image, config: Augmentation, rng: np.random.Generator) -> Image.Image:
+    """What editing, sending and storing do to the finest detail."""
     if rng.random() < config.smooth:
         part = part.filter(ImageFilter.MedianFilter(3))
     if rng.random() < config.rescale:
@@ -137,11 +150,7 @@ def augment(image: Image.Image, crop: Box, size: int, config: Augmentation, rng:
         part = recompress(part, config.codec_quality, rng)
         if rng.random() < 0.5:
             part = recompress(_rescale(part, config.rescale_sides, rng), config.codec_quality, rng)
-    if rng.random() < config.flip:
-        part = part.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
-    # Half the time the filter that detection uses, else any: the network must not lean on one filter's trace.
-    resampler = "bicubic" if rng.random() < 0.5 else str(rng.choice(_SMOOTH_RESAMPLERS))
-    return np.asarray(part.resize((size, size), RESAMPLERS[resampler]))
+    return part
 
 
 def recompress(image: Image.Image, quality: tuple[int, int], rng: np.random.Generator) -> Image.Image:
