@@ -50,7 +50,8 @@ def reconstruct(image: Image.Image, face: Face, rng: np.random.Generator) -> Rec
     """Hand a face and what is around it, or only a part of the face, through one of the autoencoders.
 
     Nothing farther from the face than :func:`~unmask.data.synthesis.face_window` is looked at or changed: it is more
-    than a detector sees, and the result does not depend on where the picture ends.
+    than a crop with the default margin shows, and the result does not depend on where the picture ends beyond it.
+    The same draws give the same picture with one version of Pillow and of ONNX Runtime on one kind of processor.
 
     Args:
         image: the real picture, RGB and upright. It is not changed.
