@@ -1056,7 +1056,9 @@ def test_not_a_journal(server: Server, tmp_path: Path) -> None:
 
 
 def command(manifest: Path, out: Path, *options: str) -> list[str]:
-    code = "import typer; from unmask.cli.data_fetch import fetch; a = typer.Typer(); a.command()(fetch); a()"
+    # As a terminal starts it: what a shell starts in the background ignores SIGINT, and so would its children.
+    code = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler);"
+    code += "import typer; from unmask.cli.data_fetch import fetch; a = typer.Typer(); a.command()(fetch); a()"
     quick = ["--allow-private", "--min-interval", "0", "--per-host", "2"]
     return [sys.executable, "-c", code, str(manifest), "--out", str(out), *quick, *options]
 
