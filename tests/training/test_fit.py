@@ -29,11 +29,12 @@ from unmask.detect.detector import Detector  # noqa: E402
 from unmask.errors import UsageError  # noqa: E402
 from unmask.recipes import Recipe  # noqa: E402
 from unmask.training import fit as fit_module  # noqa: E402
+from unmask.training.dataset import FaceData  # noqa: E402
 from unmask.training.fit import export_run, fit, load_network  # noqa: E402
 from unmask.training.history import read_history  # noqa: E402
 from unmask.training.module import DetectorModule  # noqa: E402
 from unmask.training.rates import warmed_cosine  # noqa: E402
-from unmask.training.samples import split_rows  # noqa: E402
+from unmask.training.samples import find_samples, split_rows  # noqa: E402
 
 pytestmark = pytest.mark.train
 
@@ -239,6 +240,20 @@ class Killed(BaseException):
     """Stands for the death of the process."""
 
 
+def break_after(patch: pytest.MonkeyPatch, owner: type, where: str, after: int) -> None:
+    """Has a method raise :class:`Killed` once it has been called so many times."""
+    original, calls = getattr(owner, where), 0
+
+    def broken(self: Any, *arguments: Any, **options: Any) -> Any:
+        nonlocal calls
+        calls += 1
+        if calls > after:
+            raise Killed
+        return original(self, *arguments, **options)
+
+    patch.setattr(owner, where, broken)
+
+
 @pytest.mark.parametrize(
     ("where", "after", "finished"),
     [
@@ -255,18 +270,8 @@ def test_wherever_it_is_broken(
     monkeypatch: pytest.MonkeyPatch, no_package: list[Any],
 ) -> None:  # fmt: skip
     recipe, manifest = Recipe.load(toy_recipe), Manifest.open(toy_manifest)
-    calls = 0
-    original = getattr(DetectorModule, where)
-
-    def broken(self: Any, *arguments: Any) -> Any:
-        nonlocal calls
-        calls += 1
-        if calls > after:
-            raise Killed
-        return original(self, *arguments)
-
     with monkeypatch.context() as patch:
-        patch.setattr(DetectorModule, where, broken)
+        break_after(patch, DetectorModule, where, after)
         with pytest.raises(Killed):
             fit(recipe, manifest, tmp_path / "run", workers=0)
     # Every finished epoch is kept, whether or not it was the best so far: no more than the broken one is run again.
@@ -403,17 +408,8 @@ def test_a_run_of_phases_broken_anywhere_ends_the_same(
 
     recipe, manifest = Recipe.load(toy_recipe, PHASED), Manifest.open(toy_manifest)
     owner: Any = pl.Trainer if where == "save_checkpoint" else DetectorModule
-    original, calls = getattr(owner, where), 0
-
-    def broken(self: Any, *arguments: Any, **options: Any) -> Any:
-        nonlocal calls
-        calls += 1
-        if calls > after:
-            raise Killed
-        return original(self, *arguments, **options)
-
     with monkeypatch.context() as patch:
-        patch.setattr(owner, where, broken)
+        break_after(patch, owner, where, after)
         with pytest.raises(Killed):
             fit(recipe, manifest, tmp_path / "run", workers=0)
     fit(recipe, manifest, tmp_path / "run", resume=True, workers=0, cache_bytes=0)
@@ -423,23 +419,82 @@ def test_a_run_of_phases_broken_anywhere_ends_the_same(
         assert all(torch.equal(tensor, theirs[key]) for key, tensor in ours.items()), name
 
 
+AVERAGED = [
+    "schedule.phases=[{epochs: 1, learning_rate: 1e-2, train: head}, {epochs: 2, learning_rate: 1e-2}]",
+    "schedule.average=0.6", "schedule.decay=constant",
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def averaged(toy_manifest: Path, toy_recipe: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Any]]:
+    """The run folder of two phases of averaged weights, and the newest weights after each step."""
+    run, seen = tmp_path_factory.mktemp("runs") / "averaged", []
+
+    def observe(self: Any, *_: Any) -> None:
+        seen.append({key: tensor.clone() for key, tensor in self.state_dict().items()})
+
+    with pytest.MonkeyPatch.context() as patch:
+        leave_out_package(patch)
+        patch.setattr(DetectorModule, "on_train_batch_end", observe)
+        fit(Recipe.load(toy_recipe, AVERAGED), Manifest.open(toy_manifest), run, workers=0)
+    return run, seen
+
+
+def test_what_is_kept_is_the_moving_average(averaged: tuple[Path, list[Any]]) -> None:
+    run, seen = averaged
+    assert len(seen) == 3 * 4
+    expected = {key: tensor.double() for key, tensor in seen[4].items()}  # the second phase begins with its first step
+    for step, newest in enumerate(seen[5:], 1):
+        rate = max(1 - 0.6, 9 / (9 + step))
+        for key, tensor in newest.items():
+            expected[key] += rate * (tensor.double() - expected[key])
+    last = torch.load(run / "checkpoints" / "last.ckpt", map_location="cpu", weights_only=True)
+    floating = [key for key, tensor in seen[-1].items() if tensor.is_floating_point()]
+    for key in floating:
+        assert torch.allclose(last["state_dict"][key].double(), expected[key], rtol=1e-4, atol=1e-6), key
+        assert torch.equal(last["current_model_state"][key], seen[-1][key]), key
+    assert any(not torch.allclose(seen[-1][key].double(), expected[key], rtol=1e-3) for key in floating)
+
+
+def test_what_is_validated_is_the_moving_average(
+    averaged: tuple[Path, list[Any]], toy_manifest: Path, toy_recipe: Path
+) -> None:
+    run, _ = averaged
+    recipe = Recipe.load(toy_recipe, AVERAGED)
+    network = load_network(recipe, run / "checkpoints" / "last.ckpt")
+    train, validation = find_samples(recipe, Manifest.open(toy_manifest), run)
+    batches = list(FaceData(train, validation, recipe, 0).val_dataloader())
+    with torch.inference_mode():
+        logit = torch.cat([network(pixels)[0] for pixels, _ in batches])
+    loss = torch.nn.functional.binary_cross_entropy_with_logits(logit, torch.cat([target for _, target in batches]))
+    assert float(figures(run)[-1]["val_loss"]) == pytest.approx(float(loss), abs=2e-6)
+
+
+@pytest.mark.parametrize("after", [2, 4 + 1, 2 * 4 + 2])
+def test_a_run_of_averaged_weights_broken_anywhere_ends_the_same(
+    after: int, averaged: tuple[Path, list[Any]], toy_manifest: Path, toy_recipe: Path, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch, no_package: list[Any],
+) -> None:  # fmt: skip
+    recipe, manifest = Recipe.load(toy_recipe, AVERAGED), Manifest.open(toy_manifest)
+    with monkeypatch.context() as patch:
+        break_after(patch, DetectorModule, "training_step", after)
+        with pytest.raises(Killed):
+            fit(recipe, manifest, tmp_path / "run", workers=0)
+    fit(recipe, manifest, tmp_path / "run", resume=True, workers=0)
+    assert figures(tmp_path / "run") == figures(averaged[0])
+    for name in ("best.ckpt", "last.ckpt", "phase-2.ckpt"):
+        ours, theirs = weights(tmp_path / "run", name), weights(averaged[0], name)
+        assert all(torch.equal(tensor, theirs[key]) for key, tensor in ours.items()), name
+
+
 def test_a_run_of_an_older_version_goes_on(
     unbroken: Path, toy_manifest: Path, toy_recipe: Path, tmp_path: Path, no_package: list[Any],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     """Fewer settings in its recipe and another digest of them, fewer columns, checkpoints that know no phase."""
     recipe, manifest, run = Recipe.load(toy_recipe), Manifest.open(toy_manifest), tmp_path / "run"
-    calls, original = 0, DetectorModule.training_step
-
-    def broken(self: Any, *arguments: Any) -> Any:
-        nonlocal calls
-        calls += 1
-        if calls > 2 * 4:
-            raise Killed
-        return original(self, *arguments)
-
     with monkeypatch.context() as patch:
-        patch.setattr(DetectorModule, "training_step", broken)
+        break_after(patch, DetectorModule, "training_step", 2 * 4)
         with pytest.raises(Killed):
             fit(recipe, manifest, run, workers=0)
     content = yaml.safe_load((run / "recipe.yaml").read_text())

@@ -185,6 +185,8 @@ class Schedule(Part):
         precision: ``bf16-mixed`` takes a third less memory. It is faster on GPUs, and on CPUs that multiply matrices in
             bf16 (AMX); on others single precision is.
         gradient_clip: greatest norm of the gradient.
+        average: decay per step of a moving average of the weights, which is what is validated and kept; 0 is none. It
+            reaches over the last ``1 / (1 - average)`` steps, at the beginning over fewer (Cha et al., NeurIPS 2021).
     """
 
     epochs: int = Field(10, ge=1)
@@ -206,6 +208,7 @@ class Schedule(Part):
     patience: int = Field(4, ge=1)
     precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
     gradient_clip: float = Field(1.0, gt=0)
+    average: float = Field(0.0, ge=0, lt=1)
 
     @property
     def all_phases(self) -> tuple[Phase, ...]:

@@ -7,9 +7,10 @@ from typing import Any
 
 import lightning.pytorch as pl
 import torch
-from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint, RichProgressBar
+from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint, RichProgressBar, WeightAveraging
 from lightning.pytorch.loggers import TensorBoardLogger
 from rich.console import Console
+from torch import Tensor
 
 from unmask.training.folder import read_checkpoint
 from unmask.training.history import History
@@ -103,6 +104,7 @@ def _trainer(module: DetectorModule, out: Path) -> pl.Trainer:
             # Not ``save_last`` of the best: Lightning renews that only when the best has become better. This one
             # comes second, so that it knows what the best is.
             ModelCheckpoint(checkpoints, filename="last", save_on_train_epoch_end=True, enable_version_counter=False),
+            *([_averaging(schedule.average)] if schedule.average else []),
             *([RichProgressBar()] if on_terminal else []),
         ],
         deterministic="warn",
@@ -112,6 +114,16 @@ def _trainer(module: DetectorModule, out: Path) -> pl.Trainer:
         enable_model_summary=False,
         log_every_n_steps=10,
     )
+
+
+def _averaging(decay: float) -> WeightAveraging:
+    """Validates and saves a moving average of the weights and of the batch statistics, and goes on from the newest."""
+
+    def average(kept: Tensor, newest: Tensor, averaged: Tensor | int) -> Tensor:
+        # While few steps have been averaged, only the last tenth or so counts: the first weights are the worst.
+        return kept + (newest - kept) * max(1 - decay, 9 / (9 + int(averaged)))
+
+    return WeightAveraging(avg_fn=average)
 
 
 def _count_from(trainer: pl.Trainer, epoch: int) -> None:
