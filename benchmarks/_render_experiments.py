@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from statistics import fmean
+
 from _markdown import Result, table
+from _markdown import percent as plain
 from unmask.evaluation.ablation_report import signed
 from unmask.evaluation.wording import figure, percent, with_interval
 
@@ -46,6 +49,55 @@ def logo(result: Result) -> list[str]:
         "pictures of the test split."
     )
     return [" ".join(result["sentences"][:-1]), what, beside, matrix]
+
+
+def left_out(result: Result) -> list[str]:
+    """Real pictures of sources, and fakes of generators, that training did not see."""
+    sources = [entry for entry in result["held_out"] if entry["column"] == "source"]
+    generators = [entry for entry in result["held_out"] if entry["column"] == "generator"]
+    kept, areas = [entry["kept"]["value"] for entry in sources], [entry["auc"]["value"] for entry in generators]
+    known = result["validation_auc"]
+    changed = ", ".join(f"`{change}`" for change in result["recipe"]["changed"])
+    what = (
+        f"`{result['recipe']['name']}`{f' with {changed}' if changed else ''}, trained {len(sources)} times, each time "
+        "without a source of real pictures and, where one is left, without a generator of fakes. Real pictures of "
+        f"sources that training did not see, kept as real where {100 * result['kept']:g} % of the real validation "
+        f"pictures of the others are: mean {plain(fmean(kept))}, worst {plain(min(kept))}. AUC of generators "
+        f"that training did not see: mean {figure(fmean(areas))}, worst {figure(min(areas))}. Validation AUC of the "
+        f"runs: {figure(min(known))} to {figure(max(known))}. What training saw, beside it, is the mean over the other "
+        "runs, on validation pictures."
+    )
+    reals = table(
+        ("source left out", "real pictures", "kept as real", "where training saw it"),
+        (
+            (entry["value"], entry["kept"]["n"], percent(entry["kept"]), plain(entry["seen"]["kept"]))
+            for entry in sources
+        ),
+    )
+    fakes = table(
+        (
+            "generator left out",
+            "fakes",
+            "AUC",
+            "where training saw it",
+            "found",
+            "where training saw it",
+            "AUC against the source left out",
+        ),
+        (
+            (
+                entry["value"],
+                entry["found"]["n"],
+                with_interval(entry["auc"]),
+                figure(entry["seen"]["auc"]),
+                percent(entry["found"]),
+                plain(entry["seen"]["found"]),
+                with_interval(entry["auc_against_left_out"]),
+            )
+            for entry in generators
+        ),
+    )
+    return [what, reals, fakes]
 
 
 def calibration(result: Result) -> list[str]:

@@ -1,0 +1,179 @@
+"""A recipe trained without each source of real pictures and each generator in turn, and asked for what it lacked.
+
+    python benchmarks/left_out.py --manifest ../shared/data/faces/manifest.csv --work /tmp/left-out \\
+        --set "schedule.phases=[{epochs: 1, learning_rate: 3e-3, train: head}, {epochs: 4, learning_rate: 5e-4}]" \\
+        --out benchmarks/results/left-out.json
+
+Each run lacks one source of real pictures and one generator of fakes at once, so that ten trainings serve eighteen
+questions; with ``--set`` the recipe's schedule is cut down to what ten trainings can cost. Rows of the test split are
+dropped: what is left out are rows to train on and to validate on, and those grouped with them go as well. The threshold
+is where the share ``KEPT`` of the real validation pictures, of sources that training saw, stays real. A generator's
+AUC is against those same pictures. Beside each figure stands that of the validation pictures in the other runs, which
+saw the source or generator. ``--work`` keeps the runs; a stopped call goes on there.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from _report import describe_run, write_json
+from unmask import Detector
+from unmask.bundle.bundle import Bundle
+from unmask.cli.training import prepare_training
+from unmask.data.manifest import Manifest, ManifestRow
+from unmask.data.split_groups import read_grouping
+from unmask.evaluation.measure import Draws, Pictures, measure_within, rounded, share
+from unmask.evaluation.metrics import Flags, auc
+from unmask.evaluation.scores import Scores, score_manifest
+from unmask.recipes import Recipe
+
+FOLDS: Final = {
+    "celeba": "SDXL",
+    "ciplab": "expert-photoshop",
+    "dfdc": "dfdc-faceswap",
+    "ffhq_1024": "FLUX1_schnell",
+    "ffhq_stylegan_256": "stylegan",
+    "lfw": "stable-diffusion-2.1",
+    "lm300w": "generated.photos-stylegan",
+    "mebeauty": "stylegan2",
+    "portraitseg": "",
+    "utkface": "",
+}
+"""What each run lacks: a source of real pictures, and a generator. Those of one data set go together."""
+
+KEPT: Final = 0.96
+_PACKAGES = ("unmask", "numpy", "torch", "timm", "scikit-learn", "onnxruntime")
+
+
+def main() -> None:
+    """Run and write the result."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--manifest", type=Path, required=True)
+    parser.add_argument("--work", type=Path, required=True, help="folder of the runs")
+    parser.add_argument("--recipe", default="unmask-default")
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="KEY=VALUE", help="change a setting of the recipe"
+    )
+    parser.add_argument("--smoke", action="store_true", help="mark the result as a trial")
+    parser.add_argument("--out", type=Path, required=True)
+    arguments = parser.parse_args()
+    prepare_training("The benchmark")
+    from unmask.evaluation.series import Experiment, run_series
+
+    recipe = Recipe.load(arguments.recipe, arguments.set)
+    manifest = Manifest.open(arguments.manifest)
+    experiments = [
+        Experiment(f"without {' and '.join(filter(None, fold))}", fold[0], recipe, without(manifest, *fold))
+        for fold in FOLDS.items()
+    ]
+    series = run_series(
+        experiments, arguments.work, announce=lambda line: print(line, file=sys.stderr, flush=True), workers=2
+    )
+    held_out, seen = [], []
+    for experiment, lacked in zip(experiments, series, strict=True):
+        folder = arguments.work / experiment.place
+        detector = Detector(Bundle.open(folder / "run" / "bundle"))
+        known = score_manifest(detector, experiment.manifest.select(split="val"), folder / "validation.jsonl")
+        threshold = threshold_of(known)
+        held_out += list(_held_out(replace(known, threshold=threshold), replace(lacked, threshold=threshold)))
+        seen.append(replace(known, threshold=threshold))
+    for entry in held_out:
+        entry["seen"] = _seen(seen, entry["column"], entry["value"])
+    write_json(
+        arguments.out,
+        {
+            "schema": 1,
+            "run": describe_run(_PACKAGES, "", smoke=arguments.smoke),
+            "recipe": {"name": recipe.name, "digest": recipe.digest(), "changed": arguments.set},
+            "kept": KEPT,
+            "validation_auc": [rounded(auc(scores.fake_probability, scores.is_fake)) for scores in seen],
+            "held_out": held_out,
+        },
+    )
+
+
+def without(manifest: Manifest, source: str, generator: str) -> Manifest:
+    """The manifest with what is left out as its test split, and without its own.
+
+    Args:
+        manifest: with splits ``train`` and ``val``.
+        source: whose real pictures are left out.
+        generator: whose fakes are; '' for none.
+    """
+    rows = [row for row in manifest if row.split in ("train", "val")]
+    cluster = read_grouping(Manifest.from_rows(rows, manifest.root)).cluster_of_row.tolist()
+
+    def is_lacked(row: ManifestRow) -> bool:
+        return row.generator == generator if row.label == "fake" else row.source == source
+
+    tainted = {at for at, row in zip(cluster, rows, strict=True) if is_lacked(row)}
+    kept = [
+        replace(row, split="test") if is_lacked(row) else row
+        for at, row in zip(cluster, rows, strict=True)
+        if is_lacked(row) or at not in tainted
+    ]
+    made = Manifest.from_rows(kept, manifest.root)
+    made.name = manifest.name
+    return made
+
+
+def threshold_of(known: Scores) -> float:
+    """The least threshold that leaves the share ``KEPT`` of the real pictures real."""
+    real = np.sort(known.fake_probability[~known.is_fake & ~np.isnan(known.fake_probability)])
+    return float(np.nextafter(real[int(np.ceil(KEPT * len(real))) - 1], np.inf))
+
+
+def _held_out(known: Scores, lacked: Scores) -> Iterator[dict[str, Any]]:
+    pictures = Pictures.of(lacked)
+    real, fake = ~lacked.is_fake, lacked.is_fake
+    right = pictures.is_right
+    source = next(value for value, chosen in zip(lacked.column("source"), real, strict=True) if chosen)
+    yield {"column": "source", "value": source, "kept": share(right[real], pictures.group[real])}
+    if not fake.any():
+        return
+    generator = next(value for value, chosen in zip(lacked.column("generator"), fake, strict=True) if chosen)
+    yield {
+        "column": "generator",
+        "value": generator,
+        "found": share(right[fake], pictures.group[fake]),
+        "auc": measure_within(_beside(known, ~known.is_fake, lacked, fake), Draws(2000, 0, 1))["auc"],
+        "auc_against_left_out": measure_within(pictures, Draws(2000, 0, 1))["auc"],
+    }
+
+
+def _beside(first: Scores, of_first: Flags, second: Scores, of_second: Flags) -> Pictures:
+    """Some pictures of two tables, which share no group."""
+    one, other = Pictures.of(first).where(of_first), Pictures.of(second).where(of_second)
+    return Pictures(
+        np.concatenate([one.is_fake, other.is_fake]),
+        np.concatenate([one.probability, other.probability]),
+        np.concatenate([one.called_fake, other.called_fake]),
+        np.concatenate([one.group, other.group + len(one)]),
+    )
+
+
+def _seen(tables: list[Scores], column: str, value: str) -> dict[str, float | None]:
+    """The mean over the runs that saw a source or a generator, of the same figures on validation pictures."""
+    kept, areas = [], []
+    for scores in tables:
+        own = (np.asarray(scores.column(column), np.str_) == value) & (scores.is_fake == (column == "generator"))
+        if not own.any():
+            continue
+        pictures = Pictures.of(scores)
+        kept.append(float(pictures.is_right[own].mean()))
+        if column == "generator":
+            chosen = own | ~scores.is_fake
+            areas.append(auc(pictures.score[chosen], scores.is_fake[chosen]))
+    figures = {"kept" if column == "source" else "found": kept, "auc": areas}
+    return {name: rounded(float(np.mean(values))) for name, values in figures.items() if values}
+
+
+if __name__ == "__main__":
+    main()
