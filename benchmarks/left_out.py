@@ -77,12 +77,12 @@ def main() -> None:
         experiments, arguments.work, announce=lambda line: print(line, file=sys.stderr, flush=True), workers=2
     )
     held_out, seen = [], []
-    for experiment, lacked in zip(experiments, series, strict=True):
+    for fold, experiment, lacked in zip(FOLDS.items(), experiments, series, strict=True):
         folder = arguments.work / experiment.place
         detector = Detector(Bundle.open(folder / "run" / "bundle"))
         known = score_manifest(detector, experiment.manifest.select(split="val"), folder / "validation.jsonl")
         threshold = threshold_of(known)
-        held_out += list(_held_out(replace(known, threshold=threshold), replace(lacked, threshold=threshold)))
+        held_out += _held_out(*fold, replace(known, threshold=threshold), replace(lacked, threshold=threshold))
         seen.append(replace(known, threshold=threshold))
     for entry in held_out:
         entry["seen"] = _seen(seen, entry["column"], entry["value"])
@@ -93,7 +93,7 @@ def main() -> None:
             "run": describe_run(_PACKAGES, "", smoke=arguments.smoke),
             "recipe": {"name": recipe.name, "digest": recipe.digest(), "changed": arguments.set},
             "kept": KEPT,
-            "validation_auc": [rounded(auc(scores.fake_probability, scores.is_fake)) for scores in seen],
+            "validation_auc": [rounded(auc(Pictures.of(scores).score, scores.is_fake)) for scores in seen],
             "held_out": held_out,
         },
     )
@@ -130,15 +130,13 @@ def threshold_of(known: Scores) -> float:
     return float(np.nextafter(real[int(np.ceil(KEPT * len(real))) - 1], np.inf))
 
 
-def _held_out(known: Scores, lacked: Scores) -> Iterator[dict[str, Any]]:
+def _held_out(source: str, generator: str, known: Scores, lacked: Scores) -> Iterator[dict[str, Any]]:
     pictures = Pictures.of(lacked)
     real, fake = ~lacked.is_fake, lacked.is_fake
     right = pictures.is_right
-    source = next(value for value, chosen in zip(lacked.column("source"), real, strict=True) if chosen)
     yield {"column": "source", "value": source, "kept": share(right[real], pictures.group[real])}
-    if not fake.any():
+    if not generator:
         return
-    generator = next(value for value, chosen in zip(lacked.column("generator"), fake, strict=True) if chosen)
     yield {
         "column": "generator",
         "value": generator,

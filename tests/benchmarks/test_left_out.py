@@ -82,7 +82,7 @@ def test_held_out_figures_are_of_what_the_run_lacked() -> None:
     lacked = scores(
         [(0.2, "web", "camera"), (0.7, "web", "camera"), (0.3, "art", "diffusion"), (0.9, "art", "diffusion")]
     )
-    source, generator = left_out._held_out(known, lacked)
+    source, generator = left_out._held_out("web", "diffusion", known, lacked)
     assert (source["value"], source["kept"]["value"], source["kept"]["n"]) == ("web", 0.5, 2)
     assert (generator["value"], generator["found"]["value"], generator["found"]["n"]) == ("diffusion", 0.5, 2)
     assert generator["auc"]["value"] == 0.75  # 0.3 and 0.9 against 0.1 and 0.4

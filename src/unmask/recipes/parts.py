@@ -186,7 +186,8 @@ class Schedule(Part):
             bf16 (AMX); on others single precision is.
         gradient_clip: greatest norm of the gradient.
         average: decay per step of a moving average of the weights, which is what is validated and kept; 0 is none. It
-            reaches over the last ``1 / (1 - average)`` steps, at the beginning over fewer (Cha et al., NeurIPS 2021).
+            reaches over the last ``1 / (1 - average)`` steps, at the beginning over fewer (as the teacher of Tarvainen
+            and Valpola, NeurIPS 2017).
     """
 
     epochs: int = Field(10, ge=1)
