@@ -14,9 +14,10 @@ pytest.importorskip("onnxscript")
 pytest.importorskip("skl2onnx")
 
 import onnx  # noqa: E402
+from onnx import helper, numpy_helper  # noqa: E402
 
 from unmask.bundle.bundle import run_graph  # noqa: E402
-from unmask.bundle.compose import attach_classifier, attach_distance, combine  # noqa: E402
+from unmask.bundle.compose import attach_classifier, attach_distance, combine, store_half  # noqa: E402
 from unmask.bundle.export import export_features, export_onnx  # noqa: E402
 from unmask.bundle.golden import golden_pixels  # noqa: E402
 from unmask.imaging.faces import single_thread_session  # noqa: E402
@@ -80,6 +81,41 @@ def test_a_graph_with_a_classifier_is_whole(tiny: FaceNetwork) -> None:
     assert [item.name for item in session.get_outputs()] == ["logit", "evidence", "features"]
     bare = single_thread_session(attach_distance(content, None))
     assert [item.name for item in bare.get_outputs()] == ["logit", "evidence"]
+
+
+def test_half_precision_rounds_large_weights_only(tiny: FaceNetwork) -> None:
+    whole = export_onnx(tiny, SIZE)
+    half = store_half(whole)
+    assert half == store_half(whole)
+    assert store_half(half) == half  # nothing is left to round
+    assert len(half) < 0.6 * len(whole)
+    kept = {each.name: numpy_helper.to_array(each) for each in onnx.load_model_from_string(half).graph.initializer}
+    rounded = 0
+    for stored in onnx.load_model_from_string(whole).graph.initializer:
+        weights = numpy_helper.to_array(stored)
+        if weights.ndim >= 2 and weights.size >= 1024 and weights.dtype == np.float32:
+            np.testing.assert_array_equal(kept[f"{stored.name}/half"], weights.astype(np.float16))
+            rounded += 1
+        else:
+            np.testing.assert_array_equal(kept[stored.name], weights)
+    assert rounded > 5
+    # The oracle: torch with its weights rounded the same way.
+    again = network()
+    with torch.no_grad():
+        for parameter in again.parameters():
+            if parameter.ndim >= 2 and parameter.numel() >= 1024:
+                parameter.copy_(parameter.half().float())
+        expected = again(torch.from_numpy(PIXELS))[0].numpy()
+    np.testing.assert_allclose(run_graph(single_thread_session(half), PIXELS)[0], expected, atol=1e-3)
+
+
+def test_weights_beyond_half_precision_stay_whole() -> None:
+    weights = np.full((40, 40), 7e4, np.float32)
+    node = helper.make_node("MatMul", ["x", "w"], ["y"])
+    values = [helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, [1, 40]) for name in "xy"]
+    graph = helper.make_graph([node], "large", values[:1], values[1:], [numpy_helper.from_array(weights, "w")])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)]).SerializeToString(deterministic=True)
+    assert store_half(model) == model
 
 
 def test_members_are_summed_by_weight(make_graph: Callable[..., bytes]) -> None:

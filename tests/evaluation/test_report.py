@@ -228,6 +228,27 @@ def test_files_that_are_no_result_are_refused(content: str, tmp_path: Path) -> N
     assert caught.value.code == "bad_result"
 
 
+def test_a_card_tells_what_its_networks_are_and_how_they_were_trained(make_bundle: MakeBundle, tmp_path: Path) -> None:
+    from unmask.bundle.schema import Card
+    from unmask.evaluation.model_card import model_card
+    from unmask.recipes import Recipe
+
+    def card_of(name: str, **parts: Any) -> str:
+        return model_card(make_bundle(tmp_path / name, card=Card(recipe=Recipe.load(name).model_dump(), **parts)))
+
+    fused = card_of("s2-fusion-attention")
+    branches = ", ".join(branch.name.replace("_", "\\_") for branch in Recipe.load("s2-fusion-attention").branches)
+    assert f"- Network: {branches}; input" in fused
+    assert "- epochs: 10\n" in fused and "- learning\\_rate: 0.001\n" in fused
+    phases = card_of("s1-vgg16")
+    assert "- epochs: 8 at 0.001 (trained: head), then 6 at 0.0001 (trained: head), then 6 at 1e-05\n" in phases
+    assert "learning\\_rate" not in phases
+    members = {name: Recipe.load(name).model_dump() for name in ("s1-vgg16", "s4-mobilenet")}
+    both = card_of("s2-ensemble", members=members)
+    assert "- Network: a weighted mean of vgg16; mobilenet\\_v1; input" in both
+    assert "- s1-vgg16, epochs: 8 at" in both and "- s4-mobilenet, epochs: 5 at 0.0003 (trained: head)\n" in both
+
+
 def test_a_card_says_what_its_results_say(
     result: dict[str, Any], make_scores: MakeScores, make_bundle: MakeBundle, tmp_path: Path
 ) -> None:
@@ -267,6 +288,7 @@ def test_a_card_says_what_its_results_say(
     assert "<img" not in body.replace("\\<img", "")
     # Without results it says so, and claims nothing.
     bare = model_card(bundle)
+    assert "- Network: not stated; input" in bare
     assert "No result of this very bundle was given" in bare and "model-index" not in bare and "license" not in bare
     with pytest.raises(UsageError) as caught:
         model_card(bundle, [_bench("0" * 64)])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -12,11 +13,14 @@ pytest.importorskip("lightning")
 pytest.importorskip("onnxscript")
 
 from unmask.bundle.bundle import Bundle, run_graph
+from unmask.bundle.compose import store_half
 from unmask.data.manifest import Manifest, ManifestRow
 from unmask.errors import UsageError
+from unmask.imaging.faces import single_thread_session
 from unmask.recipes import Recipe
 from unmask.training.ensemble import fit_stacking, fit_weights, fold_manifests, load_members
 from unmask.training.fit import fit
+from unmask.training.package import golden_batch
 
 pytestmark = pytest.mark.train
 
@@ -121,11 +125,16 @@ def test_a_weighted_ensemble_is_the_weighted_sum_of_its_members(
     alone = [Bundle.open(run / "members" / name / "bundle") for name in ("net", "bayes")]
     # Seeds of their own, so that the same recipe may be listed twice.
     assert [each.info.card.recipe["seed"] for each in alone] == [5, 6]
+    assert bundle.info.card.members == {
+        name: each.info.card.recipe for name, each in zip(("net", "bayes"), alone, strict=True)
+    }
     pixels = np.random.default_rng(0).integers(0, 256, (3, 32, 32, 3), np.uint8)
     logit, evidence = run_graph(bundle.session(), pixels)
-    expected = sum(w * run_graph(each.session(), pixels)[0] for w, each in zip(weights, alone, strict=True))
+    halves = [single_thread_session(store_half(each.model)) for each in alone]
+    expected = sum(w * run_graph(half, pixels)[0] for w, half in zip(weights, halves, strict=True))
     np.testing.assert_allclose(logit, expected, atol=1e-4)
     np.testing.assert_allclose(evidence.mean((1, 2)), logit, atol=1e-4)
+    assert len(bundle.model) < 0.75 * sum(len(each.model) for each in alone)
     assert bundle.verify()["cases"] == 8
     # Killed after the members: they are not trained again, and the bundle is the same.
     stamps = {path: path.stat().st_mtime_ns for path in (run / "members").rglob("*") if path.is_file()}
@@ -133,6 +142,14 @@ def test_a_weighted_ensemble_is_the_weighted_sum_of_its_members(
     again = fit(recipe, manifest, run, workers=0, resume=True)
     assert again.sha256 == bundle.sha256
     assert stamps == {path: path.stat().st_mtime_ns for path in (run / "members").rglob("*") if path.is_file()}
+    # Members trained before serve another ensemble. What half precision changes is measured on the golden pictures.
+    shutil.copytree(run / "members", tmp_path / "even" / "members")
+    even = fit(recipe_of(toy_recipe, "mean", members), manifest, tmp_path / "even", workers=0)
+    golden = golden_batch(32)
+    whole = np.mean([run_graph(each.session(), golden)[0] for each in alone], 0)
+    shift = float(np.abs(run_graph(even.session(), golden)[0] - whole).max())
+    assert even.info.card.metrics["half_precision_shift"] == pytest.approx(shift, abs=1e-6)
+    assert 0 < shift < 0.02
 
 
 def test_a_stacked_ensemble_trains_its_members_on_every_fold(

@@ -180,7 +180,8 @@ class Card(_Part):
     Attributes:
         summary: one sentence.
         recipe: the resolved recipe.
-        recipe_digest: SHA-256 of it.
+        members: the resolved recipes of an ensemble's members, by name.
+        recipe_digest: SHA-256 of the recipe.
         manifest_digest: SHA-256 of the manifest's content.
         weights: where the backbone's starting weights came from.
         sources: pictures that training saw, by label and source.
@@ -192,6 +193,7 @@ class Card(_Part):
 
     summary: str = ""
     recipe: dict[str, Any] = {}
+    members: dict[str, dict[str, Any]] = {}
     recipe_digest: str = ""
     manifest_digest: str = ""
     weights: dict[str, str] = {}

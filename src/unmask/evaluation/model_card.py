@@ -9,6 +9,7 @@ from typing import Any, Final
 import yaml
 
 from unmask.bundle.bundle import Bundle
+from unmask.bundle.schema import Card
 from unmask.errors import UsageError
 from unmask.evaluation.report import of_bundles
 from unmask.evaluation.robustness_report import robustness_content
@@ -35,6 +36,11 @@ _METRICS: Final = {
 }
 _TAGS: Final = ["deepfake-detection", "image-forensics", "faces", "onnx", "unmask"]
 _SCHEDULE: Final = ("epochs", "batch_size", "optimizer", "learning_rate", "weight_decay", "decay", "loss", "precision")
+_COMBINED: Final = {
+    "mean": "the mean of",
+    "weighted": "a weighted mean of",
+    "stacked": "a logistic regression on the logits of",
+}
 
 
 def model_card(bundle: Bundle, results: Sequence[dict[str, Any]] = (), licence: str | None = None) -> str:
@@ -55,7 +61,7 @@ def model_card(bundle: Bundle, results: Sequence[dict[str, Any]] = (), licence: 
     of_kind: dict[str, list[dict[str, Any]]] = {"evaluation": [], "robustness": [], "bench": []}
     for result in results:
         of_kind[result["kind"]].append(result)
-    info, recipe = bundle.info, bundle.info.card.recipe
+    info = bundle.info
     benches = [
         {**result, "models": [each for each in result["models"] if each["bundle_sha256"] == bundle.sha256]}
         for result in of_kind["bench"]
@@ -66,8 +72,8 @@ def model_card(bundle: Bundle, results: Sequence[dict[str, Any]] = (), licence: 
         info=info,
         sha256=bundle.sha256,
         model_bytes=len(bundle.model),
-        backbones=_backbones(recipe),
-        schedule={name: str(value) for name, value in recipe.get("schedule", {}).items() if name in _SCHEDULE},
+        networks=_networks(info.card),
+        schedules={name: _schedule(member) for name, member in (info.card.members or {"": info.card.recipe}).items()},
         sources=_sources(info.card.sources),
         random_weights=any(key.endswith("source") and value == "none" for key, value in info.card.weights.items()),
         lines=_first_lines(of_kind),
@@ -122,11 +128,30 @@ def _first_lines(of_kind: dict[str, list[dict[str, Any]]]) -> list[str]:
     return lines
 
 
-def _backbones(recipe: dict[str, Any]) -> list[str]:
-    members = recipe.get("ensemble") or {}
+def _networks(card: Card) -> str:
+    ensemble = card.recipe.get("ensemble")
+    if not ensemble:
+        return _network(card.recipe)
+    members = [_network(member) for member in card.members.values()] or ["members that are not stated"]
+    return f"{_COMBINED.get(ensemble.get('combine'), 'an ensemble of')} {'; '.join(members)}"
+
+
+def _network(recipe: dict[str, Any]) -> str:
     branches = [recipe.get("backbone") or {}, *((recipe.get("fusion") or {}).get("branches") or [])]
-    names = [str(branch.get("name", "not stated")) for branch in branches]
-    return ["an ensemble"] if members else names
+    return ", ".join(str(branch.get("name", "not stated")) for branch in branches)
+
+
+def _schedule(recipe: dict[str, Any]) -> dict[str, str]:
+    """How it was trained, in the order of ``_SCHEDULE``; phases in place of epochs and rate where it had some."""
+    schedule = dict(recipe.get("schedule", {}))
+    if phases := schedule.get("phases"):
+        schedule["epochs"] = ", then ".join(
+            f"{phase['epochs']} at {phase['learning_rate']:g}"
+            + ("" if phase["train"] == "all" else f" (trained: {phase['train']})")
+            for phase in phases
+        )
+        del schedule["learning_rate"]
+    return {name: str(schedule[name]) for name in _SCHEDULE if name in schedule}
 
 
 def _sources(by_label: dict[str, dict[str, int]]) -> dict[str, tuple[int, int]]:

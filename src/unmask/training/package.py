@@ -63,6 +63,7 @@ def package_graph(
     folder: Path,
     *,
     evidence: Literal["cam", "none"] = "cam",
+    members: Mapping[str, Recipe] | None = None,
     metrics: Mapping[str, float] | None = None,
 ) -> Bundle:
     """Check, calibrate and write a graph, whatever it was made from.
@@ -78,6 +79,7 @@ def package_graph(
         manifest_digest: of the manifest.
         folder: where the bundle is written.
         evidence: whether the evidence is a map, or has no places.
+        members: an ensemble's, for the card.
         metrics: further figures for the card.
 
     Raises:
@@ -100,6 +102,7 @@ def package_graph(
     card = Card(
         summary=recipe.summary,
         recipe=recipe.model_dump(mode="json"),
+        members={name: member.model_dump(mode="json") for name, member in (members or {}).items()},
         recipe_digest=recipe.digest(),
         manifest_digest=manifest_digest,
         weights=weights,
