@@ -107,7 +107,7 @@ def training_step(result: Result) -> list[str]:
     ways = result["ways"]
     return [
         f"**{ways['kept']['ratio']:.2f} times as fast with freed memory kept**, by processor time: training steps of "
-        f"`unmask-default` on batches of {result['batch']}, medians of {result['rounds']} processes.",
+        f"`unmask-single` on batches of {result['batch']}, medians of {result['rounds']} processes.",
         table(
             ("", "pictures a second, one thread", "ratio", "spent in the system", "peak memory"),
             (

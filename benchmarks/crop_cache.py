@@ -7,7 +7,7 @@ Both ways, for the same pictures on one thread, in one run and taking turns by b
 each that warms the system's page cache:
 
 load      to the RGB picture or region in memory
-view      the same and the augmentation of the recipe ``unmask-default``, which is what an epoch waits for
+view      the same and the augmentation of the recipe ``unmask-single``, which is what an epoch waits for
 
 The views of both ways are compared: they are to be the same bytes. Figures are per picture; the ratios are of
 medians over blocks. Faces are searched once before, as training does, and are not part of either figure.
@@ -47,7 +47,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, required=True)
     arguments = parser.parse_args()
-    recipe = Recipe.load("unmask-default")
+    recipe = Recipe.load("unmask-single")
     manifest = Manifest.open(arguments.manifest, arguments.root)
     paths = [manifest.resolve(row) for row in manifest]
     if arguments.subset and arguments.subset < len(paths):

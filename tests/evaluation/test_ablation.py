@@ -82,8 +82,8 @@ def test_variants_of_a_frozen_backbone() -> None:
     assert copies["no-augmentation"].recipe.features.copies == 0  # type: ignore[union-attr]
 
 
-def test_the_default_recipe_loses_its_phase_of_all_layers() -> None:
-    found = by_name(Recipe.load("unmask-default"))
+def test_our_own_recipe_loses_its_phase_of_all_layers() -> None:
+    found = by_name(Recipe.load("unmask-single"))
     assert [phase.train for phase in found["no-fine-tuning"].recipe.schedule.all_phases] == ["head"]  # type: ignore[union-attr]
 
 
