@@ -19,7 +19,7 @@ from skimage import data
 from unmask.data.synthesis import self_blend
 from unmask.imaging.faces import FaceFinder
 
-_SEED = 2  # a blend that can be seen; of the first 16 seeds the shipped detector calls four fake
+_SEED = 2  # a blend that can be seen; of the first 16 seeds the shipped detector calls eight fake
 _NEXT = """
 Evidence: {folder}/evidence (orange speaks for fake, purple for real)
 
