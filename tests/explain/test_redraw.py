@@ -22,6 +22,8 @@ def model() -> bytes:
         "matrix": rng.normal(2, 3, (40, 50)).astype(np.float32),
         "vector": rng.normal(size=50).astype(np.float32),
         "counts": np.arange(6).reshape(2, 3),
+        "half": rng.normal(1, 2, (30, 40)).astype(np.float16),
+        "large": np.full((2, 2), 6e4, np.float16) * np.array([1, -1], np.float16),
     }
     graph = helper.make_graph(
         [helper.make_node("MatMul", ["x", "matrix"], ["m"]), helper.make_node("Add", ["m", "vector"], ["y"])],
@@ -46,6 +48,12 @@ def test_matrices_are_drawn_anew_and_all_else_stays() -> None:
     assert abs(np.corrcoef(before["matrix"].ravel(), after["matrix"].ravel())[0, 1]) < 0.1
     assert after["matrix"].mean() == pytest.approx(2, abs=0.3)
     assert after["matrix"].std() == pytest.approx(3, abs=0.3)
+    assert abs(np.corrcoef(before["half"].ravel(), after["half"].ravel())[0, 1]) < 0.1
+    assert after["half"].dtype == np.float16
+    assert after["half"].astype(float).mean() == pytest.approx(1, abs=0.2)
+    assert after["half"].astype(float).std() == pytest.approx(2, abs=0.2)
+    # Half precision's range is kept to.
+    assert (before["large"] != after["large"]).any() and np.isfinite(after["large"]).all()
     onnx.checker.check_model(onnx.load_model_from_string(redrawn(model(), 1)))
 
 
@@ -57,7 +65,8 @@ def test_the_shipped_detector_can_be_drawn_anew() -> None:
     content = (files("unmask.assets") / "unmask-default" / "model.onnx").read_bytes()
     before, after = weights_of(content), weights_of(redrawn(content, 0))
     changed = [name for name, value in before.items() if not np.array_equal(value, after[name])]
-    expected = [n for n, v in before.items() if v.dtype == np.float32 and v.ndim > 1 and v.size > 1 and np.ptp(v) > 0]
+    kinds = (np.float32, np.float16)
+    expected = [n for n, v in before.items() if v.dtype in kinds and v.ndim > 1 and v.size > 1 and np.ptp(v) > 0]
     assert changed == expected
     assert len(changed) > 40
 

@@ -141,16 +141,24 @@ def combine(graphs: Sequence[bytes], weights: Sequence[float], bias: float) -> b
         _rename_input(renamed.graph, f"{prefix}pixels", "pixels")
         joined.node.extend(renamed.graph.node)
         joined.initializer.extend(renamed.graph.initializer)
-        # M of the map is rows @ M @ columns; the member's weight goes in with the rows.
+        # M of the map is rows @ M @ columns; the member's weight goes in with the rows. They are kept as vectors, for
+        # they are no weights of a network, which explanations draw anew.
+        rows, columns = np.float32(weight) * _spread(grid[0], height), _spread(grid[1], width).T
         constants = {
             "weight": np.float32(weight),
-            "rows": np.float32(weight) * _spread(grid[0], height),
-            "columns": _spread(grid[1], width).T,
+            "rows/flat": rows.ravel(),
+            "rows/shape": np.array(rows.shape),
+            "columns/flat": columns.ravel(),
+            "columns/shape": np.array(columns.shape),
         }
         joined.initializer.extend(numpy_helper.from_array(np.asarray(v), prefix + k) for k, v in constants.items())
         joined.node.extend(
             [
                 helper.make_node("Mul", [f"{prefix}logit", f"{prefix}weight"], [f"{prefix}share"]),
+                *(
+                    helper.make_node("Reshape", [f"{prefix}{name}/flat", f"{prefix}{name}/shape"], [prefix + name])
+                    for name in ("rows", "columns")
+                ),
                 helper.make_node("MatMul", [f"{prefix}rows", f"{prefix}evidence"], [f"{prefix}tall"]),
                 helper.make_node("MatMul", [f"{prefix}tall", f"{prefix}columns"], [f"{prefix}map"]),
             ]

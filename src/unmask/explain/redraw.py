@@ -7,6 +7,7 @@ et al., NeurIPS 2018). Weights are re-drawn inside the bytes of the ONNX file, f
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
@@ -14,7 +15,7 @@ from unmask.errors import BundleError
 
 # Field numbers of onnx.proto3: ModelProto.graph, GraphProto.initializer, TensorProto.dims, .data_type, .raw_data.
 _GRAPH, _INITIALIZER, _DIMS, _DATA_TYPE, _RAW_DATA = 7, 5, 1, 2, 9
-_FLOAT = 1
+_NUMBERS: dict[int, np.dtype[Any]] = {1: np.dtype("<f4"), 10: np.dtype("<f2")}
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 
 
@@ -28,23 +29,26 @@ def redrawn(model: bytes, seed: int) -> bytes:
         seed: the same seed gives the same weights.
 
     Raises:
-        BundleError: ``bad_model``, the file is malformed or keeps no weights as plain single-precision numbers.
+        BundleError: ``bad_model``, the file is malformed or keeps no weights as plain numbers of single or half
+            precision.
     """
     generator = np.random.default_rng(seed)
     content = bytearray(model)
     changed = 0
-    for start, end in _weights(model):
-        weights = np.frombuffer(model, "<f4", (end - start) // 4, start)
-        drawn = weights.mean() + weights.std() * generator.standard_normal(len(weights), np.float32)
-        content[start:end] = drawn.astype("<f4").tobytes()
+    for kind, (start, end) in _weights(model):
+        count = (end - start) // kind.itemsize
+        weights = np.frombuffer(model, kind, count, start).astype(np.float32)
+        drawn = weights.mean() + weights.std() * generator.standard_normal(count, np.float32)
+        largest = np.finfo(kind).max
+        content[start : start + count * kind.itemsize] = drawn.clip(-largest, largest).astype(kind).tobytes()
         changed += 1
     if not changed:
         raise BundleError("bad_model", "The graph has no weights that could be drawn anew.")
     return bytes(content)
 
 
-def _weights(model: bytes) -> Iterator[tuple[int, int]]:
-    """Where the numbers of single-precision tensors of two and more dimensions begin and end."""
+def _weights(model: bytes) -> Iterator[tuple[np.dtype[Any], tuple[int, int]]]:
+    """Of floating-point tensors of two and more dimensions, the numbers' type and where they begin and end."""
     for graph in _parts(model, 0, len(model), _GRAPH):
         for tensor in _parts(model, *graph, _INITIALIZER):
             dimensions, kind, data = 0, 0, (0, 0)
@@ -55,8 +59,8 @@ def _weights(model: bytes) -> Iterator[tuple[int, int]]:
                     kind = value
                 elif number == _RAW_DATA:
                     data = place
-            if kind == _FLOAT and dimensions > 1 and data[1] - data[0] >= 8:
-                yield data
+            if kind in _NUMBERS and dimensions > 1 and data[1] - data[0] >= 2 * _NUMBERS[kind].itemsize:
+                yield _NUMBERS[kind], data
 
 
 def _parts(data: bytes, start: int, end: int, wanted: int) -> Iterator[tuple[int, int]]:
