@@ -149,7 +149,7 @@ def test_real_and_manipulated_portraits_get_their_verdicts(
     entry(page, "real.jpg").click()
     expect(verdict).to_contain_text("Real")
     expect(page.get_by_role("heading", name="real.jpg")).to_be_focused()
-    expect(page.get_by_role("table")).to_contain_text("8.9%")
+    expect(page.get_by_role("table")).to_contain_text("4.5%")
 
 
 def test_evidence_lies_where_the_service_says_and_fades(visit: Open, desk: Server, portraits: dict[str, bytes]) -> None:
