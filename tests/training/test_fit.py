@@ -6,6 +6,7 @@ import hashlib
 import json
 import logging
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -584,10 +585,11 @@ def test_run_folders_that_do_not_fit(
 
 
 def test_changed_prose_does_not_make_it_another_run(
-    unbroken: Path, toy_manifest: Path, toy_recipe: Path, no_package: list[Any]
+    unbroken: Path, toy_manifest: Path, toy_recipe: Path, no_package: list[Any], tmp_path: Path
 ) -> None:
+    run = shutil.copytree(unbroken, tmp_path / "run")  # other tests read the words of the unbroken one
     recipe = Recipe.load(toy_recipe, ["summary=better words"])
-    fit(recipe, Manifest.open(toy_manifest), unbroken, resume=True, workers=0)
+    fit(recipe, Manifest.open(toy_manifest), run, resume=True, workers=0)
     assert len(no_package) == 1
 
 
