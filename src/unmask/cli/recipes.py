@@ -48,7 +48,7 @@ def show(
 
     Example:
 
-      unmask recipes show unmask-default --set schedule.epochs=3
+      unmask recipes show unmask-single --set schedule.batch_size=16
     """
     from unmask.recipes import Recipe
 

@@ -39,7 +39,7 @@ def train(
 
     Example:
 
-      unmask train unmask-default --manifest faces.csv --out runs/mine --set schedule.epochs=4
+      unmask train unmask-single --manifest faces.csv --out runs/mine --set schedule.batch_size=16
     """
     from unmask.cli.training import prepare_training
     from unmask.data.manifest import Manifest
