@@ -9,6 +9,7 @@ import re
 import shutil
 import zipfile
 from collections.abc import Callable
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ import numpy as np
 import pytest
 
 from unmask.bundle import bundle as bundle_module
-from unmask.bundle.bundle import CONTENT, GOLDEN, INFO, MODEL, SUMS, Bundle
+from unmask.bundle.bundle import CONTENT, DEFAULT_BUNDLE, GOLDEN, INFO, MODEL, SUMS, Bundle
 from unmask.bundle.golden import GoldenCase, golden_pixels
 from unmask.detect.detector import Detector
 from unmask.errors import BundleError, UnmaskError
@@ -447,3 +448,9 @@ def test_no_pickle_is_ever_loaded(path: Path) -> None:
 
 def test_errors_are_of_one_family() -> None:
     assert issubclass(BundleError, UnmaskError)
+
+
+def test_what_ships_takes_at_most_20_mb() -> None:
+    shipped = {path.name: path.read_bytes() for path in (files("unmask.assets") / DEFAULT_BUNDLE).iterdir()}
+    assert shipped.keys() == {*CONTENT, SUMS}
+    assert sum(len(content) for content in shipped.values()) <= 20_000_000
