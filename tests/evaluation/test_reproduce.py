@@ -194,13 +194,15 @@ def test_the_readings_follow_from_our_metrics() -> None:
 
 
 def test_members_of_an_ensemble_are_changed_with_it(tmp_path: Path) -> None:
-    settings = Settings(overrides=("preprocessing.size=64",), epochs=2, seed=7)
+    # The batch is for members alone: an ensemble would refuse it.
+    settings = Settings(overrides=("preprocessing.size=64", "schedule.batch_size=8"), epochs=2, seed=7)
     [recipe] = [found for found in reproduce._systems("S2", settings) if found.name == "s2-ensemble"]
     changed = reproduce._with_members(recipe, tmp_path, settings)
     assert changed.ensemble is not None
     members = [Recipe.load(path) for path in changed.ensemble.members]
     assert [member.name for member in members] == list(Recipe.load("s2-ensemble").ensemble.members)  # type: ignore[union-attr]
     assert {member.schedule.epochs for member in members} == {2}
+    assert {member.schedule.batch_size for member in members} == {8}
     assert {member.preprocessing for member in members} == {recipe.preprocessing}
     assert all(Path(path).is_relative_to(tmp_path) for path in changed.ensemble.members)
     # Nothing is changed, so the shipped members are taken.
@@ -227,6 +229,7 @@ def test_every_seed_has_its_shipped_recipes() -> None:
         ("S0", Settings(where={"source": frozenset({"moon"})}), "no_pictures"),
         ("S0", Settings(where={"planet": frozenset({"moon"})}), "unknown_column"),
         ("S0", Settings(overrides=("schedule.epoch=3",)), "bad_recipe"),
+        ("S2", Settings(overrides=("schedule.epoch=3",), only=("s2-ensemble",)), "bad_recipe"),
     ],
 )
 def test_wrong_calls(manifest: Manifest, tmp_path: Path, seed: str, settings: Settings, code: str) -> None:

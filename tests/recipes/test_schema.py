@@ -131,8 +131,10 @@ def test_a_missing_recipe(name: str, message: str) -> None:
         ("seed=7", "seed", 7),
         # in a part that the file has
         ("schedule.epochs=3", "schedule.epochs", 3),
-        # in a part that the file lacks
+        # a key that the file's part lacks
         ("augmentation.flip=0", "augmentation.flip", 0.0),
+        # in a part that the file lacks
+        ("data.class_weights=true", "data.class_weights", True),
         # two parts deep, and the other settings there keep their defaults
         ("preprocessing.faces.zoom=false", "preprocessing.faces", FacePolicy(zoom=False)),
         # nothing at all for a part that may be missing
@@ -150,14 +152,14 @@ def test_a_missing_recipe(name: str, message: str) -> None:
     ],
 )
 def test_overrides(override: str, path: str, value: object) -> None:
-    recipe: object = Recipe.load("unmask-default", [override])
+    recipe: object = Recipe.load("frequency", [override])
     for key in path.split("."):
         recipe = getattr(recipe, key)
     assert recipe == value
 
 
 def test_later_overrides_win_and_all_are_applied() -> None:
-    recipe = Recipe.load("unmask-default", ["seed=3", "schedule.epochs=2", "seed=4"])
+    recipe = Recipe.load("frequency", ["seed=3", "schedule.epochs=2", "seed=4"])
     assert (recipe.seed, recipe.schedule.epochs) == (4, 2)
 
 
@@ -189,15 +191,51 @@ def test_bad_overrides(override: str, code: str, part: str) -> None:
     assert part in caught.value.message
 
 
+@pytest.mark.parametrize(
+    ("name", "overrides", "why"),
+    [
+        # an ensemble trains its members' recipes, not its own parts
+        ("unmask-default", ["schedule.batch_size=16"], "members bring their own"),
+        ("unmask-default", ["head={dropout: 0.1}"], "members bring their own"),
+        ("s2-ensemble", ["seed=3", "data.balance=none"], "'data.balance=none' would change nothing in s2-ensemble"),
+        # phases stand in the place of the one stretch of epochs
+        ("unmask-single", ["schedule.epochs=3"], "lists schedule.phases"),
+        ("unmask-single", ["schedule.learning_rate=1e-3"], "lists schedule.phases"),
+        # and a classifier without phases trains no network
+        ("s0-mobilenetv2-rf", ["schedule.epochs=3"], "classifier"),
+    ],
+)
+def test_an_override_that_would_change_nothing_is_refused(name: str, overrides: list[str], why: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        Recipe.load(name, overrides)
+    assert caught.value.code == "bad_override"
+    assert why in caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("name", "overrides"),
+    [
+        ("unmask-default", ["seed=3", "name=other", "ensemble.combine=weighted", "preprocessing.size=96"]),
+        # what counts is the recipe that all overrides make together
+        ("unmask-single", ["schedule.epochs=3", "schedule.phases=[]"]),
+        ("unmask-single", ["schedule={epochs: 3}"]),
+        ("unmask-single", ["schedule.batch_size=16"]),
+        ("s0-mobilenetv2-rf", ["classifier=null", "schedule.epochs=3"]),
+    ],
+)
+def test_an_override_that_changes_something_is_taken(name: str, overrides: list[str]) -> None:
+    assert Recipe.load(name, overrides).digest() != Recipe.load(name).digest()
+
+
 def test_the_digest_is_of_what_training_depends_on() -> None:
-    recipe = Recipe.load("unmask-default")
+    recipe = Recipe.load("frequency")
     prose = recipe.model_copy(update={"summary": "other words", "limits": ("Profiles.",)})
     assert prose.digest() == recipe.digest()
     assert len(recipe.digest()) == 64
     digests = {recipe.digest()}
     changes = ["seed=9", "schedule.epochs=99", "augmentation.flip=0.1", "preprocessing.faces=null", "name=other"]
     for change in [*changes, "data.self_blended=0.9", "head.dropout=0.1", "backbone.weights=[none]"]:
-        digests.add(Recipe.load("unmask-default", [change]).digest())
+        digests.add(Recipe.load("frequency", [change]).digest())
     assert len(digests) == 9
 
 

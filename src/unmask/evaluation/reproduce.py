@@ -166,7 +166,12 @@ def _systems(seed: str, settings: Settings) -> list[Recipe]:
 
 
 def _changed(name: str, settings: Settings) -> Recipe:
-    recipe = Recipe.load(name, [*settings.overrides, f"seed={settings.seed}"])
+    shipped, overrides = Recipe.load(name), list(settings.overrides)
+    if shipped.ensemble is not None:
+        for member in shipped.ensemble.members:
+            _changed(member, settings)  # a wrong key is said before anything is trained
+        overrides = [override for override in overrides if not shipped.why_unheeded(override.partition("=")[0])]
+    recipe = Recipe.load(name, [*overrides, f"seed={settings.seed}"])
     return recipe if settings.epochs is None else cap_epochs(recipe, settings.epochs)
 
 

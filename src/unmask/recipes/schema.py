@@ -8,7 +8,7 @@ import json
 from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, Final, get_args
 
 import yaml
 from pydantic import BaseModel, Field, ValidationError, model_validator
@@ -28,6 +28,8 @@ from unmask.recipes.parts import (
     Part,
     Schedule,
 )
+
+_HEEDED_BY_ENSEMBLES: Final = {"name", "summary", "seed", "ensemble", "preprocessing", "limits", "paper"}
 
 
 class Recipe(Part):
@@ -80,6 +82,18 @@ class Recipe(Part):
             )
         return self
 
+    def why_unheeded(self, key: str) -> str:
+        """Why a setting, e.g. ``schedule.epochs``, changes nothing in this recipe; '' where it may."""
+        if self.ensemble is not None and key.partition(".")[0] not in _HEEDED_BY_ENSEMBLES:
+            return "an ensemble's members bring their own; change it in their recipes."
+        if key not in ("schedule.epochs", "schedule.learning_rate"):
+            return ""
+        if self.schedule.phases:
+            return "the recipe lists schedule.phases, each with its own; change those."
+        if self.classifier is not None:
+            return "its classifier is fitted on the backbone as its weights come, not epoch by epoch."
+        return ""
+
     @property
     def branches(self) -> tuple[Backbone, ...]:
         """All backbones, the first one first."""
@@ -95,15 +109,19 @@ class Recipe(Part):
 
         Raises:
             UsageError: no such recipe, unreadable YAML, or a key or value that the schema refuses; a wrong key is
-                answered with the nearest right one.
+                answered with the nearest right one. ``bad_override``: also one that would change nothing.
         """
         content = _read_yaml(_find(str(name_or_path)))
         for override in overrides:
             _apply_override(content, override)
         try:
-            return cls.model_validate(content)
+            recipe = cls.model_validate(content)
         except ValidationError as error:
             raise UsageError("bad_recipe", _explain(error)) from None
+        for override in overrides:
+            if why := recipe.why_unheeded(override.partition("=")[0]):
+                raise UsageError("bad_override", f"{override!r} would change nothing in {recipe.name}: {why}")
+        return recipe
 
     @staticmethod
     def shipped() -> list[str]:

@@ -29,7 +29,7 @@ class FaceClassifier(ClassifierMixin, BaseEstimator):
 
     Args:
         recipe: name of a shipped recipe, or a YAML file.
-        overrides: ``part.key=value`` each, e.g. ``("schedule.epochs=3", "seed=2")``.
+        overrides: ``part.key=value`` each, e.g. ``("ensemble.combine=weighted", "seed=2")``.
         validation_share: of the pictures, set aside.
         workers: loading processes; 0 loads in this one.
 
