@@ -51,22 +51,33 @@ def logo(result: Result) -> list[str]:
     return [" ".join(result["sentences"][:-1]), what, beside, matrix]
 
 
-def left_out(result: Result) -> list[str]:
-    """Real pictures of sources, and fakes of generators, that training did not see."""
-    sources = [entry for entry in result["held_out"] if entry["column"] == "source"]
-    generators = [entry for entry in result["held_out"] if entry["column"] == "generator"]
-    kept, areas = [entry["kept"]["value"] for entry in sources], [entry["auc"]["value"] for entry in generators]
+def left_out_summary(result: Result) -> list[str]:
+    """Mean and worst on what training did not see."""
+    sources, generators = _by_column(result)
+    kept = {entry["value"]: entry["kept"]["value"] for entry in sources}
+    areas = {entry["value"]: entry["auc"]["value"] for entry in generators}
+    poorest, hardest = min(kept, key=kept.__getitem__), min(areas, key=areas.__getitem__)
     known = result["validation_auc"]
     changed = ", ".join(f"`{change}`" for change in result["recipe"]["changed"])
-    what = (
+    return [
         f"`{result['recipe']['name']}`{f' with {changed}' if changed else ''}, trained {len(sources)} times, each time "
         "without a source of real pictures and, where one is left, without a generator of fakes. Real pictures of "
         f"sources that training did not see, kept as real where {100 * result['kept']:g} % of the real validation "
-        f"pictures of the others are: mean {plain(fmean(kept))}, worst {plain(min(kept))}. AUC of generators "
-        f"that training did not see: mean {figure(fmean(areas))}, worst {figure(min(areas))}. Validation AUC of the "
-        f"runs: {figure(min(known))} to {figure(max(known))}. What training saw, beside it, is the mean over the other "
-        "runs, on validation pictures."
-    )
+        f"pictures of the others are: mean {plain(fmean(kept.values()))}, worst {plain(kept[poorest])} ({poorest}). "
+        f"AUC of generators that training did not see: mean {figure(fmean(areas.values()))}, worst "
+        f"{figure(areas[hardest])} ({hardest}). Validation AUC of the runs: {figure(min(known))} to "
+        f"{figure(max(known))}."
+    ]
+
+
+def _by_column(result: Result) -> tuple[list[Result], list[Result]]:
+    sources = [entry for entry in result["held_out"] if entry["column"] == "source"]
+    return sources, [entry for entry in result["held_out"] if entry["column"] == "generator"]
+
+
+def left_out(result: Result) -> list[str]:
+    """Real pictures of sources, and fakes of generators, that training did not see, one by one."""
+    sources, generators = _by_column(result)
     reals = table(
         ("source left out", "real pictures", "kept as real", "where training saw it"),
         (
@@ -97,7 +108,8 @@ def left_out(result: Result) -> list[str]:
             for entry in generators
         ),
     )
-    return [what, reals, fakes]
+    beside = "What training saw, beside it, is the mean over the other runs, on validation pictures."
+    return [*left_out_summary(result), beside, reals, fakes]
 
 
 def calibration(result: Result) -> list[str]:

@@ -29,7 +29,7 @@ from _render_evaluation import (
     robustness_tiers,
     shipped_card,
 )
-from _render_experiments import ablation, calibration, left_out, logo
+from _render_experiments import ablation, calibration, left_out, left_out_summary, logo
 from _render_explain import explanations, ood
 from _render_forensics import forensic_localisation, forensic_ranges
 from _render_models import classical_heads, contract, feature_cache, seeds, training_step
@@ -272,6 +272,7 @@ _RENDERERS: dict[str, Callable[[Result], list[str]]] = {
     "bench": bench,
     "logo": logo,
     "left-out": left_out,
+    "left-out#summary": left_out_summary,
     "calibration": calibration,
     "ablation": ablation,
     "crop-cache": crop_cache,

@@ -112,8 +112,10 @@ def test_the_table_names_mean_and_worst() -> None:
     }  # fmt: skip
     said = render.render("left-out", result)
     for figure in (
-        "mean 65.0 %, worst 50.0 %", "mean 0.712, worst 0.712", "0.910 to 0.930", "`schedule.epochs=2`",
+        "mean 65.0 %, worst 50.0 % (press)", "mean 0.712, worst 0.712 (gan)", "0.910 to 0.930", "`schedule.epochs=2`",
         "| press | 50 | 50.0 % (40.0–60.0) | 97.0 % |",
         "| gan | 50 | 0.712 (0.612–0.812) | 0.987 | 40.0 % (30.0–50.0) | 90.0 % | 0.623 (0.523–0.723) |",
     ):  # fmt: skip
         assert figure in said
+    short = render.render("left-out#summary", result)
+    assert "worst 50.0 % (press)" in short and "| press |" not in short
