@@ -10,6 +10,7 @@ import importlib.metadata
 import json
 import os
 import platform
+import shlex
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -17,7 +18,7 @@ from typing import Any
 
 
 def describe_run(packages: Iterable[str], bundle_sha256: str, *, smoke: bool) -> dict[str, Any]:
-    """The facts that a figure needs beside it: no host name, no absolute path.
+    """The facts that a figure needs beside it: the command as a shell takes it, no host name, no absolute path.
 
     Args:
         packages: distributions whose versions matter.
@@ -25,7 +26,7 @@ def describe_run(packages: Iterable[str], bundle_sha256: str, *, smoke: bool) ->
         smoke: whether the run was cut down to try the script; ``render.py`` refuses such results.
     """
     return {
-        "command": " ".join(["python", f"benchmarks/{Path(sys.argv[0]).name}", *map(_without_place, sys.argv[1:])]),
+        "command": shlex.join(["python", f"benchmarks/{Path(sys.argv[0]).name}", *map(_without_place, sys.argv[1:])]),
         "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
         "smoke": smoke,
         "bundle_sha256": bundle_sha256,
