@@ -6,9 +6,9 @@ from typing import Any
 
 from _markdown import Result, table
 from unmask.bundle.bundle import Bundle
-from unmask.evaluation.model_card import model_card
-from unmask.evaluation.report import of_bundles
-from unmask.evaluation.wording import (
+from unmask.evaluation.reports.evaluation import of_bundles
+from unmask.evaluation.reports.model_card import model_card
+from unmask.evaluation.reports.sentences import (
     METRIC_NAMES,
     bench_lines,
     difference,

@@ -6,8 +6,8 @@ from statistics import fmean
 
 from _markdown import Result, table
 from _markdown import percent as plain
-from unmask.evaluation.ablation_report import signed
-from unmask.evaluation.wording import figure, percent, with_interval
+from unmask.evaluation.reports.ablation import signed
+from unmask.evaluation.reports.sentences import figure, percent, with_interval
 
 
 def logo(result: Result) -> list[str]:

@@ -34,10 +34,10 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     arguments = parser.parse_args()
     prepare_training("The benchmark")
-    from unmask.evaluation.ablation import ablate
-    from unmask.evaluation.ablation_report import sentences
+    from unmask.evaluation.experiments.ablation import ablate
+    from unmask.evaluation.experiments.ablation_variants import variants
     from unmask.evaluation.measure import Draws
-    from unmask.evaluation.variants import variants
+    from unmask.evaluation.reports.ablation import sentences
 
     recipe = Recipe.load(arguments.recipe)
     result = ablate(

@@ -16,10 +16,10 @@ from pathlib import Path
 from typing import Any
 
 from _report import describe_run, write_json
+from unmask.data.audit.duplicates import DEFAULT_MAX_DISTANCE
 from unmask.data.audit.facts import COMMON_QUALITY
 from unmask.data.audit.run import Audit, audit, probe_to_json
 from unmask.data.audit.summary import counts, facts_by_class, facts_by_source
-from unmask.data.duplicates import DEFAULT_MAX_DISTANCE
 from unmask.data.manifest import Manifest
 from unmask.imaging.preprocessing import Preprocessing
 from unmask.progress import progress_bar

@@ -26,7 +26,7 @@ from unmask.bundle.bundle import Bundle
 from unmask.bundle.schema import Calibration
 from unmask.data.manifest import Manifest
 from unmask.evaluation.calibrate import FEWEST, score_logits
-from unmask.evaluation.calibrate_figures import Labelled, figures
+from unmask.evaluation.calibration_metrics import Labelled, figures
 from unmask.evaluation.measure import Draws
 from unmask.training.calibration import fit_isotonic, fit_platt, fit_shrunk, fit_temperature
 

@@ -27,12 +27,12 @@ import numpy as np
 
 from _report import describe_run, write_json
 from unmask import Bundle, Manifest, Recipe
-from unmask.data.crops import CropCache, CropPolicy
-from unmask.data.faces import FaceIndex
+from unmask.data.face_index import FaceIndex
 from unmask.data.transforms import augment
 from unmask.imaging.decode import decode_image
 from unmask.imaging.preprocessing import crop_of
 from unmask.progress import progress_bar
+from unmask.training.crop_cache import CropCache, CropPolicy
 
 _BLOCK = 32
 _PACKAGES = ("unmask", "numpy", "Pillow")

@@ -25,9 +25,9 @@ import numpy.typing as npt
 from _report import describe_run, write_json
 from unmask import Detector, Manifest, Verdict, load
 from unmask.data.manifest import ManifestRow
-from unmask.evaluation.intervals import draw_groups, group_codes, percentile_interval, wilson
-from unmask.evaluation.metrics import Bins, Confusion, Flags, Floats, Ranking, confusion_cells, squared_errors
 from unmask.progress import progress_bar
+from unmask.stats.intervals import draw_groups, group_codes, percentile_interval, wilson
+from unmask.stats.metrics import Bins, Confusion, Flags, Floats, Ranking, confusion_cells, squared_errors
 
 _PACKAGES = ("unmask", "numpy", "onnxruntime", "Pillow")
 _ECE_BINS = 15

@@ -52,8 +52,8 @@ def main() -> None:
     report = _measure_report(arguments.runs)
 
     from unmask import Manifest, load
+    from unmask.evaluation.map_study import draw_rows, study
     from unmask.explain.explainer import Explainer
-    from unmask.explain.study import draw_rows, study
     from unmask.progress import progress_bar
 
     explainer = Explainer(load(), seed=arguments.seed)

@@ -31,10 +31,10 @@ from _report import describe_run, write_json
 from unmask import Bundle, Manifest
 from unmask.data.manifest import ManifestRow
 from unmask.errors import ImageError
-from unmask.evaluation.intervals import wilson
 from unmask.imaging.decode import decode_image
 from unmask.imaging.faces import Box, FaceFinder, FacePolicy, overlap, single_thread_session
 from unmask.progress import progress_bar
+from unmask.stats.intervals import wilson
 
 _PACKAGES = ("unmask", "numpy", "onnxruntime", "Pillow", "scikit-image")
 _PLAIN = FacePolicy(paddings=(0.0,), zoom=False)

@@ -24,19 +24,19 @@ import numpy.typing as npt
 from PIL import Image
 
 from _report import describe_run, write_json
+from unmask.data.make.self_blend import self_blend
+from unmask.data.make.swap import misfit, swap_faces
 from unmask.data.manifest import Manifest, ManifestRow
-from unmask.data.swap import misfit, swap_faces
-from unmask.data.synthesis import self_blend
 from unmask.detect.detector import Detector, load
 from unmask.errors import UsageError
-from unmask.evaluation.intervals import wilson
-from unmask.explain.forensics.ela import error_levels
-from unmask.explain.forensics.ghosts import smooth
-from unmask.explain.forensics.noise import noise_levels
-from unmask.explain.forensics.subject import CELL, Subject
+from unmask.explain.views.ela import error_levels
+from unmask.explain.views.ghosts import smooth
+from unmask.explain.views.noise import noise_levels
+from unmask.explain.views.subject import CELL, Subject
 from unmask.imaging.decode import decode_image
 from unmask.imaging.faces import Face, FaceFinder, FacePolicy
 from unmask.progress import progress_bar
+from unmask.stats.intervals import wilson
 
 _PACKAGES = ("unmask", "numpy", "Pillow", "onnxruntime")
 _QUALITY = 85  # of the pictures that are saved before they are looked at

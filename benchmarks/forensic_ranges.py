@@ -1,7 +1,7 @@
 """The ranges of the forensic views' figures in real photographs, and how often test pictures lie outside them.
 
     python benchmarks/forensic_ranges.py --manifest ../shared/data/faces/manifest.csv \\
-        --ranges src/unmask/explain/forensics/ranges.json --out benchmarks/results/forensic-ranges.json
+        --ranges src/unmask/explain/views/ranges.json --out benchmarks/results/forensic-ranges.json
 
 The ranges are quantiles over the real pictures of the split ``train``; they are shipped, as numbers. The result file
 says what share of the split ``test`` lies outside: about 5 % of real pictures should, and a figure that speaks of fakes
@@ -22,11 +22,11 @@ import numpy as np
 
 from _report import describe_run, write_json
 from unmask.data.manifest import Manifest, ManifestRow
-from unmask.evaluation.intervals import wilson
-from unmask.explain.forensics import forensic_views
-from unmask.explain.forensics.view import VIEWS
+from unmask.explain.views import forensic_views
+from unmask.explain.views.view import VIEWS
 from unmask.imaging.decode import decode_image, read_bytes
 from unmask.progress import progress_bar
+from unmask.stats.intervals import wilson
 
 _PACKAGES = ("unmask", "numpy", "Pillow")
 _CENTRAL = (0.025, 0.25, 0.5, 0.75, 0.975)

@@ -28,11 +28,11 @@ from unmask import Detector
 from unmask.bundle.bundle import Bundle
 from unmask.cli.training import prepare_training
 from unmask.data.manifest import Manifest, ManifestRow
-from unmask.data.split_groups import read_grouping
+from unmask.data.split.groups import read_grouping
 from unmask.evaluation.measure import Draws, Pictures, measure_within, rounded, share
-from unmask.evaluation.metrics import Flags, auc
 from unmask.evaluation.scores import Scores, score_manifest
 from unmask.recipes import Recipe
+from unmask.stats.metrics import Flags, auc
 
 FOLDS: Final = {
     "celeba": "SDXL",
@@ -65,7 +65,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     arguments = parser.parse_args()
     prepare_training("The benchmark")
-    from unmask.evaluation.series import Experiment, run_series
+    from unmask.evaluation.experiments.run_experiments import Experiment, run_series
 
     recipe = Recipe.load(arguments.recipe, arguments.set)
     manifest = Manifest.open(arguments.manifest)

@@ -34,9 +34,9 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     arguments = parser.parse_args()
     prepare_training("The benchmark")
+    from unmask.evaluation.experiments.held_out import plan, run_protocol
     from unmask.evaluation.measure import Draws
-    from unmask.evaluation.protocol import plan, run_protocol
-    from unmask.evaluation.protocol_report import sentences
+    from unmask.evaluation.reports.held_out import sentences
 
     manifest = draw_groups(Manifest.open(arguments.manifest), arguments.share)
     result = run_protocol(

@@ -22,8 +22,8 @@ from typing import Any
 import numpy as np
 
 from _report import describe_run, write_json
-from unmask.data.duplicates import DEFAULT_MAX_DISTANCE, Hashes, clusters, distances, near_duplicates
-from unmask.data.hashing import HASH_BITS, HASH_WORDS
+from unmask.data.audit.duplicates import DEFAULT_MAX_DISTANCE, Hashes, clusters, distances, near_duplicates
+from unmask.data.audit.hashing import HASH_BITS, HASH_WORDS
 
 FRAMES = 50
 

@@ -26,12 +26,12 @@ from unmask import Detector, Manifest, load
 from unmask.data.degrade import apply_steps, draw_steps
 from unmask.data.manifest import ManifestRow
 from unmask.errors import ImageError
-from unmask.evaluation.intervals import draw_groups, group_codes, percentile_interval, share_interval
-from unmask.evaluation.metrics import auc
 from unmask.imaging.decode import decode_image
 from unmask.imaging.faces import FaceFinder
 from unmask.parallel import ordered_map
 from unmask.progress import progress_bar
+from unmask.stats.intervals import draw_groups, group_codes, percentile_interval, share_interval
+from unmask.stats.metrics import auc
 
 _PACKAGES = ("unmask", "numpy", "onnxruntime", "Pillow", "scikit-image")
 _SIDE = 512  # kinds are made at most so large, so that a strength means the same in each picture

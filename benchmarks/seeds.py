@@ -32,10 +32,10 @@ from _report import describe_run, write_json
 from unmask import Manifest, Recipe
 from unmask.bundle.bundle import Bundle
 from unmask.evaluation.compare import compare
-from unmask.evaluation.experiment import train_and_score
+from unmask.evaluation.experiments.papers import PROTOCOLS
+from unmask.evaluation.experiments.reproduce import REPORTED, THRESHOLD, Settings, reproduce
+from unmask.evaluation.experiments.train_and_score import train_and_score
 from unmask.evaluation.measure import Draws, Pictures, measure
-from unmask.evaluation.papers import PROTOCOLS
-from unmask.evaluation.reproduce import REPORTED, THRESHOLD, Settings, reproduce
 from unmask.evaluation.scores import Scores
 from unmask.training.history import read_history
 from unmask.training.timing import read_timing

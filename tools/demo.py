@@ -16,7 +16,7 @@ import numpy as np
 from PIL import Image
 from skimage import data
 
-from unmask.data.synthesis import self_blend
+from unmask.data.make.self_blend import self_blend
 from unmask.imaging.faces import FaceFinder
 
 _SEED = 2  # a blend that can be seen; of the first 16 seeds the shipped detector calls eight fake

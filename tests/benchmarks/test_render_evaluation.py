@@ -11,7 +11,7 @@ import pytest
 
 import render
 from unmask.bundle.bundle import Bundle
-from unmask.evaluation.conditions import tiers
+from unmask.evaluation.degradations import tiers
 from unmask.evaluation.evaluate import evaluate
 from unmask.evaluation.measure import Draws
 from unmask.evaluation.robustness import measure_conditions

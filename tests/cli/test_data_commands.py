@@ -10,9 +10,9 @@ import typer
 from PIL import Image
 from typer.testing import CliRunner
 
-from unmask.cli.data_faces import faces
-from unmask.cli.data_sheet import sheet
-from unmask.cli.data_synthesize import synthesize
+from unmask.cli.data.faces import faces
+from unmask.cli.data.sheet import sheet
+from unmask.cli.data.synthesize import synthesize
 from unmask.errors import UnmaskError
 
 app = typer.Typer(rich_markup_mode=None)

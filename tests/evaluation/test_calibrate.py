@@ -28,11 +28,11 @@ from unmask.bundle.bundle import Bundle
 from unmask.bundle.schema import Calibration, log_odds
 from unmask.cli import app
 from unmask.errors import UsageError
-from unmask.evaluation import metrics
 from unmask.evaluation.calibrate import Settings, _parts, calibrate, fewest_reals, labelled
-from unmask.evaluation.calibrate_figures import Labelled, sentences
-from unmask.evaluation.intervals import wilson
+from unmask.evaluation.calibration_metrics import Labelled, sentences
 from unmask.evaluation.measure import Draws
+from unmask.stats import metrics
+from unmask.stats.intervals import wilson
 from unmask.training.calibration import fit_isotonic, fit_platt, fit_shrunk, fit_temperature, thresholds
 
 pytestmark = pytest.mark.train

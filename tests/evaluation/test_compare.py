@@ -14,7 +14,7 @@ from unmask.errors import UsageError
 from unmask.evaluation.compare import compare
 from unmask.evaluation.measure import Draws
 from unmask.evaluation.scores import Scores
-from unmask.evaluation.significance import holm
+from unmask.stats.significance import holm
 
 MakeScores = Callable[..., Scores]
 FEW = Draws(draws=200, workers=1)

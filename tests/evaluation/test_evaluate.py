@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 from unmask.errors import UsageError
-from unmask.evaluation import metrics
 from unmask.evaluation.evaluate import evaluate
 from unmask.evaluation.measure import METRICS, Draws, Pictures, measure
 from unmask.evaluation.scores import Scores
+from unmask.stats import metrics
 
 MakeScores = Callable[..., Scores]
 FEW = Draws(draws=100, workers=1)

@@ -20,9 +20,9 @@ from unmask.bundle.schema import OutOfDistribution
 from unmask.cli import app
 from unmask.detect.detector import load
 from unmask.errors import ImageError, UsageError
+from unmask.evaluation.map_study import study
 from unmask.explain.explainer import Explainer, Explanation, explain
 from unmask.explain.page import folder_name, render_html
-from unmask.explain.study import study
 
 HOSTILE = "<img src=x onerror=alert(1)> {{7*7}} .png"
 

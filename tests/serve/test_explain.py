@@ -16,8 +16,8 @@ from tests.serve.conftest import Start, picture
 
 from unmask.detect.detector import load
 from unmask.explain.explainer import explain
-from unmask.serve import explaining
-from unmask.serve.explaining import Explaining
+from unmask.serve import explain_queue as explaining
+from unmask.serve.explain_queue import Explaining
 from unmask.serve.problems import Problem
 
 

@@ -20,7 +20,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 from tests.serve.conftest import Server, Start
 
-from unmask.data.synthesis import self_blend
+from unmask.data.make.self_blend import self_blend
 from unmask.imaging.faces import FaceFinder
 from unmask.serve.access import new_token
 

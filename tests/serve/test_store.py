@@ -28,11 +28,11 @@ from sqlalchemy import inspect
 from tests.serve.conftest import Start, picture
 
 from unmask.detect.detector import Detector, load
+from unmask.serve.database import metadata, open_database
 from unmask.serve.images import ImageFolder
 from unmask.serve.problems import Problem
 from unmask.serve.schemas import Feedback
 from unmask.serve.store import Query, Record, Retention, Store, _cursor, _parse
-from unmask.serve.tables import metadata, open_database
 
 DAY = 86_400_000
 

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 torch = pytest.importorskip("torch")
 pytest.importorskip("lightning")
 
-from unmask.data.faces import FaceRecord  # noqa: E402
+from unmask.data.face_index import FaceRecord  # noqa: E402
 from unmask.data.manifest import ManifestRow  # noqa: E402
 from unmask.data.transforms import augment  # noqa: E402
 from unmask.errors import UsageError  # noqa: E402

@@ -649,7 +649,8 @@ def test_rows_of_the_test_split_are_never_read(
         row["path"] = f"trap{number}.png"
     table = make_toy(tmp_path / "toy", more=more)
     opened: set[str] = set()
-    from unmask.data import crops, faces
+    from unmask.data import face_index as faces
+    from unmask.training import crop_cache as crops
     from unmask.training import dataset
 
     for module in (faces, dataset, crops):

@@ -58,10 +58,10 @@ def ablate(
     from unmask.recipes import Recipe
 
     prepare_training("An ablation")
-    from unmask.evaluation.ablation import ablate as ablate_recipe
-    from unmask.evaluation.ablation_report import render_markdown, write_report
+    from unmask.evaluation.experiments.ablation import ablate as ablate_recipe
+    from unmask.evaluation.experiments.ablation_variants import variants
     from unmask.evaluation.measure import Draws
-    from unmask.evaluation.variants import variants
+    from unmask.evaluation.reports.ablation import render_markdown, write_report
 
     whole = Recipe.load(recipe, overrides or ())
     changed = variants(whole, tuple(only or ()))

@@ -52,8 +52,8 @@ def bench(
     from unmask.cli.extras import need
     from unmask.cli.inputs import expand
     from unmask.errors import UsageError
-    from unmask.evaluation.efficiency import bench as bench_bundle
-    from unmask.evaluation.efficiency import describe_machine, steps
+    from unmask.evaluation.cost import bench as bench_bundle
+    from unmask.evaluation.cost import describe_machine, steps
     from unmask.pages.page import write_text
     from unmask.progress import progress_bar
 

@@ -109,8 +109,8 @@ def card(
     """
     from unmask.bundle.bundle import Bundle
     from unmask.errors import UsageError
-    from unmask.evaluation.model_card import model_card
-    from unmask.evaluation.report import read_result
+    from unmask.evaluation.reports.evaluation import read_result
+    from unmask.evaluation.reports.model_card import model_card
     from unmask.pages.page import write_text
 
     found = [read_result(file, "evaluation", "robustness", "bench") for file in results or ()]

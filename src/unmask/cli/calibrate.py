@@ -71,7 +71,7 @@ def calibrate(
     need("train", "Calibration", "scipy", "sklearn")
     from unmask.evaluation.calibrate import Settings, score_logits
     from unmask.evaluation.calibrate import calibrate as calibrate_bundle
-    from unmask.evaluation.calibrate_figures import sentences
+    from unmask.evaluation.calibration_metrics import sentences
     from unmask.evaluation.measure import Draws
     from unmask.training.calibration import BUDGETS
 

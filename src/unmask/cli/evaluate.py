@@ -113,7 +113,7 @@ def evaluate(
     from unmask.evaluation.compare import compare
     from unmask.evaluation.evaluate import evaluate as evaluate_scores
     from unmask.evaluation.measure import Draws
-    from unmask.evaluation.report import Beside, read_result, write_report
+    from unmask.evaluation.reports.evaluation import Beside, read_result, write_report
 
     if recipe is not None or protocol is not None:
         if recipe is None or protocol is None or manifest is None or out is None:

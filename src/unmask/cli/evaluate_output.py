@@ -8,7 +8,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from unmask.evaluation.wording import (
+from unmask.evaluation.reports.sentences import (
     METRIC_NAMES,
     bench_lines,
     difference,

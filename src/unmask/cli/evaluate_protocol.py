@@ -29,8 +29,8 @@ def evaluate_protocol(
     from unmask.recipes import Recipe
 
     prepare_training("A protocol")
-    from unmask.evaluation.protocol import plan, run_protocol
-    from unmask.evaluation.protocol_report import render_markdown, write_report
+    from unmask.evaluation.experiments.held_out import plan, run_protocol
+    from unmask.evaluation.reports.held_out import render_markdown, write_report
 
     table = open_manifest(manifest, root)
     table.validate()

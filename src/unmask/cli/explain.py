@@ -140,7 +140,7 @@ def _study(
 ) -> dict[str, Any]:
     from unmask.cli.manifests import choose_split, open_manifest
     from unmask.data.outputs import OutputFolder
-    from unmask.explain.study import draw_rows, study
+    from unmask.evaluation.map_study import draw_rows, study
     from unmask.progress import progress_bar
 
     folder = None if out is None else OutputFolder(out)

@@ -68,11 +68,11 @@ def reproduce(
     """
     from unmask.cli.training import prepare_training
     from unmask.data.manifest import Manifest
-    from unmask.evaluation.papers import PROTOCOLS
+    from unmask.evaluation.experiments.papers import PROTOCOLS
 
     prepare_training("Training")
-    from unmask.evaluation.reproduce import Settings, reproduce
-    from unmask.evaluation.reproduce_page import write_page
+    from unmask.evaluation.experiments.reproduce import Settings, reproduce
+    from unmask.evaluation.reports.reproduce import write_page
 
     table = Manifest.from_folders(manifest) if manifest.is_dir() else Manifest.open(manifest, root)
     table.validate()
@@ -93,7 +93,7 @@ def reproduce(
     if as_json:
         print(json.dumps(result, allow_nan=False))
     else:
-        from unmask.evaluation.reproduce_page import render_page
+        from unmask.evaluation.reports.reproduce import render_page
 
         print(render_page("md", result))
         print(f"More in {out / 'reproduction.html'}")

@@ -75,10 +75,10 @@ def robustness(
     from unmask.data.outputs import OutputFolder
     from unmask.detect.detector import load
     from unmask.errors import UsageError
-    from unmask.evaluation import conditions
+    from unmask.evaluation import degradations as conditions
     from unmask.evaluation.measure import Draws
+    from unmask.evaluation.reports.robustness import write_robustness
     from unmask.evaluation.robustness import draw_rows, measure_conditions, score_conditions
-    from unmask.evaluation.robustness_report import write_robustness
     from unmask.progress import progress_bar
 
     if tiers_only and grid:

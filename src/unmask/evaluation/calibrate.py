@@ -21,10 +21,10 @@ from unmask.bundle.schema import BundleInfo, Calibration, Measured, Recalibratio
 from unmask.data.manifest import Manifest
 from unmask.detect.detector import Detector
 from unmask.errors import UsageError
-from unmask.evaluation.calibrate_figures import Labelled, figures, flat, shares
+from unmask.evaluation.calibration_metrics import Labelled, figures, flat, shares
 from unmask.evaluation.measure import Draws
-from unmask.evaluation.metrics import Codes, Floats
 from unmask.evaluation.scores import Scores, score_manifest
+from unmask.stats.metrics import Codes, Floats
 from unmask.training.calibration import (
     BUDGETS,
     fit_isotonic,

@@ -12,11 +12,11 @@ import numpy as np
 
 from unmask.data import tables
 from unmask.errors import UsageError
-from unmask.evaluation.intervals import LEVEL, draw_groups, percentile_interval
 from unmask.evaluation.measure import Draws, Pictures, baseline, interval, rounded, share
-from unmask.evaluation.metrics import Confusion, Floats, Ranking
 from unmask.evaluation.scores import Scores
-from unmask.evaluation.significance import CochranQ, Swap, cochran_q, delong, holm, mcnemar, swap
+from unmask.stats.intervals import LEVEL, draw_groups, percentile_interval
+from unmask.stats.metrics import Confusion, Floats, Ranking
+from unmask.stats.significance import CochranQ, Swap, cochran_q, delong, holm, mcnemar, swap
 
 ALPHA: Final = 1 - LEVEL
 

@@ -12,12 +12,12 @@ from typing import Any, Final
 import numpy as np
 
 from unmask.errors import UsageError
-from unmask.evaluation.curves import curves, histograms
-from unmask.evaluation.faces import by_face
-from unmask.evaluation.intervals import LEVEL
+from unmask.evaluation.by_face import by_face
 from unmask.evaluation.measure import Draws, Pictures, measure, measure_within, rounded, share
-from unmask.evaluation.metrics import ECE_BINS, Codes
 from unmask.evaluation.scores import Scores
+from unmask.stats.curves import curves, histograms
+from unmask.stats.intervals import LEVEL
+from unmask.stats.metrics import ECE_BINS, Codes
 
 ALWAYS_BY: Final = ("source", "generator", "kind", "seen")
 MAX_MISTAKES: Final = 24

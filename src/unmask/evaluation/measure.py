@@ -13,8 +13,9 @@ from typing import Any, Final
 
 import numpy as np
 
-from unmask.evaluation.intervals import DRAWS, draw_groups, percentile_interval, share_interval
-from unmask.evaluation.metrics import (
+from unmask.evaluation.scores import Scores
+from unmask.stats.intervals import DRAWS, draw_groups, percentile_interval, share_interval
+from unmask.stats.metrics import (
     Bins,
     Codes,
     Confusion,
@@ -27,7 +28,6 @@ from unmask.evaluation.metrics import (
     squared_errors,
     weighted_mean,
 )
-from unmask.evaluation.scores import Scores
 
 DIGITS: Final = 10
 

@@ -15,7 +15,7 @@ from unmask.data.manifest import Manifest, ManifestRow
 from unmask.data.outputs import Encoding, Journal, OutputFolder, digest, made_name, stamp
 from unmask.detect.detector import Detector
 from unmask.errors import ImageError, UsageError
-from unmask.evaluation.conditions import (
+from unmask.evaluation.degradations import (
     CLEAN,
     GRID,
     TIERS,
@@ -27,12 +27,12 @@ from unmask.evaluation.conditions import (
     unavailable,
 )
 from unmask.evaluation.evaluate import describe_run, worst_of
-from unmask.evaluation.intervals import LEVEL, draw_groups, percentile_interval
 from unmask.evaluation.measure import Draws, Pictures, interval, share
-from unmask.evaluation.metrics import Confusion, Floats, Ranking, confusion_cells
 from unmask.evaluation.scores import Cells, Scores, cells_of, tabulate
 from unmask.imaging.decode import decode_image
 from unmask.parallel import ordered_map
+from unmask.stats.intervals import LEVEL, draw_groups, percentile_interval
+from unmask.stats.metrics import Confusion, Floats, Ranking, confusion_cells
 
 FIGURES: Final = ("auc", "balanced_accuracy", "recall_fake", "specificity")
 MAX_FLIPS: Final = 20

@@ -24,9 +24,9 @@ from unmask.data.outputs import Journal, digest, stamp
 from unmask.detect.detector import Detector
 from unmask.detect.verdict import Verdict
 from unmask.errors import UsageError
-from unmask.evaluation.intervals import group_codes
-from unmask.evaluation.metrics import Codes, Flags, Floats
 from unmask.parallel import ordered_map
+from unmask.stats.intervals import group_codes
+from unmask.stats.metrics import Codes, Flags, Floats
 
 NEEDED: Final = ("path", "label", "fake_probability")
 COLUMNS: Final[tuple[str, ...]] = (

@@ -20,11 +20,11 @@ from unmask.errors import BundleError
 from unmask.explain.credentials import Credentials, read_credentials
 from unmask.explain.facts import gather
 from unmask.explain.faithfulness import Faithfulness, check, runs
-from unmask.explain.forensics import View, forensic_views
 from unmask.explain.maps import OCCLUSION_GRID, EvidenceMap, Floats, occlude
 from unmask.explain.metadata import Metadata, read_metadata
 from unmask.explain.places import Place, find_places
 from unmask.explain.redraw import redrawn
+from unmask.explain.views import View, forensic_views
 from unmask.explain.words import Sentence, compose
 from unmask.imaging.decode import ImageSource, decode_image, read_bytes, sniff_format
 from unmask.imaging.faces import single_thread_session

@@ -10,9 +10,9 @@ from unmask.detect.detector import deciding_region
 from unmask.detect.verdict import Verdict
 from unmask.explain.credentials import Credentials
 from unmask.explain.faithfulness import Faithfulness
-from unmask.explain.forensics import View
 from unmask.explain.metadata import Metadata
 from unmask.explain.places import Place
+from unmask.explain.views import View
 from unmask.imaging.jpeg import Compression
 
 SMALL_FACE: Final = 60

@@ -21,7 +21,7 @@ from unmask.detect.overlay import TOWARDS_FAKE, TOWARDS_REAL
 from unmask.detect.verdict import Verdict
 from unmask.explain.explainer import Explanation
 from unmask.explain.faithfulness import Curves, Faithfulness, mean_curves
-from unmask.explain.forensics import Figure
+from unmask.explain.views import Figure
 from unmask.pages.page import render
 
 REPORT: Final = "report.html"

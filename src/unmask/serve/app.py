@@ -18,7 +18,7 @@ from unmask.imaging.decode import DecodeLimits
 from unmask.serve import pages, problems, routes, routes_history
 from unmask.serve.access import Gate
 from unmask.serve.engine import Engine
-from unmask.serve.explaining import Explaining
+from unmask.serve.explain_queue import Explaining
 from unmask.serve.history import History
 from unmask.serve.limits import BodyLimits
 from unmask.serve.metrics import Metrics

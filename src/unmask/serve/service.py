@@ -13,7 +13,7 @@ from starlette.requests import ClientDisconnect, Request
 
 from unmask.detect.verdict import Verdict
 from unmask.serve.engine import Engine
-from unmask.serve.explaining import Explaining
+from unmask.serve.explain_queue import Explaining
 from unmask.serve.history import History
 from unmask.serve.limits import until
 from unmask.serve.metrics import Metrics

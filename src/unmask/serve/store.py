@@ -13,10 +13,10 @@ from uuid import UUID, uuid4
 from sqlalchemy import ColumnElement, Connection, RowMapping, delete, func, insert, or_, select, tuple_, update
 
 from unmask.detect.verdict import Verdict
+from unmask.serve.database import lock, open_database, verdicts
 from unmask.serve.images import ImageFolder
 from unmask.serve.problems import Problem
 from unmask.serve.schemas import Feedback
-from unmask.serve.tables import lock, open_database, verdicts
 
 _ROWS_AT_ONCE = 1000
 

@@ -17,17 +17,17 @@ import numpy.typing as npt
 import torch
 from torch.utils.data import DataLoader, Dataset
 
-from unmask.data.crops import CachedCrop, CropCache
-from unmask.data.faces import FaceRecord
+from unmask.data.face_index import FaceRecord
+from unmask.data.make.reconstruct import reconstruct
+from unmask.data.make.self_blend import self_blend
 from unmask.data.manifest import ManifestRow
-from unmask.data.reconstruction import reconstruct
-from unmask.data.synthesis import self_blend
 from unmask.data.transforms import augment
 from unmask.errors import UsageError
 from unmask.imaging.decode import decode_image
 from unmask.imaging.faces import Face
 from unmask.imaging.preprocessing import crop_of, render
 from unmask.recipes import DataPolicy, Recipe
+from unmask.training.crop_cache import CachedCrop, CropCache
 
 AS_IT_IS, SELF_BLENDED, RECONSTRUCTED = range(3)
 

@@ -16,11 +16,11 @@ from unmask.progress import progress_bar
 from unmask.recipes import Recipe
 from unmask.training.card import card_text
 from unmask.training.classical import check_classifier, package_classifier
-from unmask.training.curves import draw_curves
 from unmask.training.dataset import FaceData, Sample
 from unmask.training.ensemble import fit_ensemble, load_members
 from unmask.training.features import FeatureCache, FeatureData, HeadModule, Pooled, check_cacheable, extract
 from unmask.training.folder import best_checkpoint, open_run, read_checkpoint, read_recipe, read_record
+from unmask.training.learning_curves import draw_curves
 from unmask.training.loop import keep_weights, train_phases
 from unmask.training.losses import inverse_frequency
 from unmask.training.module import DetectorModule

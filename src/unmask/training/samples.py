@@ -7,13 +7,13 @@ import logging
 from collections.abc import Iterator
 from pathlib import Path
 
-from unmask.data.crops import CropCache
-from unmask.data.faces import FaceIndex, FaceRecord
+from unmask.data.face_index import FaceIndex, FaceRecord
 from unmask.data.manifest import Manifest, ManifestRow
-from unmask.data.regions import CropPolicy
 from unmask.errors import UsageError
 from unmask.progress import progress_bar
 from unmask.recipes import Recipe
+from unmask.training.cached_crop import CropPolicy
+from unmask.training.crop_cache import CropCache
 from unmask.training.dataset import Sample, samples_of
 
 _log = logging.getLogger(__name__)

@@ -12,8 +12,8 @@ import pytest
 import typer
 from typer.testing import CliRunner, Result
 
-from unmask.cli import data_audit
-from unmask.data.duplicates import DEFAULT_MAX_DISTANCE
+from unmask.cli.data import audit as data_audit
+from unmask.data.audit.duplicates import DEFAULT_MAX_DISTANCE
 from unmask.errors import ManifestError, MissingExtraError, UsageError
 
 pytest.importorskip("sklearn")

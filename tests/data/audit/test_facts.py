@@ -13,9 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from unmask.data.audit import pictures as pass_module
+from unmask.data.audit import images as pass_module
 from unmask.data.audit.facts import CONTAINERS, FACTS, measure, pixel_facts
-from unmask.data.audit.pictures import read_pictures
+from unmask.data.audit.images import read_pictures
 from unmask.data.manifest import Manifest, ManifestRow
 from unmask.errors import ManifestError
 from unmask.imaging.faces import FaceFinder

@@ -10,8 +10,8 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from unmask.data.audit.pictures import Pictures
-from unmask.data.duplicates import DEFAULT_MAX_DISTANCE, clusters, mirrored, near_duplicates
+from unmask.data.audit.duplicates import DEFAULT_MAX_DISTANCE, clusters, mirrored, near_duplicates
+from unmask.data.audit.images import Pictures
 
 SAME_EVERYWHERE: Final = 9.0
 """Grey levels by which no cell of 16 x 16 may differ for two copies to pass as one picture.

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from unmask.data.duplicates import perceptual_hash
+from unmask.data.audit.duplicates import perceptual_hash
 from unmask.errors import ImageError
 from unmask.imaging.decode import decode_image, read_bytes
 from unmask.imaging.faces import FaceFinder

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from unmask import __version__
 from unmask.data.audit.findings import Finding
-from unmask.data.audit.pictures import Pictures
+from unmask.data.audit.images import Pictures
 from unmask.data.audit.run import Audit
 from unmask.data.audit.summary import MEASURES, Histogram, counts, facts_by_class, facts_by_source, histogram
 from unmask.pages.page import render, root_manifest, thumbnail, write_text

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from unmask.data.audit.facts import COMMON_FACTS, FACTS, FILE_FACTS, PIXEL_FACTS
-from unmask.data.audit.pictures import Pictures
+from unmask.data.audit.images import Pictures
 from unmask.errors import MissingExtraError
 
 READINGS: Final[dict[str, dict[str, tuple[str, ...]]]] = {

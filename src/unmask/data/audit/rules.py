@@ -11,7 +11,7 @@ import numpy as np
 
 from unmask.data.audit.copies import Copies
 from unmask.data.audit.findings import SEVERITIES, Finding, Severity, bounded
-from unmask.data.audit.pictures import Pictures
+from unmask.data.audit.images import Pictures
 from unmask.data.audit.probe import Probe, Separation
 from unmask.data.audit.summary import describe_fact
 from unmask.data.tables import CLASS_FOLDERS, quote

@@ -11,12 +11,12 @@ import numpy as np
 
 from unmask.data import tables
 from unmask.data.audit.copies import Copies, find_copies, units_of
+from unmask.data.audit.duplicates import DEFAULT_MAX_DISTANCE
 from unmask.data.audit.findings import Finding, Severity, at_least
-from unmask.data.audit.pictures import Pictures, read_pictures
+from unmask.data.audit.images import Pictures, read_pictures
 from unmask.data.audit.probe import Probe, Separation, run_probes
 from unmask.data.audit.rules import find_faults
 from unmask.data.audit.summary import counts, facts_by_class, facts_by_source
-from unmask.data.duplicates import DEFAULT_MAX_DISTANCE
 from unmask.data.manifest import Manifest
 from unmask.imaging.preprocessing import Preprocessing
 
@@ -95,7 +95,7 @@ def audit(
         max_distance: bits of 256 up to which hashes count as near-duplicates.
         seed: of the probes; the same seed gives the same audit.
         store: a file of facts that an interrupted audit goes on from, see
-            :func:`~unmask.data.audit.pictures.read_pictures`.
+            :func:`~unmask.data.audit.images.read_pictures`.
         workers: threads; the number of CPUs by default.
         progress: called once a picture.
 

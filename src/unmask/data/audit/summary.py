@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from unmask.data.audit.facts import CONTAINERS, FACTS, brightness
-from unmask.data.audit.pictures import Pictures
+from unmask.data.audit.images import Pictures
 from unmask.data.audit.probe import alone
 from unmask.imaging.jpeg import SUBSAMPLINGS
 

@@ -1,8 +1,8 @@
-"""Run by Alembic: migrations on the connection that ``unmask.serve.tables`` hands over."""
+"""Run by Alembic: migrations on the connection that ``unmask.serve.database`` hands over."""
 
 from alembic import context
 
-from unmask.serve.tables import metadata
+from unmask.serve.database import metadata
 
 context.configure(connection=context.config.attributes["connection"], target_metadata=metadata)
 with context.begin_transaction():

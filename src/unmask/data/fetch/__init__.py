@@ -1,0 +1,1 @@
+"""Downloading the images of a manifest by URL."""

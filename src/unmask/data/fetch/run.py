@@ -1,0 +1,304 @@
+"""Pictures from the URLs of a manifest, into one folder, with a result for every row.
+
+The folder holds ``manifest.csv`` (every row of the input with what became of it), ``ok.csv`` (the rows whose picture
+is there), ``fetch-journal.jsonl`` (what a later run goes on from) and the pictures. A row's picture is stored under
+its own ``path`` where it has a usable one, else under its content's hash. Killed at any moment, the folder stays
+consistent: files appear whole or not at all, and what the journal promises is checked against the file's hash.
+
+The network part needs the ``fetch`` extra (httpx2), which is imported by :func:`fetch` and not by this module.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import hashlib
+import importlib.util
+import os
+import re
+import shutil
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, TypeVar
+
+from unmask.data import tables
+from unmask.data.fetch.body import PictureBody
+from unmask.data.fetch.journal import Journal, Record
+from unmask.data.fetch.policy import FORMAT_SUFFIXES, FetchError, FetchPolicy
+from unmask.data.fetch.result import FetchReport, Results, check_free, key_of
+from unmask.data.manifest import Manifest, ManifestRow
+from unmask.errors import ManifestError, MissingExtraError, UnmaskError
+from unmask.progress import progress_bar
+
+if TYPE_CHECKING:
+    from unmask.data.fetch.http import Client
+
+__all__ = ["FetchPolicy", "FetchReport", "fetch"]
+
+_T = TypeVar("_T")
+
+_WORK_FOLDER: Final = ".unmask-fetch"
+# Rows looked at together: enough that a host that is slow does not hold up the others, and few in memory.
+_WINDOW: Final = 512
+_MAX_PATH_BYTES: Final = 1024
+_MAX_NAME_BYTES: Final = 255
+_READ_BYTES: Final = 2**20
+_SHA256: Final = re.compile(r"[0-9a-f]{64}")
+# A path that cannot be made is the manifest's fault, anything else that fails in writing is the disk's.
+_BAD_PATH_ERRORS: Final = {
+    getattr(errno, name) for name in ("EEXIST", "ENOTDIR", "EISDIR", "ENOTEMPTY", "ENAMETOOLONG", "EINVAL")
+}
+
+
+def fetch(
+    manifest: Manifest,
+    out: str | os.PathLike[str],
+    policy: FetchPolicy = FetchPolicy(),
+    *,
+    retry_failed: bool = False,
+    show_progress: bool | None = None,
+) -> FetchReport:
+    """Fetch the pictures of a manifest's rows into a folder; go on where an earlier run stopped.
+
+    Rows that an earlier run fetched are not asked for again as long as their file is intact, by its SHA-256. An
+    interrupt (Ctrl-C) still writes the result manifest, with ``pending`` rows, before it is passed on.
+
+    Args:
+        manifest: with a column ``url``; ``path`` and ``sha256`` are heeded where present.
+        out: the folder, made if need be; nothing is written outside it.
+        policy: limits and manners.
+        retry_failed: whether rows that failed in an earlier run are tried again.
+        show_progress: whether to draw a bar; by default where standard error is a terminal.
+
+    Raises:
+        ManifestError: a bad row (nothing has been fetched then), ``missing_column`` or ``empty_manifest``.
+        UsageError: ``folder_in_use``, ``bad_journal``, or ``would_overwrite``, the folder holds a manifest.csv or
+            ok.csv that no fetch has written.
+        UnmaskError: ``write_failed``, the folder is full or closed to writing.
+        MissingExtraError: httpx2 is not installed.
+        RuntimeError: called from a running event loop.
+    """
+    if any(importlib.util.find_spec(name) is None for name in ("httpx2", "httpcore2", "anyio")):
+        raise MissingExtraError("fetch", "Fetching pictures")
+    if "url" not in manifest.columns:
+        raise ManifestError("missing_column", f"{manifest.name}: there is no column url")
+    rows = sum(1 for _ in manifest)
+    if not rows:
+        raise ManifestError("empty_manifest", f"{manifest.name}: there are no rows")
+    try:
+        folder = Path(out)
+        folder.mkdir(parents=True, exist_ok=True)
+        run = _Run(manifest, folder.resolve(), policy, retry_failed)
+        try:
+            with progress_bar("Fetching", rows, show=show_progress) as step:
+                asyncio.run(run.fetch_all(step))
+        except KeyboardInterrupt:
+            run.write_results()
+            raise
+        else:
+            return run.write_results()
+        finally:
+            run.close()
+    except OSError as error:
+        raise UnmaskError("write_failed", f"{out}: cannot be written: {error}") from error
+
+
+class _Run:
+    """One run over a manifest into a folder, which it holds for itself until closed."""
+
+    def __init__(self, manifest: Manifest, folder: Path, policy: FetchPolicy, retry_failed: bool) -> None:
+        self._manifest = manifest
+        self._folder = folder
+        self._policy = policy
+        self._retry_failed = retry_failed
+        self._started = time.monotonic()
+        self._root = tables.RootFolder(folder)
+        self._begun: set[bytes] = set()
+        self._claimed: dict[str, str] = {}
+        self._claimed_folders: set[str] = set()
+        self._fetched = self._kept = self._bytes = 0
+        self._work = folder / _WORK_FOLDER
+        self._journal = Journal(folder)
+        try:
+            check_free(folder, self._journal)
+            self._journal.begin()
+            # What a killed run left; the lock says that it is nobody else's.
+            shutil.rmtree(self._work, ignore_errors=True)
+            self._work.mkdir()
+        except BaseException:
+            self._journal.close()
+            raise
+        # Decoding and hashing would hold up every connection if done in the event loop's own thread.
+        self._threads = ThreadPoolExecutor(min(4, os.cpu_count() or 1))
+
+    def close(self) -> None:
+        """Give the folder back."""
+        self._threads.shutdown()
+        shutil.rmtree(self._work, ignore_errors=True)
+        self._journal.close()
+
+    def write_results(self) -> FetchReport:
+        """Write the tables from what the journal holds by now."""
+        results = Results(self._manifest, self._folder, self._journal)
+        seconds = time.monotonic() - self._started
+        return results.write(fetched=self._fetched, kept=self._kept, bytes_fetched=self._bytes, seconds=seconds)
+
+    async def fetch_all(self, step: Callable[[], None]) -> None:
+        """Settle every row; ``step`` is called after each.
+
+        Raises:
+            OSError: the folder is full or closed to writing.
+        """
+        from unmask.data.fetch.http import Client
+
+        window = asyncio.Semaphore(_WINDOW)
+
+        async def settle(client: Client, row: ManifestRow, key: str, path: str) -> None:
+            try:
+                await self._settle(client, row, key, path)
+            finally:
+                window.release()
+                step()
+
+        try:
+            async with Client(self._policy) as client, asyncio.TaskGroup() as group:
+                for row in self._manifest:
+                    key = key_of(row)
+                    if not row.url or bytes.fromhex(key) in self._begun:
+                        step()
+                        continue
+                    self._begun.add(bytes.fromhex(key))
+                    # Here, in the manifest's order, so that of two rows with one path always the same one has it.
+                    path = self._own_path(row, key)
+                    await window.acquire()
+                    group.create_task(settle(client, row, key, path))
+        except BaseExceptionGroup as group_error:
+            failure: BaseException = group_error
+            while isinstance(failure, BaseExceptionGroup):
+                failure = failure.exceptions[0]
+            raise failure from None
+
+    async def _settle(self, client: Client, row: ManifestRow, key: str, path: str) -> None:
+        """Fetch one row unless an earlier run has; whatever comes of it is in the journal afterwards."""
+        known = self._journal.get(key)
+        if known and known.status != "ok" and not self._retry_failed:
+            self._kept += 1
+            return
+        if known and known.status == "ok" and await self._in_thread(lambda: self._intact(known)):
+            self._kept += 1
+            return
+        sha256 = row.extra.get("sha256", "").strip().lower()
+        # What an earlier run saw at this URL counts as a promise, too: a link that changed is to be told of.
+        expected = sha256 or (known.expected or known.sha256 if known else "")
+        body = PictureBody(self._work / key, self._policy)
+        url = row.url
+        try:
+            if sha256 and not _SHA256.fullmatch(sha256):
+                raise FetchError("refused", "the row's sha256 is not 64 hexadecimal digits")
+            if path and (self._folder / path).exists() and not self._journal.wrote(path):
+                raise FetchError("refused", "a file that no fetch wrote is there already")
+            url = await client.fetch(row.url, body)
+            if expected and body.sha256 != expected:
+                text = f"the bytes have the SHA-256 {body.sha256}, not {expected}"
+                raise FetchError("changed", text, http_status=200, sha256=body.sha256)
+            if self._policy.decode:
+                await self._in_thread(body.check)
+            self._store(body, row, key, path, url, sha256)
+        except FetchError as error:
+            self._journal.add(
+                Record(
+                    key=key,
+                    url="" if "@" in row.url else row.url,
+                    status=error.status,
+                    fetched_at=_now(),
+                    http_status=error.http_status,
+                    sha256=error.sha256,
+                    expected=expected,
+                    error=error.message,
+                )
+            )
+        finally:
+            body.close()
+            body.path.unlink(missing_ok=True)
+
+    def _store(self, body: PictureBody, row: ManifestRow, key: str, path: str, url: str, expected: str) -> None:
+        """Note the picture in the journal and put it in its place, in this order: see :meth:`Journal.wrote`."""
+        name = path or f"images/{body.sha256[:2]}/{body.sha256}{FORMAT_SUFFIXES[body.format]}"
+        target = self._folder / name
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            if target.is_dir():
+                raise IsADirectoryError(errno.EISDIR, "is a folder")
+        except OSError as error:
+            if error.errno not in _BAD_PATH_ERRORS:
+                raise
+            text = f"no file can be made at {tables.quote(name)}: {error.strerror}"
+            raise FetchError("refused", text) from None
+        self._journal.add(
+            Record(
+                key=key,
+                url=row.url,
+                final_url=url,
+                status="ok",
+                fetched_at=_now(),
+                http_status=200,
+                sha256=body.sha256,
+                expected=expected,
+                size=body.count,
+                path=name,
+            )
+        )
+        body.path.replace(target)
+        self._fetched += 1
+        self._bytes += body.count
+
+    def _own_path(self, row: ManifestRow, key: str) -> str:
+        """Where the row wants its picture, relative to the folder with '/'; '' if it has no wish or a bad one.
+
+        Refused are what leads out of the folder, hidden names, our own files, names that are no picture's, and what
+        another row has already, as its file or as a folder above it, were it only in other case, which some file
+        systems do not tell apart.
+        """
+        real = self._root.locate(row.path) if row.path else None
+        if real is None:
+            return ""
+        path = Path(real).relative_to(self._folder)
+        if path.suffix.lower() not in tables.IMAGE_SUFFIXES or len(os.fsencode(path)) > _MAX_PATH_BYTES:
+            return ""
+        if any(part.startswith(".") or len(os.fsencode(part)) > _MAX_NAME_BYTES for part in path.parts):
+            return ""
+        if path.parts[0] == "images" and len(path.parts) == 3 and _SHA256.fullmatch(path.stem):
+            return ""  # looks like a name by content, and might not be
+        claim, *folders = (part.as_posix().casefold() for part in (path, *path.parents[:-1]))
+        if claim in self._claimed_folders or any(folder in self._claimed for folder in folders):
+            return ""
+        if self._claimed.setdefault(claim, key) != key:
+            return ""
+        self._claimed_folders.update(folders)
+        return path.as_posix()
+
+    def _intact(self, record: Record) -> bool:
+        """Whether a recorded picture is still there, byte for byte; a journal from elsewhere leads nowhere else."""
+        real = self._root_of(record.path)
+        if real is None or not real.is_file() or real.stat().st_size != record.size:
+            return False
+        sha = hashlib.sha256()
+        with real.open("rb") as file:
+            while chunk := file.read(_READ_BYTES):
+                sha.update(chunk)
+        return sha.hexdigest() == record.sha256
+
+    def _root_of(self, path: str) -> Path | None:
+        # A root of its own each time: the shared one keeps folders in a dictionary and this runs in threads.
+        real = tables.RootFolder(self._folder).locate(path) if path else None
+        return Path(real) if real else None
+
+    async def _in_thread(self, work: Callable[[], _T]) -> _T:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+
+
+def _now() -> str:
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,0 +1,271 @@
+"""``data faces``: the faces of a manifest's pictures as pictures of their own, with a manifest of them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from PIL import Image
+
+from unmask.data.make.align import coverage, face_alignment, warp
+from unmask.data.manifest import Manifest, ManifestRow
+from unmask.data.outputs import (
+    MANIFEST_NAME,
+    MISSES_NAME,
+    Encoding,
+    Journal,
+    Names,
+    OutputFolder,
+    digest,
+    made_columns,
+    made_name,
+    row_cells,
+    stamp,
+)
+from unmask.errors import ImageError, UsageError
+from unmask.imaging.decode import decode_image
+from unmask.imaging.faces import Face, FaceFinder, FacePolicy, square_crop
+from unmask.parallel import ordered_map
+
+JOURNAL_NAME = ".faces-journal.jsonl"
+COLUMNS = (
+    "face_found",
+    "face_box",
+    "face_score",
+    "face_index",
+    "face_count",
+    "face_keypoints",
+    "crop_box",
+    "crop_outside",
+)
+"""What ``data faces`` adds. Boxes are [x0, y0, x1, y1] in pixels of the upright original, as JSON."""
+
+_Part = tuple[Image.Image, dict[str, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class CutPolicy:
+    """How faces are cut out.
+
+    Attributes:
+        mode: ``box``: the square around the face that detectors see, moved inwards at the picture's edges.
+            ``aligned``: turned upright and scaled so that eyes and mouth stand at fixed places; may reach outside the
+            picture, where it is black.
+        margin: what is shown around the finder's box on each side, as a fraction of its longer side.
+        size: side of the crops in pixels; ``None``: the face's own.
+        every_face: all faces of a picture in place of the largest.
+        whole_without_face: the whole picture where no face is found, in place of a miss.
+        encoding: how crops are written.
+    """
+
+    mode: Literal["box", "aligned"] = "box"
+    margin: float = 0.3
+    size: int | None = None
+    every_face: bool = False
+    whole_without_face: bool = False
+    encoding: Encoding = field(default_factory=Encoding)
+
+
+@dataclass(frozen=True, slots=True)
+class CutReport:
+    """What came of it.
+
+    Attributes:
+        pictures: rows of the input.
+        crops: rows of the manifest that was written.
+        kept: pictures whose crops were there already.
+        misses: how many pictures gave no crop, by reason; ``no_face`` or the code of an error.
+        unreadable: how many of these could not be read.
+        beyond_picture: crops of which more than 1 % lies outside the picture, and is black.
+    """
+
+    pictures: int
+    crops: int
+    kept: int
+    misses: dict[str, int]
+    unreadable: int
+    beyond_picture: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    row: ManifestRow
+    name: str
+    path: Path | None
+    key: str
+    known: dict[str, Any] | None
+
+
+def cut_faces(
+    manifest: Manifest,
+    out: Path,
+    policy: CutPolicy = CutPolicy(),
+    *,
+    faces: FacePolicy | None = None,
+    workers: int | None = None,
+    progress: Callable[[], object] = lambda: None,
+) -> CutReport:
+    """Write a crop of each picture's face, ``manifest.csv`` with a row each, and ``misses.csv``.
+
+    A picture whose crops were written by an earlier run, is unchanged since, and is wanted in the same way, is not
+    opened again. Manifest and misses are written at the end.
+
+    Args:
+        manifest: the pictures. Its columns are kept; ``path``, ``url``, ``sha256``, ``width`` and ``height`` are
+            kept as ``original_path`` and so on, as a crop has its own.
+        out: where to; nothing is written outside it.
+        policy: how to cut.
+        faces: how to search; the default policy if not given.
+        workers: threads; the number of CPUs by default.
+        progress: called once a picture.
+
+    Raises:
+        ManifestError: a row that is malformed or leads out of the root, or two rows of one file.
+        UsageError: ``cannot_write``, ``outside_folder``, ``folder_in_use``.
+    """
+    manifest.validate(check_files=False)
+    folder = OutputFolder(out)
+    finder = FaceFinder(faces)
+    names = Names(manifest)
+    settings = [asdict(policy), finder.policy.model_dump(mode="json")]
+    columns = made_columns(manifest, COLUMNS)
+    missed: list[dict[str, str]] = []
+    reasons: Counter[str] = Counter()
+    pictures = kept = unreadable = beyond = 0
+
+    with Journal(out / JOURNAL_NAME) as journal:
+
+        def jobs() -> Iterator[_Job]:
+            for row in manifest:
+                if not row.path:
+                    yield _Job(row, "", None, "", None)
+                    continue
+                name, path = names.of(row)
+                key = digest("faces", settings, name, stamp(path))
+                known = journal.get(key)
+                yield _Job(row, name, path, key, known if known and _is_there(folder, known) else None)
+
+        def cut(job: _Job) -> dict[str, Any]:
+            if job.known is not None:
+                return job.known
+            if job.path is None:
+                return {"crops": [], "miss": ["no_file", "The row has only a url; fetch it first."], "failed": True}
+            return _cut_one(job.path, job.name, folder, finder, policy)
+
+        def rows() -> Iterator[list[str]]:
+            nonlocal pictures, kept, unreadable, beyond
+            for job, done in ordered_map(lambda job: (job, cut(job)), jobs(), workers):
+                pictures += 1
+                kept += job.known is not None
+                if job.known is None and not done.get("failed"):
+                    journal.note(job.key, done)
+                progress()
+                if done["miss"]:
+                    reasons[done["miss"][0]] += 1
+                    unreadable += bool(done.get("failed"))
+                    reason = {"reason": done["miss"][0], "message": done["miss"][1]}
+                    missed.append({**job.row.extra, **row_cells(job.row), **reason})
+                for crop in done["crops"]:
+                    cells = {**row_cells(job.row), **crop["cells"]}
+                    beyond += float(cells["crop_outside"]) > 0.01
+                    yield [cells.get(column, "") for column in columns]
+
+        crops = folder.write_rows(MANIFEST_NAME, columns, rows())
+        miss_columns = list(dict.fromkeys([*manifest.columns, "reason", "message"]))
+        folder.write_rows(MISSES_NAME, miss_columns, ([cells[name] for name in miss_columns] for cells in missed))
+    return CutReport(pictures, crops, kept, dict(sorted(reasons.items())), unreadable, beyond)
+
+
+def _is_there(folder: OutputFolder, known: dict[str, Any]) -> bool:
+    try:
+        return all(folder.holds(crop["cells"]["path"], crop["bytes"]) for crop in known["crops"])
+    except (KeyError, TypeError):
+        return False
+
+
+def _cut_one(path: Path, name: str, folder: OutputFolder, finder: FaceFinder, policy: CutPolicy) -> dict[str, Any]:
+    try:
+        image = decode_image(path)
+    except ImageError as error:
+        return {"crops": [], "miss": [error.code, error.message], "failed": True}
+    found = finder.find(image)
+    if not found and not policy.whole_without_face:
+        return {"crops": [], "miss": ["no_face", "No face was found in the picture."]}
+    crops = []
+    for index, face in enumerate(found if policy.every_face else found[:1]):
+        try:
+            part, facts = _aligned(image, face, policy) if policy.mode == "aligned" else _boxed(image, face, policy)
+        except UsageError:
+            if index == 0:
+                return {"crops": [], "miss": ["bad_keypoints", "The face's key points fall together."]}
+            continue
+        facts |= {
+            "face_found": "true",
+            "face_box": _numbers(face.box),
+            "face_score": f"{face.score:.4f}",
+            "face_index": str(index),
+            "face_count": str(len(found)),
+            "face_keypoints": _numbers(face.keypoints),
+        }
+        crops.append(_write(part, facts, name, index, folder, policy))
+    if not found:
+        whole = (0.0, 0.0, float(image.width), float(image.height))
+        part = image if policy.size is None else image.resize((policy.size, policy.size), Image.Resampling.BICUBIC)
+        facts = {"face_found": "false", "face_count": "0", "crop_box": _numbers(whole), "crop_outside": "0"}
+        crops.append(_write(part, facts, name, 0, folder, policy))
+    return {"crops": crops, "miss": None}
+
+
+def _boxed(image: Image.Image, face: Face, policy: CutPolicy) -> _Part:
+    x0, y0, x1, y1 = square_crop(face.box, policy.margin, image.size)
+    if policy.size is not None:
+        # As the detectors' own preprocessing does it, in one resampling step.
+        box = (x0, y0, x1, y1)
+        part = image.resize((policy.size, policy.size), Image.Resampling.BICUBIC, box=box)
+        return part, {"crop_box": _numbers(box), "crop_outside": "0"}
+    # Whole pixels, so that none is interpolated; and still a square inside the picture.
+    side = max(1, min(round(x1 - x0), *image.size))
+    left, top = min(round(x0), image.width - side), min(round(y0), image.height - side)
+    whole = (left, top, left + side, top + side)
+    return image.crop(whole), {"crop_box": _numbers(whole), "crop_outside": "0"}
+
+
+def _aligned(image: Image.Image, face: Face, policy: CutPolicy) -> _Part:
+    side = policy.size or max(16, round(face.side * (1 + 2 * policy.margin)))
+    transform = face_alignment(face, side, policy.margin)
+    if not 1e-3 < transform.scale < 1e3:
+        raise UsageError("degenerate_points", "The key points lie too close together or too far apart.")
+    part = warp(image, transform, (side, side))
+    inside = np.asarray(coverage(image.size, transform, (side, side)))
+    corners = (
+        np.linalg.inv(transform.matrix[:, :2])
+        @ (np.array([(0, 0), (side, 0), (side, side), (0, side)], float) - transform.shift).T
+    )
+    return part, {"crop_box": _numbers(corners.T), "crop_outside": f"{1 - (inside > 0).mean():.4f}"}
+
+
+def _write(
+    part: Image.Image, facts: dict[str, str], name: str, index: int, folder: OutputFolder, policy: CutPolicy
+) -> dict[str, Any]:
+    content = policy.encoding.encode(part)
+    target = made_name(name, policy.encoding.suffix, "face", index)
+    folder.write(target, content)
+    cells = {
+        **facts,
+        "path": target,
+        "url": "",
+        "sha256": hashlib.sha256(content).hexdigest(),
+        "width": str(part.width),
+        "height": str(part.height),
+    }
+    return {"bytes": len(content), "cells": cells}
+
+
+def _numbers(values: Any) -> str:
+    return json.dumps(np.round(np.asarray(values, float), 1).tolist())

@@ -1,0 +1,1 @@
+"""Dividing a manifest into train, validation and test, with groups kept whole."""

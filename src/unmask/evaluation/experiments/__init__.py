@@ -1,0 +1,1 @@
+"""Trainings that answer one question: held-out sources, ablations, the papers."""

@@ -1,0 +1,152 @@
+"""What the papers S0 to S4 did with their data, and what their figures say when they are read with our metrics."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from unmask.data.manifest import Manifest
+from unmask.data.split.splitter import PRESETS, Splitter
+from unmask.errors import UsageError
+from unmask.evaluation.measure import Pictures, baseline
+from unmask.stats.intervals import wilson
+from unmask.stats.metrics import Confusion
+from unmask.stats.significance import mcnemar
+
+VALIDATION_SHARE: Final = 0.15
+"""Of the training part, where a paper names no validation part."""
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """What a paper tested on.
+
+    Attributes:
+        title: the system it is about.
+        data: its pictures.
+        split: how it divided them.
+        fractions: of train, (validation,) and test; ``None`` where the set brings its own split.
+    """
+
+    title: str
+    data: str
+    split: str
+    fractions: tuple[float, ...] | None = None
+
+
+PROTOCOLS: Final = {
+    "S0": Protocol(
+        "CNN features and a Random Forest",
+        "3,000 of 6,557 faces fetched by URL: portraits of a photo site, fakes by StyleGAN3 and others; its test set "
+        "holds 42 real and 561 fake faces",
+        "70 / 10 / 20, before anything else; classical heads 70 / 30",
+        PRESETS["s0"].fractions,
+    ),
+    "S1": Protocol(
+        "MobileNetV2 at 96 x 96", "class folders whose size is not named", "80 / 20", PRESETS["s1"].fractions
+    ),
+    "S2": Protocol(
+        "MobileNetV3, EfficientNetV2, InceptionResNetV2",
+        "“140k real and fake faces”: 70,000 of FFHQ and 70,000 by StyleGAN at 256 px, 20,000 of them to test on",
+        "the set's own",
+    ),
+    "S3": Protocol(
+        "DeFakeNet: ResNet50V2",
+        "10,000 real and fake faces of several public sets, balanced",
+        "several ready-made ones",
+    ),
+    "S4": Protocol(
+        "MobileNet behind a REST API",
+        "“Deepfake and real images”: reals like FFHQ's, fakes by StyleGAN2, 3,800 to test on",
+        "75 / 25",
+        PRESETS["s4"].fractions,
+    ),
+}
+
+
+def split_as(seed: str, manifest: Manifest, draw: int, *, given: bool) -> tuple[Manifest, list[str]]:
+    """A manifest divided as a paper does it, no group crossing, and what is to be said of that, a sentence each.
+
+    Args:
+        seed: ``S0`` to ``S4``.
+        manifest: the pictures.
+        draw: another number, another split, where one is drawn.
+        given: keep the manifest's own split, whatever the paper does.
+
+    Raises:
+        UsageError: ``missing_split``, when the manifest's own split is to be used and it has none to train or test on;
+            or what :class:`unmask.data.split.splitter.Splitter` raises.
+    """
+    protocol = PROTOCOLS[seed]
+    if given or protocol.fractions is None:
+        return _given(manifest, protocol, draw)
+    if len(protocol.fractions) == 3:
+        shares = dict(zip(("train", "val", "test"), protocol.fractions, strict=True))
+        said = [f"Divided {_percent(shares)} before anything else, as the paper does."]
+    else:
+        train, test = protocol.fractions
+        shares = {"train": train * (1 - VALIDATION_SHARE), "val": train * VALIDATION_SHARE, "test": test}
+        said = [
+            f"Divided {_percent({'train': train, 'test': test})} as the paper does. It names no validation part: "
+            f"{VALIDATION_SHARE:.0%} of the training part is set aside, to choose the epoch and to calibrate."
+        ]
+    drawn = Splitter(manifest, exact=True).fractions(shares, seed=draw)
+    said.append("The manifest's own split is not used.")
+    return drawn.splits[0].manifest(), [*said, *(f"The split: {notice.message}." for notice in drawn.notices)]
+
+
+def _given(manifest: Manifest, protocol: Protocol, draw: int) -> tuple[Manifest, list[str]]:
+    there = {row.split for row in manifest}
+    if missing := [split for split in ("train", "test") if split not in there]:
+        raise UsageError(
+            "missing_split",
+            f"{manifest.name}: its own split is to be used, and no row is of the split {' or '.join(missing)}. "
+            "unmask data split makes one.",
+        )
+    said = [f"The manifest's own split. The paper's: {protocol.split}."]
+    if "val" in there:
+        return manifest, said
+    said.append(
+        f"It has no validation part: {VALIDATION_SHARE:.0%} of the training part is set aside, to choose the epoch and "
+        "to calibrate."
+    )
+    shares = {"train": 1 - VALIDATION_SHARE, "val": VALIDATION_SHARE}
+    drawn = Splitter(manifest, exact=True, keep=there - {"train", ""}).fractions(shares, seed=draw)
+    return drawn.splits[0].manifest(), said
+
+
+def readings(seed: str) -> list[str]:
+    """What a paper's own figures say by our metrics, a sentence each."""
+    if seed == "S0":
+        read = _matrix(37, 5, 555, 6)
+        trivial, counts = baseline(read), Confusion.of(read.called_fake, read.is_fake)
+        right = np.arange(603) >= 5
+        p = mcnemar(np.ones(603, bool), right).p
+        return [
+            f"Of its {len(read)} test faces 42 are real: answering “{trivial['answer']}” every time is right on "
+            f"{trivial['accuracy']:.1%}.",
+            f"37 of the 42 and 555 of the 561 right, for one, is {read.is_right.mean():.1%} accuracy at "
+            f"{counts.balanced_accuracy:.1%} balanced accuracy.",
+            f"With 5 discordant faces against none the exact McNemar test gives p = {p:.4f}.",
+        ]
+    if seed == "S4":
+        correct, everything = 1821 + 1806, 3800
+        low, high = wilson(correct, everything)
+        return [
+            f"The matrix that it prints has 1,821 + 1,806 of {everything:,} right: {correct / everything:.1%} (95 % "
+            f"interval {low:.1%} to {high:.1%}), where it reports 96.1 %."
+        ]
+    return []
+
+
+def _matrix(real_right: int, real_wrong: int, fake_right: int, fake_wrong: int) -> Pictures:
+    """Bare answers with a confusion matrix."""
+    called_fake = np.array([True] * real_wrong + [False] * (real_right + fake_wrong) + [True] * fake_right)
+    is_fake = np.arange(len(called_fake)) >= real_right + real_wrong
+    return Pictures(is_fake, called_fake.astype(float), called_fake, np.arange(len(called_fake)))
+
+
+def _percent(shares: dict[str, float]) -> str:
+    return " / ".join(f"{100 * share:.0f}" for share in shares.values())

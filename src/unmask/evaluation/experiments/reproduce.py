@@ -1,0 +1,268 @@
+"""The papers' systems on one's own pictures: a seed's split, its systems, their test, beside what the paper reports."""
+
+from __future__ import annotations
+
+import logging
+import platform
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Final
+
+from unmask.bundle.bundle import Bundle
+from unmask.data.manifest import LABELS, Manifest
+from unmask.errors import UnmaskError, UsageError
+from unmask.evaluation.compare import compare
+from unmask.evaluation.experiments.papers import PROTOCOLS, readings, split_as
+from unmask.evaluation.experiments.train_and_score import SPLITS, train_and_score
+from unmask.evaluation.measure import Draws, Pictures, measure
+from unmask.evaluation.scores import Scores
+from unmask.recipes import Recipe
+from unmask.training.history import read_history
+from unmask.training.timing import read_timing
+
+THRESHOLD: Final = 0.5
+"""The papers call a picture fake where that is the likelier class, and so do all figures here."""
+
+REPORTED: Final = {
+    "accuracy": "accuracy",
+    "balanced_accuracy": "balanced_accuracy",
+    "precision": "precision_fake",
+    "recall": "recall_fake",
+    "f1": "f1_fake",
+    "auc": "auc",
+}
+"""The figures of the page, under the papers' names; precision, recall and F1 are of the class fake."""
+
+_PACKAGES: Final = ("unmask", "torch", "timm", "scikit-learn", "onnxruntime", "numpy", "Pillow")
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What is changed in a paper's protocol and recipes.
+
+    Attributes:
+        where: for a column the values that rows must have, one of them.
+        overrides: ``part.key=value`` for every recipe.
+        epochs: most epochs of every phase; ``None`` leaves the recipes'.
+        only: names of recipes; all of a seed when empty.
+        seed: of the split and of every run.
+        given: whether the manifest's own split is kept for all.
+    """
+
+    where: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    overrides: tuple[str, ...] = ()
+    epochs: int | None = None
+    only: tuple[str, ...] = ()
+    seed: int = 1
+    given: bool = False
+
+
+def reproduce(
+    seeds: Sequence[str],
+    manifest: Manifest,
+    out: Path,
+    settings: Settings | None = None,
+    *,
+    workers: int | None = None,
+    draws: Draws | None = None,
+    announce: Callable[[str], None] = lambda _: None,
+) -> dict[str, Any]:
+    """Run the protocols of some papers: everything for the page, as plain values for JSON.
+
+    A system that fails is noted with its error and the others go on. What is finished is not run again.
+
+    Args:
+        seeds: of ``S0`` to ``S4``.
+        manifest: the pictures.
+        out: gets a folder for each seed, with its split and a folder for each system.
+        settings: what is changed.
+        workers: loading processes in training and threads in scoring; by default one a CPU.
+        draws: how intervals are drawn.
+        announce: called with a line before each system.
+
+    Raises:
+        UsageError: ``unknown_seed``, ``unknown_recipe``, an override that a recipe refuses, ``no_pictures``,
+            ``missing_split``, a split that cannot be made, or ``other_run``: a system's folder holds a run with other
+            settings or pictures.
+    """
+    settings, draws = settings or Settings(), draws or Draws()
+    systems = {seed: recipes for seed in seeds if (recipes := _systems(seed, settings))}
+    if unknown := set(settings.only) - {recipe.name for recipes in systems.values() for recipe in recipes}:
+        known = ", ".join(recipe.name for seed in seeds for recipe in _systems(seed, Settings()))
+        raise UsageError("unknown_recipe", f"{' and '.join(sorted(unknown))}: not among {known}.")
+    chosen = manifest.select(**settings.where)
+    if next(iter(chosen), None) is None:
+        raise UsageError("no_pictures", f"{manifest.name}: no row is left.")
+    found: list[dict[str, Any]] = []
+    for seed, recipes in systems.items():
+        divided, said = split_as(seed, chosen, settings.seed, given=settings.given)
+        folder = out / seed.lower()
+        folder.mkdir(parents=True, exist_ok=True)
+        divided.write(folder / "split.csv")
+        run = _Run(seed, divided, folder, settings, out / "cache", workers, draws)
+        scores: list[Scores] = []
+        entries = []
+        for number, recipe in enumerate(recipes, 1):
+            announce(f"{seed} {number}/{len(recipes)}: {recipe.name}")
+            entry, scored = _system(recipe, run)
+            entries.append(entry)
+            scores += [scored] if scored is not None else []
+        found.append(
+            {
+                "seed": seed,
+                "title": PROTOCOLS[seed].title,
+                "paper": {"data": PROTOCOLS[seed].data, "split": PROTOCOLS[seed].split, "readings": readings(seed)},
+                "split": said,
+                "data": _data(divided),
+                "systems": entries,
+                "comparison": compare(scores, draws) if len(scores) > 1 else None,
+            }
+        )
+    return {
+        "schema": 1,
+        "run": {"python": platform.python_version(), "packages": {name: version(name) for name in _PACKAGES}},
+        "settings": {
+            "where": {column: sorted(values) for column, values in settings.where.items()},
+            "set": list(settings.overrides),
+            "epochs": settings.epochs,
+            "seed": settings.seed,
+            "given": settings.given,
+            "threshold": THRESHOLD,
+        },
+        "intervals": {"draws": draws.draws, "seed": draws.seed},
+        "seeds": found,
+    }
+
+
+@dataclass(frozen=True)
+class _Run:
+    """What all systems of a seed share."""
+
+    seed: str
+    manifest: Manifest
+    folder: Path
+    settings: Settings
+    cache: Path
+    workers: int | None
+    draws: Draws
+
+
+def _systems(seed: str, settings: Settings) -> list[Recipe]:
+    """The shipped recipes of a seed, changed as asked."""
+    if seed not in PROTOCOLS:
+        raise UsageError("unknown_seed", f"There is no seed {seed}; there are {', '.join(PROTOCOLS)}.")
+    names = [
+        name
+        for name in Recipe.shipped()
+        if (paper := Recipe.load(name).paper) is not None
+        and paper.seed == seed
+        and (not settings.only or name in settings.only)
+    ]
+    return [_changed(name, settings) for name in names]
+
+
+def _changed(name: str, settings: Settings) -> Recipe:
+    shipped, overrides = Recipe.load(name), list(settings.overrides)
+    if shipped.ensemble is not None:
+        for member in shipped.ensemble.members:
+            _changed(member, settings)  # a wrong key is said before anything is trained
+        overrides = [override for override in overrides if not shipped.why_unheeded(override.partition("=")[0])]
+    recipe = Recipe.load(name, [*overrides, f"seed={settings.seed}"])
+    return recipe if settings.epochs is None else cap_epochs(recipe, settings.epochs)
+
+
+def cap_epochs(recipe: Recipe, epochs: int) -> Recipe:
+    """The recipe with at most so many epochs in every phase."""
+    schedule = recipe.schedule
+    phases = [phase.model_copy(update={"epochs": min(phase.epochs, epochs)}) for phase in schedule.phases]
+    capped = {"epochs": min(schedule.epochs, epochs), "phases": tuple(phases)}
+    return recipe.model_copy(update={"schedule": schedule.model_copy(update=capped)})
+
+
+def _system(recipe: Recipe, run: _Run) -> tuple[dict[str, Any], Scores | None]:
+    """What one system gave, and its scores if it could be run."""
+    paper = recipe.paper
+    assert paper is not None
+    folder = run.folder / recipe.name
+    entry: dict[str, Any] = {
+        "recipe": recipe.name,
+        "system": paper.system,
+        "summary": recipe.summary,
+        "reported": paper.reported,
+        "departs": [*paper.departs, *_departures(recipe, run.settings)],
+        "error": None,
+        "figures": None,
+    }
+    try:
+        scores = train_and_score(
+            _with_members(recipe, folder, run.settings), run.manifest, folder, cache=run.cache, workers=run.workers
+        )
+    except Exception as error:  # whatever ends one system, memory above all, must not cost the others
+        if isinstance(error, UnmaskError) and error.code == "other_run":
+            raise
+        _log.debug("%s", traceback.format_exc())
+        code = error.code if isinstance(error, UnmaskError) else type(error).__name__
+        return {**entry, "error": {"code": code, "message": _first_line(error)}}, None
+    scores = replace(scores, threshold=THRESHOLD)
+    overall, _ = measure(Pictures.of(scores), run.draws)
+    weights = Bundle.open(folder / "run" / "bundle").info.card.weights
+    found = {
+        "weights": weights,
+        "random_weights": any(key.endswith("source") and value == "none" for key, value in weights.items()),
+        "epochs": len(read_history(folder / "run" / "history.csv")),
+        "timing": read_timing(folder / "run"),
+        **{name: overall[name] for name in ("n", "n_real", "n_fake", "groups", "failures", "confusion", "baseline")},
+        "metrics": {name: overall["metrics"][ours] for name, ours in REPORTED.items()},
+    }
+    return {**entry, "figures": found}, scores
+
+
+def _departures(recipe: Recipe, settings: Settings) -> list[str]:
+    """What the call changed, a sentence each."""
+    changes = [f"Changed for this run: {override}." for override in settings.overrides]
+    if settings.epochs is not None and recipe.ensemble is None:
+        before = Recipe.load(recipe.name, settings.overrides).schedule.all_phases
+        shorter = [
+            f"{after.epochs} of {phase.epochs}"
+            for phase, after in zip(before, recipe.schedule.all_phases, strict=True)
+            if after.epochs < phase.epochs
+        ]
+        if shorter and (recipe.classifier is None or recipe.schedule.phases):
+            changes.append(f"Cut short for this run: {', then '.join(shorter)} epochs.")
+    if settings.epochs is not None and recipe.ensemble is not None:
+        changes.append(f"Cut short for this run: at most {settings.epochs} epochs of each member's phases.")
+    return changes
+
+
+def _with_members(recipe: Recipe, folder: Path, settings: Settings) -> Recipe:
+    """An ensemble whose members are changed as it was; any other recipe as it is."""
+    if recipe.ensemble is None or not (settings.overrides or settings.epochs):
+        return recipe
+    home = folder / "members"
+    home.mkdir(parents=True, exist_ok=True)
+    members = []
+    for name in recipe.ensemble.members:
+        members.append(home / f"{name}.yaml")
+        members[-1].write_text(_changed(name, settings).to_yaml(), encoding="utf-8")
+    changed = recipe.ensemble.model_copy(update={"members": tuple(str(path) for path in members)})
+    return recipe.model_copy(update={"ensemble": changed})
+
+
+def _data(manifest: Manifest) -> dict[str, Any]:
+    """Rows by split and label, and the sources they are of."""
+    counts = {split: dict.fromkeys(LABELS, 0) for split in SPLITS}
+    sources: set[str] = set()
+    for row in manifest:
+        if row.split in counts:
+            counts[row.split][row.label] += 1
+            sources.add(row.source or "(blank)")
+    return {"counts": counts, "sources": sorted(sources), "digest": manifest.digest()}
+
+
+def _first_line(error: Exception) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0][:300] if lines else type(error).__name__

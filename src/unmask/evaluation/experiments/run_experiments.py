@@ -1,0 +1,70 @@
+"""Several experiments of one question, in one folder: nothing is searched, computed or trained twice."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from unmask.data.manifest import Manifest
+from unmask.data.outputs import OutputFolder
+from unmask.evaluation.experiments.train_and_score import train_and_score
+from unmask.evaluation.scores import Scores
+from unmask.recipes import Recipe
+
+_FACES = "faces.jsonl"
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """One training run and its test.
+
+    Attributes:
+        title: what it is, for people.
+        place: its folder below that of the series, parts joined by '/'.
+        recipe: what is trained.
+        manifest: with splits ``train``, ``val`` and ``test``.
+    """
+
+    title: str
+    place: str
+    recipe: Recipe
+    manifest: Manifest
+
+
+def run_series(
+    experiments: Sequence[Experiment],
+    out: Path,
+    *,
+    cache: Path | None = None,
+    workers: int | None = None,
+    announce: Callable[[str], None] = lambda _: None,
+) -> Iterator[Scores]:
+    """The scores of each experiment in turn; a stopped series goes on where it was.
+
+    Args:
+        experiments: in the order to run.
+        out: gets a folder for each, what was found of faces, and by default the cache.
+        cache: where crops and features lie that the experiments share.
+        workers: as of :func:`unmask.evaluation.experiments.train_and_score.train_and_score`.
+        announce: told what begins.
+
+    Raises:
+        UsageError: as ``train_and_score``.
+    """
+    folder = OutputFolder(out).path
+    for number, experiment in enumerate(experiments, 1):
+        announce(f"{number} of {len(experiments)}: {experiment.title}")
+        run = folder / experiment.place / "run"
+        # Faces are known by picture and policy, so one file may serve experiments that search differently.
+        if (folder / _FACES).exists() and not (run / _FACES).exists():
+            run.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(folder / _FACES, run / _FACES)
+        yield train_and_score(
+            experiment.recipe, experiment.manifest, run.parent, cache=cache or folder / "cache", workers=workers
+        )
+        if (run / _FACES).exists():
+            partial = folder / f"{_FACES}.partial"
+            shutil.copyfile(run / _FACES, partial)
+            partial.replace(folder / _FACES)

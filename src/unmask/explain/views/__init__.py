@@ -1,0 +1,11 @@
+"""Forensic views: other ways to look at a picture, each with figures against the range of real photographs.
+
+:func:`forensic_views` runs every registered view. A view is one function in one module of this package, registered
+by :func:`~unmask.explain.views.view.register`. The ranges (``ranges.json``) were measured on real photographs by
+``benchmarks/forensic_ranges.py``. Views inform a person's judgement; none of them enters the score.
+"""
+
+from unmask.explain.views.run import forensic_views
+from unmask.explain.views.view import Figure, View
+
+__all__ = ["Figure", "View", "forensic_views"]

@@ -1,0 +1,48 @@
+"""The quantisation tables of a JPEG file: how hard it was compressed, and by what kind of encoder.
+
+After J. Kornblum, "Using JPEG quantization tables to identify imagery processed by software", Digital Investigation 5,
+2008; the estimate of quality is :func:`unmask.imaging.jpeg.estimate_quality`.
+"""
+
+from __future__ import annotations
+
+import math
+
+from unmask.explain.views.subject import Subject
+from unmask.explain.views.view import Findings, Measure, register
+
+
+@register(
+    "jpeg_tables",
+    title="JPEG quantisation tables",
+    look_for="Low quality, which hides traces, and tables that no camera named in the metadata writes.",
+    cannot_show="The tables tell of the last save alone; every web site and messenger saves pictures anew.",
+    measures=(
+        Measure("jpeg_quality", "Quality of the luminance table on the IJG scale"),
+        Measure("jpeg_quality_chroma", "Quality of the chrominance table on the IJG scale"),
+        Measure("jpeg_table_error", "Mean distance of the tables from the IJG library's nearest", "steps"),
+    ),
+)
+def look(subject: Subject) -> Findings:
+    """Figures of the header, ``None`` for other formats; the tables themselves are facts, row by row."""
+    jpeg = subject.jpeg
+    if jpeg is None or jpeg.compression is None:
+        unknown = dict.fromkeys(("jpeg_quality", "jpeg_quality_chroma", "jpeg_table_error"))
+        return Findings(unknown, None, {"jpeg": jpeg is not None})
+    compression = jpeg.compression
+    chroma = compression.quality_chroma
+    return Findings(
+        {
+            "jpeg_quality": float(compression.quality),
+            "jpeg_quality_chroma": None if math.isnan(chroma) else float(chroma),
+            "jpeg_table_error": compression.table_error,
+        },
+        None,
+        {
+            "jpeg": True,
+            "standard_tables": compression.table_error == 0,
+            "subsampling": compression.subsampling,
+            "progressive": compression.progressive,
+            "tables": {str(number): list(table) for number, table in jpeg.tables.items()},
+        },
+    )

@@ -1,0 +1,64 @@
+"""Runs every registered view on a picture and sets its figures beside the ranges of real photographs."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+from PIL import Image
+
+from unmask.explain.views.ranges import figure_range
+from unmask.explain.views.subject import Subject
+from unmask.explain.views.view import VIEWS, Figure, Registered, View
+
+# Each module registers its view; in this order they are shown.
+for _module in (
+    "ela",
+    "noise",
+    "sharpness",
+    "colour",
+    "ghosts",
+    "jpeg_tables",
+    "jpeg_grid",
+    "dct",
+    "spectrum",
+    "radial",
+):
+    import_module(f"unmask.explain.views.{_module}")
+
+MAX_SIDE = 1024
+"""Longest side of a view's picture, in pixels."""
+
+
+def forensic_views(image: Image.Image, data: bytes | None = None) -> list[View]:
+    """All views of one picture, in a fixed order.
+
+    Args:
+        image: RGB and upright, as :func:`~unmask.imaging.decode.decode_image` returns it; any size from 1 x 1.
+        data: the bytes of its file, for what a JPEG's header tells; ``None`` for pictures in memory.
+    """
+    subject = Subject(image, data)
+    return [_view(registered, subject) for registered in VIEWS.values()]
+
+
+def _view(registered: Registered, subject: Subject) -> View:
+    findings = registered.look(subject)
+    figures = []
+    for measure in registered.measures:
+        reference = figure_range(measure.name)
+        value = findings.values[measure.name]
+        figures.append(
+            Figure(measure.name, measure.title, value, measure.unit, reference.low, reference.high, reference.n)
+        )
+    picture = findings.picture
+    if picture is not None and max(picture.size) > MAX_SIDE:
+        picture = picture.copy()
+        picture.thumbnail((MAX_SIDE, MAX_SIDE), Image.Resampling.BOX)
+    return View(
+        registered.name,
+        registered.title,
+        registered.look_for,
+        registered.cannot_show,
+        figures,
+        picture,
+        findings.facts,
+    )

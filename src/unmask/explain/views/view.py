@@ -1,0 +1,140 @@
+"""What a forensic view is, and the registry of all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from PIL import Image
+
+from unmask.explain.views.subject import Subject
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One number of a view against its range in real photographs.
+
+    Attributes:
+        name: stable, lower case with underscores, e.g. ``"noise_level"``; unique among all views.
+        title: for people.
+        value: ``None`` where it cannot be measured: a picture too small, or no JPEG file.
+        unit: of value and range; ``""`` for plain ratios.
+        low: lower end of the central 95 % of the reference photographs; ``None`` without a reference.
+        high: its upper end.
+        n: how many photographs the range was measured on.
+    """
+
+    name: str
+    title: str
+    value: float | None
+    unit: str
+    low: float | None
+    high: float | None
+    n: int
+
+    @property
+    def outside(self) -> bool:
+        """Whether the value was measured and lies outside the range; so do 5 % of real photographs."""
+        return (
+            self.value is not None
+            and self.low is not None
+            and self.high is not None
+            and not self.low <= self.value <= self.high
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """The figure as plain values."""
+        return {
+            "name": self.name,
+            "title": self.title,
+            "value": self.value,
+            "unit": self.unit,
+            "low": self.low,
+            "high": self.high,
+            "n": self.n,
+            "outside": self.outside,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """One way to look at a picture.
+
+    Attributes:
+        name: stable, lower case with underscores.
+        title: for people.
+        look_for: one sentence.
+        cannot_show: one sentence.
+        figures: its numbers, always the same ones in the same order.
+        picture: RGB, at most 1,024 pixels a side; ``None`` where there is nothing to look at.
+        facts: plain values for JSON that have no range.
+    """
+
+    name: str
+    title: str
+    look_for: str
+    cannot_show: str
+    figures: list[Figure]
+    picture: Image.Image | None
+    facts: dict[str, Any]
+
+    def to_json(self) -> dict[str, Any]:
+        """The view as plain values, without its picture."""
+        return {
+            "name": self.name,
+            "title": self.title,
+            "look_for": self.look_for,
+            "cannot_show": self.cannot_show,
+            "figures": [figure.to_json() for figure in self.figures],
+            "facts": self.facts,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """A figure without its value: name, title and unit as in :class:`Figure`."""
+
+    name: str
+    title: str
+    unit: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """What a view's function returns: values by name of measure, a picture of any size, and facts."""
+
+    values: Mapping[str, float | None]
+    picture: Image.Image | None = None
+    facts: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Registered:
+    """A registered view: its texts, its measures, and the function that looks."""
+
+    name: str
+    title: str
+    look_for: str
+    cannot_show: str
+    measures: tuple[Measure, ...]
+    look: Callable[[Subject], Findings]
+
+
+VIEWS: dict[str, Registered] = {}
+"""Every view by name, in the order of registration."""
+
+
+def register(
+    name: str, *, title: str, look_for: str, cannot_show: str, measures: tuple[Measure, ...]
+) -> Callable[[Callable[[Subject], Findings]], Callable[[Subject], Findings]]:
+    """Make a function a view; it must take any subject, and give a value or ``None`` for each of its measures."""
+
+    def add(look: Callable[[Subject], Findings]) -> Callable[[Subject], Findings]:
+        taken = {measure.name for view in VIEWS.values() for measure in view.measures}
+        if name in VIEWS or taken & {measure.name for measure in measures}:
+            raise ValueError(f"the view {name} or one of its measures is registered already")
+        VIEWS[name] = Registered(name, title, look_for, cannot_show, measures, look)
+        return look
+
+    return add

@@ -1,0 +1,85 @@
+"""What the report's charts show, as plain points: ROC, precision-recall, DET, reliability, histograms."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import numpy as np
+
+from unmask.evaluation.measure import Pictures, interval, rounded
+from unmask.stats.intervals import share_interval
+from unmask.stats.metrics import ECE_BINS, Bins, Codes, Floats, Ranking
+
+HISTOGRAM_BINS: Final = 20
+# More would not show in a chart, and a report of a million pictures must stay small.
+_MOST_POINTS: Final = 400
+
+
+def curves(pictures: Pictures) -> dict[str, Any]:
+    """The points of each curve; those that need both classes are empty where one is missing."""
+    return {**_ranks(pictures), "reliability": reliability(pictures)}
+
+
+def _ranks(pictures: Pictures) -> dict[str, list[list[float]]]:
+    roc = Ranking(pictures.score, pictures.is_fake).roc()
+    if not roc.has_both:
+        return {"roc": [], "precision_recall": [], "det": []}
+    false_positives, true_positives = roc.reals / roc.reals[-1], roc.fakes / roc.fakes[-1]
+    precision = roc.fakes[1:] / (roc.fakes[1:] + roc.reals[1:])
+    inside = (false_positives > 0) & (true_positives < 1)  # 0 and 1 have no place on a normal deviate scale
+    return {
+        "roc": _points(false_positives, true_positives),
+        "precision_recall": _points(true_positives[1:], precision),
+        "det": _points(false_positives[inside], 1 - true_positives[inside]),
+    }
+
+
+def reliability(pictures: Pictures) -> list[dict[str, Any]]:
+    """For each bin that holds pictures its mean probability and its share of fakes with Wilson's interval."""
+    read = pictures.where(~pictures.failed)
+    bins = Bins(read.probability, read.is_fake)
+    found = []
+    for at in np.unique(bins.bin_of):
+        inside = bins.bin_of == at
+        fakes = read.is_fake[inside]
+        found.append(
+            {
+                "from": rounded(float(at) / ECE_BINS),
+                "to": rounded((float(at) + 1) / ECE_BINS),
+                "n": len(fakes),
+                "mean_probability": rounded(float(read.probability[inside].mean())),
+                "share_fake": interval(float(fakes.mean()), share_interval(fakes, read.group[inside])),
+            }
+        )
+    return found
+
+
+def histograms(pictures: Pictures, codes: Codes, names: tuple[str, ...]) -> list[dict[str, Any]]:
+    """How many pictures of each slice and class fall into each of 20 bins of the probability of fake.
+
+    Args:
+        pictures: those that could not be read are in no bin.
+        codes: each picture's slice, an index of ``names``.
+        names: the slices.
+    """
+    bin_of = Bins(np.where(pictures.failed, 0.0, pictures.probability), pictures.is_fake, HISTOGRAM_BINS).bin_of
+    found = []
+    for code, name in enumerate(names):
+        for label, of_label in (("real", ~pictures.is_fake), ("fake", pictures.is_fake)):
+            inside = (codes == code) & of_label & ~pictures.failed
+            if inside.any():
+                counts = np.bincount(bin_of[inside], minlength=HISTOGRAM_BINS)
+                found.append({"name": name, "label": label, "counts": counts.tolist()})
+    return found
+
+
+def _points(x: Floats, y: Floats) -> list[list[float]]:
+    """Points of a curve: only its corners, and of those at most 400, spread evenly over it."""
+    keep = np.ones(len(x), bool)
+    if len(x) > 2:
+        turn = np.diff(x)[:-1] * np.diff(y)[1:] != np.diff(y)[:-1] * np.diff(x)[1:]
+        keep[1:-1] = turn
+    corners = np.flatnonzero(keep)
+    if len(corners) > _MOST_POINTS:
+        corners = corners[np.unique(np.linspace(0, len(corners) - 1, _MOST_POINTS).round().astype(int))]
+    return [[round(float(x[at]), 6), round(float(y[at]), 6)] for at in corners]
