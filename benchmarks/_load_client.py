@@ -14,7 +14,7 @@ _SLOW_PIECES, _SLOW_PAUSE = 20, 0.1
 
 
 def form(data: bytes, path: str = "/predict") -> bytes:
-    """A whole request with one picture in the field ``image``."""
+    """A whole request with one image in the field ``image``."""
     head = f'--{_BOUNDARY}\r\nContent-Disposition: form-data; name="image"; filename="a.jpg"\r\n\r\n'.encode()
     body = head + data + f"\r\n--{_BOUNDARY}--\r\n".encode()
     return (

@@ -1,7 +1,7 @@
-"""Makes a folder of different 512-pixel JPEG files out of scikit-image's astronaut: ``_pictures.py FOLDER COUNT``.
+"""Makes a folder of different 512-pixel JPEG files out of scikit-image's astronaut: ``_images.py FOLDER COUNT``.
 
-Picture i is a crop of random place and size, brightness, mirroring and JPEG quality drawn with seed i, so every
-picture differs and every machine makes the same. A process of its own, for what ``speed.py`` says on memory.
+Image i is a crop of random place and size, brightness, mirroring and JPEG quality drawn with seed i, so every
+image differs and every machine makes the same. A process of its own, for what ``speed.py`` says on memory.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ def variant(original: Image.Image, seed: int) -> tuple[Image.Image, int]:
     side = int(draw.integers(320, min(original.size) + 1))
     left = int(draw.integers(max(0, _HEAD[2] - side), min(_HEAD[0], original.width - side) + 1))
     top = int(draw.integers(max(0, _HEAD[3] - side), min(_HEAD[1], original.height - side) + 1))
-    picture = original.resize((SIDE, SIDE), Image.Resampling.BICUBIC, box=(left, top, left + side, top + side))
-    picture = ImageEnhance.Brightness(picture).enhance(float(draw.uniform(0.7, 1.3)))
-    return ImageOps.mirror(picture) if draw.random() < 0.5 else picture, int(draw.integers(70, 96))
+    image = original.resize((SIDE, SIDE), Image.Resampling.BICUBIC, box=(left, top, left + side, top + side))
+    image = ImageEnhance.Brightness(image).enhance(float(draw.uniform(0.7, 1.3)))
+    return ImageOps.mirror(image) if draw.random() < 0.5 else image, int(draw.integers(70, 96))
 
 
 def main() -> None:
-    """Write the pictures."""
+    """Write the images."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("folder", type=Path)
     parser.add_argument("count", type=int)
@@ -38,8 +38,8 @@ def main() -> None:
     arguments.folder.mkdir(parents=True, exist_ok=True)
     original = Image.open(Path(skimage.__file__).parent / "data" / "astronaut.png").convert("RGB")
     for seed in range(arguments.count):
-        picture, quality = variant(original, seed)
-        picture.save(arguments.folder / f"{seed:05d}.jpg", quality=quality)
+        image, quality = variant(original, seed)
+        image.save(arguments.folder / f"{seed:05d}.jpg", quality=quality)
 
 
 if __name__ == "__main__":

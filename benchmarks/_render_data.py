@@ -1,4 +1,4 @@
-"""Markdown of the results about data: the audit of the shared pictures, near-duplicates, the crop cache."""
+"""Markdown of the results about data: the audit of the shared images, near-duplicates, the crop cache."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _READINGS = {
 
 
 def audit_shared(result: Result) -> list[str]:
-    """Probes, findings and facts by class of the shared pictures."""
+    """Probes, findings and facts by class of the shared images."""
     counts = result["counts"]
     raw = {probe["reading"]: probe for probe in result["probes"]}
     one_class = result["one_class_sources"]
@@ -63,8 +63,8 @@ def crop_cache(result: Result) -> list[str]:
         for name, part in (("load", result["load"]), ("load and augment", result["view"]))
     ]
     return [
-        f"{result['pictures']:,} pictures ({result['file_bytes'] / 1e6:,.0f} MB of files, "
+        f"{result['pictures']:,} images ({result['file_bytes'] / 1e6:,.0f} MB of files, "
         f"{result['cache_bytes'] / 1e6:,.0f} MB of cache, built in {result['build_s']:.0f} s); "
         f"{result['same_views']:,} of their views are the same bytes both ways.",
-        table(("median a picture, one thread", "from files", "from the cache", "faster"), rows),
+        table(("median an image, one thread", "from files", "from the cache", "faster"), rows),
     ]

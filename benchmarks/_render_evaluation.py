@@ -22,7 +22,7 @@ CARD_RESULTS = ("evaluation", "robustness", "bench")
 
 
 def evaluation(content: Result) -> list[str]:
-    """Every figure of the shipped detector on the test pictures."""
+    """Every figure of the shipped detector on the test images."""
     result = content["result"]
     further = {
         name: block
@@ -68,7 +68,7 @@ def evaluation(content: Result) -> list[str]:
 
 
 def robustness_tiers(content: Result) -> list[str]:
-    """The tiers on every test picture, and in a sentence the worst of the grid."""
+    """The tiers on every test image, and in a sentence the worst of the grid."""
     lines = robustness_headline(content["tiers"])[:2] + robustness_headline(content["grid"])[:1]
     return [_list(lines), _conditions(content["tiers"]["conditions"])]
 
@@ -82,7 +82,7 @@ def robustness(content: Result) -> list[str]:
     ]
     return [
         *robustness_tiers(content),
-        f"The grid, on {grid['data']['n']} pictures drawn with seed {grid['seed']}:",
+        f"The grid, on {grid['data']['n']} images drawn with seed {grid['seed']}:",
         _conditions(grid["conditions"]),
         _list(about),
     ]
@@ -109,7 +109,7 @@ def bench(content: Result) -> list[str]:
                 )
             )
     header = (
-        "model", "engine", "parameters", "MACs", "graph", "load", "p50", "p95", "p99", "pictures/s", "peak memory",
+        "model", "engine", "parameters", "MACs", "graph", "load", "p50", "p95", "p99", "images/s", "peak memory",
     )  # fmt: skip
     return [table(header, rows), _list(bench_lines(result))]
 
@@ -117,7 +117,7 @@ def bench(content: Result) -> list[str]:
 def evaluation_speed(content: Result) -> list[str]:
     """How long the figures themselves take."""
     return [
-        f"All figures of {content['rows']:,} scored pictures in {content['groups']:,} groups and {content['sources']} "
+        f"All figures of {content['rows']:,} scored images in {content['groups']:,} groups and {content['sources']} "
         f"sources, with {content['draws']:,} bootstrap draws: **{content['seconds']:.1f} s** of wall clock and "
         f"{content['cpu_seconds']:.1f} s of processor time, of which reading the table from CSV is "
         f"{content['read_seconds']:.1f} s; at most {content['peak_memory_mb']:.0f} MB. When it began the machine had a "

@@ -44,9 +44,9 @@ def logo(result: Result) -> list[str]:
         ),
     )
     what = (
-        f"`{result['recipe']['name']}`, the recipe as it ships, on {drawn['pictures']:,} pictures: the whole groups "
+        f"`{result['recipe']['name']}`, the recipe as it ships, on {drawn['pictures']:,} images: the whole groups "
         f"that a draw of {100 * drawn['share']:g} % of them gave. Each generator's fakes stand against all real "
-        "pictures of the test split."
+        "images of the test split."
     )
     return [" ".join(result["sentences"][:-1]), what, beside, matrix]
 
@@ -61,9 +61,9 @@ def left_out_summary(result: Result) -> list[str]:
     changed = ", ".join(f"`{change}`" for change in result["recipe"]["changed"])
     return [
         f"`{result['recipe']['name']}`{f' with {changed}' if changed else ''}, trained {len(sources)} times, each time "
-        "without a source of real pictures and, where one is left, without a generator of fakes. Real pictures of "
+        "without a source of real images and, where one is left, without a generator of fakes. Real images of "
         f"sources that training did not see, kept as real where {100 * result['kept']:g} % of the real validation "
-        f"pictures of the others are: mean {plain(fmean(kept.values()))}, worst {plain(kept[poorest])} ({poorest}). "
+        f"images of the others are: mean {plain(fmean(kept.values()))}, worst {plain(kept[poorest])} ({poorest}). "
         f"AUC of generators that training did not see: mean {figure(fmean(areas.values()))}, worst "
         f"{figure(areas[hardest])} ({hardest}). Validation AUC of the runs: {figure(min(known))} to "
         f"{figure(max(known))}."
@@ -76,10 +76,10 @@ def _by_column(result: Result) -> tuple[list[Result], list[Result]]:
 
 
 def left_out(result: Result) -> list[str]:
-    """Real pictures of sources, and fakes of generators, that training did not see, one by one."""
+    """Real images of sources, and fakes of generators, that training did not see, one by one."""
     sources, generators = _by_column(result)
     reals = table(
-        ("source left out", "real pictures", "kept as real", "where training saw it"),
+        ("source left out", "real images", "kept as real", "where training saw it"),
         (
             (entry["value"], entry["kept"]["n"], percent(entry["kept"]), plain(entry["seen"]["kept"]))
             for entry in sources
@@ -108,12 +108,12 @@ def left_out(result: Result) -> list[str]:
             for entry in generators
         ),
     )
-    beside = "What training saw, beside it, is the mean over the other runs, on validation pictures."
+    beside = "What training saw, beside it, is the mean over the other runs, on validation images."
     return [*left_out_summary(result), beside, reals, fakes]
 
 
 def calibration(result: Result) -> list[str]:
-    """Each method on the whole split, and on the few pictures that a user may have."""
+    """Each method on the whole split, and on the few images that a user may have."""
     methods = result["methods"]
     fitted, measured = result["fitted_on"], result["measured_on"]
     as_shipped = methods["platt"]
@@ -131,14 +131,14 @@ def calibration(result: Result) -> list[str]:
     )
     chance = as_shipped["chance_ece"]
     what = (
-        f"`{result['model']}`, fitted on {fitted['n']:,} validation pictures ({fitted['n_real']:,} real) and measured "
-        f"on {measured['n']:,} test pictures ({measured['n_real']:,} real) in {measured['groups']:,} groups, classes "
-        f"weighing the same. Were the probabilities exactly right, so many pictures would show a calibration error of "
+        f"`{result['model']}`, fitted on {fitted['n']:,} validation images ({fitted['n_real']:,} real) and measured "
+        f"on {measured['n']:,} test images ({measured['n_real']:,} real) in {measured['groups']:,} groups, classes "
+        f"weighing the same. Were the probabilities exactly right, so many images would show a calibration error of "
         f"{figure(chance['mean'])}, at most {figure(chance['high'])}."
     )
     order = ("as shipped", "auto", "temperature", "platt", "isotonic")
     few = table(
-        ("source", "pictures fitted on", *order),
+        ("source", "images fitted on", *order),
         (
             (
                 entry["source"],
@@ -149,7 +149,7 @@ def calibration(result: Result) -> list[str]:
         ),
     )
     about = (
-        "Few pictures of one source, half of them real: log loss on the rest of that source, mean over draws, and in "
+        "Few images of one source, half of them real: log loss on the rest of that source, mean over draws, and in "
         "brackets what one draw in ten exceeds. 0.693 is what always answering one half gives."
     )
     return [what, whole, about, few]
@@ -176,8 +176,8 @@ def ablation(result: Result) -> list[str]:
             ]
         rows.append(tuple(cells))
     what = (
-        f"`{result['recipe']['name']}` on the pictures of {result['source']} alone. Differences are paired by seed and "
-        "picture; intervals come from drawing groups and seeds anew, and *established* holds after Holm's correction."
+        f"`{result['recipe']['name']}` on the images of {result['source']} alone. Differences are paired by seed and "
+        "image; intervals come from drawing groups and seeds anew, and *established* holds after Holm's correction."
     )
     head = ("recipe", "AUC", "difference (95 %)", "balanced accuracy", "difference (95 %)")
     return [" ".join(result["sentences"]), what, table(head, rows)]

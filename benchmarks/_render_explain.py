@@ -6,12 +6,12 @@ from _markdown import Result, percent, share, table
 
 
 def explanations(result: Result) -> list[str]:
-    """Checks of evidence maps over pictures, and the cost of a report."""
+    """Checks of evidence maps over images, and the cost of a report."""
     checked = result["faithfulness"]
     every = checked["by_result"]["all"]
     gain, redrawn = every["means"]["gain"], every["means"]["redrawn_gain"]
     headline = (
-        f"**On {every['n']} pictures of the {checked['split']} split the map gains {_mean(gain)} over random orders**, "
+        f"**On {every['n']} images of the {checked['split']} split the map gains {_mean(gain)} over random orders**, "
         f"and is better than their mean on {share(every['better_than_random'])} of them; the map of the same network "
         f"with re-drawn weights gains {_mean(redrawn)}. Gain: the mean of how much smaller the area under the deletion "
         f"curve is, and how much larger that under the insertion curve, than in {checked['random_orders']} random "
@@ -61,12 +61,12 @@ def _report(report: Result) -> str:
 
 
 def ood(result: Result) -> list[str]:
-    """How well the distance from training tells pictures apart."""
+    """How well the distance from training tells images apart."""
     limits, reference = result["limits"], result["reference"]
     headline = (
         f"Threshold: the distance within which {percent(limits['quantile'])} of {limits['pictures']} validation "
-        f"pictures lie, from {limits['training_pictures']:,} pictures of training. Compared with {reference['n']} of "
-        "the validation pictures, of which no kind was made. *Flagged* counts pictures beyond the threshold; "
+        f"images lie, from {limits['training_pictures']:,} images of training. Compared with {reference['n']} of "
+        "the validation images, of which no kind was made. *Flagged* counts images beyond the threshold; "
         "*called fake* is what the detector says of them all the same."
     )
     kinds = table(
@@ -77,7 +77,7 @@ def ood(result: Result) -> list[str]:
         ),
     )
     errors = table(
-        ("distance, quarters of the test pictures", "wrong verdicts"),
+        ("distance, quarters of the test images", "wrong verdicts"),
         ((f"{row['from']:.2f} to {row['to']:.2f}", share(row["wrong"])) for row in result["errors_by_distance"]),
     )
     return [headline, kinds, errors]

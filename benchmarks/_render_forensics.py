@@ -15,10 +15,10 @@ def forensic_ranges(result: Result) -> list[str]:
         f"Ranges: the central 95 % of {result['n']:,} real photographs of the training split, from "
         f"{len(result['sources'])} sources; their longer side has {side['low']:.0f} to {side['high']:.0f} pixels "
         f"(central 95 %, median {side['median']:.0f}). *Outside*: of {result['test']['real']:,} real and "
-        f"{result['test']['fake']:,} fake pictures of the test split, in brackets 95 % Wilson intervals. About 5 % of "
-        "real pictures should lie outside; a figure speaks of fakes only as far as more of those do. At "
+        f"{result['test']['fake']:,} fake images of the test split, in brackets 95 % Wilson intervals. About 5 % of "
+        "real images should lie outside; a figure speaks of fakes only as far as more of those do. At "
         f"least one figure is outside in {share(result['any_outside']['real'])} of the real and "
-        f"{share(result['any_outside']['fake'])} of the fake pictures."
+        f"{share(result['any_outside']['fake'])} of the fake images."
     )
     parts = [intro]
     for view in result["views"]:
@@ -47,9 +47,9 @@ def forensic_localisation(result: Result) -> list[str]:
     """How often the peak of a map lies inside the manipulated part."""
     titles = {"ela": "error level analysis", "noise": "noise residual", "evidence": "the detector's evidence map"}
     how = (
-        f"{result['pictures']} real pictures of the {result['split']} split with a face, manipulated in a known "
+        f"{result['pictures']} real images of the {result['split']} split with a face, manipulated in a known "
         "part. In brackets 95 % Wilson intervals. *Untouched*: how often the peak of the same map of the "
-        f"unchanged picture lies in the same mask ({result['mask']}); *area*: the mask's share of the picture."
+        f"unchanged image lies in the same mask ({result['mask']}); *area*: the mask's share of the image."
     )
 
     def rows() -> Iterator[tuple[Any, ...]]:

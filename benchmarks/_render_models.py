@@ -79,7 +79,7 @@ def feature_cache(result: Result) -> list[str]:
     return [
         f"**{result['ratio']:.0f} times as fast, {result['warm_ratio']:.0f} times when the features are there "
         f"already**: `{result['recipe']}` with its backbone frozen, {result['epochs']} epochs on "
-        f"{result['rows']:,} pictures.",
+        f"{result['rows']:,} images.",
         table(
             ("", "seconds", "epochs", "validation accuracy", "validation AUC"),
             (
@@ -109,7 +109,7 @@ def training_step(result: Result) -> list[str]:
         f"**{ways['kept']['ratio']:.2f} times as fast with freed memory kept**, by processor time: training steps of "
         f"`unmask-single` on batches of {result['batch']}, medians of {result['rounds']} processes.",
         table(
-            ("", "pictures a second, one thread", "ratio", "spent in the system", "peak memory"),
+            ("", "images a second, one thread", "ratio", "spent in the system", "peak memory"),
             (
                 (
                     title,
@@ -127,7 +127,7 @@ def training_step(result: Result) -> list[str]:
 def seeds(result: Result) -> list[str]:
     """Frozen features against fine-tuning, and the papers' systems beside their figures.
 
-    The headline is of the systems that validation pictures chose: the best test figure of several would flatter.
+    The headline is of the systems that validation images chose: the best test figure of several would flatter.
     """
     systems: dict[str, Result] = result["weights"]["systems"]
     tuned = max((each for each in systems.values() if each["epochs"]), key=lambda each: float(each["validation_auc"]))
@@ -138,7 +138,7 @@ def seeds(result: Result) -> list[str]:
     first = next(iter(systems.values()))
     headline = (
         f"**{tuned['about']}: AUC {area(tuned['metrics']['auc'])}, accuracy {share(tuned['metrics']['accuracy'])}** on "
-        f"{tuned['n']:,} test pictures of `{result['source']}` ({tuned['n_real']:,} real, {tuned['n_fake']:,} fake; "
+        f"{tuned['n']:,} test images of `{result['source']}` ({tuned['n_real']:,} real, {tuned['n_fake']:,} fake; "
         f"always answering “{tuned['baseline']['answer']}”: accuracy {percent(tuned['baseline']['accuracy'])}, AUC "
         f"0.5). Frozen features give {area(frozen['metrics']['auc'])} at best ({frozen['about']})."
     )
@@ -230,7 +230,7 @@ def _reproduction(name: str, result: Result, minutes: float) -> list[str]:
         f"### {_REPRODUCTIONS[name]}",
         text,
         table(header, rows),
-        f"Test pictures: {', '.join(splits)}. {comparisons}".strip(),
+        f"Test images: {', '.join(splits)}. {comparisons}".strip(),
     ]
 
 
@@ -252,7 +252,7 @@ def _differences(comparison: Result) -> str:
 
 
 def _order(pair: Result) -> tuple[tuple[int, str], tuple[int, str]]:
-    """Both systems with the pictures that only they got right, the better one first."""
+    """Both systems with the images that only they got right, the better one first."""
     sides = [(pair[f"only_{side}_right"], pair[side].partition("@")[0]) for side in ("first", "second")]
     first, second = sorted(sides, reverse=True)
     return first, second

@@ -10,7 +10,7 @@ def serve(result: Result) -> list[str]:
     steady, mixed, hostile, memory = (result[name] for name in ("steady", "mixed", "hostile", "memory"))
     best = max(steady["unmask"], key=lambda row: float(row["per_s"]))
     headline = (
-        f"**{best['per_s']:.0f} pictures a second** of 256 pixels at {best['clients']} clients, history on disk, on "
+        f"**{best['per_s']:.0f} images a second** of 256 pixels at {best['clients']} clients, history on disk, on "
         f"{result['run']['cores']} cores that the clients share; resident memory {memory['rss_mib'][-1]:,.0f} MiB "
         f"after {memory['requests']:,} requests, {memory['growth_second_half_mib']:+.1f} MiB from the third to the "
         "last quarter of them."
@@ -36,7 +36,7 @@ def serve(result: Result) -> list[str]:
     loads = table(("load", "server", "clients", "verdicts/s", "p50 ms", "p95 ms", "p99 ms", "answers"), rows)
     others = ", ".join(f"{count} {what}" for what, count in hostile["others"].items())
     settings = table(
-        ("threads", "pictures a run", "verdicts/s", "p50 ms", "p99 ms"),
+        ("threads", "images a run", "verdicts/s", "p50 ms", "p99 ms"),
         (
             (row["workers"], row["batch"], f"{row['per_s']:.1f}", row["p50_ms"], row["p99_ms"])
             for row in result["settings"]
@@ -44,7 +44,7 @@ def serve(result: Result) -> list[str]:
     )
     return [
         headline,
-        f"The peer: {result['peer']}. Pictures: {result['pictures']}.",
+        f"The peer: {result['peer']}. Images: {result['pictures']}.",
         loads,
         f"Beside the last one, from other clients (a number is the status): {others}.",
         "64 clients with other settings:",

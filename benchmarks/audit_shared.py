@@ -1,4 +1,4 @@
-"""What ``unmask data audit`` finds in a set of pictures, as numbers without pictures, paths or groups.
+"""What ``unmask data audit`` finds in a set of images, as numbers without images, paths or groups.
 
     python benchmarks/audit_shared.py --manifest ../shared/data/faces/manifest.csv \\
         --out benchmarks/results/audit-shared.json
@@ -54,9 +54,9 @@ def main() -> None:
 
 
 def figures(result: Audit) -> dict[str, Any]:
-    """The audit in numbers: nothing in it says which picture, path or group is meant."""
+    """The audit in numbers: nothing in it says which image, path or group is meant."""
     report = result.to_json()
-    summary = counts(result.pictures)
+    summary = counts(result.images)
     one_class = {
         source: both for source, both in summary["by"].get("source", {}).items() if 0 in (both["real"], both["fake"])
     }
@@ -67,8 +67,8 @@ def figures(result: Audit) -> dict[str, Any]:
         "findings_by_severity": dict(Counter(finding.severity for finding in result.findings)),
         "probes": [probe_to_json(probe) for probe in result.probes],
         "copies": report["copies"],
-        "by_class": facts_by_class(result.pictures),
-        "by_source": facts_by_source(result.pictures),
+        "by_class": facts_by_class(result.images),
+        "by_source": facts_by_source(result.images),
     }
 
 

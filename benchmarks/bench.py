@@ -22,7 +22,7 @@ from unmask.models.network import FaceNetwork
 from unmask.recipes import Recipe
 
 _PACKAGES = ("unmask", "numpy", "onnxruntime", "Pillow", "torch", "timm")
-_PICTURES = 64
+_IMAGES = 64
 
 
 def main() -> None:
@@ -37,13 +37,13 @@ def main() -> None:
     arguments = parser.parse_args()
     machine = describe_machine([])  # before our own work shows in it
     with tempfile.TemporaryDirectory() as temporary:
-        pictures = Path(temporary) / "pictures"
-        script = Path(__file__).with_name("_pictures.py")
-        subprocess.run([sys.executable, str(script), str(pictures), str(_PICTURES)], check=True)
+        images = Path(temporary) / "pictures"
+        script = Path(__file__).with_name("_images.py")
+        subprocess.run([sys.executable, str(script), str(images), str(_IMAGES)], check=True)
         peer = Path(temporary) / "mobilenetv2"
         _random_bundle(peer, Recipe.load("s0-mobilenetv2"))
         models = [
-            bench(path, pictures=sorted(pictures.iterdir()), price=arguments.price, calls=arguments.calls)
+            bench(path, images=sorted(images.iterdir()), price=arguments.price, calls=arguments.calls)
             for path in (None, peer)
         ]
     sha256 = Bundle.open().sha256

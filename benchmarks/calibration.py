@@ -1,12 +1,12 @@
-"""Calibration of the shipped detector, fitted on validation pictures and measured on test pictures, by method.
+"""Calibration of the shipped detector, fitted on validation images and measured on test images, by method.
 
     python benchmarks/calibration.py --manifest ../shared/data/faces/manifest.csv --work /tmp/calibration \\
         --out benchmarks/results/calibration.json
 
 methods   the whole validation split to fit on. ``before`` is the bundle as it ships, whose calibration training fitted
-          on the same validation pictures. Classes weigh the same. Intervals by drawing groups of the test pictures.
-few       the pictures that one user may have: for each source with both classes and each number of pictures, half of
-          them real, ``--repeats`` draws from the source's own validation and test pictures to fit on; log loss on the
+          on the same validation images. Classes weigh the same. Intervals by drawing groups of the test images.
+few       the images that one user may have: for each source with both classes and each number of images, half of
+          them real, ``--repeats`` draws from the source's own validation and test images to fit on; log loss on the
           rest of them, mean over the draws and what one draw in ten exceeds.
 
 ``--work`` keeps the answers; a stopped call goes on there.
@@ -52,13 +52,13 @@ def main() -> None:
         parts[split] = score_logits(bundle, rows, arguments.work / f"{split}.jsonl", workers=1)
         sources += [row.source for row in rows]
         if parts[split].unreadable:
-            raise SystemExit(f"{parts[split].unreadable} pictures of {split} cannot be read")
+            raise SystemExit(f"{parts[split].unreadable} images of {split} cannot be read")
     old = bundle.info.calibration
     fits: dict[str, Callable[[Labelled], Calibration]] = {
-        "temperature": lambda pictures: fit_temperature(pictures.logit, pictures.is_fake),
-        "platt": lambda pictures: fit_platt(pictures.logit, pictures.is_fake),
-        "isotonic": lambda pictures: fit_isotonic(pictures.logit, pictures.is_fake),
-        "auto": lambda pictures: _auto(pictures, old),
+        "temperature": lambda images: fit_temperature(images.logit, images.is_fake),
+        "platt": lambda images: fit_platt(images.logit, images.is_fake),
+        "isotonic": lambda images: fit_isotonic(images.logit, images.is_fake),
+        "auto": lambda images: _auto(images, old),
     }
     none = Calibration()
     methods = {"none": _measured(none, none, parts["test"], arguments.draws)}
@@ -84,40 +84,40 @@ def main() -> None:
     )
 
 
-def _auto(pictures: Labelled, old: Calibration) -> Calibration:
-    if min(pictures.groups_of(False), pictures.groups_of(True)) < FEWEST:
+def _auto(images: Labelled, old: Calibration) -> Calibration:
+    if min(images.groups_of(False), images.groups_of(True)) < FEWEST:
         return old
-    return fit_shrunk(pictures.logit, pictures.is_fake, old)
+    return fit_shrunk(images.logit, images.is_fake, old)
 
 
-def _counts(pictures: Labelled) -> dict[str, int]:
-    fakes = int(pictures.is_fake.sum())
+def _counts(images: Labelled) -> dict[str, int]:
+    fakes = int(images.is_fake.sum())
     return {
-        "n": len(pictures.logit),
-        "n_real": len(pictures.logit) - fakes,
+        "n": len(images.logit),
+        "n_real": len(images.logit) - fakes,
         "n_fake": fakes,
-        "groups": len(np.unique(pictures.group)),
+        "groups": len(np.unique(images.group)),
     }
 
 
-def _probability(calibration: Calibration, pictures: Labelled) -> Any:
-    return np.array([calibration.probability(logit) for logit in pictures.logit])
+def _probability(calibration: Calibration, images: Labelled) -> Any:
+    return np.array([calibration.probability(logit) for logit in images.logit])
 
 
-def _measured(before: Calibration, after: Calibration, pictures: Labelled, draws: int) -> dict[str, Any]:
-    sides = [_probability(calibration, pictures) for calibration in (before, after)]
-    found = figures(sides[0], sides[1], pictures, 0.5, Draws(draws, 0, 1))
+def _measured(before: Calibration, after: Calibration, images: Labelled, draws: int) -> dict[str, Any]:
+    sides = [_probability(calibration, images) for calibration in (before, after)]
+    found = figures(sides[0], sides[1], images, 0.5, Draws(draws, 0, 1))
     described = after.model_dump(mode="json")
     described["points"] = len(described["points"])
     return {**found, "calibration": described}
 
 
 def _few(
-    pictures: Labelled, sources: Any, fits: dict[str, Callable[[Labelled], Calibration]], repeats: int
+    images: Labelled, sources: Any, fits: dict[str, Callable[[Labelled], Calibration]], repeats: int
 ) -> list[dict[str, Any]]:
     found = []
     for source in sorted(set(sources)):
-        own = [np.flatnonzero((sources == source) & (pictures.is_fake == fake)) for fake in (False, True)]
+        own = [np.flatnonzero((sources == source) & (images.is_fake == fake)) for fake in (False, True)]
         for size in _FEW:
             if min(len(indices) for indices in own) < size:  # at least as many are left to measure on as are fitted on
                 continue
@@ -126,12 +126,12 @@ def _few(
                 rng = np.random.default_rng([size, repeat])
                 orders = [rng.permutation(indices) for indices in own]
                 fitted_on = np.concatenate([order[: size // 2] for order in orders])
-                groups = np.unique(pictures.group[fitted_on])
+                groups = np.unique(images.group[fitted_on])
                 rest = [order[size // 2 :] for order in orders]
-                rest = [order[~np.isin(pictures.group[order], groups)] for order in rest]
+                rest = [order[~np.isin(images.group[order], groups)] for order in rest]
                 for name, fit in fits.items():
-                    calibration = fit(pictures[fitted_on])
-                    losses[name].append(float(np.mean([_loss(calibration, pictures[part]) for part in rest])))
+                    calibration = fit(images[fitted_on])
+                    losses[name].append(float(np.mean([_loss(calibration, images[part]) for part in rest])))
             found.append(
                 {
                     "source": str(source),
@@ -144,9 +144,9 @@ def _few(
     return found
 
 
-def _loss(calibration: Calibration, pictures: Labelled) -> float:
-    odds = np.array([calibration.odds(logit) for logit in pictures.logit])
-    return float(np.logaddexp(0, np.where(pictures.is_fake, -odds, odds)).mean())
+def _loss(calibration: Calibration, images: Labelled) -> float:
+    odds = np.array([calibration.odds(logit) for logit in images.logit])
+    return float(np.logaddexp(0, np.where(images.is_fake, -odds, odds)).mean())
 
 
 if __name__ == "__main__":

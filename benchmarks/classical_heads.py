@@ -1,4 +1,4 @@
-"""Classical heads as ONNX against scikit-learn: how far they differ, and what one picture costs.
+"""Classical heads as ONNX against scikit-learn: how far they differ, and what one image costs.
 
     python benchmarks/classical_heads.py --out benchmarks/results/classical-heads.json
 

@@ -5,7 +5,7 @@
     python benchmarks/contract_table.py --resume --out benchmarks/results/contract.json
 
 forward, two training steps, pooled features, export, parity of the graph with torch over logits and evidence, features
-of the exported graph, and a verdict of the bundle made from it. Weights are random and pictures are noise of the
+of the exported graph, and a verdict of the bundle made from it. Weights are random and images are noise of the
 smallest side that the backbone takes, so nothing here says how well a network detects.
 """
 
@@ -51,7 +51,7 @@ HEADS: dict[str, dict[str, Any]] = {
 }
 _PACKAGES = ("unmask", "torch", "timm", "onnx", "onnxscript", "onnxruntime", "numpy")
 _SIDE = 64
-# The smallest it takes is 75 px, and the block spectrum has half the side of the picture.
+# The smallest it takes is 75 px, and the block spectrum has half the side of the image.
 _SIDES = {"inception_resnet_v2": 160}
 
 
@@ -62,7 +62,7 @@ class Row:
     Attributes:
         backbone: name in the registry.
         head: name in ``HEADS``.
-        side: of the pictures, in pixels.
+        side: of the images, in pixels.
         parameters_millions: of the whole network.
         parity: largest absolute difference between torch and the exported graph.
         seconds: all of it, wall clock.
@@ -146,11 +146,11 @@ def _judge(recipe: Recipe, model: bytes) -> None:
             "uncertain": {"low": 0.4, "high": 0.6, "accuracy_outside": 1, "coverage": 0},
         }
     )
-    picture = np.random.default_rng(1).integers(0, 256, (80, 80, 3), np.uint8)
+    image = np.random.default_rng(1).integers(0, 256, (80, 80, 3), np.uint8)
     with tempfile.TemporaryDirectory() as folder:
         golden = record_golden(model, recipe.preprocessing.size)
         write_bundle(Path(folder) / "bundle", info, model, golden).verify()
-        verdict = load(Path(folder) / "bundle").detect(picture)
+        verdict = load(Path(folder) / "bundle").detect(image)
     assert verdict.result in {"REAL", "FAKE"}, verdict
 
 

@@ -1,15 +1,15 @@
-"""What the crop cache saves: loading a training view from picture files against loading it from the cache.
+"""What the crop cache saves: loading a training view from image files against loading it from the cache.
 
     python benchmarks/crop_cache.py --manifest ../shared/data/faces/manifest.csv \\
         --out benchmarks/results/crop-cache.json
 
-Both ways, for the same pictures on one thread, in one run and taking turns by blocks of pictures, after one pass
+Both ways, for the same images on one thread, in one run and taking turns by blocks of images, after one pass
 each that warms the system's page cache:
 
-load      to the RGB picture or region in memory
+load      to the RGB image or region in memory
 view      the same and the augmentation of the recipe ``unmask-single``, which is what an epoch waits for
 
-The views of both ways are compared: they are to be the same bytes. Figures are per picture; the ratios are of
+The views of both ways are compared: they are to be the same bytes. Figures are per image; the ratios are of
 medians over blocks. Faces are searched once before, as training does, and are not part of either figure.
 """
 
@@ -108,7 +108,7 @@ def _measure(paths: Sequence[Path], recipe: Recipe, folder: Path, seed: int) -> 
 def _take_turns(
     paths: Sequence[Path], direct: Callable[[Path], Any], cached: Callable[[Path], Any]
 ) -> dict[str, float]:
-    """Milliseconds a picture both ways, and how many times as fast the cache is."""
+    """Milliseconds an image both ways, and how many times as fast the cache is."""
     times: dict[str, list[float]] = {"direct": [], "cached": []}
     for start in range(0, len(paths), _BLOCK):
         block = paths[start : start + _BLOCK]

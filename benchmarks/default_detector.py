@@ -3,11 +3,11 @@
     python benchmarks/default_detector.py --manifest ../shared/data/faces/manifest.csv \\
         --out benchmarks/results/default-detector.json
 
-Every picture goes through ``Detector.detect_many``, as from the command line. A picture that cannot be read is listed
+Every image goes through ``Detector.detect_many``, as from the command line. An image that cannot be read is listed
 under ``failures`` and is in no other figure. Intervals are 95 %: of areas (AUC) and of balanced accuracy by drawing
-whole groups with replacement (percentile bootstrap); of shares after Wilson, which takes pictures as independent.
+whole groups with replacement (percentile bootstrap); of shares after Wilson, which takes images as independent.
 
-A fake source, kind or generator has its AUC against all real pictures of the split. Where a source has both labels,
+A fake source, kind or generator has its AUC against all real images of the split. Where a source has both labels,
 ``auc_within_source`` sets its fakes against its own reals only, which no difference between sources can help.
 """
 
@@ -38,7 +38,7 @@ Names = npt.NDArray[np.str_]
 
 @dataclass(frozen=True)
 class Judged:
-    """The pictures that could be read, one element each."""
+    """The images that could be read, one element each."""
 
     is_fake: Flags
     source: Names
@@ -60,7 +60,7 @@ class Judged:
             source=np.array([row.source for row in rows]),
             kind=np.array([row.kind for row in rows]),
             generator=np.array([row.generator for row in rows]),
-            # A picture without a group is one of its own.
+            # An image without a group is one of its own.
             group=np.array([row.group or f"path:{row.path}" for row in rows]),
             probability=np.array([verdict.fake_probability for verdict in verdicts], float),
             called_fake=np.array([verdict.result == "FAKE" for verdict in verdicts]),
@@ -78,7 +78,7 @@ class Judged:
         return right
 
     def where(self, chosen: Flags) -> Judged:
-        """The chosen pictures only."""
+        """The chosen images only."""
         return Judged(**{field.name: getattr(self, field.name)[chosen] for field in fields(self)})
 
 
@@ -121,7 +121,7 @@ def main() -> None:
     pairs = list(_verdicts(detector, manifest, rows, arguments.workers))
     judged = Judged.of([(row, verdict) for row, verdict in pairs if verdict.error is None])
     if not 0 < judged.is_fake.sum() < len(judged):
-        raise SystemExit("Both labels are needed among the pictures that can be read.")
+        raise SystemExit("Both labels are needed among the images that can be read.")
     bootstrap = Bootstrap(arguments.draws, arguments.seed)
     info = detector.bundle.info
     write_json(
@@ -158,13 +158,13 @@ def _parse_arguments() -> argparse.Namespace:
         description=summary, epilog=details, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--manifest", type=Path, required=True, help="CSV or Parquet with label, source, group, split")
-    parser.add_argument("--split", default="test", help="which pictures (default: test)")
+    parser.add_argument("--split", default="test", help="which images (default: test)")
     parser.add_argument("--bundle", type=Path, help="folder or zip (default: the one in the package)")
     parser.add_argument("--out", type=Path, required=True, help="the JSON file to write")
     parser.add_argument("--workers", type=int, help="threads (default: one a CPU)")
     parser.add_argument("--draws", type=int, default=2000, help="bootstrap draws (default: 2000)")
     parser.add_argument("--seed", type=int, default=0, help="of the bootstrap (default: 0)")
-    parser.add_argument("--limit", type=int, help="only so many pictures, spread over the split: to try the script")
+    parser.add_argument("--limit", type=int, help="only so many images, spread over the split: to try the script")
     return parser.parse_args()
 
 
@@ -198,7 +198,7 @@ def _overall(judged: Judged, bootstrap: Bootstrap) -> dict[str, Any]:
         },
         "calibration": {
             "ece": round(Bins(judged.probability, judged.is_fake, _ECE_BINS).error(), _DIGITS),
-            "ece_method": f"{_ECE_BINS} equal-width bins of the probability of fake, weighted by pictures",
+            "ece_method": f"{_ECE_BINS} equal-width bins of the probability of fake, weighted by images",
             "brier": round(float(squared_errors(judged.probability, judged.is_fake).mean()), _DIGITS),
         },
         "uncertain": _share(judged.uncertain),
@@ -239,7 +239,7 @@ def _by_column(judged: Judged, column: str, bootstrap: Bootstrap) -> Iterator[di
 
 
 def _against_reals(judged: Judged, column: str, value: str) -> Judged:
-    """The fakes with that value, and all real pictures."""
+    """The fakes with that value, and all real images."""
     return judged.where(~judged.is_fake | (getattr(judged, column) == value))
 
 

@@ -27,21 +27,21 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=summary, epilog=details, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--manifest", type=Path, required=True, help="table of labelled pictures")
+    parser.add_argument("--manifest", type=Path, required=True, help="table of labelled images")
     parser.add_argument("--out", type=Path, required=True, help="the JSON file to write")
     parser.add_argument("--work", type=Path, help="file from which a stopped run goes on; by default none")
-    parser.add_argument("--split", default="test", help="which pictures (default: test)")
+    parser.add_argument("--split", default="test", help="which images (default: test)")
     parser.add_argument("--seed", type=int, default=0, help="of the draws (default: 0)")
     parser.add_argument("--workers", type=int, help="threads; by default one a CPU")
     arguments = parser.parse_args()
     detector = load()
-    pictures = Manifest.open(arguments.manifest).select(split=arguments.split)
-    with progress_bar("scoring", sum(1 for _ in pictures)) as advance:
-        scores = score_manifest(detector, pictures, arguments.work, workers=arguments.workers, progress=advance)
+    images = Manifest.open(arguments.manifest).select(split=arguments.split)
+    with progress_bar("scoring", sum(1 for _ in images)) as advance:
+        scores = score_manifest(detector, images, arguments.work, workers=arguments.workers, progress=advance)
     facts = {
         "bundle_sha256": detector.bundle.sha256,
         "sources_in_training": detector.bundle.info.card.sources,
-        "manifest_digest": pictures.digest(),
+        "manifest_digest": images.digest(),
     }
     result = evaluate(scores, (), Draws(seed=arguments.seed, workers=arguments.workers), detector=facts)
     run = describe_run(_PACKAGES, detector.bundle.sha256, smoke=False)

@@ -2,7 +2,7 @@
 
     python benchmarks/evaluation_speed.py --out benchmarks/results/evaluation-speed.json
 
-The scores are drawn: two normal distributions, in groups of two pictures, from twelve sources.
+The scores are drawn: two normal distributions, in groups of two images, from twelve sources.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def main() -> None:
         description=summary, epilog=details, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--out", type=Path, required=True, help="the JSON file to write")
-    parser.add_argument("--rows", type=int, default=100_000, help="scored pictures, 100000 or more (default: 100000)")
+    parser.add_argument("--rows", type=int, default=100_000, help="scored images, 100000 or more (default: 100000)")
     parser.add_argument("--draws", type=int, default=2000, help="bootstrap draws, 2000 or more (default: 2000)")
     arguments = parser.parse_args()
     load = round(os.getloadavg()[0], 2)

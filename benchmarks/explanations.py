@@ -3,7 +3,7 @@
     python benchmarks/explanations.py --manifest ../shared/data/faces/manifest.csv \\
         --checks checks.jsonl --out benchmarks/results/explanations.json
 
-faithfulness   ``unmask explain --manifest`` over pictures drawn from the test split: deletion and insertion against
+faithfulness   ``unmask explain --manifest`` over images drawn from the test split: deletion and insertion against
                random orders, the map of the same network with re-drawn weights, agreement with occlusion
 report         ``unmask explain PHOTO --out FOLDER`` of a 12-megapixel photo in a new process that has no torch
 
@@ -43,7 +43,7 @@ def main() -> None:
     """Measure and write the result."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--manifest", type=Path, required=True)
-    parser.add_argument("--pictures", type=int, default=200)
+    parser.add_argument("--images", type=int, default=200)
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--checks", type=Path, help="a file from which a stopped run goes on")
@@ -58,7 +58,7 @@ def main() -> None:
 
     explainer = Explainer(load(), seed=arguments.seed)
     table = Manifest.open(arguments.manifest).select(split="test")
-    rows = draw_rows(table, arguments.pictures, arguments.seed)
+    rows = draw_rows(table, arguments.images, arguments.seed)
     with progress_bar("checking maps", len(rows)) as advance:
         found = study(explainer, table, rows, arguments.checks, advance)
     smoke = len(rows) < 200 or arguments.runs < 5

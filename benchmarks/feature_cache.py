@@ -3,14 +3,14 @@
     python benchmarks/feature_cache.py --manifest ../shared/data/faces/manifest.csv --rows 2000 \\
         --out benchmarks/results/feature-cache.json
 
-Two runs of one recipe on the same pictures with the backbone frozen, one after the other in one process:
+Two runs of one recipe on the same images with the backbone frozen, one after the other in one process:
 
-epoch_by_epoch   every epoch decodes, augments and sends all pictures through the backbone
-cached           every picture goes through the backbone once, plain; the epochs see its features
+epoch_by_epoch   every epoch decodes, augments and sends all images through the backbone
+cached           every image goes through the backbone once, plain; the epochs see its features
 
 Both times are of the whole training: the search for faces, which both share, is done before, and the crop cache that
 spares the epoch-by-epoch run the decoding is counted to it. A warm cache (another head, another seed) is measured
-too. The accuracies are on the validation pictures, of each run's best epoch.
+too. The accuracies are on the validation images, of each run's best epoch.
 """
 
 from __future__ import annotations

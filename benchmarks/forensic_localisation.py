@@ -1,11 +1,11 @@
-"""How often the peak of a map lies in the part of a picture that was manipulated.
+"""How often the peak of a map lies in the part of an image that was manipulated.
 
     python benchmarks/forensic_localisation.py --manifest ../shared/data/faces/manifest.csv \\
         --out benchmarks/results/forensic-localisation.json
 
-Real pictures of the split ``test`` are manipulated twice, by self-blending and by swapping in the face of another
-picture of their source, and looked at as made and after saving as JPEG. No picture is written. Beside each share stand
-the mask's share of the area, which is chance, and how often the peak of the same map of the *untouched* picture lies
+Real images of the split ``test`` are manipulated twice, by self-blending and by swapping in the face of another
+image of their source, and looked at as made and after saving as JPEG. No image is written. Beside each share stand
+the mask's share of the area, which is chance, and how often the peak of the same map of the *untouched* image lies
 in the same mask, which is what a map gains by liking faces.
 """
 
@@ -39,7 +39,7 @@ from unmask.progress import progress_bar
 from unmask.stats.intervals import wilson
 
 _PACKAGES = ("unmask", "numpy", "Pillow", "onnxruntime")
-_QUALITY = 85  # of the pictures that are saved before they are looked at
+_QUALITY = 85  # of the images that are saved before they are looked at
 _HALF = 0.5  # inside a mask: at least half of its highest opacity
 _MAPS = ("ela", "noise", "evidence")
 
@@ -59,11 +59,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--manifest", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--pictures", type=int, default=300)
+    parser.add_argument("--images", type=int, default=300)
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
     detector = load()
-    portraits = list(_portraits(Manifest.open(arguments.manifest), arguments.pictures, arguments.seed))
+    portraits = list(_portraits(Manifest.open(arguments.manifest), arguments.images, arguments.seed))
     counts: dict[tuple[str, str, str], list[tuple[bool, bool, float]]] = defaultdict(list)
     with progress_bar("pictures", len(portraits)) as advance:
         for at, portrait in enumerate(portraits):
@@ -76,7 +76,7 @@ def main() -> None:
                         counts[method, state, name].append(inside)
             advance()
     content = {
-        "run": describe_run(_PACKAGES, detector.bundle.sha256, smoke=arguments.pictures < 300),
+        "run": describe_run(_PACKAGES, detector.bundle.sha256, smoke=arguments.images < 300),
         "pictures": len(portraits),
         "split": "test",
         "seed": arguments.seed,
@@ -97,7 +97,7 @@ def main() -> None:
 
 
 def _portraits(manifest: Manifest, wanted: int, seed: int) -> Iterator[_Portrait]:
-    """Real test pictures with a face, an even number of each source, drawn."""
+    """Real test images with a face, an even number of each source, drawn."""
     by_source: dict[str, list[ManifestRow]] = defaultdict(list)
     for row in manifest.select(split="test", label="real"):
         by_source[row.source].append(row)

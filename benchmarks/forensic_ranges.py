@@ -1,10 +1,10 @@
-"""The ranges of the forensic views' figures in real photographs, and how often test pictures lie outside them.
+"""The ranges of the forensic views' figures in real photographs, and how often test images lie outside them.
 
     python benchmarks/forensic_ranges.py --manifest ../shared/data/faces/manifest.csv \\
         --ranges src/unmask/explain/views/ranges.json --out benchmarks/results/forensic-ranges.json
 
-The ranges are quantiles over the real pictures of the split ``train``; they are shipped, as numbers. The result file
-says what share of the split ``test`` lies outside: about 5 % of real pictures should, and a figure that speaks of fakes
+The ranges are quantiles over the real images of the split ``train``; they are shipped, as numbers. The result file
+says what share of the split ``test`` lies outside: about 5 % of real images should, and a figure that speaks of fakes
 has more of those outside.
 """
 
@@ -140,7 +140,7 @@ def _outside(measured: list[_Measured], label: str, name: str, reference: dict[s
 
 
 def _any_outside(measured: list[_Measured], label: str, figures: dict[str, dict[str, float]]) -> dict[str, Any]:
-    """Pictures of a label with at least one figure outside."""
+    """Images of a label with at least one figure outside."""
     wanted = [item for item in measured if item.label == label]
     return _share([any(_is_outside(value, figures[name]) for name, value in item.values.items()) for item in wanted])
 

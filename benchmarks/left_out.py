@@ -1,14 +1,14 @@
-"""A recipe trained without each source of real pictures and each generator in turn, and asked for what it lacked.
+"""A recipe trained without each source of real images and each generator in turn, and asked for what it lacked.
 
     python benchmarks/left_out.py --manifest ../shared/data/faces/manifest.csv --work /tmp/left-out \\
         --set "schedule.phases=[{epochs: 1, learning_rate: 3e-3, train: head}, {epochs: 4, learning_rate: 5e-4}]" \\
         --out benchmarks/results/left-out.json
 
-Each run lacks one source of real pictures and one generator of fakes at once, so that ten trainings serve eighteen
+Each run lacks one source of real images and one generator of fakes at once, so that ten trainings serve eighteen
 questions; with ``--set`` the recipe's schedule is cut down to what ten trainings can cost. Rows of the test split are
 dropped: what is left out are rows to train on and to validate on, and those grouped with them go as well. The threshold
-is where the share ``KEPT`` of the real validation pictures, of sources that training saw, stays real. A generator's
-AUC is against those same pictures. Beside each figure stands that of the validation pictures in the other runs, which
+is where the share ``KEPT`` of the real validation images, of sources that training saw, stays real. A generator's
+AUC is against those same images. Beside each figure stands that of the validation images in the other runs, which
 saw the source or generator. ``--work`` keeps the runs; a stopped call goes on there.
 """
 
@@ -29,7 +29,7 @@ from unmask.bundle.bundle import Bundle
 from unmask.cli.training import prepare_training
 from unmask.data.manifest import Manifest, ManifestRow
 from unmask.data.split.groups import read_grouping
-from unmask.evaluation.measure import Draws, Pictures, measure_within, rounded, share
+from unmask.evaluation.measure import Draws, Images, measure_within, rounded, share
 from unmask.evaluation.scores import Scores, score_manifest
 from unmask.recipes import Recipe
 from unmask.stats.metrics import Flags, auc
@@ -46,7 +46,7 @@ FOLDS: Final = {
     "portraitseg": "",
     "utkface": "",
 }
-"""What each run lacks: a source of real pictures, and a generator. Those of one data set go together."""
+"""What each run lacks: a source of real images, and a generator. Those of one data set go together."""
 
 KEPT: Final = 0.96
 _PACKAGES = ("unmask", "numpy", "torch", "timm", "scikit-learn", "onnxruntime")
@@ -93,7 +93,7 @@ def main() -> None:
             "run": describe_run(_PACKAGES, "", smoke=arguments.smoke),
             "recipe": {"name": recipe.name, "digest": recipe.digest(), "changed": arguments.set},
             "kept": KEPT,
-            "validation_auc": [rounded(auc(Pictures.of(scores).score, scores.is_fake)) for scores in seen],
+            "validation_auc": [rounded(auc(Images.of(scores).score, scores.is_fake)) for scores in seen],
             "held_out": held_out,
         },
     )
@@ -104,7 +104,7 @@ def without(manifest: Manifest, source: str, generator: str) -> Manifest:
 
     Args:
         manifest: with splits ``train`` and ``val``.
-        source: whose real pictures are left out.
+        source: whose real images are left out.
         generator: whose fakes are; '' for none.
     """
     rows = [row for row in manifest if row.split in ("train", "val")]
@@ -125,31 +125,31 @@ def without(manifest: Manifest, source: str, generator: str) -> Manifest:
 
 
 def threshold_of(known: Scores) -> float:
-    """The least threshold that leaves the share ``KEPT`` of the real pictures real."""
+    """The least threshold that leaves the share ``KEPT`` of the real images real."""
     real = np.sort(known.fake_probability[~known.is_fake & ~np.isnan(known.fake_probability)])
     return float(np.nextafter(real[int(np.ceil(KEPT * len(real))) - 1], np.inf))
 
 
 def _held_out(source: str, generator: str, known: Scores, lacked: Scores) -> Iterator[dict[str, Any]]:
-    pictures = Pictures.of(lacked)
+    images = Images.of(lacked)
     real, fake = ~lacked.is_fake, lacked.is_fake
-    right = pictures.is_right
-    yield {"column": "source", "value": source, "kept": share(right[real], pictures.group[real])}
+    right = images.is_right
+    yield {"column": "source", "value": source, "kept": share(right[real], images.group[real])}
     if not generator:
         return
     yield {
         "column": "generator",
         "value": generator,
-        "found": share(right[fake], pictures.group[fake]),
+        "found": share(right[fake], images.group[fake]),
         "auc": measure_within(_beside(known, ~known.is_fake, lacked, fake), Draws(2000, 0, 1))["auc"],
-        "auc_against_left_out": measure_within(pictures, Draws(2000, 0, 1))["auc"],
+        "auc_against_left_out": measure_within(images, Draws(2000, 0, 1))["auc"],
     }
 
 
-def _beside(first: Scores, of_first: Flags, second: Scores, of_second: Flags) -> Pictures:
-    """Some pictures of two tables, which share no group."""
-    one, other = Pictures.of(first).where(of_first), Pictures.of(second).where(of_second)
-    return Pictures(
+def _beside(first: Scores, of_first: Flags, second: Scores, of_second: Flags) -> Images:
+    """Some images of two tables, which share no group."""
+    one, other = Images.of(first).where(of_first), Images.of(second).where(of_second)
+    return Images(
         np.concatenate([one.is_fake, other.is_fake]),
         np.concatenate([one.probability, other.probability]),
         np.concatenate([one.called_fake, other.called_fake]),
@@ -158,17 +158,17 @@ def _beside(first: Scores, of_first: Flags, second: Scores, of_second: Flags) ->
 
 
 def _seen(tables: list[Scores], column: str, value: str) -> dict[str, float | None]:
-    """The mean over the runs that saw a source or a generator, of the same figures on validation pictures."""
+    """The mean over the runs that saw a source or a generator, of the same figures on validation images."""
     kept, areas = [], []
     for scores in tables:
         own = (np.asarray(scores.column(column), np.str_) == value) & (scores.is_fake == (column == "generator"))
         if not own.any():
             continue
-        pictures = Pictures.of(scores)
-        kept.append(float(pictures.is_right[own].mean()))
+        images = Images.of(scores)
+        kept.append(float(images.is_right[own].mean()))
         if column == "generator":
             chosen = own | ~scores.is_fake
-            areas.append(auc(pictures.score[chosen], scores.is_fake[chosen]))
+            areas.append(auc(images.score[chosen], scores.is_fake[chosen]))
     figures = {"kept" if column == "source" else "found": kept, "auc": areas}
     return {name: rounded(float(np.mean(values))) for name, values in figures.items() if values}
 

@@ -4,8 +4,8 @@
 
 One hash in ten is independent bits. The others resemble faces that a data set has aligned: bits with a bias of
 their own, correlated through shared factors, whose distances (mean 121.5, deviation 10.5) are those of the shared
-FFHQ and CelebA pictures (120.3, 10). Planted among them: copies at every distance from 0 to four beyond the
-threshold, 2 % one and the same (black pictures), and 2 % in cliques of 50 (frames of videos). Recall is against a
+FFHQ and CelebA images (120.3, 10). Planted among them: copies at every distance from 0 to four beyond the
+threshold, 2 % one and the same (black images), and 2 % in cliques of 50 (frames of videos). Recall is against a
 comparison of sampled hashes with all.
 """
 

@@ -1,11 +1,11 @@
-"""How well the distance from training tells pictures that a bundle was not made for.
+"""How well the distance from training tells images that a bundle was not made for.
 
     python benchmarks/ood.py --manifest ../shared/data/faces/manifest.csv --out benchmarks/results/ood.json
 
-Against pictures of the validation split, which set the threshold, stand those of the test split, which ought to look
-the same, and kinds that ought not: validation pictures put through something strong, and pictures without a face. AUC
+Against images of the validation split, which set the threshold, stand those of the test split, which ought to look
+the same, and kinds that ought not: validation images put through something strong, and images without a face. AUC
 is of the distance, kind against validation; in brackets 95 % intervals by drawing whole groups. Kinds made from
-validation pictures are made from others of them than those they are compared with. Also: how often verdicts on the test
+validation images are made from others of them than those they are compared with. Also: how often verdicts on the test
 split are wrong, by quarters of their distance.
 """
 
@@ -34,7 +34,7 @@ from unmask.stats.intervals import draw_groups, group_codes, percentile_interval
 from unmask.stats.metrics import auc
 
 _PACKAGES = ("unmask", "numpy", "onnxruntime", "Pillow", "scikit-image")
-_SIDE = 512  # kinds are made at most so large, so that a strength means the same in each picture
+_SIDE = 512  # kinds are made at most so large, so that a strength means the same in each image
 
 Change = Callable[[Image.Image, np.random.Generator], Image.Image]
 
@@ -57,7 +57,7 @@ def _noisy(image: Image.Image, rng: np.random.Generator) -> Image.Image:
 
 
 def _sketch(image: Image.Image, _: np.random.Generator) -> Image.Image:
-    """A pencil drawing: the picture's brightness divided by that of its blurred negative."""
+    """A pencil drawing: the image's brightness divided by that of its blurred negative."""
     grey = image.convert("L")
     soft = ImageOps.invert(grey).filter(ImageFilter.GaussianBlur(max(2, image.width / 60)))
     drawn = np.asarray(grey, np.float32) * 255 / (256 - np.asarray(soft, np.float32))
@@ -88,8 +88,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--manifest", type=Path, required=True)
     parser.add_argument("--bundle", type=Path, help="by default the shipped one")
-    parser.add_argument("--pictures", type=int, default=450, help="at most so many of each split")
-    parser.add_argument("--changed", type=int, default=150, help="validation pictures that kinds are made from")
+    parser.add_argument("--images", type=int, default=450, help="at most so many of each split")
+    parser.add_argument("--changed", type=int, default=150, help="validation images that kinds are made from")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--workers", type=int)
     parser.add_argument("--out", type=Path, required=True)
@@ -102,15 +102,15 @@ def main() -> None:
     rng = np.random.default_rng(arguments.seed)
     rows = {split: _drawn(table, split, rng) for split in ("val", "test")}
     changed = rows["val"][: arguments.changed]
-    inside = rows["val"][arguments.changed :][: arguments.pictures]
-    test = rows["test"][: arguments.pictures]
+    inside = rows["val"][arguments.changed :][: arguments.images]
+    test = rows["test"][: arguments.images]
     without_face = _without_face()
     total = len(inside) + len(test) + len(changed) * len(CHANGES) + len(without_face) + arguments.changed
     with progress_bar("pictures", total) as advance:
 
-        def distances(pictures: Sequence[Callable[[], Image.Image]]) -> list[tuple[float, str | None]]:
+        def distances(images: Sequence[Callable[[], Image.Image]]) -> list[tuple[float, str | None]]:
             found = []
-            for distance in ordered_map(lambda make: _distance(detector, make()), pictures, arguments.workers):
+            for distance in ordered_map(lambda make: _distance(detector, make()), images, arguments.workers):
                 found.append(distance)
                 advance()
             return found
@@ -119,14 +119,14 @@ def main() -> None:
         near = np.array([distance for distance, _ in reference])
         groups = [row.group for row in inside]
         judged = distances([_opener(table, row) for row in test])
-        kinds = [_kind("test", "pictures of the test split", near, groups, judged, [row.group for row in test], limits)]
+        kinds = [_kind("test", "images of the test split", near, groups, judged, [row.group for row in test], limits)]
         for number, (name, (about, change)) in enumerate(CHANGES.items()):
             makers = [_changer(table, row, change, [arguments.seed, number, at]) for at, row in enumerate(changed)]
             kinds.append(_kind(name, about, near, groups, distances(makers), [row.group for row in changed], limits))
         makers = [(lambda image=image: image) for image in without_face.values()]
         names = [f"scikit-image {name}" for name in without_face]
         kinds.append(
-            _kind("no-face", "scikit-image's pictures without a face", near, groups, distances(makers), names, limits)
+            _kind("no-face", "scikit-image's images without a face", near, groups, distances(makers), names, limits)
         )
         noise = [rng.integers(0, 256, (192, 192, 3), np.uint8) for _ in range(arguments.changed)]
         makers = [(lambda pixels=pixels: Image.fromarray(pixels)) for pixels in noise]
@@ -164,7 +164,7 @@ def _changer(table: Manifest, row: ManifestRow, change: Change, seed: list[int])
 
 
 def _without_face() -> dict[str, Image.Image]:
-    """The pictures that come with scikit-image in which no face is found."""
+    """The images that come with scikit-image in which no face is found."""
     finder, found = FaceFinder(), {}
     for path in sorted((Path(skimage.__file__).parent / "data").iterdir()):
         try:

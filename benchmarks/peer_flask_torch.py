@@ -24,7 +24,7 @@ model = MeanNetwork().eval()
 
 @app.post("/predict")
 def predict() -> dict[str, object]:
-    """The verdict on the picture in the field ``image``."""
+    """The verdict on the image in the field ``image``."""
     pixels = TO_TENSOR(Image.open(io.BytesIO(request.files["image"].read())).convert("RGB"))
     with torch.inference_mode():
         fake_probability = float(torch.sigmoid(model(pixels[None]))[0])

@@ -46,7 +46,7 @@ class MeanNetwork(torch.nn.Module):
 
 
 def read(path: Path) -> torch.Tensor:
-    """One picture as float32 [3, 160, 160] in [-1, 1]."""
+    """One image as float32 [3, 160, 160] in [-1, 1]."""
     with Image.open(path) as image:
         pixels: torch.Tensor = TO_TENSOR(image.convert("RGB"))
     return pixels
@@ -59,10 +59,10 @@ def batches(paths: list[Path], batch: int) -> Iterator[list[Path]]:
 
 
 def main() -> None:
-    """Print one JSON line a picture."""
+    """Print one JSON line an image."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("path", type=Path, help="a picture, or a folder of JPEG files")
-    parser.add_argument("--batch", type=int, default=1, help="pictures a forward pass (default: 1)")
+    parser.add_argument("path", type=Path, help="an image, or a folder of JPEG files")
+    parser.add_argument("--batch", type=int, default=1, help="images a forward pass (default: 1)")
     parser.add_argument("--threads", type=int, help="for decoding and for torch (default: torch's own choice)")
     arguments = parser.parse_args()
     if arguments.threads:

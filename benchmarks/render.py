@@ -136,18 +136,18 @@ def _default_detector(result: Result) -> list[str]:
     worst = {label: _worst_source(result["by_source"], label) for label in ("fake", "real")}
     unseen = sorted(f"{row['source']} ({row['label']})" for row in result["by_source"] if not row["seen"])
     headline = (
-        f"**AUC {area(overall['auc'])}** on {overall['n']:,} pictures of the {result['split']} split "
+        f"**AUC {area(overall['auc'])}** on {overall['n']:,} images of the {result['split']} split "
         f"({overall['n_real']:,} real, {overall['n_fake']:,} fake), where always answering “{baseline['answer']}” has "
         f"AUC 0.5, balanced accuracy {percent(baseline['balanced_accuracy'])} and accuracy "
         f"{percent(baseline['accuracy'])}. Worst sources: of the fakes of {worst['fake']['source']} "
-        f"{share(worst['fake']['recall'])} are found (n = {worst['fake']['recall']['n']}), of the real pictures of "
+        f"{share(worst['fake']['recall'])} are found (n = {worst['fake']['recall']['n']}), of the real images of "
         f"{worst['real']['source']} {share(worst['real']['recall'])} are called real "
         f"(n = {worst['real']['recall']['n']})."
     )
     at_threshold = (
         f"At the shipped threshold (`{threshold['name']}`, {threshold['fake_probability']:.3f}): balanced accuracy "
         f"{share(overall['balanced_accuracy'])}, accuracy {share(overall['accuracy'])}; "
-        f"{share(overall['real_recall'])} of the real pictures are called real, {share(overall['fake_recall'])} of "
+        f"{share(overall['real_recall'])} of the real images are called real, {share(overall['fake_recall'])} of "
         "the fakes fake."
     )
     calibration, outside = overall["calibration"], overall["accuracy_outside_uncertain"]
@@ -155,19 +155,19 @@ def _default_detector(result: Result) -> list[str]:
         f"{share(overall['uncertain'])} of the verdicts are flagged uncertain"
         + (f"; of the others {share(outside)} are right" if outside["n"] else "")
         + f". Calibration error {calibration['ece']:.3f} ({calibration['ece_method']}), Brier score "
-        f"{calibration['brier']:.3f}. A face was found in {share(overall['face_found'])} of the pictures; "
+        f"{calibration['brier']:.3f}. A face was found in {share(overall['face_found'])} of the images; "
         f"{len(result['failures'])} could not be read."
     )
     seen = (
-        f"Training saw no pictures of: {', '.join(unseen)}."
+        f"Training saw no images of: {', '.join(unseen)}."
         if unseen
-        else "Training saw other pictures of every source here: this says nothing about sources that it never saw."
+        else "Training saw other images of every source here: this says nothing about sources that it never saw."
     )
     bootstrap = result["bootstrap"]
     how = (
         f"In brackets: 95 % intervals, of AUC and balanced accuracy by drawing whole groups ({bootstrap['draws']:,} "
-        "draws), of shares after Wilson. AUC is against all real pictures of the split; *within* is against the real "
-        "pictures of the same source."
+        "draws), of shares after Wilson. AUC is against all real images of the split; *within* is against the real "
+        "images of the same source."
     )
     by_source = table(
         ("source", "label", "pictures", "seen in training", "called right", "AUC", "AUC within"),
@@ -200,17 +200,17 @@ def _worst_source(rows: list[Result], label: str) -> Result:
 def _speed(result: Result) -> list[str]:
     cold, folder, large, help_ = (result[name] for name in ("cold", "folder", "large", "help"))
     headline = (
-        f"**One picture in a new process: {cold['unmask']['median_s']:.2f} s**, median of {cold['unmask']['runs']} "
+        f"**One image in a new process: {cold['unmask']['median_s']:.2f} s**, median of {cold['unmask']['runs']} "
         f"(the peer: {cold['peer']['median_s']:.2f} s, {cold['ratio']:.1f} times that). `unmask --help`: "
         f"{help_['median_s']:.2f} s."
     )
-    peer = f"The peer: {result['peer']}. Pictures: {result['pictures']}."
+    peer = f"The peer: {result['peer']}. Images: {result['pictures']}."
 
     def time(figures: Result) -> str:
         return f"{figures['median_s']:.2f} s ({figures['min_s']:.2f}–{figures['max_s']:.2f})"
 
     def rate(figures: Result) -> str:
-        return f"{figures['pictures_per_s']:.1f} pictures/s"
+        return f"{figures['pictures_per_s']:.1f} images/s"
 
     def memory(figures: Result) -> str:
         return f"{figures['peak_rss_mib']:,.0f} MiB"
@@ -218,10 +218,10 @@ def _speed(result: Result) -> list[str]:
     def line(what: str, part: Result, show: Callable[[Result], str]) -> tuple[str, ...]:
         return what, show(part["unmask"]), show(part["peer"])
 
-    folder_name, large_name = (f"{part['pictures']:,} pictures" for part in (folder, large))
+    folder_name, large_name = (f"{part['pictures']:,} images" for part in (folder, large))
     rows = (
-        (*line("one picture, cold: median (range)", cold, time), f"{cold['ratio']:.1f} ×"),
-        (*line("one picture: peak memory", cold, memory), _times_less(cold)),
+        (*line("one image, cold: median (range)", cold, time), f"{cold['ratio']:.1f} ×"),
+        (*line("one image: peak memory", cold, memory), _times_less(cold)),
         (*line(f"{folder_name}: median of {folder['unmask']['runs']}", folder, rate), f"{folder['ratio']:.1f} ×"),
         (*line(f"{folder_name}: peak memory", folder, memory), _times_less(folder)),
         (*line(f"{large_name}: one run", large, rate), f"{large['ratio']:.1f} ×"),
@@ -240,8 +240,8 @@ def _face_finder(result: Result) -> list[str]:
     shipped = finders["shipped"]
     false_faces = shipped["face_free"]
     headline = (
-        f"**The shipped cascade finds a face in {share(shipped['all'])} of {shipped['all']['n']:,} pictures**, all of "
-        f"which show one, in {shipped['median_ms']:.1f} ms (median, one thread). In {false_faces['pictures']} pictures "
+        f"**The shipped cascade finds a face in {share(shipped['all'])} of {shipped['all']['n']:,} images**, all of "
+        f"which show one, in {shipped['median_ms']:.1f} ms (median, one thread). In {false_faces['pictures']} images "
         f"without a face it saw {false_faces['faces']}."
     )
     sources = [("all", {name: finder["all"] for name, finder in finders.items()})] + [
@@ -251,12 +251,12 @@ def _face_finder(result: Result) -> list[str]:
     rows: list[tuple[Any, ...]] = [
         (source, shares["shipped"]["n"], *(share(shares[name]) for name in finders)) for source, shares in sources
     ]
-    rows.append(("ms a picture: median", "", *(f"{finder['median_ms']:.1f}" for finder in finders.values())))
-    rows.append(("ms a picture: mean", "", *(f"{finder['mean_ms']:.1f}" for finder in finders.values())))
+    rows.append(("ms an image: median", "", *(f"{finder['median_ms']:.1f}" for finder in finders.values())))
+    rows.append(("ms an image: mean", "", *(f"{finder['mean_ms']:.1f}" for finder in finders.values())))
     false_row = (f"{finder['face_free']['faces']}" for finder in finders.values())
-    rows.append(("false faces, pictures without a face", false_faces["pictures"], *false_row))
+    rows.append(("false faces, images without a face", false_faces["pictures"], *false_row))
     found = table(("source", "pictures", *(titles[name] for name in finders)), rows)
-    return [headline, "Share of pictures with a face, in brackets its 95 % Wilson interval.", found]
+    return [headline, "Share of images with a face, in brackets its 95 % Wilson interval.", found]
 
 
 _RENDERERS: dict[str, Callable[[Result], list[str]]] = {

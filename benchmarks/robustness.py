@@ -1,4 +1,4 @@
-"""How the shipped detector holds up: the tiers on every picture of a split, the whole grid on a drawn sample of it.
+"""How the shipped detector holds up: the tiers on every image of a split, the whole grid on a drawn sample of it.
 
     python benchmarks/robustness.py --manifest faces/manifest.csv --out benchmarks/results/robustness.json
 
@@ -28,11 +28,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=summary, epilog=details, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--manifest", type=Path, required=True, help="table of labelled pictures")
+    parser.add_argument("--manifest", type=Path, required=True, help="table of labelled images")
     parser.add_argument("--out", type=Path, required=True, help="the JSON file to write")
     parser.add_argument("--work", type=Path, help="folder from which a stopped run goes on; by default a temporary one")
-    parser.add_argument("--split", default="test", help="which pictures (default: test)")
-    parser.add_argument("--sample", type=int, default=400, help="pictures of the grid, 400 or more (default: 400)")
+    parser.add_argument("--split", default="test", help="which images (default: test)")
+    parser.add_argument("--sample", type=int, default=400, help="images of the grid, 400 or more (default: 400)")
     parser.add_argument("--seed", type=int, default=0, help="of every draw (default: 0)")
     parser.add_argument("--workers", type=int, help="threads; by default one a CPU")
     arguments = parser.parse_args()
@@ -42,7 +42,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as temporary:
         work = arguments.work or Path(temporary)
         work.mkdir(parents=True, exist_ok=True)
-        for name, pictures, chosen in (
+        for name, images, chosen in (
             ("tiers", split, conditions.tiers()),
             (
                 "grid",
@@ -50,17 +50,17 @@ def main() -> None:
                 [conditions.Condition("clean"), *conditions.grid()],
             ),
         ):
-            with progress_bar(name, sum(1 for _ in pictures)) as advance:
+            with progress_bar(name, sum(1 for _ in images)) as advance:
                 (tables,) = score_conditions(
                     [detector],
-                    pictures,
+                    images,
                     chosen,
                     work / "robustness.jsonl",
                     seed=arguments.seed,
                     workers=arguments.workers,
                     progress=advance,
                 )
-            facts = {"bundle_sha256": detector.bundle.sha256, "manifest_digest": pictures.digest()}
+            facts = {"bundle_sha256": detector.bundle.sha256, "manifest_digest": images.digest()}
             draws = Draws(seed=arguments.seed, workers=arguments.workers)
             results[name] = measure_conditions(tables, chosen, draws, seed=arguments.seed, detector=facts)
     write_json(

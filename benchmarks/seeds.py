@@ -5,7 +5,7 @@
 
 ``reproductions`` are calls of ``unmask reproduce`` through the library, on a small budget for CPUs: every system of
 every paper, and the MobileNetV2 systems once more without pretrained weights. ``weights`` sets frozen
-features against fine-tuning on the manifest's own split. Settings were chosen on validation pictures; the test pictures
+features against fine-tuning on the manifest's own split. Settings were chosen on validation images; the test images
 were scored once, by what is listed.
 
 What is finished below ``--work`` is not run again, so the work can be cut into pieces: ``--part NAME`` runs one. The
@@ -35,7 +35,7 @@ from unmask.evaluation.compare import compare
 from unmask.evaluation.experiments.papers import PROTOCOLS
 from unmask.evaluation.experiments.reproduce import REPORTED, THRESHOLD, Settings, reproduce
 from unmask.evaluation.experiments.train_and_score import train_and_score
-from unmask.evaluation.measure import Draws, Pictures, measure
+from unmask.evaluation.measure import Draws, Images, measure
 from unmask.evaluation.scores import Scores
 from unmask.training.history import read_history
 from unmask.training.timing import read_timing
@@ -165,7 +165,7 @@ def _experiment(name: str, manifest: Manifest, work: Path) -> tuple[dict[str, An
     chosen = manifest.select(source=_WHERE["source"])
     scores = train_and_score(recipe, chosen, work / name, cache=work / "cache", workers=0)
     scores = replace(scores, threshold=THRESHOLD)
-    overall, _ = measure(Pictures.of(scores), _DRAWS)
+    overall, _ = measure(Images.of(scores), _DRAWS)
     run = work / name / "run"
     card = Bundle.open(run / "bundle").info.card
     return {

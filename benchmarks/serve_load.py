@@ -2,13 +2,13 @@
 
     python benchmarks/serve_load.py --out benchmarks/results/serve.json
 
-steady    256-pixel pictures from 1, 16 and 64 clients at once, the two servers in turn
-mixed     64 clients, every tenth picture of 12 megapixels
-hostile   64 clients with pictures and garbage, beside slow uploads and uploads given up half way
-settings  256-pixel pictures from 64 clients with other numbers of threads and pictures in a run of the network
+steady    256-pixel images from 1, 16 and 64 clients at once, the two servers in turn
+mixed     64 clients, every tenth image of 12 megapixels
+hostile   64 clients with images and garbage, beside slow uploads and uploads given up half way
+settings  256-pixel images from 64 clients with other numbers of threads and images in a run of the network
 memory    resident memory over many requests, every hundredth of 12 megapixels
 
-Clients, servers and the system share the machine's cores. A client sends its next picture as soon as it has its
+Clients, servers and the system share the machine's cores. A client sends its next image as soon as it has its
 answer. ``unmask serve`` writes every verdict to SQLite before it answers; its limit of the rate is off.
 """
 
@@ -33,10 +33,10 @@ from typing import Any
 import psutil
 import skimage
 import uvloop
+from _images import variant
 from PIL import Image
 
 from _load_client import Tally, form, load, misbehave
-from _pictures import variant
 from _report import describe_run, write_json
 
 _HERE = Path(__file__).resolve().parent
@@ -44,20 +44,20 @@ _PACKAGES = ("unmask", "onnxruntime", "fastapi", "uvicorn", "uvloop", "SQLAlchem
 _CLIENTS = (1, 16, 64)
 _SMALL_SIDE, _LARGE_SIZE = 256, (4000, 3000)
 _VARIANTS = 40
-# Threads and pictures in a run.
+# Threads and images in a run.
 _SETTINGS = ((1, 1), (2, 1), (3, 1), (4, 1), (2, 2), (2, 4), (2, 8))
-_GARBAGE = (b"", b"no picture", bytes(range(256)) * 40, b"\xff\xd8\xff" + b"\0" * 5000)
+_GARBAGE = (b"", b"no image", bytes(range(256)) * 40, b"\xff\xd8\xff" + b"\0" * 5000)
 
 
-def pictures() -> tuple[list[bytes], list[bytes]]:
-    """Requests with small pictures, and with large ones."""
+def images() -> tuple[list[bytes], list[bytes]]:
+    """Requests with small images, and with large ones."""
     original = Image.open(Path(skimage.__file__).parent / "data" / "astronaut.png").convert("RGB")
     small, large = [], []
     for seed in range(_VARIANTS):
-        picture, quality = variant(original, seed)
-        small.append(_request(picture.resize((_SMALL_SIDE, _SMALL_SIDE), Image.Resampling.BICUBIC), quality))
+        image, quality = variant(original, seed)
+        small.append(_request(image.resize((_SMALL_SIDE, _SMALL_SIDE), Image.Resampling.BICUBIC), quality))
         if seed % 10 == 0:
-            large.append(_request(picture.resize(_LARGE_SIZE, Image.Resampling.BICUBIC), quality))
+            large.append(_request(image.resize(_LARGE_SIZE, Image.Resampling.BICUBIC), quality))
     return small, large
 
 
@@ -158,7 +158,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=12.0, help="of each run (default: 12)")
     parser.add_argument("--requests", type=int, default=20_000, help="of the memory's run (default: 20000)")
     arguments = parser.parse_args()
-    small, large = pictures()
+    small, large = images()
     mixed = _mixed(small, large, 10)
     steady: dict[str, list[dict[str, Any]]] = {"unmask": [], "peer": []}
     servers = {"unmask": unmask_server, "peer": peer_server}
@@ -179,7 +179,7 @@ def main() -> None:
         sha256 = _bundle_sha256(port)
     settings = []
     for workers, batch in _SETTINGS:
-        _say(f"{workers} threads, {batch} pictures")
+        _say(f"{workers} threads, {batch} images")
         with unmask_server("--workers", str(workers), "--batch", str(batch)) as (port, _):
             found = measure(port, small, 64, arguments.seconds / 2)
         settings.append({"workers": workers, "batch": batch, **found})
@@ -205,9 +205,9 @@ def _mixed(small: list[bytes], large: list[bytes], one_in: int) -> list[bytes]:
     return [*(small * one_in)[: len(large) * (one_in - 1)], *large]
 
 
-def _request(picture: Image.Image, quality: int) -> bytes:
+def _request(image: Image.Image, quality: int) -> bytes:
     out = io.BytesIO()
-    picture.save(out, "JPEG", quality=quality)
+    image.save(out, "JPEG", quality=quality)
     return form(out.getvalue())
 
 

@@ -4,13 +4,13 @@
 
 cold     one 512-pixel JPEG in a new process, from start to exit, the two tools in turn
 help     ``unmask --help``
-folder   pictures a second over a folder, whole process, the two tools in turn
+folder   images a second over a folder, whole process, the two tools in turn
 large    peak memory over a folder ten times as large
 
 A process is new each time, but its files are in the system's cache: each tool runs once unmeasured first. The peer
 does less: it searches no face. Peak memory is the kernel's high-water mark of resident memory (``ru_maxrss``) of that
 one process. Linux lets a child start from its parent's mark, so this script imports the standard library alone and
-makes its pictures in a process of their own. All pictures lie in a temporary folder that is removed.
+makes its images in a process of their own. All images lie in a temporary folder that is removed.
 """
 
 from __future__ import annotations
@@ -86,10 +86,10 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as temporary:
         large, small = Path(temporary) / "large", Path(temporary) / "small"
         count = max(arguments.large, arguments.small)
-        subprocess.run([sys.executable, str(_HERE / "_pictures.py"), str(large), str(count)], check=True)
+        subprocess.run([sys.executable, str(_HERE / "_images.py"), str(large), str(count)], check=True)
         small.mkdir()
-        for picture in sorted(large.iterdir())[: arguments.small]:
-            os.link(picture, small / picture.name)
+        for image in sorted(large.iterdir())[: arguments.small]:
+            os.link(image, small / image.name)
         one = str(large / "00000.jpg")
         sha256 = _bundle_sha256(one)
         measure([*peer, one])
@@ -133,9 +133,9 @@ def _parse_arguments() -> argparse.Namespace:
     )
     parser.add_argument("--out", type=Path, required=True, help="the JSON file to write")
     parser.add_argument("--runs", type=int, default=15, help="cold starts a tool, 9 or more (default: 15)")
-    parser.add_argument("--small", type=int, default=500, help="pictures in the timed folder (default: 500)")
+    parser.add_argument("--small", type=int, default=500, help="images in the timed folder (default: 500)")
     parser.add_argument("--folder-runs", type=int, default=3, help="runs a tool over it (default: 3)")
-    parser.add_argument("--large", type=int, default=5000, help="pictures in the large folder (default: 5000)")
+    parser.add_argument("--large", type=int, default=5000, help="images in the large folder (default: 5000)")
     return parser.parse_args()
 
 
@@ -144,9 +144,9 @@ def _unmask(*arguments: str) -> Command:
     return [str(Path(sys.executable).parent / "unmask"), *arguments]
 
 
-def _bundle_sha256(picture: str) -> str:
+def _bundle_sha256(image: str) -> str:
     """Which bundle the command uses, by its own word; also the command's unmeasured first run."""
-    answer = subprocess.run([*_unmask("detect"), picture, "--json"], check=True, capture_output=True, text=True)
+    answer = subprocess.run([*_unmask("detect"), image, "--json"], check=True, capture_output=True, text=True)
     return str(json.loads(answer.stdout)["bundle_sha256"])
 
 
@@ -166,13 +166,13 @@ def _seconds(runs: Sequence[Run]) -> dict[str, Any]:
     }
 
 
-def _compare(runs: dict[str, list[Run]], pictures: int = 1) -> dict[str, Any]:
+def _compare(runs: dict[str, list[Run]], images: int = 1) -> dict[str, Any]:
     """Both tools; ``ratio`` is the peer's median time over unmask's: above 1, unmask is faster."""
     tools = {name: _seconds(of_tool) for name, of_tool in runs.items()}
     for figures in tools.values():
-        figures["pictures_per_s"] = round(pictures / figures["median_s"], 2)
+        figures["pictures_per_s"] = round(images / figures["median_s"], 2)
     return {
-        "pictures": pictures,
+        "pictures": images,
         **tools,
         "ratio": round(tools["peer"]["median_s"] / tools["unmask"]["median_s"], 3),
     }

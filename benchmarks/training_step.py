@@ -1,10 +1,10 @@
-"""How many pictures a second one thread trains, with freed memory kept or handed back, in single precision or bf16.
+"""How many images a second one thread trains, with freed memory kept or handed back, in single precision or bf16.
 
     python benchmarks/training_step.py --out benchmarks/results/training-step.json
 
 Forward, backward and optimiser step of ``unmask-single``'s network on a batch of random pixels. The four ways take
 turns, each time in a new process, for how memory is handled cannot be undone in one. The peer is the first: single
-precision with glibc as it is. Rates are pictures by second of processor time, so that other work on the machine
+precision with glibc as it is. Rates are images by second of processor time, so that other work on the machine
 counts little.
 """
 

@@ -24,7 +24,7 @@ _NEXT = """
 Evidence: {folder}/evidence (orange speaks for fake, purple for real)
 
 Next:
-  {bin}/unmask detect YOUR.jpg --evidence evidence     judge your own pictures
+  {bin}/unmask detect YOUR.jpg --evidence evidence     judge your own images
   {bin}/unmask detect FOLDER --recursive --json        a whole folder, one JSON object a line
   {bin}/unmask serve                                   the same in a browser, and an API
   {bin}/unmask bundle info                             what the detector was trained on, and where it fails
@@ -33,7 +33,7 @@ Next:
 
 
 def main() -> None:
-    """Write the pictures, judge them, say what to do next."""
+    """Write the images, judge them, say what to do next."""
     folder = Path(sys.argv[1])
     folder.mkdir(parents=True, exist_ok=True)
     portrait = Image.fromarray(data.astronaut())
@@ -41,8 +41,8 @@ def main() -> None:
     manipulated = self_blend(portrait, face, np.random.default_rng(_SEED)).image
     for name, image in (("real", portrait), ("manipulated", manipulated)):
         image.save(folder / f"{name}.jpg", quality=92)
-    pictures = [str(folder / f"{name}.jpg") for name in ("real", "manipulated")]
-    command = [sys.executable, "-m", "unmask", "detect", *pictures, "--evidence", str(folder / "evidence")]
+    images = [str(folder / f"{name}.jpg") for name in ("real", "manipulated")]
+    command = [sys.executable, "-m", "unmask", "detect", *images, "--evidence", str(folder / "evidence")]
     subprocess.run(command, check=True)
     print(_NEXT.format(folder=folder, bin=".venv/bin"))
 

@@ -2,9 +2,9 @@
 
     python tools/train_reconstructors.py --manifest faces.csv --out src/unmask/assets/reconstructors
 
-They learn to hand real pictures through a narrow code and back, each with another way of up-sampling, so that what
+They learn to hand real images through a narrow code and back, each with another way of up-sampling, so that what
 comes out shows its content on every source's pixels together with what up-sampling leaves. Only real rows of the
-training split are looked at. Each network is written as ONNX: ``picture`` uint8 [height, width, 3], sides multiples of
+training split are looked at. Each network is written as ONNX: ``image`` uint8 [height, width, 3], sides multiples of
 four, to ``reconstruction`` of the same shape; their weights are stored in half precision. Its mean error on rows of
 the validation split is printed. Same manifest, seed and machine, same files.
 """
@@ -27,7 +27,7 @@ from unmask.data.manifest import Manifest
 from unmask.imaging.decode import decode_image
 from unmask.training.memory import keep_freed_memory
 
-# Name: way of up-sampling, times the sides are halved, channels of the code. A picture has 12 values in each 2 x 2
+# Name: way of up-sampling, times the sides are halved, channels of the code. An image has 12 values in each 2 x 2
 # pixels and 48 in each 4 x 4, so every code holds between a third and two thirds of it.
 NETWORKS: Final = {
     "nearest-2": ("nearest", 1, 8),
@@ -54,9 +54,9 @@ class Autoencoder(nn.Module):
             layers += [_up(upsampling, before, after), nn.SiLU(), _block(after, after)]
         self.layers = nn.Sequential(*layers, nn.Conv2d(channels[0], 3, 3, padding=1))
 
-    def forward(self, pictures: torch.Tensor) -> torch.Tensor:
-        """What is left of pictures: float [n, 3, h, w], h and w multiples of 2 to the power of the levels."""
-        return self.layers(pictures)  # type: ignore[no-any-return]
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """What is left of images: float [n, 3, h, w], h and w multiples of 2 to the power of the levels."""
+        return self.layers(images)  # type: ignore[no-any-return]
 
 
 class _Bytes(nn.Module):
@@ -66,8 +66,8 @@ class _Bytes(nn.Module):
         super().__init__()
         self.network = network
 
-    def forward(self, picture: torch.Tensor) -> torch.Tensor:
-        shown = self.network(picture.permute(2, 0, 1)[None].float() / 127.5 - 1)
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        shown = self.network(image.permute(2, 0, 1)[None].float() / 127.5 - 1)
         return ((shown[0].permute(1, 2, 0) + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
 
 
@@ -83,7 +83,7 @@ def _up(kind: str, before: int, after: int) -> nn.Module:
     return nn.Sequential(nn.Conv2d(before, 4 * after, 3, padding=1), nn.PixelShuffle(2))
 
 
-def train(pictures: list[np.ndarray], settings: tuple[str, int, int], steps: int, seed: int) -> Autoencoder:
+def train(images: list[np.ndarray], settings: tuple[str, int, int], steps: int, seed: int) -> Autoencoder:
     """One network, by the mean absolute error of pixels and of differences between neighbours."""
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
@@ -91,7 +91,7 @@ def train(pictures: list[np.ndarray], settings: tuple[str, int, int], steps: int
     optimiser = torch.optim.AdamW(network.parameters(), 3e-3, weight_decay=1e-4)
     rates = torch.optim.lr_scheduler.OneCycleLR(optimiser, 3e-3, total_steps=steps, pct_start=0.1)
     for _ in range(steps):
-        batch = _normalised(np.stack([_patch(pictures, rng) for _ in range(_BATCH)]))
+        batch = _normalised(np.stack([_patch(images, rng) for _ in range(_BATCH)]))
         shown = network(batch)
         loss = (shown - batch).abs().mean()
         for axis in (-1, -2):
@@ -104,10 +104,10 @@ def train(pictures: list[np.ndarray], settings: tuple[str, int, int], steps: int
     return network.eval()
 
 
-def _patch(pictures: list[np.ndarray], rng: np.random.Generator) -> np.ndarray:
-    picture = pictures[rng.integers(len(pictures))]
-    top, left = (int(rng.integers(side - _PATCH + 1)) for side in picture.shape[:2])
-    patch = picture[top : top + _PATCH, left : left + _PATCH]
+def _patch(images: list[np.ndarray], rng: np.random.Generator) -> np.ndarray:
+    image = images[rng.integers(len(images))]
+    top, left = (int(rng.integers(side - _PATCH + 1)) for side in image.shape[:2])
+    patch = image[top : top + _PATCH, left : left + _PATCH]
     return patch[:, ::-1] if rng.random() < 0.5 else patch
 
 
@@ -115,10 +115,10 @@ def _normalised(batch: np.ndarray) -> torch.Tensor:
     return torch.from_numpy(np.ascontiguousarray(batch)).permute(0, 3, 1, 2).float() / 127.5 - 1
 
 
-def error(network: Autoencoder, pictures: list[np.ndarray], seed: int) -> float:
-    """How much a network loses: mean peak signal-to-noise ratio over a patch of each picture, in dB."""
+def error(network: Autoencoder, images: list[np.ndarray], seed: int) -> float:
+    """How much a network loses: mean peak signal-to-noise ratio over a patch of each image, in dB."""
     rng = np.random.default_rng(seed)
-    batch = _normalised(np.stack([_patch([picture], rng) for picture in pictures]))
+    batch = _normalised(np.stack([_patch([image], rng) for image in images]))
     with torch.inference_mode():
         squared = ((network(batch).clamp(-1, 1) - batch) / 2).square().mean((1, 2, 3))
     return float((-10 * squared.clamp_min(1e-8).log10()).mean())
@@ -158,24 +158,24 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--only", nargs="+", choices=[*NETWORKS], default=[*NETWORKS])
     parser.add_argument("--steps", type=int, default=1500, help="of 16 patches of 96 px each")
-    parser.add_argument("--pictures", type=int, default=2000, help="most real pictures, drawn by the seed")
+    parser.add_argument("--images", type=int, default=2000, help="most real images, drawn by the seed")
     parser.add_argument("--seed", type=int, default=1)
     arguments = parser.parse_args()
     keep_freed_memory()
     manifest = Manifest.open(arguments.manifest)
-    pictures: dict[str, list[np.ndarray]] = {}
-    for split, most in (("train", arguments.pictures), ("val", 200)):
+    images: dict[str, list[np.ndarray]] = {}
+    for split, most in (("train", arguments.images), ("val", 200)):
         paths = [manifest.resolve(row) for row in manifest if row.label == "real" and row.split == split]
         np.random.default_rng(arguments.seed).shuffle(paths)  # type: ignore[arg-type]
         read = (np.asarray(decode_image(path)) for path in paths[:most])
-        pictures[split] = [picture for picture in read if min(picture.shape[:2]) >= _PATCH]
+        images[split] = [image for image in read if min(image.shape[:2]) >= _PATCH]
     arguments.out.mkdir(parents=True, exist_ok=True)
     for name in arguments.only:
         begun = time.monotonic()
-        network = train(pictures["train"], NETWORKS[name], arguments.steps, arguments.seed)
+        network = train(images["train"], NETWORKS[name], arguments.steps, arguments.seed)
         export(network, arguments.out / f"{name}.onnx")
         size = (arguments.out / f"{name}.onnx").stat().st_size
-        quality = error(network, pictures["val"], arguments.seed)
+        quality = error(network, images["val"], arguments.seed)
         print(f"{name}: {quality:.1f} dB, {size} bytes, {time.monotonic() - begun:.0f} s", flush=True)
 
 

@@ -19,12 +19,12 @@ def row(path: str, split: str, source: str, generator: str = "camera", group: st
     return ManifestRow(path=path, label=label, source=source, generator=generator, group=group or path, split=split)
 
 
-def scores(pictures: list[tuple[float, str, str]]) -> Scores:
-    """Pictures of a probability, a source and a generator."""
+def scores(images: list[tuple[float, str, str]]) -> Scores:
+    """Images of a probability, a source and a generator."""
     columns = ("path", "label", "source", "generator", "fake_probability")
     rows = [
         (at, (f"{at}.png", "real" if generator == "camera" else "fake", source, generator, repr(probability)))
-        for at, (probability, source, generator) in enumerate(pictures)
+        for at, (probability, source, generator) in enumerate(images)
     ]
     return Scores.from_rows(columns, rows, "small.csv")
 
@@ -57,13 +57,13 @@ def test_each_fold_lacks_another_source_and_generator() -> None:
 
 
 @pytest.mark.parametrize("count", [1, 24, 25, 50, 100])
-def test_the_threshold_keeps_the_share_of_real_pictures(count: int) -> None:
+def test_the_threshold_keeps_the_share_of_real_images(count: int) -> None:
     probabilities = np.random.default_rng(count).permutation(np.linspace(0.1, 0.8, count))
     known = scores([(float(value), "press", "camera") for value in probabilities] + [(0.05, "films", "gan")])
     threshold = left_out.threshold_of(known)
     kept = (probabilities < threshold).mean()
     assert kept >= 0.96
-    # With the next higher picture called fake as well, it would be less.
+    # With the next higher image called fake as well, it would be less.
     assert kept - 1 / count < 0.96
 
 

@@ -138,9 +138,9 @@ def test_committed_documents_show_the_committed_results(
         (
             "default-detector",
             [
-                "**AUC 0.912 (0.902–0.922)** on 1,234 pictures of the test split (734 real, 500 fake)",
+                "**AUC 0.912 (0.902–0.922)** on 1,234 images of the test split (734 real, 500 fake)",
                 "of the fakes of dfdc 31.0 % (30.0–32.0) are found (n = 100)",
-                "of the real pictures of dfdc 71.0 %",
+                "of the real images of dfdc 71.0 %",
                 "always answering “real” has AUC 0.5, balanced accuracy 50.0 % and accuracy 59.5 %",
                 "says nothing about sources that it never saw",
                 "| dfdc | fake | 100 | yes | 31.0 % (30.0–32.0) | 0.800 (0.790–0.810) | 0.600 (0.590–0.610) |",
@@ -148,7 +148,7 @@ def test_committed_documents_show_the_committed_results(
             ],
         ),
         ("speed", ["0.50 s**, median of 9 (the peer: 4.50 s, 9.0 times that)", "| 150 MiB | 900 MiB | 6.0 × |"]),
-        ("face-finder", ["in 98.0 % (97.0–99.0) of 100 pictures", "| lfw | 100 | 60.0 % (59.0–61.0) | 98.0 %"]),
+        ("face-finder", ["in 98.0 % (97.0–99.0) of 100 images", "| lfw | 100 | 60.0 % (59.0–61.0) | 98.0 %"]),
     ],
 )
 def test_render_holds_the_figures(name: str, expected: list[str]) -> None:
@@ -160,7 +160,7 @@ def test_render_holds_the_figures(name: str, expected: list[str]) -> None:
 def test_unseen_sources_are_named() -> None:
     result = copy.deepcopy(_RESULTS["default-detector"])
     result["by_source"][0]["seen"] = False
-    assert "Training saw no pictures of: lfw (real)." in render.render("default-detector", result)
+    assert "Training saw no images of: lfw (real)." in render.render("default-detector", result)
 
 
 def test_command_writes_then_checks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

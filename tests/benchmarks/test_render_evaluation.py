@@ -95,7 +95,7 @@ def test_blocks_hold_the_figures(contents: dict[str, dict[str, Any]]) -> None:
     hard = contents["robustness"]["tiers"]["conditions"][2]["figures"]["balanced_accuracy"]
     assert f"| {hard['value']:.3f} (" in tiers_alone and f"| {hard['drop']['value']:+.3f} (" in tiers_alone
     assert "Worst tier: hard" in tiers_alone
-    assert "The grid, on 30 pictures" in render.render("robustness", contents["robustness"])
+    assert "The grid, on 30 images" in render.render("robustness", contents["robustness"])
     bench = render.render("bench", contents["bench"])
     assert "| m@1, 32 px | onnx | 1,234,567 | 7 M | 5.0 MB | 100 ms | 10.0 ms |" in bench
     assert "take 2.8 core-hours." in bench

@@ -11,7 +11,7 @@ def _share(value: float, n: int = 200) -> dict[str, Any]:
     return {"value": value, "low": value - 0.02, "high": value + 0.02, "n": n}
 
 
-def test_ranges_with_their_texts_and_how_often_pictures_lie_outside() -> None:
+def test_ranges_with_their_texts_and_how_often_images_lie_outside() -> None:
     figure = {"name": "noise_level", "title": "Noise", "unit": "levels", "low": 0.25, "median": 0.4, "high": 1.75}
     text = "\n".join(
         forensic_ranges(
@@ -41,7 +41,7 @@ def test_ranges_with_their_texts_and_how_often_pictures_lie_outside() -> None:
     )
 
 
-def test_localisation_beside_chance_and_the_untouched_picture() -> None:
+def test_localisation_beside_chance_and_the_untouched_image() -> None:
     row = {
         "manipulation": "face swapped in",
         "state": "JPEG 85",
@@ -51,7 +51,7 @@ def test_localisation_beside_chance_and_the_untouched_picture() -> None:
         "chance": 0.255,
     }
     text = "\n".join(forensic_localisation({"pictures": 300, "split": "test", "mask": "half", "rows": [row]}))
-    assert "300 real pictures of the test split" in text
+    assert "300 real images of the test split" in text
     assert (
         "| face swapped in | JPEG 85 | error level analysis | 298 | 64.0 % (62.0–66.0) | 25.0 % (23.0–27.0) | 25.5 % |"
     ) in text

@@ -77,7 +77,7 @@ def _seeds() -> dict[str, Any]:
 def test_the_papers_systems() -> None:
     text = "\n\n".join(models.seeds(_seeds()))
     for part in [
-        "**Tuned: AUC 0.973 (0.953–0.993), accuracy 90.0 % (88.0–92.0)** on 50 test pictures of `pictures`",
+        "**Tuned: AUC 0.973 (0.953–0.993), accuracy 90.0 % (88.0–92.0)** on 50 test images of `images`",
         "always answering “real”: accuracy 60.0 %",
         # The best of frozen features is one with pretrained weights.
         "Frozen features give 0.900 (0.880–0.920) at best",
@@ -87,7 +87,7 @@ def test_the_papers_systems() -> None:
         "3 systems, `--set a.b=c`, at most 1 epoch a phase; 30 minutes of CPU time. **1 of them began",
         "| S0 | `s0-a` | random | 1 | 50.0 % (48.0–52.0) | 0.98 | 0.500 |  | 0.550 (0.530–0.570) | 0.99 |",
         r"failed: no \| memory",
-        # The better one first, with its side of the discordant pictures named in the order of the pair.
+        # The better one first, with its side of the discordant images named in the order of the pair.
         "establishes s0-b over s0-a (12:2, p = 0.0129).",
         "S0 50 (30 real; majority 60.0 %)",
     ]:

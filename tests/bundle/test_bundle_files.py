@@ -98,7 +98,7 @@ def test_verify_replays_the_golden_cases(tiny_bundle: Path) -> None:
     assert Bundle.open(tiny_bundle).verify() == {"cases": 2, "largest_difference": 0.0}
 
 
-def test_golden_pictures_are_pinned() -> None:
+def test_golden_images_are_pinned() -> None:
     """They are drawn anew on every machine, so a change would fail every bundle that was ever shipped."""
     pixels = golden_pixels(3, 192)
     assert (pixels.shape, pixels.dtype) == ((192, 192, 3), np.uint8)
@@ -337,7 +337,7 @@ def test_info_that_makes_no_sense(change: Callable[[Any], object], folder: Path)
         pytest.param(lambda cases: cases[1].update(evidence_mean=9.0), "golden_mismatch", id="an evidence mean"),
         pytest.param(lambda cases: cases[0].update(logit=float("nan")), "golden_mismatch", id="NaN"),
         pytest.param(lambda cases: cases[0].update(evidence_mean=float("inf")), "golden_mismatch", id="infinity"),
-        pytest.param(lambda cases: cases[0].update(seed=99), "golden_mismatch", id="another picture"),
+        pytest.param(lambda cases: cases[0].update(seed=99), "golden_mismatch", id="another image"),
         pytest.param(lambda cases: cases.clear(), "golden_mismatch", id="no case at all"),
         pytest.param(lambda cases: cases[0].update(seed=-1), "broken_bundle", id="a negative seed"),
         pytest.param(lambda cases: cases[0].pop("logit"), "broken_bundle", id="a missing key"),
@@ -404,7 +404,7 @@ def test_a_graph_of_another_size(make_bundle: MakeBundle, make_graph: MakeGraph,
 def test_a_graph_that_answers_with_no_number(
     offset: float, make_bundle: MakeBundle, make_graph: MakeGraph, tmp_path: Path
 ) -> None:
-    """Must never become a verdict: NaN is below every threshold, so the picture would be called real."""
+    """Must never become a verdict: NaN is below every threshold, so the image would be called real."""
     golden = (GoldenCase(seed=0, logit=offset, evidence_mean=offset),)
     bundle = make_bundle(tmp_path / "b", model=make_graph(offset=offset), golden=golden)
     for call in (bundle.verify, lambda: Detector(bundle).detect(np.zeros((64, 64, 3), np.uint8))):

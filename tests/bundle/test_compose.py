@@ -53,7 +53,7 @@ def test_a_classifier_on_the_networks_features(tiny: FaceNetwork, estimator: Any
     fit_estimator(pipeline, features, np.arange(len(features)) % 3 == 0)
     model = attach_classifier(export_features(tiny, SIZE), classifier_graph(pipeline, tiny.feature_width))
     logit, evidence = run_graph(single_thread_session(model), PIXELS)
-    # A feature that is rounded otherwise may fall on the other side of a tree's threshold: in one of 40 pictures.
+    # A feature that is rounded otherwise may fall on the other side of a tree's threshold: in one of 40 images.
     difference = np.abs(logit - classifier_logit(pipeline, features))
     assert np.sort(difference)[-2] <= 1e-3
     assert np.ptp(logit) > 0.5

@@ -51,7 +51,7 @@ def model(tiny: FaceNetwork) -> bytes:
     return export_onnx(tiny, SIZE)
 
 
-def pictures(count: int, size: int = SIZE) -> np.ndarray:
+def images(count: int, size: int = SIZE) -> np.ndarray:
     """Golden patterns, noise, and the extremes."""
     rng = np.random.default_rng(3)
     made = [golden_pixels(seed, size) for seed in range(count)]
@@ -65,7 +65,7 @@ def pictures(count: int, size: int = SIZE) -> np.ndarray:
 
 @pytest.mark.parametrize("count", [1, 3, 64])
 def test_the_graph_gives_what_torch_gives(tiny: FaceNetwork, model: bytes, count: int) -> None:
-    pixels = pictures(count)
+    pixels = images(count)
     assert parity(tiny, model, pixels) <= 1e-4
     # And not because parity looks away: by hand.
     with torch.inference_mode():
@@ -78,13 +78,13 @@ def test_the_graph_gives_what_torch_gives(tiny: FaceNetwork, model: bytes, count
     np.testing.assert_allclose(ours[1], evidence.numpy(), atol=1e-4)
     np.testing.assert_allclose(ours[1].mean((1, 2)), ours[0], atol=1e-4)
     if count > 1:
-        assert np.ptp(ours[0]) > 0.01  # pictures do differ
+        assert np.ptp(ours[0]) > 0.01  # images do differ
 
 
 @pytest.mark.parametrize(
     "changes",
     [
-        # two hidden layers, batch normalisation and a softmax, answered over both sides of the picture
+        # two hidden layers, batch normalisation and a softmax, answered over both sides of the image
         {"head": {"kind": "dense", "units": [16, 8], "batch_norm": True, "output": "softmax", "mirror": True}},
         # both spectra beside the pixels, both kinds of attention, grids of different sizes, a gate
         {
@@ -101,11 +101,11 @@ def test_the_graph_gives_what_torch_gives(tiny: FaceNetwork, model: bytes, count
 )
 def test_graphs_of_all_parts_give_what_torch_gives(changes: dict[str, Any]) -> None:
     made = network(**{"preprocessing": {"size": SIZE}} | changes)
-    assert parity(made, export_onnx(made, SIZE), pictures(5)) <= 1e-4
+    assert parity(made, export_onnx(made, SIZE), images(5)) <= 1e-4
 
 
 def test_the_graph_of_features_gives_the_pooled_features(tiny: FaceNetwork) -> None:
-    pixels = pictures(5)
+    pixels = images(5)
     session = single_thread_session(export_features(tiny, SIZE))
     assert [item.name for item in session.get_outputs()] == ["features"]
     [features] = session.run(None, {"pixels": pixels})
@@ -123,11 +123,11 @@ def test_parity_notices_another_network(factor: float, added: float) -> None:
             each.head.linear.weight *= factor
         other.head.linear.bias += added
     with torch.inference_mode():
-        answers = other.eval()(torch.from_numpy(pictures(3)))
+        answers = other.eval()(torch.from_numpy(images(3)))
     largest = [float(answer.abs().max()) for answer in answers]
     assert (max(largest) < 1) if factor < 1 else (min(largest) > 2)
     expected = max(added / max(1, scale) for scale in largest)
-    assert parity(other, export_onnx(original, SIZE), pictures(3)) == pytest.approx(expected, rel=0.05)
+    assert parity(other, export_onnx(original, SIZE), images(3)) == pytest.approx(expected, rel=0.05)
 
 
 def test_inputs_and_outputs_are_those_of_the_format(model: bytes) -> None:
@@ -201,7 +201,7 @@ def test_a_network_of_the_shipped_kind_exports_whole(single_recipe: Callable[[],
     torch.manual_seed(0)
     made = FaceNetwork(recipe)
     exported = export_onnx(made, size)
-    assert parity(made, exported, pictures(64, size)) <= 1e-4
+    assert parity(made, exported, images(64, size)) <= 1e-4
     assert len(exported) < 20_000_000
     for trace in (b"/work", b"site-packages", b"/home"):
         assert trace not in exported

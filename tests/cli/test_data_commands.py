@@ -43,13 +43,13 @@ def run(*arguments: object, exit_code: int = 0) -> str:
 def test_faces(table: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     text = run("faces", table, "--out", out, "--size", 64)
-    assert "3 crops of 4 pictures" in text
+    assert "3 crops of 4 images" in text
     assert "1 no_face" in text
     report = json.loads(run("faces", table, "--out", out, "--size", 64, "--json"))
     assert (report["crops"], report["kept"], report["misses"]) == (3, 4, {"no_face": 1})
     changes = ("--mode", "aligned", "--margin", 1, "--format", "jpeg:90", "--all-faces", "--no-face", "whole")
-    assert "beyond their picture" in run("faces", table, "--out", out, *changes)
-    (table.parent / "a.png").write_bytes(b"no picture")
+    assert "beyond their image" in run("faces", table, "--out", out, *changes)
+    (table.parent / "a.png").write_bytes(b"no image")
     run("faces", table, "--out", tmp_path / "other", exit_code=1)
 
 
@@ -75,7 +75,7 @@ def test_synthesize(table: Path, tmp_path: Path) -> None:
     report = json.loads(run("synthesize", table, "--kind", "swap", "--out", tmp_path / "s", "--json", "--masks"))
     assert (report["made"], report["misses"]) == (2, {"no_face": 1})
     text = run("synthesize", table, "--kind", "self-blend", "--out", tmp_path / "b", "--with-originals", "--limit", 3)
-    assert "2 pictures made and 2 originals" in text
+    assert "2 images made and 2 originals" in text
     run("synthesize", table, "--kind", "degrade", "--steps", "jpeg, grey", "--per-image", 2, "--out", tmp_path / "d")
 
 

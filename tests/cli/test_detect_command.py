@@ -76,7 +76,7 @@ def process(*arguments: str | bytes, cwd: Path, stdin: bytes = b"", **environmen
     return Ran(done.returncode, done.stdout.decode(), err)
 
 
-def picture(path: Path, grey: int = 144, side: int = 32) -> Path:
+def make_image(path: Path, grey: int = 144, side: int = 32) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.new("RGB", (side, side), (grey, grey, grey)).save(path, "PNG")
     return path
@@ -140,13 +140,13 @@ IS_ROOT = hasattr(os, "geteuid") and os.geteuid() == 0
 
 @pytest.fixture(scope="module")
 def hostile_run(tiny_bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Ran:
-    """One process over all hostile inputs, as a list on standard input, and one good picture at the end."""
+    """One process over all hostile inputs, as a list on standard input, and one good image at the end."""
     folder = tmp_path_factory.mktemp("hostile")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         for name, (make, _) in HOSTILE.items():
             make(folder / name)
-    picture(folder / "good.png")
+    make_image(folder / "good.png")
     names = "\n".join([*HOSTILE, "good.png"])
     return process("detect", "-", "--json", "--model", str(tiny_bundle), cwd=folder, stdin=names.encode())
 
@@ -195,7 +195,7 @@ def test_a_broken_bundle_is_one_line_and_exit_3(
 ) -> None:
     bundle = Path(shutil.copytree(tiny_bundle, tmp_path / "bundle"))
     damage(bundle)
-    ran = unmask(str(picture(tmp_path / "a.png")), "--json", model=bundle)
+    ran = unmask(str(make_image(tmp_path / "a.png")), "--json", model=bundle)
     assert (ran.code, ran.out) == (3, "")
     assert ran.err.startswith("unmask: ")
     assert ran.err.count("\n") == 1
@@ -219,7 +219,7 @@ def test_a_broken_bundle_is_one_line_and_exit_3(
     ],
 )
 def test_the_path_is_exactly_the_one_given(name: str, unmask: Unmask, tmp_path: Path) -> None:
-    picture(tmp_path / name)
+    make_image(tmp_path / name)
     ran = unmask("--json", "--", name) if name.startswith("-") else unmask(name, "--json")
     # Under "--" the helper's --model would be a path too, so such a name goes through standard input below.
     if not name.startswith("-"):
@@ -232,7 +232,7 @@ def test_the_path_is_exactly_the_one_given(name: str, unmask: Unmask, tmp_path: 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere names are text")
 def test_a_path_that_is_no_text(unmask: Unmask, tiny_bundle: Path, tmp_path: Path) -> None:
     name = b"caf\xe9.png"
-    picture(tmp_path / "x").rename(os.fsdecode(os.fsencode(tmp_path) + b"/" + name))
+    make_image(tmp_path / "x").rename(os.fsdecode(os.fsencode(tmp_path) + b"/" + name))
     ran = process("detect", name, "-", "--json", "--model", str(tiny_bundle), cwd=tmp_path, stdin=name + b"\n")
     assert (ran.code, ran.err) == (0, "")
     assert [os.fsencode(path) for path in ran.paths] == [name, name]
@@ -244,7 +244,7 @@ def test_a_path_that_is_no_text(unmask: Unmask, tiny_bundle: Path, tmp_path: Pat
 
 
 def test_names_beyond_the_terminals_letters(tiny_bundle: Path, tmp_path: Path) -> None:
-    picture(tmp_path / "写真.png")
+    make_image(tmp_path / "写真.png")
     arguments = ("detect", "写真.png", "--csv", "--model", str(tiny_bundle))
     ran = process(*arguments, cwd=tmp_path, PYTHONIOENCODING="latin-1")
     assert ran.code == 0
@@ -253,8 +253,8 @@ def test_names_beyond_the_terminals_letters(tiny_bundle: Path, tmp_path: Path) -
 
 def make_tree(folder: Path) -> None:
     for name in ("b.png", "a.PNG", "sub/c.png", "sub/deep/d.png", ".hidden.png", ".secret/e.png"):
-        picture(folder / name)
-    (folder / "notes.txt").write_text("no picture")
+        make_image(folder / name)
+    (folder / "notes.txt").write_text("no image")
 
 
 @pytest.mark.parametrize(
@@ -293,14 +293,14 @@ def test_a_folder_that_may_not_be_listed(unmask: Unmask, tmp_path: Path, monkeyp
 
 
 def test_lists_with_line_ends_of_windows_and_blank_lines(unmask: Unmask, tmp_path: Path) -> None:
-    picture(tmp_path / "a.png")
-    picture(tmp_path / "b.png")
+    make_image(tmp_path / "a.png")
+    make_image(tmp_path / "b.png")
     assert unmask("-", "--json", stdin=b"a.png\r\n\r\n\nb.png").paths == ["a.png", "b.png"]
 
 
 def test_a_literal_name_is_never_a_glob(unmask: Unmask, tmp_path: Path) -> None:
-    picture(tmp_path / "a[1].png")
-    picture(tmp_path / "a1.png")
+    make_image(tmp_path / "a[1].png")
+    make_image(tmp_path / "a1.png")
     assert unmask("a[1].png", "--json").paths == ["a[1].png"]
 
 
@@ -311,7 +311,7 @@ def test_a_glob_without_a_match_is_reported(unmask: Unmask) -> None:
 
 def test_the_order_is_the_same_for_any_workers(unmask: Unmask, tmp_path: Path) -> None:
     for index in range(8):
-        picture(tmp_path / "p" / f"{index}.png", 100 + 9 * index, side=[16, 300][index % 2])
+        make_image(tmp_path / "p" / f"{index}.png", 100 + 9 * index, side=[16, 300][index % 2])
 
     def answers(workers: str) -> list[dict[str, Any]]:
         return [{**line, "ms": 0} for line in unmask("p", "--json", "--workers", workers).lines]
@@ -324,8 +324,8 @@ def test_the_order_is_the_same_for_any_workers(unmask: Unmask, tmp_path: Path) -
 
 
 def test_csv(unmask: Unmask, tmp_path: Path) -> None:
-    picture(tmp_path / 'a, "b".png')
-    picture(tmp_path / "=cmd.png", 100)
+    make_image(tmp_path / 'a, "b".png')
+    make_image(tmp_path / "=cmd.png", 100)
     ran = unmask('a, "b".png', "=cmd.png", "missing.png", "--csv")
     assert ran.code == 1
     rows = list(csv.DictReader(io.StringIO(ran.out)))
@@ -337,8 +337,8 @@ def test_csv(unmask: Unmask, tmp_path: Path) -> None:
 
 
 def test_the_table_for_people(unmask: Unmask, tmp_path: Path) -> None:
-    picture(tmp_path / "a.png")
-    picture(tmp_path / "b\x1b[31m.png", 100)
+    make_image(tmp_path / "a.png")
+    make_image(tmp_path / "b\x1b[31m.png", 100)
     ran = unmask("a.png", "b\x1b[31m.png", "missing.png")
     assert ran.code == 1
     assert "FAKE" in ran.out
@@ -346,13 +346,13 @@ def test_the_table_for_people(unmask: Unmask, tmp_path: Path) -> None:
     assert "no face found" in ran.out
     assert "There is no such file." in ran.out
     assert "1 REAL, 1 FAKE, 2 uncertain, 1 failed" in ran.out
-    assert "FAKE from a probability of 0.500, which called 5 % of known real pictures fake" in ran.out
+    assert "FAKE from a probability of 0.500, which called 5 % of known real images fake" in ran.out
     assert "\x1b" not in ran.out  # a name cannot steer the terminal
     assert r"b\x1b[31m.png" in ran.out
 
 
 def test_json_and_csv_exclude_each_other(unmask: Unmask, tmp_path: Path) -> None:
-    picture(tmp_path / "a.png")
+    make_image(tmp_path / "a.png")
     assert unmask("a.png", "--json", "--csv").code == 2
 
 
@@ -370,13 +370,13 @@ def test_json_and_csv_exclude_each_other(unmask: Unmask, tmp_path: Path) -> None
     ],
 )
 def test_exit_codes(arguments: list[str], code: int, result: str, unmask: Unmask, tmp_path: Path) -> None:
-    picture(tmp_path / "a.png")
+    make_image(tmp_path / "a.png")
     ran = unmask("a.png", "--json", *arguments)
     assert (ran.code, ran.lines[0]["result"]) == (code, result)
 
 
 def test_a_fake_outweighs_a_failure(unmask: Unmask, tmp_path: Path) -> None:
-    picture(tmp_path / "a.png")
+    make_image(tmp_path / "a.png")
     assert unmask("missing.png", "a.png", "--json", "--fail-on", "fake").code == 4
 
 
@@ -391,12 +391,12 @@ def test_a_fake_outweighs_a_failure(unmask: Unmask, tmp_path: Path) -> None:
         pytest.param(["a.png", "--evidence", "a.png"], id="evidence into a file"),
         pytest.param(["a.png", "--wat"], id="no such option"),
         pytest.param([], id="no path"),
-        pytest.param(["empty"], id="a folder without pictures"),
+        pytest.param(["empty"], id="a folder without images"),
         pytest.param(["-"], id="an empty list"),
     ],
 )
 def test_wrong_calls_exit_with_2(arguments: list[str], unmask: Unmask, tmp_path: Path) -> None:
-    picture(tmp_path / "a.png")
+    make_image(tmp_path / "a.png")
     (tmp_path / "empty").mkdir()
     ran = unmask(*arguments)
     assert ran.code == 2
@@ -406,9 +406,9 @@ def test_wrong_calls_exit_with_2(arguments: list[str], unmask: Unmask, tmp_path:
 # --- evidence ----------------------------------------------------------------------------------------------
 
 
-def test_evidence_of_pictures_of_one_name(unmask: Unmask, tmp_path: Path, astronaut: Image.Image) -> None:
+def test_evidence_of_images_of_one_name(unmask: Unmask, tmp_path: Path, astronaut: Image.Image) -> None:
     for folder, side in (("one", 40), ("two", 50)):
-        picture(tmp_path / folder / "same.png", side=side)
+        make_image(tmp_path / folder / "same.png", side=side)
     astronaut.save(tmp_path / "face.jpg")
     before = sorted(tmp_path.rglob("*"))
     ran = unmask("one", "two", "face.jpg", "missing.png", "--json", "--evidence", "out/evidence")
@@ -425,7 +425,7 @@ def test_evidence_of_pictures_of_one_name(unmask: Unmask, tmp_path: Path, astron
     assert sorted({*tmp_path.rglob("*")} - {*written, tmp_path / "out", tmp_path / "out/evidence"}) == before
 
 
-def test_a_picture_that_vanishes_before_its_evidence_is_drawn(
+def test_a_image_that_vanishes_before_its_evidence_is_drawn(
     unmask: Unmask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from unmask.detect.detector import Detector
@@ -448,9 +448,9 @@ def test_a_picture_that_vanishes_before_its_evidence_is_drawn(
     assert [path.name.split(".")[0] for path in (tmp_path / "e").iterdir()] == ["b"]
 
 
-def test_evidence_of_a_picture_with_a_long_name(unmask: Unmask, tmp_path: Path) -> None:
+def test_evidence_of_a_image_with_a_long_name(unmask: Unmask, tmp_path: Path) -> None:
     name = "写" * 80 + ".png"  # 244 bytes of the 255 that there may be
-    picture(tmp_path / name)
+    make_image(tmp_path / name)
     assert unmask(name, "--json", "--evidence", "e").code == 0
     assert len(list((tmp_path / "e").iterdir())) == 1
 
@@ -459,7 +459,7 @@ def test_evidence_of_a_picture_with_a_long_name(unmask: Unmask, tmp_path: Path) 
 
 
 def test_detect_imports_nothing_heavy(tiny_bundle: Path, tmp_path: Path) -> None:
-    picture(tmp_path / "a.png")
+    make_image(tmp_path / "a.png")
     code = f"""
 import sys
 sys.argv = ["unmask", "detect", "a.png", "--json", "--evidence", "e", "--model", {str(tiny_bundle)!r}]
@@ -481,7 +481,7 @@ print([name for name in heavy if name in sys.modules], file=sys.stderr)
 @pytest.mark.skipif(os.name != "posix", reason="needs a pipe that breaks")
 def test_a_reader_that_goes_away(tiny_bundle: Path, tmp_path: Path) -> None:
     """As ``head`` does: no complaint on standard error, and no hang."""
-    picture(tmp_path / "a.png")
+    make_image(tmp_path / "a.png")
     command = [sys.executable, "-m", "unmask", "detect", "-", "--json", "--model", str(tiny_bundle)]
     with subprocess.Popen(
         command, cwd=tmp_path, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE

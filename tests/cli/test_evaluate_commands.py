@@ -21,7 +21,7 @@ MakeBundle = Callable[..., Bundle]
 
 @pytest.fixture(scope="module")
 def bundle(make_bundle: MakeBundle, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Calls bright pictures fake; searches no faces."""
+    """Calls bright images fake; searches no faces."""
     folder = tmp_path_factory.mktemp("bundle") / "bright"
     make_bundle(folder, name="bright", preprocessing=Preprocessing(size=32, faces=None))
     return folder
@@ -52,7 +52,7 @@ def run(*arguments: object, exit_code: int = 0) -> str:
 def test_evaluate_scores_first(bundle: Path, table: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     text = run("evaluate", bundle, "--manifest", table, "--out", out, "--draws", 100, "--by", "age", "--thumbnails")
-    assert text.startswith("bright@1, FAKE from a probability of 0.500") and "12 pictures (6 real, 6 fake)" in text
+    assert text.startswith("bright@1, FAKE from a probability of 0.500") and "12 images (6 real, 6 fake)" in text
     assert {path.name for path in out.iterdir()} >= {"scores.csv", "result.json", "report.html", "report.md"}
     first = json.loads((out / "result.json").read_text())
     # The table alone gives the same figures.
@@ -72,7 +72,7 @@ def test_scores_of_anyone(tmp_path: Path) -> None:
 
 def test_several_bundles_are_compared(bundle: Path, table: Path) -> None:
     arguments = ("evaluate", bundle, bundle, "--manifest", table, "--draws", 100)
-    assert "12 pictures" in run(*arguments)
+    assert "12 images" in run(*arguments)
     found = json.loads(run(*arguments, "--json"))
     assert len(found["results"]) == 2 and found["comparison"]["pairs"][0]["accuracy"]["value"] == 0
 
@@ -115,7 +115,7 @@ def test_robustness_of_several_and_a_sample(bundle: Path, table: Path, tmp_path:
     assert [entry["name"] for entry in found["results"][0]["conditions"]] == ["clean", "web", "hard"]
     assert {path.name for path in (tmp_path / "a").iterdir()} == {"robustness.jsonl", "1-bright", "2-bright"}
     assert not list((tmp_path / "a").rglob("*.png"))
-    run(*arguments, "--out", tmp_path / "a", "--draws", 100, "--keep-pictures")
+    run(*arguments, "--out", tmp_path / "a", "--draws", 100, "--keep-images")
     assert len(list((tmp_path / "a" / "pictures").rglob("*.png"))) == 15
 
 
@@ -131,7 +131,7 @@ def test_robustness_of_several_and_a_sample(bundle: Path, table: Path, tmp_path:
         (("robustness", "--manifest", "TABLE", "--out", "OUT", "--tiers-only", "--grid", "jpeg"), "bad_call"),
         (("robustness", "--manifest", "TABLE", "--out", "OUT", "--grid", "fog"), "unknown_condition"),
         (("robustness", "nowhere", "--manifest", "TABLE", "--out", "OUT"), "no_bundle"),
-        (("bench", "--out", "OUT", "--pictures", "nowhere.jpg"), "no_pictures"),
+        (("bench", "--out", "OUT", "--images", "nowhere.jpg"), "no_pictures"),
         (("bench", "nowhere", "--out", "OUT"), "no_bundle"),
         (("bundle", "card", "--results", "nowhere.json"), "bad_result"),
     ],

@@ -41,7 +41,7 @@ def unmask(*arguments: object, cwd: Path) -> subprocess.CompletedProcess[str]:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A recipe, and class folders of forty pictures in two sources."""
+    """A recipe, and class folders of forty images in two sources."""
     root = tmp_path_factory.mktemp("cli")
     (root / "toy.yaml").write_text(RECIPE)
     for number in range(40):
@@ -83,7 +83,7 @@ def test_train_from_class_folders(trained: subprocess.CompletedProcess[str], fol
     assert card["sources"]["real"].keys() == card["sources"]["fake"].keys() == {"phone", "camera"}
     assert {path.name for path in folder.iterdir()} >= {"toy.yaml", "faces", "run"}
     assert {path.name for path in folder.iterdir()} <= {"toy.yaml", "faces", "run", "again", "crops"}
-    # The cache is where it was asked for, and holds the pictures that are not for validation.
+    # The cache is where it was asked for, and holds the images that are not for validation.
     [index] = (folder / "crops").glob("crops-*/index.jsonl")
     assert 20 < len([line for line in index.read_text().splitlines() if line]) < 40
     assert not (folder / "run" / "cache").exists()

@@ -12,14 +12,14 @@ from unmask.data.degrade import STEPS, Step, apply_steps, draw_steps
 from unmask.errors import UsageError
 
 
-def picture(width: int = 120, height: int = 90) -> Image.Image:
+def make_image(width: int = 120, height: int = 90) -> Image.Image:
     rng = np.random.default_rng(0)
     return Image.fromarray(rng.integers(0, 256, (height, width, 3), np.uint8))
 
 
 @pytest.mark.parametrize("name", STEPS)
-def test_each_step_changes_the_picture_and_can_be_applied_again_from_json(name: str) -> None:
-    image = picture()
+def test_each_step_changes_the_image_and_can_be_applied_again_from_json(name: str) -> None:
+    image = make_image()
     before = image.tobytes()
     for seed in range(8):
         (step,) = draw_steps(np.random.default_rng(seed), [name], most=1)
@@ -33,9 +33,9 @@ def test_each_step_changes_the_picture_and_can_be_applied_again_from_json(name: 
 
 
 @pytest.mark.parametrize("size", [(16, 16), (17, 300), (1, 1)])
-def test_small_pictures(size: tuple[int, int]) -> None:
+def test_small_images(size: tuple[int, int]) -> None:
     for seed in range(40):
-        result = apply_steps(picture(*size), draw_steps(np.random.default_rng(seed)))
+        result = apply_steps(make_image(*size), draw_steps(np.random.default_rng(seed)))
         assert min(result.size) >= min(*size, 16)
 
 
@@ -46,7 +46,7 @@ def test_steps_are_drawn_once_each_and_all_of_them_occur() -> None:
 
 
 def test_grey_is_grey_and_noise_has_its_strength() -> None:
-    grey = np.asarray(apply_steps(picture(), [Step("grey", {})]))
+    grey = np.asarray(apply_steps(make_image(), [Step("grey", {})]))
     assert (grey[..., 0] == grey[..., 1]).all()
     flat = Image.new("RGB", (200, 200), (128, 128, 128))
     noisy = np.asarray(apply_steps(flat, [Step("noise", {"sigma": 9.0, "grey": False, "seed": 1})]), float)

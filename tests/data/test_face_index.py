@@ -1,4 +1,4 @@
-"""The face index: every picture is searched once, and again only when there is a reason to."""
+"""The face index: every image is searched once, and again only when there is a reason to."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ POLICY = FacePolicy(zoom=False)
 
 @pytest.fixture
 def searched(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """The mean grey of every picture that was searched, in the order of searching."""
+    """The mean grey of every image that was searched, in the order of searching."""
     seen: list[int] = []
     lock = threading.Lock()
 
@@ -38,8 +38,8 @@ def searched(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 
 @pytest.fixture
-def pictures(tmp_path: Path) -> list[Path]:
-    """Six grey pictures of levels 0, 40 ... 200: the first two show no face."""
+def images(tmp_path: Path) -> list[Path]:
+    """Six grey images of levels 0, 40 ... 200: the first two show no face."""
     paths = [tmp_path / "pictures" / f"{level}.png" for level in range(0, 240, 40)]
     paths[0].parent.mkdir()
     for level, path in zip(range(0, 240, 40), paths, strict=True):
@@ -47,31 +47,31 @@ def pictures(tmp_path: Path) -> list[Path]:
     return paths
 
 
-def test_a_picture_is_searched_once_and_its_largest_face_kept(
-    tmp_path: Path, pictures: list[Path], searched: list[int]
+def test_a_image_is_searched_once_and_its_largest_face_kept(
+    tmp_path: Path, images: list[Path], searched: list[int]
 ) -> None:
     store = tmp_path / "run" / "faces.jsonl"
     steps: list[None] = []
-    records = FaceIndex(store, POLICY).locate(pictures, lambda: steps.append(None))
+    records = FaceIndex(store, POLICY).locate(images, lambda: steps.append(None))
     assert len(steps) == 6
     assert sorted(searched) == [0, 40, 80, 120, 160, 200]
-    assert list(records) == pictures
-    assert records[pictures[0]] == FaceRecord(None)
-    face = records[pictures[3]].face
+    assert list(records) == images
+    assert records[images[0]] == FaceRecord(None)
+    face = records[images[3]].face
     assert face is not None
     assert face.box == (1.0, 2.0, 120.0, 40.5)
     assert len(face.keypoints) == 6
 
     searched.clear()
-    assert FaceIndex(store, POLICY).locate(pictures, lambda: steps.append(None)) == records
+    assert FaceIndex(store, POLICY).locate(images, lambda: steps.append(None)) == records
     assert searched == []
     assert len(steps) == 12
     assert len(store.read_text().splitlines()) == 6
 
 
-def test_one_index_asked_twice_searches_once(tmp_path: Path, pictures: list[Path], searched: list[int]) -> None:
+def test_one_index_asked_twice_searches_once(tmp_path: Path, images: list[Path], searched: list[int]) -> None:
     index = FaceIndex(tmp_path / "faces.jsonl", POLICY)
-    assert index.locate(pictures) == index.locate(pictures)
+    assert index.locate(images) == index.locate(images)
     assert len(searched) == 6
     assert len((tmp_path / "faces.jsonl").read_text().splitlines()) == 6
 
@@ -89,22 +89,22 @@ def test_one_index_asked_twice_searches_once(tmp_path: Path, pictures: list[Path
         lambda text: text + '{"key": "x", "face": {"box": [1, 2, 3, 4], "score": 1}, "error": null}\n',
     ],
 )
-def test_a_broken_line_costs_at_most_its_own_picture(
-    tmp_path: Path, pictures: list[Path], searched: list[int], keep: object
+def test_a_broken_line_costs_at_most_its_own_image(
+    tmp_path: Path, images: list[Path], searched: list[int], keep: object
 ) -> None:
     store = tmp_path / "faces.jsonl"
-    records = FaceIndex(store, POLICY).locate(pictures, workers=1)
+    records = FaceIndex(store, POLICY).locate(images, workers=1)
     store.write_text(keep(store.read_text()))  # type: ignore[operator]
     searched.clear()
-    assert FaceIndex(store, POLICY).locate(pictures) == records
+    assert FaceIndex(store, POLICY).locate(images) == records
     assert len(searched) <= 1
     # What was searched after the broken line was kept: nothing is searched again.
     searched.clear()
-    assert FaceIndex(store, POLICY).locate(pictures) == records
+    assert FaceIndex(store, POLICY).locate(images) == records
     assert searched == []
 
 
-def test_a_search_goes_on_where_it_was_interrupted(tmp_path: Path, pictures: list[Path], searched: list[int]) -> None:
+def test_a_search_goes_on_where_it_was_interrupted(tmp_path: Path, images: list[Path], searched: list[int]) -> None:
     store = tmp_path / "faces.jsonl"
 
     class StopHereError(Exception):
@@ -121,81 +121,81 @@ def test_a_search_goes_on_where_it_was_interrupted(tmp_path: Path, pictures: lis
             raise StopHereError
 
     with pytest.raises(StopHereError):
-        FaceIndex(store, POLICY).locate(pictures, interrupt, workers=1)
+        FaceIndex(store, POLICY).locate(images, interrupt, workers=1)
     kept = len(store.read_text().splitlines())
     assert kept >= 3
     searched.clear()
-    FaceIndex(store, POLICY).locate(pictures)
+    FaceIndex(store, POLICY).locate(images)
     assert len(searched) == 6 - kept
 
 
-def test_a_changed_picture_is_searched_again(tmp_path: Path, pictures: list[Path], searched: list[int]) -> None:
+def test_a_changed_image_is_searched_again(tmp_path: Path, images: list[Path], searched: list[int]) -> None:
     store = tmp_path / "faces.jsonl"
-    FaceIndex(store, POLICY).locate(pictures)
+    FaceIndex(store, POLICY).locate(images)
     searched.clear()
-    Image.new("RGB", (48, 48), (90, 90, 90)).save(pictures[0])
-    os.utime(pictures[1], ns=(1, 1))  # same bytes, another time of change
-    records = FaceIndex(store, POLICY).locate(pictures)
+    Image.new("RGB", (48, 48), (90, 90, 90)).save(images[0])
+    os.utime(images[1], ns=(1, 1))  # same bytes, another time of change
+    records = FaceIndex(store, POLICY).locate(images)
     assert sorted(searched) == [40, 90]
-    face = records[pictures[0]].face
+    face = records[images[0]].face
     assert face is not None
     assert face.box[2] == 90
 
 
 def test_another_policy_searches_again_and_the_first_is_still_known(
-    tmp_path: Path, pictures: list[Path], searched: list[int]
+    tmp_path: Path, images: list[Path], searched: list[int]
 ) -> None:
     store = tmp_path / "faces.jsonl"
-    FaceIndex(store, POLICY).locate(pictures)
-    FaceIndex(store, FacePolicy(zoom=False, score_threshold=0.6)).locate(pictures)
+    FaceIndex(store, POLICY).locate(images)
+    FaceIndex(store, FacePolicy(zoom=False, score_threshold=0.6)).locate(images)
     assert len(searched) == 12
-    FaceIndex(store, POLICY).locate(pictures)
+    FaceIndex(store, POLICY).locate(images)
     assert len(searched) == 12
 
 
 @pytest.mark.parametrize("policy", [POLICY, None], ids=["faces", "no faces"])
-def test_a_picture_that_cannot_be_read_is_an_error_on_record(
-    tmp_path: Path, pictures: list[Path], searched: list[int], policy: FacePolicy | None
+def test_a_image_that_cannot_be_read_is_an_error_on_record(
+    tmp_path: Path, images: list[Path], searched: list[int], policy: FacePolicy | None
 ) -> None:
-    pictures[2].write_bytes(pictures[2].read_bytes()[:60])
-    pictures[3].write_bytes(b"no picture")
-    pictures[4].unlink()
+    images[2].write_bytes(images[2].read_bytes()[:60])
+    images[3].write_bytes(b"no image")
+    images[4].unlink()
     store = tmp_path / "faces.jsonl"
-    records = FaceIndex(store, policy).locate(pictures)
-    for path in pictures[2:5]:
+    records = FaceIndex(store, policy).locate(images)
+    for path in images[2:5]:
         assert records[path].face is None
         error = records[path].error
         assert error is not None
         code, colon, _ = error.partition(": ")
         assert colon
         assert code == code.lower()
-    assert all(records[path].error is None for path in (*pictures[:2], pictures[5]))
-    assert FaceIndex(store, policy).locate(pictures) == records
+    assert all(records[path].error is None for path in (*images[:2], images[5]))
+    assert FaceIndex(store, policy).locate(images) == records
     assert json.loads(store.read_text().splitlines()[0]).keys() == {"key", "face", "error"}
 
 
 def test_a_file_that_was_missing_is_searched_once_it_is_there(
-    tmp_path: Path, pictures: list[Path], searched: list[int]
+    tmp_path: Path, images: list[Path], searched: list[int]
 ) -> None:
-    data = pictures[5].read_bytes()
-    pictures[5].unlink()
+    data = images[5].read_bytes()
+    images[5].unlink()
     store = tmp_path / "faces.jsonl"
-    assert FaceIndex(store, POLICY).locate(pictures)[pictures[5]].error is not None
-    pictures[5].write_bytes(data)
-    assert FaceIndex(store, POLICY).locate(pictures)[pictures[5]].face is not None
+    assert FaceIndex(store, POLICY).locate(images)[images[5]].error is not None
+    images[5].write_bytes(data)
+    assert FaceIndex(store, POLICY).locate(images)[images[5]].face is not None
 
 
-def test_without_a_policy_no_face_is_searched(tmp_path: Path, pictures: list[Path], searched: list[int]) -> None:
-    records = FaceIndex(tmp_path / "faces.jsonl", None).locate(pictures)
+def test_without_a_policy_no_face_is_searched(tmp_path: Path, images: list[Path], searched: list[int]) -> None:
+    records = FaceIndex(tmp_path / "faces.jsonl", None).locate(images)
     assert set(records.values()) == {FaceRecord(None)}
     assert searched == []
 
 
-def test_order_and_threads_change_nothing(tmp_path: Path, pictures: list[Path], searched: list[int]) -> None:
-    one = FaceIndex(tmp_path / "one.jsonl", POLICY).locate(pictures, workers=1)
-    many = FaceIndex(tmp_path / "many.jsonl", POLICY).locate(pictures[::-1], workers=5)
+def test_order_and_threads_change_nothing(tmp_path: Path, images: list[Path], searched: list[int]) -> None:
+    one = FaceIndex(tmp_path / "one.jsonl", POLICY).locate(images, workers=1)
+    many = FaceIndex(tmp_path / "many.jsonl", POLICY).locate(images[::-1], workers=5)
     assert one == many
-    assert list(many) == pictures[::-1]
+    assert list(many) == images[::-1]
     lines = [set((tmp_path / name).read_text().splitlines()) for name in ("one.jsonl", "many.jsonl")]
     assert lines[0] == lines[1]
 

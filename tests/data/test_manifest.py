@@ -378,7 +378,7 @@ def test_class_folders(tmp_path: Path) -> None:
         "other/e.jpg",
         # a class folder's name must match whole
         "reals/f.jpg",
-        # hidden, or no picture
+        # hidden, or no image
         "real/.g.jpg",
         ".cache/real/h.jpg",
         "real/notes.txt",
@@ -404,9 +404,9 @@ def test_class_folders(tmp_path: Path) -> None:
     [
         # nothing
         ([], "no_class_folders"),
-        # pictures, and no class folder
+        # images, and no class folder
         (["a.jpg", "b/c.jpg"], "no_class_folders"),
-        # class folders without a picture
+        # class folders without an image
         (["real/readme.txt", "fake/.hidden.jpg"], "empty_manifest"),
     ],
 )
@@ -422,7 +422,7 @@ def test_class_folders_below_no_folder(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("link", "target", "code"),
     [
-        # a picture outside
+        # an image outside
         ("real/x.jpg", "../outside/secret.jpg", "path_escapes_root"),
         # a folder outside
         ("real/x", "../outside", "path_escapes_root"),
@@ -430,7 +430,7 @@ def test_class_folders_below_no_folder(tmp_path: Path) -> None:
         ("real/x", "pool", "linked_folder"),
         # a folder that holds itself
         ("real/x", "real", "linked_folder"),
-        # a picture inside is one more path to it
+        # an image inside is one more path to it
         ("real/x.jpg", "pool/p.jpg", None),
     ],
 )

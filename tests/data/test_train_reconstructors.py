@@ -40,12 +40,12 @@ def test_the_graph_answers_as_torch_does_at_any_size(name: str, tool: ModuleType
     tool.export(network, tmp_path / "one.onnx")
     session = single_thread_session((tmp_path / "one.onnx").read_bytes())
     for height, width in ((4, 4), (40, 64), (200, 132)):
-        picture = np.random.default_rng(height).integers(0, 256, (height, width, 3), np.uint8)
-        (shown,) = session.run(None, {"picture": picture})
+        image = np.random.default_rng(height).integers(0, 256, (height, width, 3), np.uint8)
+        (shown,) = session.run(None, {"picture": image})
         with torch.inference_mode():
-            logits = network(torch.from_numpy(picture).permute(2, 0, 1)[None].float() / 127.5 - 1)
+            logits = network(torch.from_numpy(image).permute(2, 0, 1)[None].float() / 127.5 - 1)
         expected = ((logits[0].permute(1, 2, 0) + 1) * 127.5).round().clamp(0, 255).numpy()
-        assert shown.shape == picture.shape
+        assert shown.shape == image.shape
         # Rounding may go either way where the two differ in the last bits.
         assert np.abs(shown.astype(int) - expected.astype(int)).max() <= 1
 

@@ -20,7 +20,7 @@ SMOOTH = ("box", "bilinear", "hamming", "bicubic", "lanczos")
 STEPS = ("flip", "rescale", "codec", "blur", "sharpen", "smooth", "noise", "colour", "grey")
 
 
-def picture(width: int = 80, height: int = 64, seed: int = 0) -> Image.Image:
+def make_image(width: int = 80, height: int = 64, seed: int = 0) -> Image.Image:
     """Soft coloured blobs with fine noise, so that every step has something to change."""
     rng = np.random.default_rng(seed)
     coarse = Image.fromarray(rng.integers(0, 256, (6, 6, 3), np.uint8))
@@ -30,7 +30,7 @@ def picture(width: int = 80, height: int = 64, seed: int = 0) -> Image.Image:
 
 def run(config: Augmentation, seed: int, image: Image.Image | None = None, size: int = 32) -> np.ndarray:
     crop = (10.0, 6.0, 70.0, 58.0)
-    return augment(image or picture(), crop, size, config, np.random.default_rng(seed))
+    return augment(image or make_image(), crop, size, config, np.random.default_rng(seed))
 
 
 def only(step: str, probability: float = 1.0) -> Augmentation:
@@ -49,8 +49,8 @@ def test_same_seed_same_bytes_and_other_seeds_differ() -> None:
     assert len(set(first)) == 20
 
 
-def test_the_picture_itself_is_not_changed() -> None:
-    image = picture()
+def test_the_image_itself_is_not_changed() -> None:
+    image = make_image()
     before = image.tobytes()
     for seed in range(10):
         run(Augmentation(), seed, image)
@@ -58,7 +58,7 @@ def test_the_picture_itself_is_not_changed() -> None:
 
 
 def test_off_is_a_plain_crop_and_resize() -> None:
-    image = picture()
+    image = make_image()
     views = plain_views(image, (10, 6, 70, 58))
     drawn = []
     for seed in range(60):
@@ -72,7 +72,7 @@ def test_off_is_a_plain_crop_and_resize() -> None:
 
 @pytest.mark.parametrize("step", STEPS)
 def test_each_step_alone_changes_pixels(step: str) -> None:
-    image = picture()
+    image = make_image()
     views = plain_views(image, (10, 6, 70, 58)).values()
     changed = [not any(np.array_equal(run(only(step), seed, image), view) for view in views) for seed in range(8)]
     assert all(changed)
@@ -82,7 +82,7 @@ def test_each_step_alone_changes_pixels(step: str) -> None:
 
 @pytest.mark.parametrize("step", STEPS)
 def test_a_step_happens_as_often_as_it_says(step: str) -> None:
-    image = picture()
+    image = make_image()
     views = list(plain_views(image, (10, 6, 70, 58)).values())
     happened = sum(
         not any(np.array_equal(run(only(step, 0.3), seed, image), view) for view in views) for seed in range(200)
@@ -91,7 +91,7 @@ def test_a_step_happens_as_often_as_it_says(step: str) -> None:
 
 
 def test_flip_is_the_mirror_image_and_grey_has_no_colour() -> None:
-    image = picture()
+    image = make_image()
     mirrored = plain_views(image.crop((10, 6, 70, 58)).transpose(Image.Transpose.FLIP_LEFT_RIGHT), (0, 0, 60, 52))
     pixels = run(only("flip"), 0, image)
     assert any(np.array_equal(pixels, view) for view in mirrored.values())
@@ -100,13 +100,13 @@ def test_flip_is_the_mirror_image_and_grey_has_no_colour() -> None:
 
 
 def test_smooth_is_a_median_of_three() -> None:
-    image = picture()
+    image = make_image()
     views = plain_views(image.crop((10, 6, 70, 58)).filter(ImageFilter.MedianFilter(3)), (0, 0, 60, 52))
     assert any(np.array_equal(run(only("smooth"), 5, image), view) for view in views.values())
 
 
 def test_crop_jitter_moves_and_scales_within_its_bounds() -> None:
-    # A picture whose red is x and whose green is y tells where its crop was.
+    # An image whose red is x and whose green is y tells where its crop was.
     ramp = np.zeros((200, 200, 3), np.uint8)
     ramp[..., 0], ramp[..., 1] = np.arange(200)[None, :], np.arange(200)[:, None]
     image = Image.fromarray(ramp)
@@ -131,13 +131,13 @@ def test_crop_jitter_moves_and_scales_within_its_bounds() -> None:
         ((50, 40), (49.0, 39.0, 50.0, 40.0)),
         # one pixel, at the left edge
         ((50, 40), (0.0, 0.0, 1.0, 1.0)),
-        # the whole of a picture of one pixel
+        # the whole of an image of one pixel
         ((1, 1), (0.0, 0.0, 1.0, 1.0)),
         # the whole of a line
         ((90, 1), (0.0, 0.0, 90.0, 1.0)),
         # a square of 1.6 pixels, the smallest that a face can give
         ((50, 40), (48.4, 38.4, 50.0, 40.0)),
-        # a crop that fills the picture, so that jitter reaches outside on all sides
+        # a crop that fills the image, so that jitter reaches outside on all sides
         ((50, 50), (0.0, 0.0, 50.0, 50.0)),
     ],
 )
@@ -145,21 +145,23 @@ def test_crop_jitter_moves_and_scales_within_its_bounds() -> None:
 def test_odd_crops(size: tuple[int, int], crop: tuple[float, float, float, float], jitter: float) -> None:
     config = Augmentation(crop_jitter=jitter)
     for seed in range(40):
-        pixels = augment(picture(*size), crop, 32, config, np.random.default_rng(seed))
+        pixels = augment(make_image(*size), crop, 32, config, np.random.default_rng(seed))
         assert pixels.shape == (32, 32, 3)
         assert pixels.dtype == np.uint8
 
 
 @settings(max_examples=60, deadline=None)
 @given(data=st.data())
-def test_any_crop_inside_any_picture(data: st.DataObject) -> None:
+def test_any_crop_inside_any_image(data: st.DataObject) -> None:
     width, height = data.draw(st.integers(1, 120)), data.draw(st.integers(1, 120))
     x0, y0 = data.draw(st.floats(0, width - 1)), data.draw(st.floats(0, height - 1))
     crop = (x0, y0, data.draw(st.floats(x0 + 0.5, width)), data.draw(st.floats(y0 + 0.5, height)))
     probabilities = {step: data.draw(st.sampled_from([0.0, 0.5, 1.0])) for step in STEPS}
     config = Augmentation(crop_jitter=data.draw(st.floats(0, 0.5)), **probabilities)
     size = data.draw(st.sampled_from([32, 47]))
-    pixels = augment(picture(width, height), crop, size, config, np.random.default_rng(data.draw(st.integers(0, 99))))
+    pixels = augment(
+        make_image(width, height), crop, size, config, np.random.default_rng(data.draw(st.integers(0, 99)))
+    )
     assert pixels.shape == (size, size, 3)
     assert pixels.dtype == np.uint8
 
@@ -173,7 +175,7 @@ def test_recompress_is_one_jpeg_or_webp_round(monkeypatch: pytest.MonkeyPatch) -
         save(self, target, kind, **options)
 
     monkeypatch.setattr(Image.Image, "save", spy)
-    image = picture(16, 12)
+    image = make_image(16, 12)
     rng = np.random.default_rng(0)
     for _ in range(400):
         result = recompress(image, (40, 45), rng)
@@ -187,7 +189,7 @@ def test_recompress_is_one_jpeg_or_webp_round(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_low_quality_harms_more_than_high() -> None:
-    image = picture()
+    image = make_image()
     pixels = np.asarray(image, float)
 
     def harm(quality: int) -> float:
@@ -227,7 +229,7 @@ def test_settings_that_make_no_sense_are_refused(wrong: dict[str, Any]) -> None:
 
 
 def test_no_crop_is_ever_empty() -> None:
-    """An empty crop would become a black picture without a word."""
+    """An empty crop would become a black image without a word."""
     white = Image.new("RGB", (50, 40), (255, 255, 255))
     config = Augmentation.off().model_copy(update={"crop_jitter": 0.5})
     for crop in ((49.0, 39.0, 50.0, 40.0), (0.0, 0.0, 1.0, 1.0), (20.2, 20.2, 20.9, 20.9)):
@@ -276,7 +278,7 @@ def test_movement_is_the_affine_one_of_scikit_image() -> None:
 
 
 def test_movement_happens_as_often_as_it_says() -> None:
-    image = picture(64, 64)
+    image = make_image(64, 64)
     for often, least, most in ((0.0, 0, 0), (0.25, 25, 80), (1.0, 200, 200)):
         views = [moved(image, seed, move=often, rotate=20.0) for seed in range(200)]
         changed = sum(not np.array_equal(view, np.asarray(image)) for view in views)
@@ -284,7 +286,7 @@ def test_movement_happens_as_often_as_it_says() -> None:
 
 
 def test_a_crop_that_needs_no_resizing_may_be_only_moved() -> None:
-    image = picture(120, 100)
+    image = make_image(120, 100)
     pixels = np.asarray(image)
     config = Augmentation.off().model_copy(update={"crop_jitter": 0.2, "keep_scale": 0.5})
     native = {pixels[y : y + 64, x : x + 64].tobytes(): (x, y) for x in range(57) for y in range(37)}
@@ -294,7 +296,7 @@ def test_a_crop_that_needs_no_resizing_may_be_only_moved() -> None:
         places += [native[view.tobytes()]] if view.tobytes() in native else []
     # A jittered crop has the right size by chance now and then.
     assert 75 < len(places) < 135
-    # Moved by up to a tenth of its side in each direction, and never out of the picture.
+    # Moved by up to a tenth of its side in each direction, and never out of the image.
     x, y = np.transpose(places)
     assert 24 <= x.min() < 27
     assert 33 < x.max() <= 36
@@ -305,7 +307,7 @@ def test_a_crop_that_needs_no_resizing_may_be_only_moved() -> None:
 
 @pytest.mark.parametrize("share", [0.3, 1.0])
 def test_intact_views_keep_every_pixel(share: float) -> None:
-    image = picture(64, 64)
+    image = make_image(64, 64)
     worn = {"rescale": 1.0, "codec": 1.0, "blur": 1.0, "sharpen": 1.0, "smooth": 1.0, "noise": 1.0}
     views = [moved(image, seed, intact=share, **worn) for seed in range(120)]
     intact = sum(np.array_equal(view, np.asarray(image)) for view in views)

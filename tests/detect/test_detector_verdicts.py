@@ -78,7 +78,7 @@ def portraits(astronaut: Image.Image) -> Image.Image:
     return canvas
 
 
-# --- one picture -------------------------------------------------------------------------------------------
+# --- one image -------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -153,14 +153,14 @@ def test_evidence_shows_where(detector: Detector) -> None:
     assert (evidence[3] < -7).all()
 
 
-def test_a_bundle_that_looks_at_whole_pictures(make_bundle: MakeBundle, astronaut: Image.Image, tmp_path: Path) -> None:
+def test_a_bundle_that_looks_at_whole_images(make_bundle: MakeBundle, astronaut: Image.Image, tmp_path: Path) -> None:
     bundle = make_bundle(tmp_path / "b", preprocessing=Preprocessing(size=32, faces=None))
     verdict = Detector(bundle).detect(astronaut)
     assert verdict.regions[0].crop == (0.0, 0.0, 512.0, 512.0)
     assert not verdict.face_found
 
 
-def test_the_same_picture_gives_the_same_bits(detector: Detector, tiny_bundle: Path, astronaut: Image.Image) -> None:
+def test_the_same_image_gives_the_same_bits(detector: Detector, tiny_bundle: Path, astronaut: Image.Image) -> None:
     first, second, third = detector.detect(astronaut), detector.detect(astronaut), load(tiny_bundle).detect(astronaut)
     for other in (second, third):
         assert other.fake_probability == first.fake_probability
@@ -192,7 +192,7 @@ def region(side: float | None, probability: float) -> RegionVerdict:
 @pytest.mark.parametrize(
     ("regions", "expected"),
     [
-        pytest.param([(None, 0.3)], 0.3, id="no face: the whole picture's"),
+        pytest.param([(None, 0.3)], 0.3, id="no face: the whole image's"),
         pytest.param([(100, 0.3)], 0.3, id="one face"),
         pytest.param([(100, 0.1), (90, 0.8)], 0.8, id="fake when any main face is"),
         pytest.param([(100, 0.8), (90, 0.1)], 0.8, id="whichever it is"),
@@ -206,7 +206,7 @@ def test_image_probability_by_hand(regions: list[tuple[float | None, float]], ex
     assert image_probability(iter([region(*item) for item in regions])) == expected
 
 
-def test_two_faces_in_a_picture(detector: Detector, astronaut: Image.Image) -> None:
+def test_two_faces_in_a_image(detector: Detector, astronaut: Image.Image) -> None:
     verdict = detector.detect(portraits(astronaut))
     large, small = verdict.faces
     assert large.face is not None
@@ -346,7 +346,7 @@ def test_json_of_an_error(detector: Detector) -> None:
     }
 
 
-# --- errors and many pictures ------------------------------------------------------------------------------
+# --- errors and many images ------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -357,7 +357,7 @@ def test_json_of_an_error(detector: Detector) -> None:
         pytest.param(b"", "empty", id="no bytes"),
         pytest.param(b"text", "unsupported_format", id="text"),
         pytest.param(np.zeros((64, 64), np.float32), "bad_array", id="floats"),
-        pytest.param(plain(1, (8, 8)), "too_small", id="a tiny picture"),
+        pytest.param(plain(1, (8, 8)), "too_small", id="a tiny image"),
         pytest.param(encoded(plain(1, (256, 256)), "JPEG")[:300], "truncated", id="half a file"),
     ],
 )

@@ -1,4 +1,4 @@
-"""The evidence drawn on a picture: where it may draw, in which colours, and on which sizes."""
+"""The evidence drawn on an image: where it may draw, in which colours, and on which sizes."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_nothing_is_drawn_outside_crop_box_and_label() -> None:
     assert not changed.any()  # the label of about 70 x 15 px begins at the face's corner and fits inside the crop
 
 
-def test_the_picture_given_is_not_changed() -> None:
+def test_the_image_given_is_not_changed() -> None:
     image = Image.new("RGB", (200, 200), GREY)
     drawn = draw_evidence(image, verdict_of(region((0.0, 0.0, 200.0, 200.0), 5.0)))
     assert drawn is not image
@@ -54,12 +54,12 @@ def test_the_picture_given_is_not_changed() -> None:
 def test_strong_evidence_has_the_colour_of_its_sign(evidence: float, colour: tuple[int, int, int]) -> None:
     image = Image.new("RGB", (400, 400), GREY)
     drawn = draw_evidence(image, verdict_of(region((0.0, 0.0, 400.0, 400.0), evidence)))
-    # 0.65 of the colour over 0.35 of the picture, the opacity being rounded to 166 / 255
+    # 0.65 of the colour over 0.35 of the image, the opacity being rounded to 166 / 255
     expected = [(166 * part + 89 * 120) / 255 for part in colour]
     assert np.abs(np.subtract(drawn.getpixel((200, 300)), expected)).max() <= 1
 
 
-def test_no_evidence_leaves_the_picture_clear() -> None:
+def test_no_evidence_leaves_the_image_clear() -> None:
     image = Image.new("RGB", (400, 400), GREY)
     drawn = draw_evidence(image, verdict_of(region((0.0, 0.0, 400.0, 400.0), 0.0)))
     assert drawn.getpixel((200, 300)) == GREY

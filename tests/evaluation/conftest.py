@@ -1,4 +1,4 @@
-"""Small tables of scores, and a small set of pictures."""
+"""Small tables of scores, and a small set of images."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def from_matrix(make_scores: MakeScores) -> MakeScores:
 
 @pytest.fixture(scope="session")
 def striped_faces(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A manifest of 24 pictures of noise for training, 12 for validation, 12 for testing; fakes have stripes."""
+    """A manifest of 24 images of noise for training, 12 for validation, 12 for testing; fakes have stripes."""
     folder = tmp_path_factory.mktemp("striped")
     lines = ["path,label,source,group,split"]
     for number, split in enumerate(["train"] * 24 + ["val"] * 12 + ["test"] * 12):

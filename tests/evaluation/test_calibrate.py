@@ -60,7 +60,7 @@ def test_platt_is_logistic_regression_without_penalty_but_for_smoothed_targets()
     oracle = LogisticRegression(C=np.inf, tol=1e-10).fit(made.logit[:, None], made.is_fake)
     assert found.slope == pytest.approx(float(oracle.coef_[0, 0]), rel=2e-3)
     assert found.bias == pytest.approx(float(oracle.intercept_[0]), abs=2e-3)
-    # And the truth that the pictures were drawn from.
+    # And the truth that the images were drawn from.
     assert (found.slope, found.bias) == pytest.approx((0.5, -1.0), abs=0.05)
 
 
@@ -121,8 +121,8 @@ def test_the_shrunk_fit_is_the_most_probable_one() -> None:
     assert found.bias == pytest.approx(-0.3 * math.exp(best[0]) + best[1], abs=1e-4)
 
 
-def test_few_pictures_gain_by_the_old_calibration_and_many_forget_it() -> None:
-    """Twenty pictures and an old calibration that is right or half off: better than the pictures alone."""
+def test_few_images_gain_by_the_old_calibration_and_many_forget_it() -> None:
+    """Twenty images and an old calibration that is right or half off: better than the images alone."""
     others = drawn(99, 5000, 5000)
     sign = np.where(others.is_fake, 1.0, -1.0)
     for old in (Calibration(), Calibration(method="platt", slope=1.5, bias=0.7)):
@@ -250,7 +250,7 @@ def test_budgets_hold_on_average_over_other_reals() -> None:
         assert np.mean(plain) > budget  # what keeping the budget among the seen ones alone would give
 
 
-def test_figures_are_of_pictures_that_nothing_was_fitted_on(bundle: Bundle) -> None:
+def test_figures_are_of_images_that_nothing_was_fitted_on(bundle: Bundle) -> None:
     """Labels without any relation to the logit: in sample any fit looks better, out of sample none may."""
     rng = np.random.default_rng(0)
     made = Labelled(rng.normal(size=400) * 4, rng.random(400) < 0.5, np.arange(400))
@@ -300,7 +300,7 @@ def test_before_is_the_bundle_as_it_was(bundle: Bundle) -> None:
     assert (old["fpr_5"]["specificity"]["low"], old["fpr_5"]["specificity"]["high"]) == pytest.approx(wilson(kept, 120))
 
 
-def test_new_thresholds_keep_their_budget_on_other_pictures(bundle: Bundle) -> None:
+def test_new_thresholds_keep_their_budget_on_other_images(bundle: Bundle) -> None:
     made, others = drawn(7, 3000, 1000, 0.5, -2.0), drawn(8, 20_000, 100, 0.5, -2.0)
     info, result = calibrate(bundle, made, draws=FEW_DRAWS)
     assert not result["unsupported"]
@@ -313,25 +313,25 @@ def test_new_thresholds_keep_their_budget_on_other_pictures(bundle: Bundle) -> N
         assert cut.false_positive_rate.n == 3000
 
 
-def test_fifty_pictures(bundle: Bundle) -> None:
+def test_fifty_images(bundle: Bundle) -> None:
     """Enough for the budget of 5 %, too few for 1 %: that one keeps its old cut, and it is said."""
     made = drawn(9, 25, 25, 0.3, 1.0)
     info, result = calibrate(bundle, made, draws=FEW_DRAWS)
     assert [entry["name"] for entry in result["unsupported"]] == ["fpr_1"]
     assert result["smallest_budget"] == 1 / 26
     said = " ".join(sentences(result))
-    assert "25 groups of real pictures are too few for a budget of 1 %, which takes 99" in said
+    assert "25 groups of real images are too few for a budget of 1 %, which takes 99" in said
     assert "smallest budget that they support is 3.8 %" in said
     one, five = info.thresholds
-    assert five.provenance == "50 pictures, 25 fake, in 50 groups"
-    # The same pictures as before are called fake by the cut that was kept.
+    assert five.provenance == "50 images, 25 fake, in 50 groups"
+    # The same images as before are called fake by the cut that was kept.
     for logit in (*made.logit, 2.19, 2.20):
         old = bundle.info.calibration.probability(logit) >= 0.9
         assert (info.calibration.probability(logit) >= one.fake_probability) == old
     assert not result["method"]["kept"]
 
 
-def test_too_few_pictures_keep_the_calibration(bundle: Bundle) -> None:
+def test_too_few_images_keep_the_calibration(bundle: Bundle) -> None:
     info, result = calibrate(bundle, drawn(10, 9, 40), draws=FEW_DRAWS)
     assert info.calibration == bundle.info.calibration
     assert [cut.fake_probability for cut in info.thresholds] == pytest.approx([0.9, 0.5])
@@ -397,7 +397,7 @@ def test_settings_that_make_no_sense(bundle: Bundle, changes: dict[str, Any], co
 
 @pytest.fixture(scope="module")
 def greys(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Grey pictures, fakes lighter: the tiny bundle's logit is (grey - 128) / 16; the last file is no picture."""
+    """Grey images, fakes lighter: the tiny bundle's logit is (grey - 128) / 16; the last file is no image."""
     folder = tmp_path_factory.mktemp("greys")
     rng = np.random.default_rng(0)
     for label, middle in (("real", 108), ("fake", 132)):
@@ -405,7 +405,7 @@ def greys(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for number in range(30):
             shade = int(np.clip(rng.normal(middle, 12), 0, 255))
             Image.new("L", (32, 32), shade).save(folder / label / f"{number:02}.png")
-    (folder / "real" / "broken.png").write_bytes(b"no picture")
+    (folder / "real" / "broken.png").write_bytes(b"no image")
     return folder
 
 
@@ -416,7 +416,7 @@ def call(*arguments: object) -> Any:
 def test_the_command_writes_a_bundle_that_holds(tiny_bundle: Path, greys: Path, tmp_path: Path) -> None:
     before = {path.name: path.read_bytes() for path in tiny_bundle.iterdir()}
     done = call(tiny_bundle, "--manifest", greys, "--out", tmp_path / "new", "--draws", 100, "--json")
-    assert done.exit_code == 1, done.output  # one picture could not be read
+    assert done.exit_code == 1, done.output  # one image could not be read
     result = json.loads(done.stdout)
     assert (result["data"]["n"], result["data"]["failures"]) == (60, 1)
     assert {path.name: path.read_bytes() for path in tiny_bundle.iterdir()} == before
@@ -434,11 +434,11 @@ def test_the_command_writes_a_bundle_that_holds(tiny_bundle: Path, greys: Path, 
     assert again.exit_code == 1
     assert Bundle.open(tmp_path / "again").sha256 == new.sha256
     assert "too few for a budget of 1 %" in again.stdout
-    # Whoever evaluates it on the same pictures is told.
+    # Whoever evaluates it on the same images is told.
     arguments = ["evaluate", str(tmp_path / "new"), "--manifest", str(greys), "--draws", "100"]
-    assert "calibrated on these very pictures" in " ".join(CliRunner().invoke(app, arguments).stdout.split())
+    assert "calibrated on these very images" in " ".join(CliRunner().invoke(app, arguments).stdout.split())
     arguments[1] = str(tiny_bundle)
-    assert "calibrated on these very pictures" not in " ".join(CliRunner().invoke(app, arguments).stdout.split())
+    assert "calibrated on these very images" not in " ".join(CliRunner().invoke(app, arguments).stdout.split())
 
 
 def test_the_command_never_writes_over_a_bundle(tiny_bundle: Path, greys: Path) -> None:

@@ -48,7 +48,7 @@ def test_the_same_answers_differ_in_nothing(make_scores: MakeScores) -> None:
 
 
 def test_groups_are_taken_as_wholes(make_scores: MakeScores) -> None:
-    # One better on ten frames of one video: ten pictures for it, one unit of evidence.
+    # One better on ten frames of one video: ten images for it, one unit of evidence.
     is_fake = [True] * 10 + [False] * 10
     groups = ["v"] * 10 + [f"r{at}" for at in range(10)]
     better = make_scores(is_fake, [0.9] * 10 + [0.1] * 10, model="better", group=groups)
@@ -56,7 +56,7 @@ def test_groups_are_taken_as_wholes(make_scores: MakeScores) -> None:
     pair = compare([better, worse], FEW)["pairs"][0]
     assert pair["only_first_right"] == 10
     assert pair["accuracy"]["p"] == pair["balanced_accuracy"]["p"] == 1.0
-    # The same frames as pictures of their own.
+    # The same frames as images of their own.
     alone = compare([replace(better, columns={}), replace(worse, columns={})], FEW)["pairs"][0]
     assert alone["accuracy"]["p"] == pytest.approx(2 / 2**10)
 
@@ -71,7 +71,7 @@ def test_three_are_corrected_and_asked_together(make_scores: MakeScores) -> None
     assert any("not all equally often right" in line for line in result["sentences"])
 
 
-def test_only_common_pictures_count(make_scores: MakeScores) -> None:
+def test_only_common_images_count(make_scores: MakeScores) -> None:
     first = make_scores([True, False, True], [0.9, 0.1, 0.8], model="a", paths=["x", "y", "z"])
     second = make_scores([True, False], [0.2, 0.3], model="b", paths=["z", "y"])
     result = compare([first, second], FEW)
@@ -103,7 +103,7 @@ def test_detectors_of_one_name_are_told_apart(make_scores: MakeScores) -> None:
 @pytest.mark.parametrize(
     ("paths", "labels", "code"),
     [
-        # Other pictures altogether; the same picture under another label.
+        # Other images altogether; the same image under another label.
         (["p", "q"], [True, False], "nothing_in_common"),
         (["0.png", "1.png"], [True, True], "labels_differ"),
     ],

@@ -49,7 +49,7 @@ def small(make_bundle: MakeBundle, tmp_path_factory: pytest.TempPathFactory) -> 
 @pytest.mark.parametrize(
     ("changes", "twice"),
     [
-        # Depth-wise convolutions and squeeze-and-excitation; the picture and its mirror image.
+        # Depth-wise convolutions and squeeze-and-excitation; the image and its mirror image.
         ({"head": {"mirror": True}}, 0),
         # A dense head. Eager computes its hidden layers, 256 to 16 to 8, once more for the slopes; the graph does not.
         ({"head": {"kind": "dense", "units": [16, 8], "output": "softmax"}}, 256 * 16 + 16 * 8),
@@ -130,7 +130,7 @@ def test_a_measurement_has_all_its_parts(small: Path, tmp_path: Path, astronaut:
     found = bench(
         small,
         run=run,
-        pictures=[tmp_path / "a.jpg"],
+        images=[tmp_path / "a.jpg"],
         price=0.5,
         calls=20,
         batch=2,
@@ -182,9 +182,9 @@ def test_a_measurement_without_torch(tiny_bundle: Path) -> None:
 
 
 def test_a_process_that_fails_is_named(small: Path, tmp_path: Path) -> None:
-    (tmp_path / "a.jpg").write_bytes(b"no picture")
+    (tmp_path / "a.jpg").write_bytes(b"no image")
     with pytest.raises(UsageError, match="not a JPEG") as caught:
-        bench(small, pictures=[tmp_path / "a.jpg"], calls=20, batch=2)
+        bench(small, images=[tmp_path / "a.jpg"], calls=20, batch=2)
     assert caught.value.code == "bench_failed"
 
 

@@ -1,4 +1,4 @@
-"""What conditions do to pictures: sizes, shares, draws."""
+"""What conditions do to images: sizes, shares, draws."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from unmask.evaluation.degradations import GRID, Condition, degrade, grid, tiers
 from unmask.imaging.faces import Box
 
 
-def _picture(width: int = 160, height: int = 120, seed: int = 0) -> Image.Image:
+def _make_image(width: int = 160, height: int = 120, seed: int = 0) -> Image.Image:
     return Image.fromarray(np.random.default_rng(seed).integers(0, 256, (height, width, 3), np.uint8))
 
 
@@ -35,17 +35,17 @@ def _all() -> list[Condition]:
 
 def test_the_tiers_are_what_they_are_called() -> None:
     assert [each.name for each in tiers()] == ["clean", "web", "hard"]
-    steps = {each.name: each.steps(_picture(), "a", 0, _no_face) for each in tiers()}
+    steps = {each.name: each.steps(_make_image(), "a", 0, _no_face) for each in tiers()}
     assert steps["clean"] == []
     for name, side, quality in (("web", 768, 60), ("hard", 512, 40)):
         assert steps[name] == [
             Step("fit", {"side": side}),
             Step("jpeg", {"quality": quality, "subsampling": "4:2:0"}),
         ]
-    assert degrade(_picture(1000, 500), Condition("web"), "a", 0, _no_face).size == (768, 384)
-    assert degrade(_picture(300, 1024), Condition("hard"), "a", 0, _no_face).size == (150, 512)
-    # Small pictures are not enlarged.
-    assert degrade(_picture(200, 100), Condition("hard"), "a", 0, _no_face).size == (200, 100)
+    assert degrade(_make_image(1000, 500), Condition("web"), "a", 0, _no_face).size == (768, 384)
+    assert degrade(_make_image(300, 1024), Condition("hard"), "a", 0, _no_face).size == (150, 512)
+    # Small images are not enlarged.
+    assert degrade(_make_image(200, 100), Condition("hard"), "a", 0, _no_face).size == (200, 100)
 
 
 def test_names_are_unique_and_the_grid_is_whole() -> None:
@@ -59,7 +59,7 @@ def test_names_are_unique_and_the_grid_is_whole() -> None:
 
 @pytest.mark.parametrize("condition", _all(), ids=lambda each: each.name)
 def test_every_condition_gives_the_same_pixels_again(condition: Condition) -> None:
-    image = _picture()
+    image = _make_image()
     before = image.tobytes()
     first, again = (degrade(image, condition, "a/b.png", 3, _no_face) for _ in range(2))
     assert first.mode == "RGB" and _bytes(first) == _bytes(again)
@@ -70,7 +70,7 @@ def test_every_condition_gives_the_same_pixels_again(condition: Condition) -> No
 @pytest.mark.parametrize("name", ["noise-8", "crop-0.2", "rotation-15", "screenshot-2", "occlusion-0.25"])
 def test_draws_depend_on_seed_and_path_and_condition(name: str) -> None:
     condition = next(each for each in grid() if each.name == name)
-    image = _picture()
+    image = _make_image()
     drawn = {(seed, path): repr(condition.steps(image, path, seed, _no_face)) for seed in range(6) for path in "abcdef"}
     assert len(set(drawn.values())) > (1 if name.startswith("rotation") else 30)
     # Another level has draws of its own: its noise is not the same noise, only stronger.
@@ -95,14 +95,14 @@ def test_unknown_and_unavailable_names_are_refused(monkeypatch: pytest.MonkeyPat
 @given(width=st.integers(40, 300), height=st.integers(40, 300), level=st.sampled_from([0.1, 0.2, 0.4]))
 @settings(max_examples=30, deadline=None)
 def test_crops_cut_their_share_away(width: int, height: int, level: float) -> None:
-    cut = degrade(_picture(width, height), Condition("crop", level), f"{width}x{height}", 0, _no_face)
+    cut = degrade(_make_image(width, height), Condition("crop", level), f"{width}x{height}", 0, _no_face)
     assert abs(cut.width - (1 - level) * width) <= 1 and abs(cut.height - (1 - level) * height) <= 1
 
 
 @given(width=st.integers(20, 200), height=st.integers(20, 200), degrees=st.floats(-90, 90))
 @settings(max_examples=60, deadline=None)
 def test_rotation_invents_no_corner(width: int, height: int, degrees: float) -> None:
-    # Black is what rotation would fill corners with; a white picture must stay white.
+    # Black is what rotation would fill corners with; a white image must stay white.
     turned = apply_steps(Image.new("RGB", (width, height), (255, 255, 255)), [Step("rotate", {"degrees": degrees})])
     pixels = np.asarray(turned)
     assert pixels[1:-1, 1:-1].min(initial=255) == 255
@@ -115,7 +115,7 @@ def test_rotation_invents_no_corner(width: int, height: int, degrees: float) -> 
 
 
 def test_a_quarter_turn_loses_nothing() -> None:
-    image = _picture()
+    image = _make_image()
     turned = apply_steps(image, [Step("rotate", {"degrees": -90.0})])
     assert turned.size == (120, 160)
     assert apply_steps(turned, [Step("rotate", {"degrees": 90.0})]).tobytes() == image.tobytes()
@@ -158,6 +158,6 @@ def test_the_face_is_searched_once_and_only_when_needed(astronaut: Image.Image) 
     assert 150 < x0 < 190 and 50 < y0 < 90 and 270 < x1 < 300 and 150 < y1 < 195
 
 
-def test_webp_takes_pictures_longer_than_it_knows() -> None:
+def test_webp_takes_images_longer_than_it_knows() -> None:
     long = Image.new("RGB", (17000, 32))
     assert apply_steps(long, [Step("webp", {"quality": 20})]).width == 16383

@@ -11,7 +11,7 @@ import pytest
 
 from unmask.errors import UsageError
 from unmask.evaluation.evaluate import evaluate
-from unmask.evaluation.measure import METRICS, Draws, Pictures, measure
+from unmask.evaluation.measure import METRICS, Draws, Images, measure
 from unmask.evaluation.scores import Scores
 from unmask.stats import metrics
 
@@ -85,7 +85,7 @@ def test_what_could_not_be_read_is_wrong(make_scores: MakeScores) -> None:
 @pytest.mark.parametrize(
     ("is_fake", "probability"),
     [
-        # One picture of either class; two of one class; all equal; nothing readable of one class; all failed.
+        # One image of either class; two of one class; all equal; nothing readable of one class; all failed.
         ([True], [0.7]),
         ([False], [0.7]),
         ([True, True], [0.2, 0.9]),
@@ -114,7 +114,7 @@ def test_perfect_separation_claims_no_certainty(make_scores: MakeScores) -> None
     assert figures["accuracy"]["low"] == pytest.approx(0.6097, abs=1e-4)
 
 
-def test_slices_are_the_figures_of_their_pictures(make_scores: MakeScores) -> None:
+def test_slices_are_the_figures_of_their_images(make_scores: MakeScores) -> None:
     scores = _mixed(make_scores)
     result = evaluate(scores, ["age"], FEW)
     assert list(result["by"]) == ["source", "generator", "seen", "age"]
@@ -162,7 +162,7 @@ def test_the_headline_names_the_worst_source_and_the_unseen(make_scores: MakeSco
     assert head["worst_source"]["fake"]["seen"] is False
     assert (head["sources"], head["sources_seen"]) == (3, 1)
     assert head["unseen"]["n"] == 6 and head["unseen"]["accuracy"]["value"] == 0.5
-    # 9 of 12 right, and half would be by saying fake: with 12 pictures that is not shown.
+    # 9 of 12 right, and half would be by saying fake: with 12 images that is not shown.
     assert head["baseline_accuracy"] == 0.5 and head["above_baseline"] is False
 
 
@@ -176,7 +176,7 @@ def test_groups_are_judged_by_their_mean(make_scores: MakeScores) -> None:
     result = evaluate(scores, draws=FEW)
     assert result["overall"]["metrics"]["accuracy"]["value"] == 0.5
     assert result["by_group"]["n"] == 4 and result["by_group"]["metrics"]["accuracy"]["value"] == 1.0
-    # One picture a group: nothing to add.
+    # One image a group: nothing to add.
     assert evaluate(make_scores([False, True], [0.1, 0.2]), draws=FEW)["by_group"] is None
 
 
@@ -191,8 +191,7 @@ def test_rows_in_another_order_give_the_same_values(make_scores: MakeScores) -> 
     order = np.random.default_rng(3).permutation(len(scores))
     shuffled = make_scores(scores.is_fake[order], scores.fake_probability[order])
     one, other = (
-        measure(Pictures.of(table), FEW)[0]
-        for table in (make_scores(scores.is_fake, scores.fake_probability), shuffled)
+        measure(Images.of(table), FEW)[0] for table in (make_scores(scores.is_fake, scores.fake_probability), shuffled)
     )
     for name in METRICS:
         assert one["metrics"][name]["value"] == pytest.approx(other["metrics"][name]["value"], abs=1e-9), name

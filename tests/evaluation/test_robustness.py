@@ -37,8 +37,8 @@ def detector(make_bundle: MakeBundle, tmp_path_factory: pytest.TempPathFactory) 
 
 
 @pytest.fixture
-def pictures(tmp_path: Path) -> Manifest:
-    """Brighter for fakes, as the tiny detector wants it; one file is no picture."""
+def images(tmp_path: Path) -> Manifest:
+    """Brighter for fakes, as the tiny detector wants it; one file is no image."""
     draw = np.random.default_rng(1)
     rows = []
     for at in range(12):
@@ -51,23 +51,23 @@ def pictures(tmp_path: Path) -> Manifest:
     return Manifest.from_rows([*rows, ManifestRow(path="broken.png", label="real")], tmp_path)
 
 
-def test_clean_is_what_evaluate_scores(detector: Detector, pictures: Manifest) -> None:
-    (tables,) = score_conditions([detector], pictures, tiers())
-    expected = score_manifest(detector, pictures)
+def test_clean_is_what_evaluate_scores(detector: Detector, images: Manifest) -> None:
+    (tables,) = score_conditions([detector], images, tiers())
+    expected = score_manifest(detector, images)
     assert tables["clean"].digest() == expected.digest()
     assert tables["clean"].columns == expected.columns
     assert tables["clean"].error[-1] == "truncated" == tables["hard"].error[-1]
 
 
-def test_darker_pictures_have_lower_scores(detector: Detector, pictures: Manifest) -> None:
+def test_darker_images_have_lower_scores(detector: Detector, images: Manifest) -> None:
     chosen = [Condition("clean"), *grid(["brightness"])]
-    (tables,) = score_conditions([detector], pictures, chosen)
+    (tables,) = score_conditions([detector], images, chosen)
     means = [np.nanmean(tables[f"brightness-{level}"].fake_probability) for level in ("0.3", "0.5", "0.7")]
     assert means[0] < means[1] < means[2] < np.nanmean(tables["clean"].fake_probability)
 
 
 def test_a_stopped_run_goes_on(
-    detector: Detector, pictures: Manifest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    detector: Detector, images: Manifest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store, seen = tmp_path / "store.jsonl", []
     plain = Detector.detect
@@ -80,19 +80,19 @@ def test_a_stopped_run_goes_on(
     chosen = [Condition("clean"), *grid(["grey", "noise"])]
     stop = iter(range(5))
     with pytest.raises(StopIteration):
-        score_conditions([detector], pictures, chosen, store, seed=1, workers=1, progress=lambda: _pass(next(stop)))
+        score_conditions([detector], images, chosen, store, seed=1, workers=1, progress=lambda: _pass(next(stop)))
     done = len(store.read_text().splitlines())
     assert done == 6 * len(chosen)
     seen.clear()
-    (resumed,) = score_conditions([detector], pictures, chosen, store, seed=1)
-    # Twelve pictures, and one that cannot be read, which is tried again.
+    (resumed,) = score_conditions([detector], images, chosen, store, seed=1)
+    # Twelve images, and one that cannot be read, which is tried again.
     assert len(seen) == 12 * len(chosen) - done + 1
-    (at_once,) = score_conditions([detector], pictures, chosen, seed=1)
+    (at_once,) = score_conditions([detector], images, chosen, seed=1)
     assert {name: table.digest() for name, table in resumed.items()} == {
         name: table.digest() for name, table in at_once.items()
     }
     # Another seed has other noise, and is judged anew.
-    (other,) = score_conditions([detector], pictures, chosen, store, seed=2)
+    (other,) = score_conditions([detector], images, chosen, store, seed=2)
     assert other["noise-16"].digest() != resumed["noise-16"].digest()
     assert other["grey"].digest() == resumed["grey"].digest()
 
@@ -101,22 +101,22 @@ def _pass(_: object) -> None:
     pass
 
 
-def test_every_detector_sees_the_same_changed_pictures(
-    detector: Detector, pictures: Manifest, make_bundle: MakeBundle, tmp_path: Path
+def test_every_detector_sees_the_same_changed_images(
+    detector: Detector, images: Manifest, make_bundle: MakeBundle, tmp_path: Path
 ) -> None:
     make_bundle(tmp_path / "other", name="other", preprocessing=WHOLE)
     first, second = score_conditions(
-        [detector, load(tmp_path / "other")], pictures, [Condition("clean"), *grid(["noise"])]
+        [detector, load(tmp_path / "other")], images, [Condition("clean"), *grid(["noise"])]
     )
     assert first["noise-8"].fake_probability.tolist()[:-1] == second["noise-8"].fake_probability.tolist()[:-1]
     assert (first["noise-8"].model, second["noise-8"].model) == ("tiny@1", "other@1")
 
 
-def test_pictures_are_written_only_when_asked_for(detector: Detector, pictures: Manifest, tmp_path: Path) -> None:
+def test_images_are_written_only_when_asked_for(detector: Detector, images: Manifest, tmp_path: Path) -> None:
     before = set(tmp_path.rglob("*"))
-    score_conditions([detector], pictures, tiers())
+    score_conditions([detector], images, tiers())
     assert set(tmp_path.rglob("*")) == before
-    score_conditions([detector], pictures, tiers(), keep=tmp_path / "kept")
+    score_conditions([detector], images, tiers(), keep=tmp_path / "kept")
     kept = sorted(path.parent.name for path in (tmp_path / "kept").rglob("*.png"))
     assert kept == ["clean"] * 12 + ["hard"] * 12 + ["web"] * 12
 
@@ -128,15 +128,15 @@ def test_nothing_readable_is_refused(detector: Detector, tmp_path: Path) -> None
     assert caught.value.code == "nothing_read"
 
 
-def test_rows_are_drawn_by_the_seed(pictures: Manifest) -> None:
+def test_rows_are_drawn_by_the_seed(images: Manifest) -> None:
     def drawn(seed: int) -> list[str]:
-        return [row.path for row in draw_rows(pictures, 5, seed)]
+        return [row.path for row in draw_rows(images, 5, seed)]
 
     assert len(drawn(0)) == 5 and drawn(0) == drawn(0) and drawn(0) != drawn(1)
     # In the manifest's order, and all of them where there are no more.
-    everything = [row.path for row in pictures]
+    everything = [row.path for row in images]
     assert drawn(0) == [path for path in everything if path in drawn(0)]
-    assert [row.path for row in draw_rows(pictures, 99, 0)] == everything
+    assert [row.path for row in draw_rows(images, 99, 0)] == everything
 
 
 def _tables(make_scores: MakeScores, clean: Sequence[float], web: Sequence[float]) -> dict[str, Scores]:
@@ -182,7 +182,7 @@ def test_a_drop_is_surer_than_the_figures_it_is_between(make_scores: MakeScores)
     draw = np.random.default_rng(4)
     is_fake = np.arange(300) % 2 == 0
     clean = draw.normal(0.5 + 0.1 * is_fake, 0.15)
-    # The same pictures, each a little worse: what is common to both must not widen the difference.
+    # The same images, each a little worse: what is common to both must not widen the difference.
     web = clean - 0.05 * is_fake
     tables = {name: make_scores(is_fake, np.clip(values, 0, 1)) for name, values in (("clean", clean), ("web", web))}
     figures = measure_conditions(tables, tiers()[:2], Draws(400, workers=1))["conditions"][1]["figures"]["auc"]
@@ -200,7 +200,7 @@ def test_one_class_alone_and_nothing_changed(make_scores: MakeScores) -> None:
     json.dumps(result, allow_nan=False)
 
 
-def test_a_changed_picture_that_fails_is_a_mistake(make_scores: MakeScores) -> None:
+def test_a_changed_image_that_fails_is_a_mistake(make_scores: MakeScores) -> None:
     tables = _tables(make_scores, [0.1] * 5 + [0.9] * 5, [0.1] * 4 + [np.nan] + [0.9] * 5)
     after = measure_conditions(tables, tiers()[:2], FEW)["conditions"][1]
     assert after["failures"] == 1 and after["figures"]["specificity"]["value"] == 0.8

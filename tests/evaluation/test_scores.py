@@ -98,7 +98,7 @@ def test_a_table_comes_back_to_the_last_bit(tmp_path: Path, suffix: str, make_sc
 
 def test_groups_become_one_row_for_each_label(make_scores: MakeScores) -> None:
     scores = make_scores(
-        # Two frames of video v; a real and a fake of person p; a picture of its own; w, one frame of it failed; x, all.
+        # Two frames of video v; a real and a fake of person p; an image of its own; w, one frame of it failed; x, all.
         [True, True, False, True, False, True, True, False, False],
         [0.2, 0.6, 0.1, 0.9, 0.3, 0.8, math.nan, math.nan, math.nan],
         group=["v", "v", "p", "p", "", "w", "w", "x", "x"],
@@ -124,11 +124,11 @@ def test_groups_become_one_row_for_each_label(make_scores: MakeScores) -> None:
 
 
 @pytest.fixture
-def grey_pictures(tmp_path: Path) -> Path:
+def grey_images(tmp_path: Path) -> Path:
     """Four greys, one of them not to be read, with two sources; the tiny bundle knows them by brightness."""
     for name, grey in (("dark", 96), ("mid", 128), ("light", 160)):
         Image.new("RGB", (40, 40), (grey, grey, grey)).save(tmp_path / f"{name}.png")
-    (tmp_path / "broken.png").write_bytes(b"no picture")
+    (tmp_path / "broken.png").write_bytes(b"no image")
     (tmp_path / "m.csv").write_text(
         "path,label,source,group,split,camera\n"
         "dark.png,real,known,g,test,x\nlight.png,fake,new,g,test,y\nbroken.png,fake,new,,test,y\nmid.png,real,,,test,x\n",
@@ -147,11 +147,11 @@ class _Counting(Detector):
         return super().detect_or_error(source)
 
 
-def test_scoring_a_manifest(grey_pictures: Path, make_bundle: MakeBundle) -> None:
-    bundle = make_bundle(grey_pictures / "b", card=Card(sources={"real": {"known": 3}}))
+def test_scoring_a_manifest(grey_images: Path, make_bundle: MakeBundle) -> None:
+    bundle = make_bundle(grey_images / "b", card=Card(sources={"real": {"known": 3}}))
     detector = Detector(bundle, 0.7)
-    scores = score_manifest(detector, Manifest.open(grey_pictures / "m.csv"))
-    expected = [detector.detect(grey_pictures / name).fake_probability for name in ("dark.png", "light.png", "mid.png")]
+    scores = score_manifest(detector, Manifest.open(grey_images / "m.csv"))
+    expected = [detector.detect(grey_images / name).fake_probability for name in ("dark.png", "light.png", "mid.png")]
     assert scores.fake_probability[[0, 1, 3]].tolist() == expected
     assert scores.error[:2] == ("", "") and scores.error[2]
     assert scores.column("seen") == ("true", "false", "false", "")
@@ -160,8 +160,8 @@ def test_scoring_a_manifest(grey_pictures: Path, make_bundle: MakeBundle) -> Non
     assert (scores.threshold, scores.model) == (0.7, "tiny@1")
 
 
-def test_a_stopped_run_goes_on(grey_pictures: Path, tiny_bundle: Path) -> None:
-    manifest, store = Manifest.open(grey_pictures / "m.csv"), grey_pictures / "answers.jsonl"
+def test_a_stopped_run_goes_on(grey_images: Path, tiny_bundle: Path) -> None:
+    manifest, store = Manifest.open(grey_images / "m.csv"), grey_images / "answers.jsonl"
     detector = _Counting(Bundle.open(tiny_bundle))
     detector.asked = []
 
@@ -179,14 +179,14 @@ def test_a_stopped_run_goes_on(grey_pictures: Path, tiny_bundle: Path) -> None:
     assert detector.asked == ["broken.png", "mid.png"]
     fresh = score_manifest(load(tiny_bundle), manifest)
     assert resumed.digest() == fresh.digest() and resumed.columns == fresh.columns
-    # Another picture under the same name is judged anew.
-    Image.new("RGB", (41, 41)).save(grey_pictures / "dark.png")
+    # Another image under the same name is judged anew.
+    Image.new("RGB", (41, 41)).save(grey_images / "dark.png")
     detector.asked.clear()
     score_manifest(detector, manifest, store)
     assert sorted(detector.asked) == ["broken.png", "dark.png"]
 
 
-def test_a_wrong_root_is_no_result(grey_pictures: Path, tiny_bundle: Path) -> None:
-    manifest = Manifest.open(grey_pictures / "m.csv", root=grey_pictures.parent)
-    with pytest.raises(UsageError, match="none of its 4 pictures"):
+def test_a_wrong_root_is_no_result(grey_images: Path, tiny_bundle: Path) -> None:
+    manifest = Manifest.open(grey_images / "m.csv", root=grey_images.parent)
+    with pytest.raises(UsageError, match="none of its 4 images"):
         score_manifest(load(tiny_bundle), manifest)

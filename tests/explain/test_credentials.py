@@ -104,12 +104,12 @@ def _make_signed() -> Signed:
     )
 
     def sign(form: str, mime: str) -> bytes:
-        picture, signed = io.BytesIO(), io.BytesIO()
-        Image.radial_gradient("L").convert("RGB").save(picture, form)
-        picture.seek(0)
+        image, signed = io.BytesIO(), io.BytesIO()
+        Image.radial_gradient("L").convert("RGB").save(image, form)
+        image.seek(0)
         info = c2pa.C2paSignerInfo(alg=b"es256", sign_cert=chain, private_key=private, ta_url=None)
         with c2pa.Signer.from_info(info) as signer, c2pa.Builder(json.dumps(CLAIM)) as builder:
-            builder.sign(signer, mime, picture, signed)
+            builder.sign(signer, mime, image, signed)
         return signed.getvalue()
 
     other = certificate("Other Root", "Other Root", other_key, other_key)
@@ -213,7 +213,7 @@ def test_changed_bytes_are_never_trusted_nor_raise(signed: Signed, at: int, valu
     changed[at] ^= value
     found = read_credentials(bytes(changed[: len(changed) - cut]), "image/jpeg", signed.root)
     if found.state == "valid, signer trusted":
-        # The signature covers the picture and what is said of it, but not every byte of the box that it lies in.
+        # The signature covers the image and what is said of it, but not every byte of the box that it lies in.
         assert found == read_credentials(signed.jpeg, "image/jpeg", signed.root)
         assert cut == 0
         assert any(start <= at < end for start, end in credential_segments(signed.jpeg))
@@ -224,7 +224,7 @@ def test_changed_bytes_are_never_trusted_nor_raise(signed: Signed, at: int, valu
 def credential_segments(jpeg: bytes) -> list[tuple[int, int]]:
     """Where a JPEG's APP11 segments lie, in which C2PA keeps its boxes."""
     segments, at = [], 2
-    while jpeg[at + 1] != 0xDA:  # until the picture itself begins
+    while jpeg[at + 1] != 0xDA:  # until the image itself begins
         end = at + 2 + int.from_bytes(jpeg[at + 2 : at + 4])
         segments += [(at, end)] if jpeg[at + 1] == 0xEB else []
         at = end

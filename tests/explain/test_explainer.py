@@ -58,7 +58,7 @@ def test_it_explains_the_verdict_that_detect_gives(explanation: Explanation, tin
     assert {**ours, "ms": 0} == {**theirs, "ms": 0}
     np.testing.assert_array_equal(explanation.verdict.regions[0].evidence, verdict.regions[0].evidence)
     assert explanation.facts["fake_probability"] == verdict.fake_probability
-    assert explanation.text.startswith(f"The detector calls this picture {verdict.result}")
+    assert explanation.text.startswith(f"The detector calls this image {verdict.result}")
     assert "One face was found" in explanation.text
 
 
@@ -92,7 +92,7 @@ def test_json_is_plain_and_repeatable(explanation: Explanation, tiny_bundle: Pat
     assert {view["name"] for view in content["forensics"]} >= {"ela", "noise"}
 
 
-def test_a_picture_in_memory_has_no_file_to_speak_of(tiny_bundle: Path, astronaut: Image.Image) -> None:
+def test_a_image_in_memory_has_no_file_to_speak_of(tiny_bundle: Path, astronaut: Image.Image) -> None:
     found = explain(astronaut, load(tiny_bundle), forensics=False, faithfulness=False)
     assert found.metadata is found.credentials is found.faithfulness is found.views is None
     assert "file" not in found.text
@@ -107,7 +107,7 @@ def test_the_page_needs_nothing_else(explanation: Explanation) -> None:
     assert "http://" not in text.replace("http://www.w3.org/2000/svg", "")
     assert "https://" not in text
     images = page.all("img")
-    assert len(images) >= 4 + sum(view.picture is not None for view in explanation.views or ())
+    assert len(images) >= 4 + sum(view.image is not None for view in explanation.views or ())
     assert all((image["src"] or "").startswith("data:image/") and image["alt"] for image in images)
     assert all(svg["role"] == "img" and svg["aria-label"] for svg in page.all("svg"))
     assert "prefers-color-scheme: dark" in text
@@ -145,7 +145,7 @@ def test_a_detector_without_a_map_is_explained_by_occlusion(
     assert 0 < len(steps) <= explainer.steps()
 
 
-def test_a_picture_unlike_training_is_told(
+def test_a_image_unlike_training_is_told(
     make_bundle: Callable[..., Any], make_graph: Callable[..., bytes], tmp_path: Path
 ) -> None:
     onnx = pytest.importorskip("onnx")
@@ -161,20 +161,20 @@ def test_a_picture_unlike_training_is_told(
     assert far.verdict.novelty is not None
     assert near.verdict.novelty is not None
     assert (far.verdict.novelty.out_of_distribution, near.verdict.novelty.out_of_distribution) == (True, False)
-    assert "unlike the pictures of training" in far.text
-    assert "unlike the pictures of training" not in near.text
+    assert "unlike the images of training" in far.text
+    assert "unlike the images of training" not in near.text
 
 
 def test_what_cannot_be_read_is_told(tiny_bundle: Path) -> None:
     with pytest.raises(ImageError):
-        explain(b"no picture", load(tiny_bundle))
+        explain(b"no image", load(tiny_bundle))
 
 
 def run(*arguments: object) -> Any:
     return CliRunner().invoke(app, ["explain", *map(str, arguments)])
 
 
-def test_many_pictures_have_an_index(tiny_bundle: Path, portrait: Path, tmp_path: Path) -> None:
+def test_many_images_have_an_index(tiny_bundle: Path, portrait: Path, tmp_path: Path) -> None:
     hostile = tmp_path / HOSTILE
     Image.new("RGB", (40, 40), (10, 200, 30)).save(hostile)
     out = tmp_path / "out"
@@ -196,7 +196,7 @@ def test_many_pictures_have_an_index(tiny_bundle: Path, portrait: Path, tmp_path
     assert "Not readable: There is no such file." in index
 
 
-def test_one_page_of_one_picture(tiny_bundle: Path, portrait: Path, tmp_path: Path) -> None:
+def test_one_page_of_one_image(tiny_bundle: Path, portrait: Path, tmp_path: Path) -> None:
     page = tmp_path / "new" / "page.html"
     assert run(portrait, "--html", page, "--model", tiny_bundle).exit_code == 0
     assert page.read_text().startswith("<!doctype html>")
@@ -214,7 +214,7 @@ def test_one_page_of_one_picture(tiny_bundle: Path, portrait: Path, tmp_path: Pa
         ["a.jpg"],
         # two kinds of work
         ["a.jpg", "--manifest", "m.csv", "--json"],
-        # two pictures in one page
+        # two images in one page
         ["a.jpg", "b.jpg", "--html", "x.html"],
         # two detectors
         ["a.jpg", "--run", "r", "--model", "m", "--json"],
@@ -237,19 +237,19 @@ def test_a_set_is_studied_and_goes_on(tiny_bundle: Path, portrait: Path, tmp_pat
     out = tmp_path / "out"
     arguments = ("--manifest", tmp_path / "m.csv", "--split", "test", "--out", out, "--model", tiny_bundle)
     result = run(*arguments)
-    assert result.exit_code == 1  # one picture is gone
+    assert result.exit_code == 1  # one image is gone
     content = json.loads((out / "faithfulness.json").read_text())
     assert [failure["path"] for failure in content["failures"]] == ["gone.png"]
-    pictures = content["pictures"]
-    assert [each["path"] for each in pictures] == [f"{number}.png" for number in range(4)]
+    images = content["pictures"]
+    assert [each["path"] for each in images] == [f"{number}.png" for number in range(4)]
     everything = content["by_result"]["all"]
     assert everything["n"] == 4
     gain = everything["means"]["gain"]
-    assert gain["value"] == pytest.approx(np.mean([each["gain"] for each in pictures]), abs=1e-6)
+    assert gain["value"] == pytest.approx(np.mean([each["gain"] for each in images]), abs=1e-6)
     assert gain["low"] <= gain["value"] <= gain["high"]
-    assert everything["better_than_random"]["value"] == np.mean([each["gain"] > 0 for each in pictures])
+    assert everything["better_than_random"]["value"] == np.mean([each["gain"] > 0 for each in images])
     assert everything["means"]["redrawn_gain"] is None
-    assert {each["result"] for each in pictures} == {"FAKE", "REAL"}
+    assert {each["result"] for each in images} == {"FAKE", "REAL"}
     # Again, from what was kept.
     kept = (out / "checks.jsonl").read_bytes()
     assert run(*arguments).exit_code == 1
@@ -263,7 +263,7 @@ def test_a_set_of_which_nothing_can_be_read(tiny_bundle: Path, tmp_path: Path) -
     from unmask.data.manifest import Manifest, ManifestRow
 
     rows = [ManifestRow(path="gone.png", label="real")]
-    with pytest.raises(UsageError, match="none of its pictures"):
+    with pytest.raises(UsageError, match="none of its images"):
         study(Explainer(load(tiny_bundle)), Manifest.from_rows(rows, tmp_path), rows)
 
 

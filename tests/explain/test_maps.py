@@ -17,7 +17,7 @@ SIZE, GRID = 48, 4
 CELL = SIZE // GRID
 
 
-def picture() -> Pixels:
+def image() -> Pixels:
     """Cells with as much fine contrast as their number, on mid grey."""
     rng = np.random.default_rng(1)
     amount = np.arange(GRID * GRID).reshape(GRID, GRID).repeat(CELL, 0).repeat(CELL, 1)
@@ -36,7 +36,7 @@ def additive(sign: int = 1, offset: float = 0.0) -> Score:
 
 
 def test_occlusion_of_a_detector_that_adds_up_cells_is_what_each_cell_adds() -> None:
-    pixels, seen = picture(), []
+    pixels, seen = image(), []
     found = occlude(additive(), pixels, (GRID, GRID), lambda: seen.append(1))
     whole, gone = contrast(pixels[None])[0], contrast(blurred(pixels)[None])[0]
     assert found.method == "occlusion"
@@ -45,7 +45,7 @@ def test_occlusion_of_a_detector_that_adds_up_cells_is_what_each_cell_adds() -> 
 
 
 def test_pixels_outside_the_removed_cells_stay() -> None:
-    pixels = picture()
+    pixels = image()
     asked = []
 
     def score(batch: Pixels) -> np.ndarray:
@@ -71,11 +71,11 @@ def test_cells_divide_any_square(height: int, width: int, size: int) -> None:
 
 def checked(evidence: np.ndarray, towards: int = 1, score: Score | None = None, **options: object) -> Faithfulness:
     values = EvidenceMap(evidence.astype(np.float32), "class_activation")
-    return check(score or additive(offset=-3), picture(), values, towards, **options)  # type: ignore[arg-type]
+    return check(score or additive(offset=-3), image(), values, towards, **options)  # type: ignore[arg-type]
 
 
 def test_the_true_map_beats_every_order_and_its_opposite_none() -> None:
-    true = contrast(picture()[None])[0]
+    true = contrast(image()[None])[0]
     right, wrong = checked(true), checked(-true)
     assert right.beaten == len(right.random) == 8
     assert wrong.beaten == 0
@@ -84,7 +84,7 @@ def test_the_true_map_beats_every_order_and_its_opposite_none() -> None:
     assert right.insertion_gain > 0
     # The curves begin and end at the whole and the blurred crop.
     whole, gone = (
-        1 / (1 + math.exp(3 - float(contrast(each[None]).mean()) / 8)) for each in (picture(), blurred(picture()))
+        1 / (1 + math.exp(3 - float(contrast(each[None]).mean()) / 8)) for each in (image(), blurred(image()))
     )
     assert right.map.deletion[0] == right.map.insertion[-1] == pytest.approx(whole)
     assert right.map.deletion[-1] == right.map.insertion[0] == pytest.approx(gone)
@@ -92,14 +92,14 @@ def test_the_true_map_beats_every_order_and_its_opposite_none() -> None:
 
 
 def test_evidence_for_real_is_checked_on_the_probability_of_real() -> None:
-    true = contrast(picture()[None])[0]
+    true = contrast(image()[None])[0]
     found = checked(-true, towards=-1, score=additive(-1, 3.0))
     assert found.beaten == 8
     assert found.map.deletion == pytest.approx(checked(true).map.deletion)
 
 
 def test_the_controls_are_reported() -> None:
-    true = contrast(picture()[None])[0]
+    true = contrast(image()[None])[0]
     other = EvidenceMap(true[::-1].astype(np.float32).copy(), "occlusion")
     found = checked(true, redrawn=-true.astype(np.float32), other=other)
     assert found.redrawn_correlation == pytest.approx(-1)
@@ -120,7 +120,7 @@ def test_steps_are_counted(cells: tuple[int, int]) -> None:
 
 
 def test_the_same_seed_gives_the_same_orders() -> None:
-    true = contrast(picture()[None])[0]
+    true = contrast(image()[None])[0]
     assert checked(true, seed=3).random == checked(true, seed=3).random
     assert checked(true, seed=3).random != checked(true, seed=4).random
 

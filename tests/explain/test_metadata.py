@@ -121,34 +121,34 @@ def small(image: Image.Image) -> bytes:
     return encode(image.resize((96, 72), Image.Resampling.BICUBIC), quality=70)
 
 
-def test_a_thumbnail_of_the_picture() -> None:
+def test_a_thumbnail_of_the_image() -> None:
     found = read_metadata(with_thumbnail(photograph(), small(photograph()))).thumbnail
     assert found is not None and (found.width, found.height) == (96, 72)
     assert found.correlation is not None and found.correlation > 0.97
     assert not found.differs
 
 
-def test_a_thumbnail_of_another_picture() -> None:
+def test_a_thumbnail_of_another_image() -> None:
     found = read_metadata(with_thumbnail(photograph(1), small(photograph(2)))).thumbnail
     assert found is not None and found.differs
 
 
 @pytest.mark.parametrize("orientation", [3, 6, 8])
-def test_a_thumbnail_is_not_turned_with_its_picture(orientation: int) -> None:
+def test_a_thumbnail_is_not_turned_with_its_image(orientation: int) -> None:
     found = read_metadata(with_thumbnail(photograph(), small(photograph()), orientation)).thumbnail
     assert found is not None and not found.differs
 
 
 def test_a_thumbnail_with_bars() -> None:
-    """A camera's 4:3 thumbnail of a 16:9 picture."""
-    picture = photograph(size=(320, 180))
+    """A camera's 4:3 thumbnail of a 16:9 image."""
+    image = photograph(size=(320, 180))
     barred = Image.new("RGB", (160, 120))
-    barred.paste(picture.resize((160, 90)), (0, 15))
-    found = read_metadata(with_thumbnail(picture, encode(barred))).thumbnail
+    barred.paste(image.resize((160, 90)), (0, 15))
+    found = read_metadata(with_thumbnail(image, encode(barred))).thumbnail
     assert found is not None and not found.differs
 
 
-@pytest.mark.parametrize("thumbnail", [b"no picture", b"\xff\xd8\xff" + bytes(30)])
+@pytest.mark.parametrize("thumbnail", [b"no image", b"\xff\xd8\xff" + bytes(30)])
 def test_a_thumbnail_that_is_none(thumbnail: bytes) -> None:
     assert read_metadata(with_thumbnail(photograph(), thumbnail)).thumbnail is None
 

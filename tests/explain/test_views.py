@@ -1,4 +1,4 @@
-"""Forensic views: a contract for every registered one, and what each must see in pictures made to show it."""
+"""Forensic views: a contract for every registered one, and what each must see in images made to show it."""
 
 from __future__ import annotations
 
@@ -94,19 +94,19 @@ def test_every_view_keeps_its_contract(odd_views: list[View]) -> None:
         for figure in view.figures:
             assert figure.value is None or (type(figure.value) is float and np.isfinite(figure.value)), figure
             assert figure.title
-        if view.picture is not None:
-            assert view.picture.mode == "RGB"
-            assert min(view.picture.size) >= 1 and max(view.picture.size) <= 1024
+        if view.image is not None:
+            assert view.image.mode == "RGB"
+            assert min(view.image.size) >= 1 and max(view.image.size) <= 1024
         json.dumps(view.to_json(), allow_nan=False)
         for text in (view.look_for, view.cannot_show):
             assert text.endswith(".") and text.count(". ") == 0
 
 
-def test_the_same_picture_gives_the_same_views(astronaut: Image.Image) -> None:
+def test_the_same_image_gives_the_same_views(astronaut: Image.Image) -> None:
     data = encode(astronaut, quality=80)
     one, other = (forensic_views(decode_image(data), data) for _ in range(2))
     assert [view.to_json() for view in one] == [view.to_json() for view in other]
-    assert all(a.picture == b.picture for a, b in zip(one, other, strict=True))
+    assert all(a.image == b.image for a, b in zip(one, other, strict=True))
 
 
 def test_a_view_and_a_measure_are_registered_once() -> None:
@@ -144,7 +144,7 @@ def test_outside(value: float | None, low: float | None, high: float | None, out
     assert Figure("f", "F", value, "", low, high, 9).outside is outside
 
 
-def test_figures_mean_the_same_in_a_larger_picture(astronaut: Image.Image) -> None:
+def test_figures_mean_the_same_in_a_larger_image(astronaut: Image.Image) -> None:
     """A mosaic of copies has the same pixels at 16 times the area, of which a quarter of the cells is looked at."""
     part = astronaut.crop((0, 0, 320, 320))
     large = Image.new("RGB", (1280, 1280))
@@ -196,9 +196,9 @@ def test_an_earlier_compression_shows(astronaut: Image.Image, first: int, last: 
 
 
 def test_a_ghost_is_local(astronaut: Image.Image) -> None:
-    picture = through_jpeg(astronaut, 95)
-    picture.paste(through_jpeg(astronaut, 60).crop((128, 128, 384, 384)), (128, 128))
-    data = encode(picture, quality=95)
+    image = through_jpeg(astronaut, 95)
+    image.paste(through_jpeg(astronaut, 60).crop((128, 128, 384, 384)), (128, 128))
+    data = encode(image, quality=95)
     values = figures(decode_image(data), data)
     whole = encode(through_jpeg(astronaut, 60), quality=95)
     assert 0.15 < values["ghost_share"] < 0.35 < figures(decode_image(whole), whole)["ghost_share"]
@@ -206,33 +206,33 @@ def test_a_ghost_is_local(astronaut: Image.Image) -> None:
 
 @pytest.mark.parametrize("offset", [(3, 5), (0, 4), (7, 1)])
 def test_a_moved_grid_is_found(astronaut: Image.Image, offset: tuple[int, int]) -> None:
-    picture = through_jpeg(astronaut, 60).crop((*offset, 512, 512))
-    found = facts(picture, "jpeg_grid")["strongest_offset"]
+    image = through_jpeg(astronaut, 60).crop((*offset, 512, 512))
+    found = facts(image, "jpeg_grid")["strongest_offset"]
     assert found == [(-offset[0]) % 8, (-offset[1]) % 8]
-    values = figures(picture)
+    values = figures(image)
     assert values["grid_elsewhere"] > 0.2 > 0.05 > values["grid_strength"]
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_the_grid_of_a_turned_file_is_known(astronaut: Image.Image, orientation: int) -> None:
     data = oriented(astronaut.crop((0, 0, 301, 259)), orientation)
-    picture = decode_image(data)
-    assert facts(picture, "jpeg_grid", data)["strongest_offset"] == [0, 0]
-    assert figures(picture, data)["dct_periodicity"] == 0  # its own steps, turned with it, give no rhythm
+    image = decode_image(data)
+    assert facts(image, "jpeg_grid", data)["strongest_offset"] == [0, 0]
+    assert figures(image, data)["dct_periodicity"] == 0  # its own steps, turned with it, give no rhythm
 
 
-def test_an_uncompressed_picture_has_no_grid(astronaut: Image.Image) -> None:
+def test_an_uncompressed_image_has_no_grid(astronaut: Image.Image) -> None:
     assert np.abs(grid_excess(Subject(astronaut).cells)).max() < 0.05
 
 
 def test_the_header_of_a_jpeg(astronaut: Image.Image) -> None:
     data = encode(astronaut, quality=83, progressive=True, subsampling="4:2:2")
-    picture = decode_image(data)
-    values, found = figures(picture, data), facts(picture, "jpeg_tables", data)
+    image = decode_image(data)
+    values, found = figures(image, data), facts(image, "jpeg_tables", data)
     assert (values["jpeg_quality"], values["jpeg_quality_chroma"], values["jpeg_table_error"]) == (83, 83, 0)
     assert found["progressive"] is True and found["subsampling"] == "4:2:2" and found["standard_tables"] is True
     assert len(found["tables"]["0"]) == 64
-    assert figures(picture)["jpeg_quality"] is None
+    assert figures(image)["jpeg_quality"] is None
 
 
 def test_dct_agrees_with_scipy() -> None:
@@ -290,8 +290,8 @@ def test_correlation_of_channels() -> None:
 def test_a_periodic_pattern_is_a_peak() -> None:
     y, x = np.mgrid[:256, :256]
     pattern = 3 * np.cos(2 * np.pi * (0.25 * x + 0.375 * y)) + np.random.default_rng(0).normal(0, 3, (256, 256))
-    picture = Image.fromarray(np.rint(128 + pattern).astype(np.uint8)).convert("RGB")
-    peaks = facts(picture, "spectrum")["peaks"]
+    image = Image.fromarray(np.rint(128 + pattern).astype(np.uint8)).convert("RGB")
+    peaks = facts(image, "spectrum")["peaks"]
     assert (abs(peaks[0]["x"]), abs(peaks[0]["y"])) == (0.25, 0.375)
     assert peaks[0]["decibels"] > 10 > 6 > peaks[-1]["decibels"]
 
@@ -299,7 +299,7 @@ def test_a_periodic_pattern_is_a_peak() -> None:
 def test_zero_insertion_leaves_peaks_where_upsampling_does() -> None:
     """What an up-convolution does before its kernel smooths it, incompletely."""
     coarse = 100 + np.random.default_rng(0).normal(0, 20, (160, 160))
-    coarse = np.cumsum(coarse - 100, axis=1) / 12 + 100  # rich in low frequencies, as pictures are
+    coarse = np.cumsum(coarse - 100, axis=1) / 12 + 100  # rich in low frequencies, as images are
     fine = np.zeros((320, 320))
     fine[::2, ::2] = coarse
     smoothed = sum(np.roll(fine, (a, b), (0, 1)) * (1.2 if (a, b) == (0, 0) else 1) for a in (0, 1) for b in (0, 1))

@@ -124,7 +124,7 @@ def test_braces_in_a_file_are_no_fields() -> None:
         # a map that is no better than chance
         ("map_is_faithful", {"gain": 0.1, "orders_beaten": 3, "random_orders": 8}, "Do not rely"),
         ("map_is_faithful", {"gain": 0.1, "orders_beaten": 8, "random_orders": 8}, "detector's own"),
-        ("no_face", {"faces": 0, "seeks_faces": True}, "whole picture"),
+        ("no_face", {"faces": 0, "seeks_faces": True}, "whole image"),
         ("small_face", {"face_side": 40.0, "small_face": 60}, "only 40 pixels"),
         ("heavy_compression", {"jpeg_quality": 30, "heavy_quality": 50}, "quality 30"),
         ("generator_tags", {"generator_tags": []}, "proves nothing"),
@@ -143,7 +143,7 @@ def test_what_each_rule_says(rule: str, facts: dict[str, Any], words: str) -> No
         ("out_of_distribution", {"out_of_distribution": False, "novelty_distance": 1.0}),
         ("thumbnail", {"thumbnail_differs": False, "thumbnail_correlation": 0.99}),
         ("position", {"has_position": False}),
-        # a detector that judges whole pictures did what it was made for
+        # a detector that judges whole images did what it was made for
         ("no_face", {"faces": 0, "seeks_faces": False}),
     ],
 )

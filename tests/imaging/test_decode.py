@@ -69,7 +69,7 @@ def noise(format_name: str = "PNG", **options: Any) -> bytes:
 @pytest.mark.parametrize("format_name", FORMATS)
 def test_path_bytes_pillow_and_array_agree(format_name: str, tmp_path: Path) -> None:
     data = noise(format_name)
-    path = tmp_path / "picture.txt"  # the extension says nothing
+    path = tmp_path / "image.txt"  # the extension says nothing
     path.write_bytes(data)
     reference = PIL.Image.open(io.BytesIO(data)).convert("RGB").tobytes()
     for source in (
@@ -225,7 +225,7 @@ def test_too_large_a_file_is_not_read(tmp_path: Path) -> None:
     finally:
         tracemalloc.stop()
     assert error.code == "file_too_large"
-    assert error.message == "The picture has 10,737,418,240 bytes; at most 268,435,456 are read."
+    assert error.message == "The image has 10,737,418,240 bytes; at most 268,435,456 are read."
 
 
 def test_read_bytes(tmp_path: Path) -> None:
@@ -322,7 +322,7 @@ def test_first_frame_only() -> None:
 )
 def test_sizes_are_refused_from_the_header(size: tuple[int, int], expected: str, words: str, monkeypatch: Any) -> None:
     def load(_image: object) -> None:
-        pytest.fail("the picture was decoded")
+        pytest.fail("the image was decoded")
 
     monkeypatch.setattr(PngImagePlugin.PngImageFile, "load", load)
     error = refused(png(*size))
@@ -361,7 +361,7 @@ def gif_header(width: int, height: int, frame: tuple[int, int, int, int]) -> byt
     ],
 )
 def test_readers_that_allocate_on_opening_are_not_opened(format_name: str, data: bytes, monkeypatch: Any) -> None:
-    monkeypatch.setitem(decode._READERS, format_name, lambda _data: pytest.fail("the picture was opened"))
+    monkeypatch.setitem(decode._READERS, format_name, lambda _data: pytest.fail("the image was opened"))
     assert code(data) == "too_many_pixels"
 
 
@@ -394,7 +394,7 @@ def test_out_of_memory(monkeypatch: Any) -> None:
     assert code(noise()) == "out_of_memory"
 
 
-def test_an_interrupt_is_no_failure_of_the_picture(monkeypatch: Any) -> None:
+def test_an_interrupt_is_no_failure_of_the_image(monkeypatch: Any) -> None:
     def load(_image: object) -> None:
         raise KeyboardInterrupt
 
@@ -779,7 +779,7 @@ def mutate(data: bytes, changes: list[tuple[str, float, bytes]]) -> bytes:
 
 @settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.sampled_from(SEEDS), st.lists(CHANGE, min_size=1, max_size=4))
-def test_mutated_files_give_a_picture_or_an_error(seed: bytes, changes: list[tuple[str, float, bytes]]) -> None:
+def test_mutated_files_give_a_image_or_an_error(seed: bytes, changes: list[tuple[str, float, bytes]]) -> None:
     try:
         image = decode_image(mutate(seed, changes), DecodeLimits(max_pixels=1_000_000))
     except ImageError as error:

@@ -34,8 +34,8 @@ def noise() -> Array:
 
 @pytest.fixture(scope="module")
 def astronaut() -> Array:
-    picture = pytest.importorskip("skimage.data").astronaut()
-    small = Image.fromarray(picture).resize((SIDE, SIDE), Image.Resampling.BILINEAR)
+    image = pytest.importorskip("skimage.data").astronaut()
+    small = Image.fromarray(image).resize((SIDE, SIDE), Image.Resampling.BILINEAR)
     return np.asarray(small)[np.newaxis]
 
 
@@ -93,7 +93,7 @@ def test_finds_the_astronauts_face(session: onnxruntime.InferenceSession, astron
     best = int(found["scores"][0].argmax())
     assert found["scores"][0, best] > 0.9
     x0, y0, x1, y1 = found["boxes"][0, best]
-    # Her face spans about 175..280 across and 65..175 down in the picture's 512 pixels.
+    # Her face spans about 175..280 across and 65..175 down in the image's 512 pixels.
     np.testing.assert_allclose([x0, y0, x1, y1], [0.34, 0.13, 0.55, 0.34], atol=0.04)
     # The best anchor's cell lies in the box: the anchors run row by row.
     row, column = divmod(best, 48)

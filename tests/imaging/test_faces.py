@@ -1,4 +1,4 @@
-"""The face finder on pictures whose faces are known, and the geometry of boxes against hand-worked values."""
+"""The face finder on images whose faces are known, and the geometry of boxes against hand-worked values."""
 
 from __future__ import annotations
 
@@ -34,14 +34,12 @@ def finder() -> FaceFinder:
     return FaceFinder()
 
 
-def pasted(
-    size: tuple[int, int], *pictures: tuple[Image.Image, float, tuple[int, int]]
-) -> tuple[Image.Image, list[Box]]:
-    """Pictures at a scale and place on a plain canvas, and where the astronaut's faces then are."""
+def pasted(size: tuple[int, int], *images: tuple[Image.Image, float, tuple[int, int]]) -> tuple[Image.Image, list[Box]]:
+    """Images at a scale and place on a plain canvas, and where the astronaut's faces then are."""
     canvas, boxes = Image.new("RGB", size, BACKGROUND), []
-    for picture, scale, (left, top) in pictures:
+    for image, scale, (left, top) in images:
         side = round(512 * scale)
-        canvas.paste(picture.resize((side, side), Image.Resampling.LANCZOS), (left, top))
+        canvas.paste(image.resize((side, side), Image.Resampling.LANCZOS), (left, top))
         x0, y0, x1, y1 = (edge * scale for edge in ASTRONAUT_FACE)
         boxes.append((x0 + left, y0 + top, x1 + left, y1 + top))
     return canvas, boxes
@@ -100,11 +98,9 @@ def test_keypoints_lie_on_the_face(astronaut: Image.Image, finder: FaceFinder) -
 
 
 @pytest.mark.parametrize("side", [86, 300, 1200])
-def test_a_picture_that_is_a_face_crop_is_found_by_padding(
-    side: int, astronaut: Image.Image, finder: FaceFinder
-) -> None:
+def test_a_image_that_is_a_face_crop_is_found_by_padding(side: int, astronaut: Image.Image, finder: FaceFinder) -> None:
     tight = astronaut.crop((183, 78, 269, 164)).resize((side, side), Image.Resampling.BICUBIC)
-    # On record: the plain view alone does not see a face that fills the picture.
+    # On record: the plain view alone does not see a face that fills the image.
     assert FaceFinder(FacePolicy(paddings=(0.0,), zoom=False)).find(tight) == []
     (face,) = finder.find(tight)
     assert overlap(face.box, (0.0, 0.0, float(side), float(side))) >= 0.8
@@ -153,7 +149,7 @@ def test_no_face(make: Callable[[], Image.Image], finder: FaceFinder) -> None:
     assert finder.find(make()) == []
 
 
-def test_the_same_picture_always_gives_the_same_faces(astronaut: Image.Image, finder: FaceFinder) -> None:
+def test_the_same_image_always_gives_the_same_faces(astronaut: Image.Image, finder: FaceFinder) -> None:
     first = finder.find(astronaut)
     assert finder.find(astronaut) == first  # exactly, scores and keypoints included
     assert FaceFinder().find(astronaut.copy()) == first
@@ -239,8 +235,8 @@ def test_suppression_agrees_with_torchvision(seed: int) -> None:
         pytest.param((40, 45, 60, 55), 0.0, (100, 100), (40, 40, 60, 60), id="the longer side counts"),
         pytest.param((0, 40, 20, 60), 0.5, (100, 100), (0, 30, 40, 70), id="moved in from the left"),
         pytest.param((80, 90, 100, 100), 0.5, (100, 100), (60, 60, 100, 100), id="moved in from the corner"),
-        pytest.param((10, 10, 90, 40), 0.5, (100, 50), (25, 0, 75, 50), id="shrunk to the picture's height"),
-        pytest.param((0, 0, 30, 60), 2.0, (30, 60), (0, 15, 30, 45), id="the picture is the face"),
+        pytest.param((10, 10, 90, 40), 0.5, (100, 50), (25, 0, 75, 50), id="shrunk to the image's height"),
+        pytest.param((0, 0, 30, 60), 2.0, (30, 60), (0, 15, 30, 45), id="the image is the face"),
     ],
 )
 def test_square_crop_by_hand(box: Box, margin: float, size: tuple[int, int], expected: Box) -> None:
@@ -248,8 +244,8 @@ def test_square_crop_by_hand(box: Box, margin: float, size: tuple[int, int], exp
 
 
 @st.composite
-def boxes_in_pictures(draw: st.DrawFn) -> tuple[Box, tuple[int, int]]:
-    """A box of at least 1 px in a picture of 16 to 3000 px, as the finder gives it."""
+def boxes_in_images(draw: st.DrawFn) -> tuple[Box, tuple[int, int]]:
+    """A box of at least 1 px in an image of 16 to 3000 px, as the finder gives it."""
     size = draw(st.tuples(st.integers(16, 3000), st.integers(16, 3000)))
     edges = []
     for length in size:
@@ -260,8 +256,8 @@ def boxes_in_pictures(draw: st.DrawFn) -> tuple[Box, tuple[int, int]]:
 
 
 @settings(max_examples=300, deadline=None)
-@given(boxes_in_pictures(), st.floats(0, 2))
-def test_square_crop_is_a_square_in_the_picture(box_and_size: tuple[Box, tuple[int, int]], margin: float) -> None:
+@given(boxes_in_images(), st.floats(0, 2))
+def test_square_crop_is_a_square_in_the_image(box_and_size: tuple[Box, tuple[int, int]], margin: float) -> None:
     box, size = box_and_size
     x0, y0, x1, y1 = square_crop(box, margin, size)
     assert 0 <= x0 < x1 <= size[0]

@@ -79,7 +79,7 @@ def turned_png() -> bytes:
 def test_from_bytes_to_pixels_is_pinned_bit_for_bit() -> None:
     (region,) = preprocess(decode_image(turned_png()), Preprocessing(faces=None), None)
     assert (region.crop, region.face) == (WHOLE, None)
-    assert digest(region.pixels) == "26215094e3e5b6448963cb80c044c65b"  # that of the whole picture above
+    assert digest(region.pixels) == "26215094e3e5b6448963cb80c044c65b"  # that of the whole image above
 
 
 def test_from_a_face_to_pixels_is_pinned(astronaut: Image.Image) -> None:
@@ -110,7 +110,7 @@ def test_shrinking_by_two_with_the_box_filter_averages() -> None:
 @pytest.mark.parametrize(
     ("face", "margin", "expected"),
     [
-        pytest.param(None, 0.3, (0.0, 0.0, 301.0, 203.0), id="no face: the whole picture, not squared"),
+        pytest.param(None, 0.3, (0.0, 0.0, 301.0, 203.0), id="no face: the whole image, not squared"),
         pytest.param(Face((100.0, 50.0, 140.0, 90.0), 0.9, ()), 0.25, (90.0, 40.0, 150.0, 100.0), id="a face"),
     ],
 )
@@ -143,14 +143,14 @@ def face_of(x0: float, y0: float, side: float) -> Face:
     [
         # A face of 60 px has a crop of 96 px, one and a half times the size: just that many pixels about its middle.
         (face_of(100, 70, 60), (98.0, 68.0, 162.0, 132.0)),
-        # Of 28 px, 44.8 px: the crop is widened, and stays inside the picture.
+        # Of 28 px, 44.8 px: the crop is widened, and stays inside the image.
         (face_of(2.2, 170, 28), (0.0, 139.0, 64.0, 203.0)),
         # Farther from the size than the factor allows, the crop is that of the face.
         (face_of(100, 70, 61), None),
         (face_of(100, 70, 26), None),
     ],
 )
-def test_native_crops_are_whole_pixels_of_the_picture(face: Face, expected: Box | None) -> None:
+def test_native_crops_are_whole_pixels_of_the_image(face: Face, expected: Box | None) -> None:
     image = Image.fromarray(pattern())
     native, resized = (Preprocessing(size=64, native=factor) for factor in (1.5, 1.0))
     crop = crop_of(face, image.size, native)
@@ -172,7 +172,7 @@ def test_native_crops_are_whole_pixels_of_the_picture(face: Face, expected: Box 
     size=st.integers(32, 260),
     native=st.floats(1, 2),
 )
-def test_native_crops_lie_in_the_picture_and_are_chosen_by_the_side_alone(
+def test_native_crops_lie_in_the_image_and_are_chosen_by_the_side_alone(
     x: float, y: float, side: float, size: int, native: float
 ) -> None:
     face = face_of(x, y, side)

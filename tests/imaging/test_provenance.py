@@ -22,7 +22,7 @@ C2PA_UUID = bytes.fromhex("6332706100110010800000AA00389B71")
 OTHER_UUID = bytes(16)
 
 
-def picture(file_format: str, **save: object) -> bytes:
+def image(file_format: str, **save: object) -> bytes:
     out = io.BytesIO()
     Image.new("RGB", (8, 8), (90, 60, 30)).save(out, file_format, **save)
     return out.getvalue()
@@ -49,12 +49,12 @@ def xmp(body: str) -> bytes:
 def png_text(key: str, value: str, *, compressed: bool = False, international: bool = False) -> bytes:
     info = PngImagePlugin.PngInfo()
     (info.add_itxt if international else info.add_text)(key, value, zip=compressed)
-    return picture("PNG", pnginfo=info)
+    return image("PNG", pnginfo=info)
 
 
 def png_chunk(kind: bytes, body: bytes, *, before: bytes = b"IDAT") -> bytes:
     """A sound PNG with one more chunk."""
-    data = picture("PNG")
+    data = image("PNG")
     at = data.index(before) - 4
     chunk = struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
     return data[:at] + chunk + data[at:]
@@ -62,13 +62,13 @@ def png_chunk(kind: bytes, body: bytes, *, before: bytes = b"IDAT") -> bytes:
 
 def jpeg_segment(marker: int, body: bytes) -> bytes:
     """A sound JPEG with one more segment, first."""
-    data = picture("JPEG")
+    data = image("JPEG")
     return data[:2] + bytes((0xFF, marker)) + struct.pack(">H", len(body) + 2) + body + data[2:]
 
 
 def webp_chunk(kind: bytes, body: bytes) -> bytes:
     """A WebP with one more chunk, after an odd-sized one that needs its pad byte."""
-    data = picture("WEBP") + b"JUNK\x03\x00\x00\x00abc\x00"
+    data = image("WEBP") + b"JUNK\x03\x00\x00\x00abc\x00"
     data += kind + struct.pack("<I", len(body)) + body + b"\x00" * (len(body) % 2)
     return b"RIFF" + struct.pack("<I", len(data) - 8) + data[8:]
 
@@ -113,7 +113,7 @@ TAG_CASES: list[tuple[Callable[[], bytes], tuple[str, ...]]] = [
     (lambda: png_text("invokeai_metadata", "{}"), ("png:invokeai_metadata",)),
     # hosted front ends
     (lambda: png_text("generation_data", "{}"), ("png:generation_data",)),
-    # text after the picture data is read too
+    # text after the image data is read too
     (lambda: png_chunk(b"tEXt", b"parameters\x00x", before=b"IEND"), ("png:parameters",)),
     # NovelAI signs its PNGs; plain, compressed and international text
     (lambda: png_text("Software", "NovelAI"), ("software:NovelAI",)),
@@ -121,13 +121,13 @@ TAG_CASES: list[tuple[Callable[[], bytes], tuple[str, ...]]] = [
     (lambda: png_text("Software", "NovelAI", compressed=True, international=True), ("software:NovelAI",)),
     # a middle dot in Latin-1 (tEXt) and in UTF-8 (EXIF)
     (lambda: png_text("Software", "DALL·E 3"), ("software:DALL-E",)),
-    (lambda: picture("JPEG", exif=exif({0x0131: "DALL·E 3".encode()})), ("software:DALL-E",)),
+    (lambda: image("JPEG", exif=exif({0x0131: "DALL·E 3".encode()})), ("software:DALL-E",)),
     # EXIF Software in each container
-    (lambda: picture("JPEG", exif=exif({0x0131: "Adobe Firefly 2.0"})), ("software:Adobe Firefly",)),
-    (lambda: picture("PNG", exif=exif({0x0131: "FaceApp"})), ("software:FaceApp",)),
-    (lambda: picture("WEBP", exif=exif({0x0131: "Midjourney v6"})), ("software:Midjourney",)),
+    (lambda: image("JPEG", exif=exif({0x0131: "Adobe Firefly 2.0"})), ("software:Adobe Firefly",)),
+    (lambda: image("PNG", exif=exif({0x0131: "FaceApp"})), ("software:FaceApp",)),
+    (lambda: image("WEBP", exif=exif({0x0131: "Midjourney v6"})), ("software:Midjourney",)),
     # EXIF of four letters or fewer is stored in the entry itself: no offset to follow, nothing known
-    (lambda: picture("JPEG", exif=exif({0x0131: "GIM"})), NONE),
+    (lambda: image("JPEG", exif=exif({0x0131: "GIM"})), NONE),
     # big-endian EXIF, by hand
     (
         lambda: jpeg_segment(
@@ -138,15 +138,15 @@ TAG_CASES: list[tuple[Callable[[], bytes], tuple[str, ...]]] = [
     ),
     # AUTOMATIC1111 in JPEG and WebP: UserComment in UTF-16 of both orders and in ASCII
     (
-        lambda: picture("JPEG", exif=exif(comment=b"UNICODE\0" + A1111.encode("utf-16-be"))),
+        lambda: image("JPEG", exif=exif(comment=b"UNICODE\0" + A1111.encode("utf-16-be"))),
         ("exif:UserComment",),
     ),
     (
-        lambda: picture("WEBP", exif=exif(comment=b"UNICODE\0" + A1111.encode("utf-16-le"))),
+        lambda: image("WEBP", exif=exif(comment=b"UNICODE\0" + A1111.encode("utf-16-le"))),
         ("exif:UserComment",),
     ),
     (
-        lambda: picture("PNG", exif=exif({0x010F: "x"}, b"ASCII\0\0\0" + A1111.encode())),
+        lambda: image("PNG", exif=exif({0x010F: "x"}, b"ASCII\0\0\0" + A1111.encode())),
         ("exif:UserComment",),
     ),
     # the type that the standard asks for, UNDEFINED (Pillow writes BYTE), by hand in little-endian
@@ -162,8 +162,8 @@ TAG_CASES: list[tuple[Callable[[], bytes], tuple[str, ...]]] = [
         ("exif:UserComment",),
     ),
     # IPTC source type as an element, an attribute and a resource, in each container
-    (lambda: picture("JPEG", xmp=SOURCE_ELEMENT), TRAINED),
-    (lambda: picture("WEBP", xmp=SOURCE_ATTRIBUTE), ("xmp:compositeWithTrainedAlgorithmicMedia",)),
+    (lambda: image("JPEG", xmp=SOURCE_ELEMENT), TRAINED),
+    (lambda: image("WEBP", xmp=SOURCE_ATTRIBUTE), ("xmp:compositeWithTrainedAlgorithmicMedia",)),
     (
         lambda: png_text("XML:com.adobe.xmp", SOURCE_RESOURCE.decode(), international=True),
         ("xmp:algorithmicMedia",),
@@ -174,54 +174,54 @@ TAG_CASES: list[tuple[Callable[[], bytes], tuple[str, ...]]] = [
         TRAINED,
     ),
     # XMP in UTF-16
-    (lambda: picture("WEBP", xmp=SOURCE_ELEMENT.decode().encode("utf-16-le")), TRAINED),
+    (lambda: image("WEBP", xmp=SOURCE_ELEMENT.decode().encode("utf-16-le")), TRAINED),
     # the name alone, without the vocabulary's address
-    (lambda: picture("JPEG", xmp=xmp('<a b:DigitalSourceType="trainedAlgorithmicMedia"/>')), TRAINED),
+    (lambda: image("JPEG", xmp=xmp('<a b:DigitalSourceType="trainedAlgorithmicMedia"/>')), TRAINED),
     # XMP CreatorTool, attribute and element
-    (lambda: picture("JPEG", xmp=xmp('<a xmp:CreatorTool="Adobe Firefly"/>')), ("software:Adobe Firefly",)),
+    (lambda: image("JPEG", xmp=xmp('<a xmp:CreatorTool="Adobe Firefly"/>')), ("software:Adobe Firefly",)),
     (
-        lambda: picture("JPEG", xmp=xmp("<xmp:CreatorTool>Reface App</xmp:CreatorTool>")),
+        lambda: image("JPEG", xmp=xmp("<xmp:CreatorTool>Reface App</xmp:CreatorTool>")),
         ("software:Reface",),
     ),
     # several notes: sorted, each once
     (
-        lambda: picture("JPEG", exif=exif({0x0131: "Midjourney"}), xmp=SOURCE_ELEMENT + SOURCE_ELEMENT),
+        lambda: image("JPEG", exif=exif({0x0131: "Midjourney"}), xmp=SOURCE_ELEMENT + SOURCE_ELEMENT),
         ("software:Midjourney", "xmp:trainedAlgorithmicMedia"),
     ),
     # --- from here on: nothing to report ---
-    # plain pictures
-    (lambda: picture("JPEG"), NONE),
-    (lambda: picture("PNG"), NONE),
-    (lambda: picture("WEBP"), NONE),
+    # plain images
+    (lambda: image("JPEG"), NONE),
+    (lambda: image("PNG"), NONE),
+    (lambda: image("WEBP"), NONE),
     # a camera's EXIF: make, model, firmware
-    (lambda: picture("JPEG", exif=exif({0x010F: "Canon", 0x0110: "EOS R5", 0x0131: "Firmware 1.8.1"})), NONE),
+    (lambda: image("JPEG", exif=exif({0x010F: "Canon", 0x0110: "EOS R5", 0x0131: "Firmware 1.8.1"})), NONE),
     # a camera's padded UserComment, and a person's that has one of the two words
-    (lambda: picture("JPEG", exif=exif(comment=b"ASCII\0\0\0" + b" " * 200)), NONE),
-    (lambda: picture("JPEG", exif=exif(comment=b"ASCII\0\0\0Steps: of the museum")), NONE),
+    (lambda: image("JPEG", exif=exif(comment=b"ASCII\0\0\0" + b" " * 200)), NONE),
+    (lambda: image("JPEG", exif=exif(comment=b"ASCII\0\0\0Steps: of the museum")), NONE),
     # editors
-    (lambda: picture("JPEG", exif=exif({0x0131: "Adobe Photoshop 25.0 (Macintosh)"})), NONE),
+    (lambda: image("JPEG", exif=exif({0x0131: "Adobe Photoshop 25.0 (Macintosh)"})), NONE),
     (lambda: png_text("Software", "GIMP 2.10"), NONE),
     # an editor's XMP, digital capture, and the vocabulary's word in another property
-    (lambda: picture("JPEG", xmp=CAMERA_XMP), NONE),
+    (lambda: image("JPEG", xmp=CAMERA_XMP), NONE),
     # a source type that only begins like one of ours
-    (lambda: picture("JPEG", xmp=xmp(f'<a b:DigitalSourceType="{IPTC}algorithmicMediaNot"/>')), NONE),
+    (lambda: image("JPEG", xmp=xmp(f'<a b:DigitalSourceType="{IPTC}algorithmicMediaNot"/>')), NONE),
     # ordinary text keys; a generator's name in a comment is a person's word
     (lambda: png_text("Comment", "made with Stable Diffusion"), NONE),
     (lambda: png_text("Parameters", "wrong case"), NONE),
     # a generator's name in ImageDescription is not read
-    (lambda: picture("JPEG", exif=exif({0x010E: "not by Midjourney"})), NONE),
-    # bytes after the JPEG scan has begun are picture data, whatever they say
+    (lambda: image("JPEG", exif=exif({0x010E: "not by Midjourney"})), NONE),
+    # bytes after the JPEG scan has begun are image data, whatever they say
     (
-        lambda: picture("JPEG") + jpeg_segment(0xE1, b"http://ns.adobe.com/xap/1.0/\0" + SOURCE_ELEMENT)[2:],
+        lambda: image("JPEG") + jpeg_segment(0xE1, b"http://ns.adobe.com/xap/1.0/\0" + SOURCE_ELEMENT)[2:],
         NONE,
     ),
-    # chunks after IEND are not the picture's
-    (lambda: picture("PNG") + b"\0\0\0\x0ctEXtparameters\0x\0\0\0\0", NONE),
+    # chunks after IEND are not the image's
+    (lambda: image("PNG") + b"\0\0\0\x0ctEXtparameters\0x\0\0\0\0", NONE),
     # a text chunk without its separator; a broken compressed one
     (lambda: png_chunk(b"tEXt", b"parameters"), NONE),
     (lambda: png_chunk(b"zTXt", b"Software\0\0not zlib"), NONE),
     # another format, and no bytes at all
-    (lambda: picture("GIF"), NONE),
+    (lambda: image("GIF"), NONE),
     (lambda: b"", NONE),
 ]
 
@@ -279,11 +279,11 @@ def test_software_names(name: str, expected: tuple[str, ...]) -> None:
         (jpeg_segment(0xEB, b"c2pa c2pa"), "none"),  # APP11 that is no JUMBF
         (jpeg_segment(0xEC, app11(jumbf())), "none"),  # the wrong segment
         (jpeg_segment(0xFE, app11(jumbf())), "none"),  # a JPEG comment
-        (picture("JPEG") + jumbf(), "none"),  # after the picture
+        (image("JPEG") + jumbf(), "none"),  # after the image
         (png_chunk(b"caBX", b""), "none"),  # an empty chunk
         (png_chunk(b"C2PA", jumbf()), "none"),  # WebP's name in a PNG
         (webp_chunk(b"caBX", jumbf()), "none"),  # PNG's name in a WebP
-        (picture("WEBP"), "none"),
+        (image("WEBP"), "none"),
     ],
 )
 def test_c2pa(data: bytes, expected: str) -> None:
@@ -339,12 +339,12 @@ def test_an_ifd_that_points_at_itself_ends() -> None:
 
 
 SEEDS = [
-    picture("JPEG", exif=exif({0x0131: "FaceApp"}, b"ASCII\0\0\0" + A1111.encode()), xmp=SOURCE_ELEMENT),
+    image("JPEG", exif=exif({0x0131: "FaceApp"}, b"ASCII\0\0\0" + A1111.encode()), xmp=SOURCE_ELEMENT),
     jpeg_segment(0xEB, app11(jumbf())),
     png_text("Software", "NovelAI", compressed=True),
     png_chunk(b"caBX", jumbf()),
     png_text("XML:com.adobe.xmp", SOURCE_RESOURCE.decode(), international=True, compressed=True),
-    picture("WEBP", exif=exif({0x0131: "FaceApp"}), xmp=SOURCE_ATTRIBUTE),
+    image("WEBP", exif=exif({0x0131: "FaceApp"}), xmp=SOURCE_ATTRIBUTE),
     webp_chunk(b"C2PA", jumbf()),
 ]
 HEADS = [
@@ -381,7 +381,7 @@ def test_arbitrary_exif_never_raises(head: bytes, tail: bytes) -> None:
     st.lists(st.tuples(st.integers(0, 4000), st.binary(min_size=1, max_size=8)), max_size=6),
     st.integers(0, 4000),
 )
-def test_mutated_pictures_never_raise(seed: bytes, edits: list[tuple[int, bytes]], keep: int) -> None:
+def test_mutated_images_never_raise(seed: bytes, edits: list[tuple[int, bytes]], keep: int) -> None:
     data = bytearray(seed)
     for at, patch in edits:
         at %= len(data)

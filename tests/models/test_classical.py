@@ -68,7 +68,7 @@ def test_the_graph_says_what_scikit_learn_says(estimator: str, standardise: bool
     assert ours.shape == (1000,)
     assert ours.dtype == np.float32
     np.testing.assert_allclose(ours, expected, rtol=0, atol=1e-5)
-    assert np.ptp(expected) > 1  # it does tell pictures apart
+    assert np.ptp(expected) > 1  # it does tell images apart
     # And against scikit-learn's own words, without our logit in between.
     if hasattr(pipeline[-1], "predict_proba"):
         probability = pipeline.predict_proba(values.astype(np.float64))[:, 1]
@@ -192,10 +192,10 @@ def test_wrong_parameters_are_named(estimator: Any, parameters: dict[str, Any], 
     assert part in caught.value.message
 
 
-def test_too_few_pictures_for_smote() -> None:
+def test_too_few_images_for_smote() -> None:
     values, _ = features(40, 0)
     pipeline = build_estimator(Classifier(estimator="naive_bayes", balance="smote"), 1)
-    with pytest.raises(UsageError, match="5 training pictures of one class are too few"):
+    with pytest.raises(UsageError, match="5 training images of one class are too few"):
         fit_estimator(pipeline, values, np.arange(40) < 5)
 
 

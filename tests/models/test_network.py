@@ -65,7 +65,7 @@ def test_pixels_are_normalised_as_the_weights_ask(network: Any, monkeypatch: pyt
     np.testing.assert_allclose(seen[0].numpy(), expected, atol=1e-5)
 
 
-def test_the_same_picture_gives_the_same_logit_in_any_batch(network: Any) -> None:
+def test_the_same_image_gives_the_same_logit_in_any_batch(network: Any) -> None:
     batch = pixels(6)
     with torch.inference_mode():
         together = network(batch)[0]
@@ -107,10 +107,10 @@ def test_a_mirroring_network_gives_the_mean_over_both_sides(network: Any) -> Non
         torch.testing.assert_close(logit, (plain[0] + mirrored[0]) / 2)
         torch.testing.assert_close(evidence, (plain[1] + mirrored[1].flip(2)) / 2)
         torch.testing.assert_close(evidence.mean((1, 2)), logit, rtol=1e-4, atol=1e-5)
-        # A picture and its mirror image get one answer, and mirrored evidence.
+        # An image and its mirror image get one answer, and mirrored evidence.
         torch.testing.assert_close(mirroring(batch.flip(2))[0], logit)
         torch.testing.assert_close(mirroring(batch.flip(2))[1], evidence.flip(2))
-    # Training sees each picture once, as it is.
+    # Training sees each image once, as it is.
     head_calls: list[int] = []
     mirroring.head.register_forward_hook(lambda *_: head_calls.append(1))
     mirroring.train()(batch)

@@ -20,13 +20,13 @@ def magnitude(spectrum: Any) -> np.ndarray:
     return np.expm1(spectrum.double().numpy() * 1.2 + 2.0)
 
 
-def pictures(size: int, count: int = 2) -> np.ndarray:
+def make_images(size: int, count: int = 2) -> np.ndarray:
     return np.random.default_rng(size).integers(0, 256, (count, size, size, 3), np.uint8)
 
 
 @pytest.mark.parametrize("size", [32, 33, 96])
 def test_fourier_magnitudes_are_those_of_numpy(size: int) -> None:
-    pixels = pictures(size)
+    pixels = make_images(size)
     images = pixels.transpose(0, 3, 1, 2).astype(float)
     images -= images.mean((2, 3), keepdims=True)
     window = np.hanning(size + 1)[:-1]
@@ -58,7 +58,7 @@ def test_noise_has_the_same_magnitude_at_any_size() -> None:
 
 def test_block_magnitudes_are_those_of_scipy() -> None:
     size = 32
-    pixels = pictures(size)
+    pixels = make_images(size)
     luminance = pixels.astype(float) @ [0.299, 0.587, 0.114] - 128
     padded = np.pad(luminance, ((0, 0), (3, 3), (3, 3)), mode="reflect")
     got = magnitude(CosineSpectrum()(torch.from_numpy(pixels)))
@@ -76,7 +76,7 @@ def test_a_backbone_of_blocks_sees_half_the_side() -> None:
 
 def test_no_rounding_of_half_precision_enters_a_spectrum() -> None:
     """Training may run in bfloat16; there a spectrum would lose all but the strongest frequencies."""
-    pixels = torch.from_numpy(pictures(32))
+    pixels = torch.from_numpy(make_images(32))
     for view in (FourierSpectrum(32), CosineSpectrum()):
         plain = view(pixels)
         with torch.autocast("cpu", torch.bfloat16):

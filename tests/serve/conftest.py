@@ -45,8 +45,8 @@ class Server:
 Start = Callable[..., contextlib.AbstractContextManager[Server]]
 
 
-def picture(grey: int = 128, side: int = 64, kind: str = "PNG") -> bytes:
-    """An even picture; without a face the tiny bundle gives it a logit of (grey - 128) / 16."""
+def make_image(grey: int = 128, side: int = 64, kind: str = "PNG") -> bytes:
+    """An even image; without a face the tiny bundle gives it a logit of (grey - 128) / 16."""
     out = io.BytesIO()
     Image.fromarray(np.full((side, side, 3), grey, np.uint8)).save(out, kind)
     return out.getvalue()
@@ -80,7 +80,7 @@ def start(tiny_bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Start:
 
 @pytest.fixture(scope="module")
 def server(start: Start, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A service with a history on disk, kept pictures and no limit of the rate."""
+    """A service with a history on disk, kept images and no limit of the rate."""
     store = tmp_path_factory.mktemp("history") / "store"
     flags = ["--max-body-mib", "4", "--max-waiting-mib", "8", "--max-images", "4", "--max-megapixels", "1"]
     with start("--store", str(store), "--keep-images", "--rate", "0", *flags) as running:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.serve.conftest import Server, Start, picture
+from tests.serve.conftest import Server, Start, make_image
 
 from unmask.errors import UsageError
 from unmask.serve.access import check_exposure, hash_of, new_token
@@ -48,11 +48,11 @@ def test_tokens_are_long_and_their_hashes_fit_the_settings() -> None:
 def test_bearer_tokens(header: str | None, status: int, guarded: Server) -> None:
     headers = {"Authorization": header} if header else {}
     with guarded.client(headers=headers) as client:
-        answer = client.post("/predict", files={"image": ("a.png", picture())})
+        answer = client.post("/predict", files={"image": ("a.png", make_image())})
         assert answer.status_code == status
         assert client.get("/v1/history").status_code == status
         assert client.get("/metrics").status_code == status
-        # What says nothing of any picture is open: the page asks for the token.
+        # What says nothing of any image is open: the page asks for the token.
         assert [client.get(path).status_code for path in ("/", "/health", "/docs")] == [200, 200, 200]
     if status == 401:
         assert answer.headers["www-authenticate"] == "Bearer"
@@ -73,7 +73,7 @@ def test_bearer_tokens(header: str | None, status: int, guarded: Server) -> None
 )
 def test_pages_of_other_sites_cannot_post(headers: dict[str, str], status: int, guarded: Server) -> None:
     with guarded.client(headers={"Authorization": f"Bearer {TOKEN}", **headers}) as client:
-        answer = client.post("/predict", files={"image": ("a.png", picture())})
+        answer = client.post("/predict", files={"image": ("a.png", make_image())})
     assert answer.status_code == status
 
 

@@ -17,7 +17,7 @@ import httpx2
 import numpy as np
 import pytest
 from PIL import Image
-from tests.serve.conftest import Server, Start, picture, wait_until
+from tests.serve.conftest import Server, Start, make_image, wait_until
 
 from unmask.data.manifest import Manifest
 from unmask.detect.detector import load
@@ -46,7 +46,7 @@ def send(client: httpx2.Client, *data: bytes, evidence: bool = False) -> list[di
 
 
 def test_predict_answers_what_the_command_says(client: httpx2.Client, tiny_bundle: Path) -> None:
-    data = picture(200)
+    data = make_image(200)
     answer = client.post("/predict", files={"image": ("C:\\folder\\../a\u202eb.png", data)}).json()
     expected = load(tiny_bundle).detect(data).to_json()
     assert {**{key: answer[key] for key in expected}, "ms": 0} == {**expected, "ms": 0}
@@ -55,21 +55,21 @@ def test_predict_answers_what_the_command_says(client: httpx2.Client, tiny_bundl
 
 
 def test_verdicts_of_the_shipped_detector_are_those_of_the_command(start: Start, astronaut: Image.Image) -> None:
-    pictures = []
+    images = []
     for turn, kind in enumerate(("JPEG", "PNG", "WEBP")):
         out = io.BytesIO()
         astronaut.rotate(3 * turn).resize((256, 256)).save(out, kind)
-        pictures.append(out.getvalue())
-    direct = [load().detect(data).to_json() for data in pictures]
+        images.append(out.getvalue())
+    direct = [load().detect(data).to_json() for data in images]
     with start("--no-store", model=None) as running, running.client() as client:
-        served = send(client, *pictures)
+        served = send(client, *images)
     for one, other in zip(served, direct, strict=True):
         assert {**{key: one[key] for key in other}, "ms": 0} == {**other, "ms": 0}
         assert one["id"] is None
 
 
-def test_several_pictures_keep_their_order_and_errors(client: httpx2.Client) -> None:
-    results = send(client, picture(40), b"not a picture", picture(220))
+def test_several_images_keep_their_order_and_errors(client: httpx2.Client) -> None:
+    results = send(client, make_image(40), b"not an image", make_image(220))
     assert [item["result"] for item in results] == ["REAL", None, "FAKE"]
     assert [item["filename"] for item in results] == ["0.png", "1.png", "2.png"]
     assert results[1]["error"]["code"] == "unsupported_format"
@@ -78,7 +78,7 @@ def test_several_pictures_keep_their_order_and_errors(client: httpx2.Client) -> 
 
 
 def test_evidence_is_an_overlay_of_the_region(client: httpx2.Client) -> None:
-    (found,) = send(client, picture(250, side=80), evidence=True)
+    (found,) = send(client, make_image(250, side=80), evidence=True)
     (overlay,) = found["evidence"]
     assert overlay["box"] == [0, 0, 80, 80]
     head, _, data = overlay["png"].partition(",")
@@ -88,34 +88,34 @@ def test_evidence_is_an_overlay_of_the_region(client: httpx2.Client) -> None:
     assert image.shape == (256, 256, 4)
     assert (image[..., :3] == (230, 97, 1)).all()
     assert 0 < image[..., 3].min() == image[..., 3].max() < 255
-    assert send(client, picture())[0]["evidence"] is None
+    assert send(client, make_image())[0]["evidence"] is None
 
 
 @pytest.mark.parametrize(
     ("data", "status", "code"),
     [
-        pytest.param(b"<svg xmlns='http://www.w3.org/2000/svg'/>", 415, "unsupported_format", id="not a picture"),
-        pytest.param(picture()[:-30], 422, "truncated", id="half a picture"),
-        pytest.param(picture(side=8), 422, "too_small", id="too small"),
-        pytest.param(picture(side=1001), 422, "too_many_pixels", id="over a megapixel"),
+        pytest.param(b"<svg xmlns='http://www.w3.org/2000/svg'/>", 415, "unsupported_format", id="not an image"),
+        pytest.param(make_image()[:-30], 422, "truncated", id="half an image"),
+        pytest.param(make_image(side=8), 422, "too_small", id="too small"),
+        pytest.param(make_image(side=1001), 422, "too_many_pixels", id="over a megapixel"),
         pytest.param(b"", 422, "empty", id="no bytes"),
         pytest.param(b"x" * (4 << 20), 413, "body_too_large", id="over four MiB with its form"),
     ],
 )
-def test_a_picture_that_cannot_be_judged(data: bytes, status: int, code: str, client: httpx2.Client) -> None:
+def test_a_image_that_cannot_be_judged(data: bytes, status: int, code: str, client: httpx2.Client) -> None:
     problem(client.post("/predict", files={"image": ("a.png", data)}), status, code)
     problem(client.post("/v1/detect", files={"images": ("a.png", data)}), status, code)
 
 
-def test_requests_that_are_no_forms_of_pictures(client: httpx2.Client) -> None:
+def test_requests_that_are_no_forms_of_images(client: httpx2.Client) -> None:
     problem(client.post("/predict", json={"image": "x"}), 415, "not_multipart")
     problem(client.post("/predict"), 415, "not_multipart")
-    problem(client.post("/predict", files={"other": ("a.png", picture())}), 422, "no_picture")
+    problem(client.post("/predict", files={"other": ("a.png", make_image())}), 422, "no_picture")
     problem(client.post("/predict", data={"image": "text"}, files={"b": ("b", b"")}), 422, "no_picture")
     boundary = {"Content-Type": "multipart/form-data; boundary=x"}
     problem(client.post("/predict", content=b"broken", headers=boundary), 400, "bad_multipart")
     problem(client.post("/predict", content=b"", headers={"Content-Type": "multipart/form-data"}), 400, "bad_multipart")
-    many = [("images", (f"{index}.png", picture())) for index in range(5)]
+    many = [("images", (f"{index}.png", make_image())) for index in range(5)]
     problem(client.post("/v1/detect", files=many), 422, "too_many_pictures")
 
 
@@ -154,13 +154,13 @@ def test_model_and_health(client: httpx2.Client, tiny_bundle: Path) -> None:
     assert model["limits"]["keeps_images"] is True
 
 
-def test_metrics_count_pictures_and_routes(client: httpx2.Client) -> None:
+def test_metrics_count_images_and_routes(client: httpx2.Client) -> None:
     def count(name: str) -> float:
         lines = client.get("/metrics").text.splitlines()
         return sum(float(line.rpartition(" ")[2]) for line in lines if line.startswith(name))
 
     fakes = count('unmask_pictures_total{outcome="FAKE"}')
-    send(client, picture(255))
+    send(client, make_image(255))
     assert count('unmask_pictures_total{outcome="FAKE"}') == fakes + 1
     client.get(f"/v1/history/{uuid4()}")
     assert count('unmask_requests_total{method="GET",route="/v1/history/{id}",status="404"}') >= 1
@@ -196,7 +196,7 @@ def test_the_description_of_the_api_is_the_one_in_the_docs() -> None:
 
 
 def test_a_verdict_is_kept_found_judged_and_deleted(client: httpx2.Client) -> None:
-    data = picture(17)
+    data = make_image(17)
     answer = client.post("/predict", files={"image": ("Zebra 100%.png", data)}).json()
     record = client.get(f"/v1/history/{answer['id']}").json()
     assert record["sha256"] == hashlib.sha256(data).hexdigest()
@@ -217,7 +217,7 @@ def test_a_verdict_is_kept_found_judged_and_deleted(client: httpx2.Client) -> No
 
 
 def test_pages_of_the_history_cover_it_once_newest_first(client: httpx2.Client) -> None:
-    sent = [send(client, picture(grey))[0]["id"] for grey in range(30, 37)]
+    sent = [send(client, make_image(grey))[0]["id"] for grey in range(30, 37)]
     seen: list[str] = []
     cursor: str | None = None
     while True:
@@ -228,7 +228,7 @@ def test_pages_of_the_history_cover_it_once_newest_first(client: httpx2.Client) 
         if cursor is None:
             break
         if len(seen) == 3:
-            late = send(client, picture(90))[0]["id"]  # what comes in meanwhile moves no page
+            late = send(client, make_image(90))[0]["id"]  # what comes in meanwhile moves no page
     assert late not in seen
     assert seen[:7] == sent[::-1]
     assert len(seen) == len(set(seen))
@@ -237,8 +237,8 @@ def test_pages_of_the_history_cover_it_once_newest_first(client: httpx2.Client) 
 def test_export_is_a_manifest(start: Start, tmp_path: Path) -> None:
     store = tmp_path / "store"
     with start("--store", str(store), "--keep-images") as running, running.client() as client:
-        real, fake, doubted, unsaid = send(client, picture(20), picture(230), picture(100), picture(150))
-        again = send(client, picture(20))[0]
+        real, fake, doubted, unsaid = send(client, make_image(20), make_image(230), make_image(100), make_image(150))
+        again = send(client, make_image(20))[0]
         for item, verdict in ((real, "right"), (fake, "wrong"), (doubted, "unsure"), (again, "wrong")):
             said = client.post(f"/v1/history/{item['id']}/feedback", json={"verdict": verdict, "note": "=1+1"})
             assert said.status_code == 200
@@ -251,23 +251,23 @@ def test_export_is_a_manifest(start: Start, tmp_path: Path) -> None:
     rows = {row.extra["sha256"]: row for row in manifest}
     # The same bytes were judged twice: the later word counts. Called FAKE and wrong is real.
     assert {row.label for row in rows.values()} == {"fake", "real"}
-    assert rows[hashlib.sha256(picture(20)).hexdigest()].label == "fake"
-    assert rows[hashlib.sha256(picture(230)).hexdigest()].label == "real"
+    assert rows[hashlib.sha256(make_image(20)).hexdigest()].label == "fake"
+    assert rows[hashlib.sha256(make_image(230)).hexdigest()].label == "real"
     assert all(row.group == row.extra["sha256"] and row.extra["note"] == "'=1+1" for row in rows.values())
     assert len(everything) == 5
     assert {row["id"]: row["label"] for row in everything}[unsaid["id"]] == ""
 
 
-def test_a_picture_stays_while_a_record_has_it(client: httpx2.Client) -> None:
-    first, second = send(client, picture(77)), send(client, picture(77))
+def test_a_image_stays_while_a_record_has_it(client: httpx2.Client) -> None:
+    first, second = send(client, make_image(77)), send(client, make_image(77))
     client.delete(f"/v1/history/{first[0]['id']}")
     image = f"/v1/history/{second[0]['id']}/image"
-    assert client.get(image).content == picture(77)
+    assert client.get(image).content == make_image(77)
 
 
 def test_without_a_store_nothing_is_kept(start: Start) -> None:
     with start("--no-store") as running, running.client() as client:
-        assert send(client, picture())[0]["id"] is None
+        assert send(client, make_image())[0]["id"] is None
         problem(client.get("/v1/history"), 404, "no_history")
         problem(client.get("/v1/export"), 404, "no_history")
         assert client.get("/health").json()["store"] == "none"
@@ -276,7 +276,7 @@ def test_without_a_store_nothing_is_kept(start: Start) -> None:
 def test_a_history_in_memory_ends_with_the_service(start: Start, tmp_path: Path, monkeypatch: Any) -> None:
     monkeypatch.chdir(tmp_path)
     with start() as running, running.client() as client:
-        identifier = send(client, picture())[0]["id"]
+        identifier = send(client, make_image())[0]["id"]
         assert client.get("/v1/history").json()["items"][0]["id"] == identifier
     assert list(tmp_path.iterdir()) == []
 
@@ -333,7 +333,7 @@ def test_uploads_together_have_a_limit_too(start: Start) -> None:
 
 def test_the_log_names_no_file_no_query_and_no_id(start: Start) -> None:
     with start("--store", "memory") as running, running.client() as client:
-        identifier = client.post("/predict", files={"image": ("confidential.png", picture())}).json()["id"]
+        identifier = client.post("/predict", files={"image": ("confidential.png", make_image())}).json()["id"]
         client.get("/v1/history", params={"query": "confidential"})
         client.get(f"/v1/history/{identifier}")
         running.stop()
@@ -354,9 +354,9 @@ def test_openapi_names_every_error_as_a_problem(client: httpx2.Client) -> None:
             assert all("application/problem+json" in answer["content"] for answer in errors.values())
 
 
-def test_pictures_of_a_client_that_has_gone_are_dropped(start: Start) -> None:
+def test_images_of_a_client_that_has_gone_are_dropped(start: Start) -> None:
     with start("--store", "memory", "--workers", "1") as running, running.client() as client:
-        files = [("images", (f"{grey}.png", picture(grey, side=1200))) for grey in range(16)]
+        files = [("images", (f"{grey}.png", make_image(grey, side=1200))) for grey in range(16)]
         request = client.build_request("POST", "/v1/detect", files=files)
         body = request.read()
         head = f"POST /v1/detect HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n"

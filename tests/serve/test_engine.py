@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
-from tests.serve.conftest import picture
+from tests.serve.conftest import make_image
 
 from unmask.detect.detector import Detector, Prepared, load
 from unmask.detect.verdict import Verdict
@@ -32,9 +32,9 @@ class Gated(Detector):
         assert self.gate.wait(20)
         return super().prepare(source)  # type: ignore[arg-type]
 
-    def judge(self, pictures: Sequence[Prepared]) -> list[Verdict]:
-        self.runs.append(len(pictures))
-        return super().judge(pictures)
+    def judge(self, images: Sequence[Prepared]) -> list[Verdict]:
+        self.runs.append(len(images))
+        return super().judge(images)
 
 
 @pytest.fixture
@@ -47,12 +47,12 @@ def gated(tiny_bundle: Path) -> Iterator[Gated]:
 def test_verdicts_are_those_of_the_detector_at_every_size_of_batch(tiny_bundle: Path) -> None:
     detector = load(tiny_bundle)
     greys = list(range(100, 160, 3))
-    expected = [detector.detect(picture(grey)).fake_probability for grey in greys]
+    expected = [detector.detect(make_image(grey)).fake_probability for grey in greys]
     for batch in (1, 3, 8):
         engine = Engine(detector, workers=2, batch=batch, capacity=64, metrics=Metrics())
 
         async def ask(engine: Engine = engine) -> list[Verdict]:
-            return await engine.judge([picture(grey) for grey in greys])
+            return await engine.judge([make_image(grey) for grey in greys])
 
         verdicts = asyncio.run(ask())
         engine.close()
@@ -60,12 +60,12 @@ def test_verdicts_are_those_of_the_detector_at_every_size_of_batch(tiny_bundle: 
         assert engine.inside == 0
 
 
-def test_batches_form_while_pictures_wait(gated: Gated) -> None:
+def test_batches_form_while_images_wait(gated: Gated) -> None:
     engine = Engine(gated, workers=1, batch=4, capacity=64, metrics=Metrics())
 
     async def ask() -> None:
         gated.gate.set()
-        await engine.judge([picture(grey) for grey in range(100, 110)])
+        await engine.judge([make_image(grey) for grey in range(100, 110)])
 
     asyncio.run(ask())
     engine.close()
@@ -76,15 +76,15 @@ def test_a_full_queue_turns_away_and_says_when_to_come_again(gated: Gated) -> No
     engine = Engine(gated, workers=1, capacity=2, metrics=Metrics())
 
     async def ask() -> None:
-        first = asyncio.create_task(engine.judge([picture(), picture()]))
+        first = asyncio.create_task(engine.judge([make_image(), make_image()]))
         await asyncio.to_thread(gated.arrived.acquire)
         with pytest.raises(Problem) as caught:
-            await engine.judge([picture()])
+            await engine.judge([make_image()])
         assert (caught.value.status_code, caught.value.code) == (429, "busy")
         assert int((caught.value.headers or {})["Retry-After"]) >= 1
         gated.gate.set()
         assert len(await first) == 2
-        assert len(await engine.judge([picture()])) == 1
+        assert len(await engine.judge([make_image()])) == 1
 
     asyncio.run(ask())
     engine.close()
@@ -94,9 +94,9 @@ def test_what_nobody_waits_for_is_dropped(gated: Gated) -> None:
     engine = Engine(gated, workers=1, capacity=8, metrics=Metrics())
 
     async def ask() -> None:
-        begun = asyncio.create_task(engine.judge([picture()]))
+        begun = asyncio.create_task(engine.judge([make_image()]))
         await asyncio.to_thread(gated.arrived.acquire)
-        waiting = asyncio.create_task(engine.judge([picture()] * 3))
+        waiting = asyncio.create_task(engine.judge([make_image()] * 3))
         await asyncio.sleep(0)
         assert engine.inside == 4
         waiting.cancel()
@@ -117,7 +117,7 @@ def test_a_deadline_is_a_problem_and_drops_what_waits(gated: Gated) -> None:
     async def ask() -> None:
         with pytest.raises(Problem) as caught:
             async with until(asyncio.get_running_loop().time() + 0.05):
-                await engine.judge([picture()] * 2)
+                await engine.judge([make_image()] * 2)
         assert caught.value.status_code == 504
         assert engine.inside == 1
         gated.gate.set()
@@ -131,13 +131,13 @@ def test_closing_finishes_what_is_inside(gated: Gated) -> None:
     engine = Engine(gated, workers=2, capacity=8, metrics=Metrics())
 
     async def ask() -> list[Verdict]:
-        asked = asyncio.create_task(engine.judge([picture(grey) for grey in (1, 2, 3, 4, 5)]))
+        asked = asyncio.create_task(engine.judge([make_image(grey) for grey in (1, 2, 3, 4, 5)]))
         await asyncio.to_thread(gated.arrived.acquire)
         closing = asyncio.create_task(asyncio.to_thread(engine.close))
         gated.gate.set()
         await closing
         with pytest.raises(Problem):
-            await engine.judge([picture()])
+            await engine.judge([make_image()])
         return await asked
 
     assert len(asyncio.run(ask())) == 5
@@ -152,8 +152,8 @@ def test_a_fault_of_the_detector_reaches_who_waits(tiny_bundle: Path, monkeypatc
             with monkeypatch.context() as patched:
                 patched.setattr(detector, step, lambda _: 1 / 0)
                 with pytest.raises(ZeroDivisionError):
-                    await engine.judge([picture()])
-        assert len(await engine.judge([picture()])) == 1
+                    await engine.judge([make_image()])
+        assert len(await engine.judge([make_image()])) == 1
 
     asyncio.run(ask())
     engine.close()

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from PIL import Image
-from tests.serve.conftest import Start, picture
+from tests.serve.conftest import Start, make_image
 
 from unmask.detect.detector import load
 from unmask.explain.explainer import explain
@@ -21,7 +21,7 @@ from unmask.serve.explain_queue import Explaining
 from unmask.serve.problems import Problem
 
 
-def test_an_explanation_is_that_of_the_library_with_its_pictures(
+def test_an_explanation_is_that_of_the_library_with_its_images(
     start: Start, tiny_bundle: Path, astronaut: Image.Image
 ) -> None:
     out = io.BytesIO()
@@ -35,9 +35,9 @@ def test_an_explanation_is_that_of_the_library_with_its_pictures(
     expected = json.loads(json.dumps(own.to_json()))
     for view, shown in zip(served["forensics"], own.views or (), strict=True):
         sent = view.pop("picture")
-        assert (sent is None) == (shown.picture is None)
-        if shown.picture is not None:
-            assert _size(sent) == shown.picture.size
+        assert (sent is None) == (shown.make_image is None)
+        if shown.make_image is not None:
+            assert _size(sent) == shown.make_image.size
     assert _size(served.pop("picture")) == _size(served.pop("overlay")) == (160, 160)
     for content in (served, expected):
         content["verdict"].pop("ms")
@@ -57,14 +57,14 @@ def test_too_many_explanations_are_turned_away(tiny_bundle: Path, monkeypatch: p
     service = Explaining(load(tiny_bundle), capacity=2)
 
     async def ask() -> None:
-        tasks = [asyncio.create_task(service.explain(picture(), faithfulness=False)) for _ in range(2)]
+        tasks = [asyncio.create_task(service.explain(make_image(), faithfulness=False)) for _ in range(2)]
         await asyncio.sleep(0)
         with pytest.raises(Problem) as caught:
-            await service.explain(picture(), faithfulness=False)
+            await service.explain(make_image(), faithfulness=False)
         assert caught.value.status_code == 429
         tasks[1].cancel()  # it waits, so its place is free at once
         await asyncio.sleep(0.01)
-        third = asyncio.create_task(service.explain(picture(), faithfulness=False))
+        third = asyncio.create_task(service.explain(make_image(), faithfulness=False))
         gate.set()
         assert (await tasks[0])["verdict"]["result"] == (await third)["verdict"]["result"]
 

@@ -61,7 +61,7 @@ def portraits(astronaut: Image.Image) -> dict[str, bytes]:
 
 @pytest.fixture(scope="module")
 def desk(start: Start, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A service with the shipped detector, a history and kept pictures."""
+    """A service with the shipped detector, a history and kept images."""
     store = tmp_path_factory.mktemp("desk") / "store"
     with start("--store", str(store), "--keep-images", "--rate", "0", model=None) as running:
         yield running
@@ -107,15 +107,13 @@ def _jpeg(image: Image.Image) -> bytes:
     return out.getvalue()
 
 
-def add(page: Any, pictures: dict[str, bytes]) -> None:
+def add(page: Any, images: dict[str, bytes]) -> None:
     """Choose files as a person does, and wait until all are settled."""
     before = page.locator(".queue li").count()
     with page.expect_file_chooser() as chooser:
-        page.get_by_role("button", name="Choose pictures").click()
-    chooser.value.set_files(
-        [{"name": name, "mimeType": "image/jpeg", "buffer": data} for name, data in pictures.items()]
-    )
-    settled(page, before + len(pictures))
+        page.get_by_role("button", name="Choose images").click()
+    chooser.value.set_files([{"name": name, "mimeType": "image/jpeg", "buffer": data} for name, data in images.items()])
+    settled(page, before + len(images))
 
 
 def settled(page: Any, count: int) -> None:
@@ -142,7 +140,7 @@ def test_real_and_manipulated_portraits_get_their_verdicts(
     add(page, {name: portraits[name] for name in ("manipulated.jpg", "real.jpg")})
     verdict = page.locator(".verdict")
     expect(verdict).to_contain_text("Fake")
-    expect(verdict).to_contain_text("of 100 real pictures about 5 are called fake")
+    expect(verdict).to_contain_text("of 100 real images about 5 are called fake")
     expect(verdict.get_by_role("img", name="Probability of a fake: 9")).to_be_visible()
     expect(page.get_by_role("log")).to_contain_text("manipulated.jpg: Fake, 9")
     expect(page.get_by_role("log")).to_contain_text("real.jpg: Real, 9")
@@ -157,12 +155,12 @@ def test_evidence_lies_where_the_service_says_and_fades(visit: Open, desk: Serve
     with page.expect_response(re.compile("/v1/detect")) as answer:
         add(page, {"manipulated.jpg": portraits["manipulated.jpg"]})
     judged = answer.value.json()["results"][0]
-    picture = page.get_by_role("img", name="The picture manipulated.jpg")
+    image = page.get_by_role("img", name="The image manipulated.jpg")
     for drawn, box in (
         (page.locator(".overlay image"), judged["evidence"][0]["box"]),
         (page.locator(".face rect").first, judged["faces"][0]["box"]),
     ):
-        assert _in_pixels(drawn.bounding_box(), picture.bounding_box(), 512) == pytest.approx(box, abs=5)
+        assert _in_pixels(drawn.bounding_box(), image.bounding_box(), 512) == pytest.approx(box, abs=5)
     page.get_by_label("Face frames").uncheck()
     expect(page.locator(".face, .face-tag")).to_have_count(0)
     frame, slider = page.locator(".frame"), page.get_by_label("Evidence")
@@ -178,9 +176,9 @@ def test_evidence_lies_where_the_service_says_and_fades(visit: Open, desk: Serve
     assert np.abs((half - none) - (full - none) / 2).max() <= 3
 
 
-def _in_pixels(box: dict[str, float], picture: dict[str, float], side: int) -> list[float]:
-    scale = side / picture["width"]
-    left, top = (box["x"] - picture["x"]) * scale, (box["y"] - picture["y"]) * scale
+def _in_pixels(box: dict[str, float], image: dict[str, float], side: int) -> list[float]:
+    scale = side / image["width"]
+    left, top = (box["x"] - image["x"]) * scale, (box["y"] - image["y"]) * scale
     return [left, top, left + box["width"] * scale, top + box["height"] * scale]
 
 
@@ -220,7 +218,7 @@ def test_an_answer_is_kept_found_exported_and_deleted(visit: Open, desk: Server,
 
     records.get_by_role("link", name="told apart.jpg").click()
     expect(page.locator(".record .verdict")).to_contain_text("Real")
-    expect(page.get_by_role("img", name="The picture told apart.jpg")).to_be_visible()
+    expect(page.get_by_role("img", name="The image told apart.jpg")).to_be_visible()
     expect(page.locator(".record").get_by_role("radio", name="Right")).to_be_checked()
     page.get_by_role("button", name="Delete this record").click()
     page.get_by_role("dialog").get_by_role("button", name="Delete").click()
@@ -264,9 +262,9 @@ def test_why_is_told_in_words_views_and_marks(visit: Open, desk: Server, astrona
     views = told["forensics"]
     assert len(views) >= 8
     expect(panel.get_by_role("heading", level=3)).to_have_text([view["title"] for view in views])
-    drawn = panel.locator(".view-picture img")
+    drawn = panel.locator(".view-image img")
     expect(drawn).to_have_count(sum(view["picture"] is not None for view in views))
-    assert drawn.evaluate_all("pictures => pictures.every((picture) => picture.naturalWidth > 0)")
+    assert drawn.evaluate_all("images => images.every((image) => image.naturalWidth > 0)")
     measured = [figure for view in views for figure in view["figures"] if figure["value"] is not None]
     expect(panel.locator(".range")).to_have_count(len(measured))
     expect(panel.locator(".range-track")).to_have_count(sum(figure["low"] is not None for figure in measured))
@@ -287,7 +285,7 @@ def test_faults_are_said_in_words(visit: Open, desk: Server, portraits: dict[str
     expect(page.locator(".problem")).to_contain_text("The file ends too early")
     expect(page.get_by_role("log")).to_contain_text("broken.jpg: The file ends too early")
     entry(page, "letter.jpg").click()
-    expect(page.locator(".problem")).to_contain_text("This is not a picture that unmask reads.")
+    expect(page.locator(".problem")).to_contain_text("This is not an image that unmask reads.")
     page.goto(f"{desk.url}/#/history/00000000-0000-4000-8000-000000000000")
     expect(page.locator(".record .problem")).to_contain_text("This is not here, or not any more.")
 
@@ -316,7 +314,7 @@ def test_a_busy_service_is_asked_again(visit: Open, start: Start, portraits: dic
 
 
 @pytest.mark.parametrize("way", ["paste", "drop"])
-def test_pictures_can_be_pasted_and_dropped(visit: Open, desk: Server, portraits: dict[str, bytes], way: str) -> None:
+def test_images_can_be_pasted_and_dropped(visit: Open, desk: Server, portraits: dict[str, bytes], way: str) -> None:
     page = visit(desk)
     page.evaluate(
         """([way, data]) => {
@@ -354,7 +352,7 @@ def test_a_token_is_asked_for_and_forgotten_with_the_tab(
         expect(dialog.get_by_role("alert")).to_have_text("That token was not accepted.")
         dialog.get_by_role("button", name="Not now").click()
         with page.expect_file_chooser() as chooser:
-            page.get_by_role("button", name="Choose pictures").click()
+            page.get_by_role("button", name="Choose images").click()
         chooser.value.set_files([{"name": "a.jpg", "mimeType": "image/jpeg", "buffer": portraits["real.jpg"]}])
         dialog.get_by_label("Token").fill(token)
         dialog.get_by_role("button", name="Use this token").click()
@@ -374,7 +372,7 @@ def test_everything_is_reached_by_keyboard(visit: Open, desk: Server, portraits:
     page.keyboard.press("Enter")
     expect(page.get_by_role("main")).to_be_focused()
     page.keyboard.press("Tab")
-    expect(page.get_by_role("button", name="Choose pictures")).to_be_focused()
+    expect(page.get_by_role("button", name="Choose images")).to_be_focused()
     add(page, {"one.jpg": portraits["real.jpg"], "two.jpg": portraits["real.jpg"]})
     tab = page.get_by_role("tab", name="Summary")
     tab.focus()
@@ -385,7 +383,7 @@ def test_everything_is_reached_by_keyboard(visit: Open, desk: Server, portraits:
     page.keyboard.press("Enter")
     expect(origin).to_have_attribute("aria-selected", "true")
     page.get_by_role("button", name="Remove one.jpg").press("Enter")
-    expect(page.get_by_role("heading", name="Pictures", exact=True)).to_be_focused()
+    expect(page.get_by_role("heading", name="Images", exact=True)).to_be_focused()
     expect(page.get_by_role("heading", name="two.jpg")).to_be_visible()
 
 

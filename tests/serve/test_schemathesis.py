@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 schemathesis = pytest.importorskip("schemathesis")
 
-from tests.serve.conftest import Server, Start, picture  # noqa: E402
+from tests.serve.conftest import Server, Start, make_image  # noqa: E402
 
 
 @pytest.fixture(scope="module")
@@ -20,16 +20,16 @@ def service(start: Start, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     with start("--store", str(store), "--keep-images", "--rate", "0") as running:
         with running.client() as client:  # so that there is something to find
             for grey in (10, 250):
-                answer = client.post("/predict", files={"image": ("a.png", picture(grey))})
+                answer = client.post("/predict", files={"image": ("a.png", make_image(grey))})
                 assert answer.status_code == 200
                 _KNOWN.append(answer.json()["id"])
         yield running
 
 
-_PICTURES = [picture(10), picture(200, kind="JPEG"), picture(100, kind="WEBP")[:-20], picture(side=4)]
+_IMAGES = [make_image(10), make_image(200, kind="JPEG"), make_image(100, kind="WEBP")[:-20], make_image(side=4)]
 _KNOWN = ["00000000-0000-0000-0000-000000000000"]  # and the records that the service has by then
 schemathesis.openapi.format("uuid", st.integers(0, 2).map(lambda index: _KNOWN[index % len(_KNOWN)]))
-schemathesis.openapi.format("binary", st.binary(max_size=200) | st.sampled_from(_PICTURES))
+schemathesis.openapi.format("binary", st.binary(max_size=200) | st.sampled_from(_IMAGES))
 
 # The running service's own description is the same: test_api.py compares them.
 schema = schemathesis.openapi.from_path(Path(__file__).resolve().parents[2] / "docs" / "openapi.json")

@@ -40,7 +40,7 @@ def test_flags_go_before_the_environment_and_that_before_the_defaults(monkeypatc
     [
         pytest.param(["--port", "x"], "--port", id="no number"),
         pytest.param(["--port", "70000"], "--port", id="no port"),
-        pytest.param(["--keep-images"], "--keep-images needs a folder", id="pictures without a folder"),
+        pytest.param(["--keep-images"], "--keep-images needs a folder", id="images without a folder"),
         pytest.param(["--token-hashes", "secret"], "--token-hashes", id="a token in place of its hash"),
         pytest.param(["--cors", "*"], "--cors", id="every origin"),
         pytest.param(["--cors", "https://a.example/path"], "--cors", id="more than an origin"),

@@ -25,7 +25,7 @@ from alembic.migration import MigrationContext
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import inspect
-from tests.serve.conftest import Start, picture
+from tests.serve.conftest import Start, make_image
 
 from unmask.detect.detector import Detector, load
 from unmask.serve.database import metadata, open_database
@@ -43,7 +43,7 @@ def detector(tiny_bundle: Path) -> Detector:
 
 
 def record(detector: Detector, grey: int, *, days_ago: float = 0, name: str = "a.png") -> Record:
-    data = picture(grey)
+    data = make_image(grey)
     moment = time.time_ns() // 1_000_000 - round(days_ago * DAY)
     return Record(f"{grey:064x}", name, detector.detect(data), data, time_ms=moment)
 
@@ -75,13 +75,13 @@ def test_records_go_by_number_the_oldest_first(detector: Detector) -> None:
     assert [row["filename"] and row["sha256"][-1] for row in store.page(Query(), None, 10)[0]] == ["1", "2", "3"]
 
 
-def test_pictures_go_by_size_and_their_files_with_them(detector: Detector, tmp_path: Path) -> None:
-    size = len(picture(5))
+def test_images_go_by_size_and_their_files_with_them(detector: Detector, tmp_path: Path) -> None:
+    size = len(make_image(5))
     store = Store("sqlite://", ImageFolder(tmp_path), Retention(image_bytes=2 * size))
     store.add([record(detector, grey, days_ago=grey) for grey in (1, 2, 2, 3, 4)])
     assert len(names(tmp_path)) == 4
     assert store.retain() == 2
-    # The two newest pictures fit; one of them has two records, which count once.
+    # The two newest images fit; one of them has two records, which count once.
     assert names(tmp_path) == {f"{grey:064x}.png" for grey in (1, 2)}
     assert len(store.page(Query(), None, 10)[0]) == 3
 
@@ -90,7 +90,7 @@ def test_files_that_a_kill_left_are_swept_and_others_left_alone(detector: Detect
     store = Store("sqlite://", folder := ImageFolder(tmp_path))
     kept = record(detector, 9)
     store.add([kept])
-    folder.write(f"{10:064x}", picture(10))
+    folder.write(f"{10:064x}", make_image(10))
     (tmp_path / "00" / "notes.txt").write_text("mine")
     assert store.sweep() == 1
     assert names(tmp_path) == {f"{9:064x}.png", "notes.txt"}
@@ -98,7 +98,7 @@ def test_files_that_a_kill_left_are_swept_and_others_left_alone(detector: Detect
 
 
 @pytest.mark.parametrize("name", ["../../etc/passwd", "ab/../../x.png", "/etc/passwd", "ab/" + "a" * 64 + ".html"])
-def test_no_name_leads_out_of_the_folder_of_pictures(name: str, tmp_path: Path) -> None:
+def test_no_name_leads_out_of_the_folder_of_images(name: str, tmp_path: Path) -> None:
     folder = ImageFolder(tmp_path)
     for method in (folder.read, folder.remove):
         with pytest.raises(ValueError, match="not the name"):
@@ -149,7 +149,7 @@ def send_until_it_dies(url: str, acknowledged: list[str], index: int) -> None:
     with httpx2.Client(base_url=url, timeout=30) as client:
         while True:
             try:
-                answer = client.post("/predict", files={"image": (f"{index}.png", picture(grey))})
+                answer = client.post("/predict", files={"image": (f"{index}.png", make_image(grey))})
             except httpx2.TransportError:
                 return
             assert answer.status_code == 200
@@ -186,7 +186,7 @@ def test_a_stop_finishes_what_is_under_way(start: Start, tmp_path: Path) -> None
     answers: list[httpx2.Response] = []
 
     def ask(url: str) -> None:
-        files = [("images", (f"{grey}.png", picture(grey, side=900))) for grey in range(16)]
+        files = [("images", (f"{grey}.png", make_image(grey, side=900))) for grey in range(16)]
         answers.append(httpx2.post(f"{url}/v1/detect", files=files, timeout=60))
 
     with start("--store", str(store)) as running:
@@ -259,7 +259,7 @@ def test_two_instances_on_one_postgresql_agree(start: Start, postgresql: str, tm
 
         def fill(client: httpx2.Client, begin: int) -> None:
             for grey in range(begin, begin + 15):
-                answer = client.post("/predict", files={"image": ("a.png", picture(grey))})
+                answer = client.post("/predict", files={"image": ("a.png", make_image(grey))})
                 assert answer.status_code == 200
                 sent.append(answer.json()["id"])
 
@@ -272,7 +272,7 @@ def test_two_instances_on_one_postgresql_agree(start: Start, postgresql: str, tm
         assert pages[0] == pages[1]
         assert {item["id"] for item in pages[0]} == set(sent)
         assert len(sent) == 45
-        # What one is told the other knows; what one deletes is gone for the other, the picture once both records are.
+        # What one is told the other knows; what one deletes is gone for the other, the image once both records are.
         twice, _ = Counter(item["sha256"] for item in pages[0]).most_common(1)[0]
         judged, twin = (item["id"] for item in pages[0] if item["sha256"] == twice)
         first.post(f"/v1/history/{judged}/feedback", json={"verdict": "wrong"})
@@ -321,7 +321,7 @@ def test_a_store_that_fails_is_a_problem_and_no_verdict_is_acknowledged(start: S
     with start("--store", str(tmp_path)) as running, running.client() as client:
         with sqlite3.connect(tmp_path / "unmask.sqlite3") as database:
             database.execute("DROP TABLE verdicts")
-        for answer in (client.post("/predict", files={"image": ("a.png", picture())}), client.get("/v1/history")):
+        for answer in (client.post("/predict", files={"image": ("a.png", make_image())}), client.get("/v1/history")):
             assert (answer.status_code, answer.json()["code"]) == (503, "store_unavailable")
             assert "verdicts" not in answer.text
         assert client.get("/health").status_code == 200

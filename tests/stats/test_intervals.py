@@ -41,7 +41,7 @@ def test_wilson_refuses_what_is_no_share() -> None:
 
 
 @pytest.mark.parametrize(("successes", "n"), [(0, 1), (1, 1), (3, 7), (561, 603), (99_000, 100_000)])
-def test_shares_of_single_pictures_are_wilsons(successes: int, n: int) -> None:
+def test_shares_of_single_images_are_wilsons(successes: int, n: int) -> None:
     proportion = pytest.importorskip("statsmodels.stats.proportion")
     expected = proportion.proportion_confint(successes, n, method="wilson")
     assert share_interval(np.arange(n) < successes, np.arange(n)) == pytest.approx(expected, abs=1e-9)
@@ -52,7 +52,7 @@ def test_shares_of_single_pictures_are_wilsons(successes: int, n: int) -> None:
     [(0.5, 0.96), (0.9, 0.97), (0.98, 0.99)],
 )
 def test_wilson_covers(share_right: float, most_exact: float) -> None:
-    # No simulation: all outcomes of 100 pictures, weighted by how often they come about.
+    # No simulation: all outcomes of 100 images, weighted by how often they come about.
     binom = pytest.importorskip("scipy.stats").binom
     covered = sum(
         binom.pmf(k, 100, share_right) for k in range(101) if wilson(k, 100)[0] <= share_right <= wilson(k, 100)[1]
@@ -60,19 +60,19 @@ def test_wilson_covers(share_right: float, most_exact: float) -> None:
     assert 0.93 < covered < most_exact
 
 
-def test_identical_pictures_of_a_group_count_once() -> None:
-    # 40 groups of 10 equal pictures: nearly the interval of 40 pictures, and far from that of 400.
+def test_identical_images_of_a_group_count_once() -> None:
+    # 40 groups of 10 equal images: nearly the interval of 40 images, and far from that of 400.
     right = np.repeat(np.arange(40) < 30, 10)
     low, high = share_interval(right, np.repeat(np.arange(40), 10))
     assert (low, high) == pytest.approx(wilson(30, 40), abs=0.01)
     # All right: no variance to see, so each group is one.
     assert share_interval(np.ones(400, bool), np.repeat(np.arange(40), 10)) == wilson(40, 40)
-    # One group says as much as one picture, at whatever share.
+    # One group says as much as one image, at whatever share.
     assert share_interval(np.arange(10) < 5, np.zeros(10, int)) == wilson(0.5, 1)
 
 
-def test_shares_cover_where_pictures_hang_together() -> None:
-    # Each group has a share of its own, so 300 pictures are worth far fewer; Wilson's own interval misses often.
+def test_shares_cover_where_images_hang_together() -> None:
+    # Each group has a share of its own, so 300 images are worth far fewer; Wilson's own interval misses often.
     draw = np.random.default_rng(11)
     group = np.repeat(np.arange(60), 5)
     covered = naive = 0
@@ -86,7 +86,7 @@ def test_shares_cover_where_pictures_hang_together() -> None:
     assert naive / 400 < 0.85
 
 
-def test_areas_cover_where_pictures_hang_together() -> None:
+def test_areas_cover_where_images_hang_together() -> None:
     # Half the groups are fake and shifted by 1; two thirds of the variance is the group's: AUC = Phi(1 / sqrt 2).
     draw = np.random.default_rng(5)
     truth = 0.5 * (1 + math.erf(0.5))
@@ -109,7 +109,7 @@ def test_areas_cover_where_pictures_hang_together() -> None:
             else:
                 alone += ends[0] <= truth <= ends[1]
     assert 0.89 <= covered / rounds <= 0.99
-    # Taking pictures as independent would miss far more often.
+    # Taking images as independent would miss far more often.
     assert alone / rounds < 0.85
 
 
@@ -131,7 +131,7 @@ def test_draws_are_repeatable_whatever_the_threads() -> None:
     assert (one == draw_groups(group, lambda weight: weight, 150, 7, 1)[:130]).all()
 
 
-def test_blank_groups_are_single_pictures() -> None:
+def test_blank_groups_are_single_images() -> None:
     codes = group_codes(["", "a", "", "a", "b"])
     assert sorted(set(codes.tolist())) == [0, 1, 2, 3]
     assert codes[1] == codes[3] and codes[0] != codes[2]

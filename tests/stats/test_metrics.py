@@ -46,7 +46,7 @@ def test_examples_in_docstrings() -> None:
         (np.array([0.1, 0.2, 0.8, 0.9]), np.array([False, False, True, True])),
         # Perfectly wrong.
         (np.array([0.9, 0.8, 0.2, 0.1]), np.array([False, False, True, True])),
-        # One picture a class.
+        # One image a class.
         (np.array([0.3, 0.6]), np.array([False, True])),
     ],
 )
@@ -140,13 +140,13 @@ def test_one_class(label: bool, n: int) -> None:
     # Fakes alone: whatever is called fake is right. Reals alone: there is no fake to find.
     assert metrics.average_precision(probability, is_fake) == 1 if label else True
     assert label or math.isnan(metrics.average_precision(probability, is_fake))
-    # What speaks of single pictures does exist.
+    # What speaks of single images does exist.
     assert _same(metrics.brier(probability, is_fake), sk.brier_score_loss(is_fake, probability, labels=[False, True]))
     assert _same(metrics.log_loss(probability, is_fake), sk.log_loss(is_fake, probability, labels=[False, True]))
     assert _same(counts.accuracy, sk.accuracy_score(is_fake, called))
 
 
-def test_budgets_count_whole_pictures() -> None:
+def test_budgets_count_whole_images() -> None:
     # 100 reals at 0.01 ... 1.00: 1 % allows one of them, whatever 0.01 * 100 rounds to, so cuts above 0.99 count.
     probability = np.append(np.arange(1, 101) / 100, [0.995, 0.985, 0.5, 0.1])
     is_fake = np.arange(104) >= 100

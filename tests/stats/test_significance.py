@@ -55,9 +55,9 @@ def test_mcnemar_of_groups_by_hand() -> None:
     # Surpluses 3 and 1: of the four ways to swap, two reach 4 in size.
     first = np.array([True] * 4)
     assert mcnemar(first, ~first, np.array([0, 0, 0, 1])).p == 0.5
-    # One group, however many pictures: one discordant unit, no evidence at all.
+    # One group, however many images: one discordant unit, no evidence at all.
     assert mcnemar(first, ~first, np.zeros(4, int)).p == 1.0
-    # A group whose pictures cancel out is none.
+    # A group whose images cancel out is none.
     assert mcnemar(np.array([True, False]), np.array([False, True]), np.zeros(2, int)).p == 1.0
     # Each alone is the plain test.
     assert mcnemar(first, ~first, np.arange(4)).p == mcnemar(first, ~first).p == 0.125
@@ -102,7 +102,7 @@ def test_delong_by_its_definition(seed: int, ties: bool) -> None:
 
 
 def test_delong_of_copies_is_no_surer() -> None:
-    # Each picture five times over, as frames of a video: the deviation stays that of single pictures (up to n - 1).
+    # Each image five times over, as frames of a video: the deviation stays that of single images (up to n - 1).
     draw = np.random.default_rng(4)
     is_fake = np.arange(80) < 30
     first, second = draw.normal(size=80) + is_fake, draw.normal(size=80) + is_fake
@@ -117,7 +117,7 @@ def test_delong_where_nothing_can_be_said() -> None:
     score = np.array([0.1, 0.3, 0.2, 0.9])
     # The same ranks.
     assert delong(score, score**2, is_fake).p == 1.0
-    # One class; one picture of a class.
+    # One class; one image of a class.
     assert math.isnan(delong(score, -score, np.ones(4, bool)).p)
     assert math.isnan(delong(score, -score, np.arange(4) == 0).p)
 

@@ -41,7 +41,7 @@ schedule: {epochs: 4, batch_size: 4, learning_rate: 3.0e-3, warmup_epochs: 0.5, 
 """
 
 
-def write_picture(path: Path, is_fake: bool, seed: int) -> None:
+def write_image(path: Path, is_fake: bool, seed: int) -> None:
     """Noise; a fake has stripes in it."""
     rng = np.random.default_rng(seed)
     pixels = rng.integers(60, 190, (56, 64, 3))
@@ -60,9 +60,9 @@ def write_table(path: Path, rows: Sequence[dict[str, str]]) -> None:
 
 @pytest.fixture(scope="session")
 def make_toy() -> MakeToy:
-    """Writes pictures of both classes and a manifest of them; gives the manifest's path.
+    """Writes images of both classes and a manifest of them; gives the manifest's path.
 
-    Args: folder; train: pictures to train on; val: pictures of split ``val``; more: further rows.
+    Args: folder; train: images to train on; val: images of split ``val``; more: further rows.
     """
 
     def make(folder: Path, train: int = 16, val: int = 8, more: Sequence[dict[str, str]] = ()) -> Path:
@@ -70,7 +70,7 @@ def make_toy() -> MakeToy:
         for number in range(train + val):
             is_fake = number % 2 == 1
             name = f"{number:02}.png"
-            write_picture(folder / name, is_fake, number)
+            write_image(folder / name, is_fake, number)
             rows.append(
                 {
                     "path": name,
@@ -96,5 +96,5 @@ def toy_recipe(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def toy_manifest(make_toy: MakeToy, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Sixteen pictures to train on and eight to validate on; not to be changed."""
+    """Sixteen images to train on and eight to validate on; not to be changed."""
     return make_toy(tmp_path_factory.mktemp("toy"))

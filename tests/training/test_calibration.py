@@ -54,7 +54,7 @@ def platt_loss(slope: float, bias: float, logit: Array, is_fake: Flags) -> float
         (4, 60, 60, 1.5, 0.01),
         # hardly better than chance
         (5, 100, 100, 0.2, 1.0),
-        # two pictures in all
+        # two images in all
         (6, 1, 1, 4.0, 1.0),
     ],
 )
@@ -77,12 +77,12 @@ def test_platt_finds_the_minimum(seed: int, reals: int, fakes: int, gap: float, 
     assert reached <= best + 1e-7
 
 
-def test_platt_agrees_with_scikit_learn_on_many_pictures() -> None:
+def test_platt_agrees_with_scikit_learn_on_many_images() -> None:
     linear_model = pytest.importorskip("sklearn.linear_model")
     logit, is_fake = scores(7, 6000, 2000)
     fitted = fit_platt(logit, is_fake)
     oracle = linear_model.LogisticRegression(C=1e9, class_weight="balanced").fit(logit[:, None], is_fake)
-    # Smoothing of the targets fades with the number of pictures.
+    # Smoothing of the targets fades with the number of images.
     assert fitted.slope == pytest.approx(float(oracle.coef_[0, 0]), rel=0.01)
     assert fitted.bias == pytest.approx(float(oracle.intercept_[0]), abs=0.01)
 
@@ -220,7 +220,7 @@ def test_thresholds_keep_their_budget_and_are_the_lowest_that_do(data: st.DataOb
 
 
 def test_uncertain_band_by_hand() -> None:
-    # Logits of -5 ... 5 in steps of 0.1, without 0, around a cut of one half; three nearest pictures are wrong.
+    # Logits of -5 ... 5 in steps of 0.1, without 0, around a cut of one half; three nearest images are wrong.
     logit = np.concatenate([-np.arange(1, 51), np.arange(1, 51)]) / 10
     is_fake = logit > 0
     for wrong in (0.1, 0.2, -0.3, 1.0, -2.0, 3.0):

@@ -32,7 +32,7 @@ def train(path: Path, manifest: Path, out: Path, *overrides: str) -> tuple[Recip
 
 
 def by_hand(recipe: Recipe, manifest: Path, run: Path) -> tuple[np.ndarray, list]:
-    """What scikit-learn says of the validation pictures, from torch's features."""
+    """What scikit-learn says of the validation images, from torch's features."""
     network = load_network(recipe, run / "checkpoints" / "best.ckpt")
     rows, validation = find_samples(recipe, Manifest.open(manifest), run)
     pooled = extract(network, rows, validation, recipe, FeatureCache(run / "none", max_bytes=0), workers=1)
@@ -47,7 +47,7 @@ def test_a_forest_on_frozen_features(toy_recipe: Path, toy_manifest: Path, tmp_p
     recipe, bundle = train(toy_recipe, toy_manifest, tmp_path / "run", *overrides)
     expected, validation = by_hand(recipe, toy_manifest, tmp_path / "run")
     difference = np.abs(score(recipe, bundle.model, validation) - expected)
-    # ONNX Runtime rounds features otherwise: one picture in eight may fall on the other side of a threshold.
+    # ONNX Runtime rounds features otherwise: one image in eight may fall on the other side of a threshold.
     assert np.sort(difference)[-2] <= 1e-4
     assert bundle.info.evidence == "none"
     assert bundle.info.card.metrics["onnx_parity"] <= 1e-4
@@ -72,7 +72,7 @@ def test_a_linear_head_has_its_exact_map(toy_recipe: Path, toy_manifest: Path, t
     assert evidence.shape == (2, 2, 2)
     np.testing.assert_allclose(evidence.mean((1, 2)), logit, atol=1e-4)
     assert np.ptp(evidence[0]) > 1e-3
-    # Mirrored pictures get the same answer: the recipe asked for it.
+    # Mirrored images get the same answer: the recipe asked for it.
     np.testing.assert_allclose(run_graph(bundle.session(), pixels[:, :, ::-1].copy())[0], logit, atol=1e-4)
 
 

@@ -32,7 +32,7 @@ def read(path: Path) -> list[dict[str, str]]:
 
 @pytest.fixture
 def photos(tmp_path: Path, astronaut: Image.Image) -> Manifest:
-    """Faces of several sizes and places, one picture without a face, one damaged, one missing."""
+    """Faces of several sizes and places, one image without a face, one damaged, one missing."""
     root = tmp_path / "photos"
     (root / "a").mkdir(parents=True)
     astronaut.save(root / "a/x.png")
@@ -67,7 +67,7 @@ def test_crops_keep_the_columns_and_misses_have_a_reason(photos: Manifest, tmp_p
     assert {row["face_found"] for row in rows} == {"true"}
     misses = {row["path"]: row["reason"] for row in read(out / "misses.csv")}
     assert misses == {"wall.png": "no_face", "broken.jpg": "truncated", "gone.png": "not_found"}
-    assert (report.pictures, report.crops, report.kept, report.unreadable) == (7, 4, 0, 2)
+    assert (report.images, report.crops, report.kept, report.unreadable) == (7, 4, 0, 2)
     assert report.misses == {"no_face": 1, "not_found": 1, "truncated": 1}
     # The manifest can be read as one, all its files are there, and a native crop is the original's own pixels.
     made = Manifest.open(out / "manifest.csv")
@@ -98,12 +98,12 @@ def test_aligned_crops_have_the_eyes_in_their_places(photos: Manifest, tmp_path:
     right_eye, left_eye = FaceFinder().find(crop)[0].keypoints[:2]
     assert abs(right_eye[1] - left_eye[1]) < 6
     assert right_eye[0] == pytest.approx((0.295 + 0.5) / 2 * 200, abs=8)
-    # The picture ends close to the face of the tight one: what was made up is said.
+    # The image ends close to the face of the tight one: what was made up is said.
     outside = {row["original_path"]: float(row["crop_outside"]) for row in rows}
     assert outside["a/x.png"] < 0.02 < outside["tight.png"]
 
 
-def test_all_faces_and_whole_pictures(photos: Manifest, tmp_path: Path) -> None:
+def test_all_faces_and_whole_images(photos: Manifest, tmp_path: Path) -> None:
     cut_faces(photos, tmp_path / "out", CutPolicy(every_face=True, whole_without_face=True))
     rows = read(tmp_path / "out/manifest.csv")
     two = [row for row in rows if row["original_path"] == "two.png"]
@@ -113,7 +113,7 @@ def test_all_faces_and_whole_pictures(photos: Manifest, tmp_path: Path) -> None:
     assert (wall["face_found"], wall["width"], wall["face_box"]) == ("false", "200", "")
 
 
-def test_a_second_run_opens_nothing_and_a_changed_picture_is_done_again(
+def test_a_second_run_opens_nothing_and_a_changed_image_is_done_again(
     photos: Manifest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     out = tmp_path / "out"
@@ -225,7 +225,7 @@ def paths(photos: Manifest) -> list[Path]:
     return [photos.root / name for name in ("a/x.png", "a/x.jpg", "tight.png", "two.png", "wall.png")]
 
 
-def test_augmenting_the_region_gives_the_pixels_of_augmenting_the_picture(paths: list[Path], tmp_path: Path) -> None:
+def test_augmenting_the_region_gives_the_pixels_of_augmenting_the_image(paths: list[Path], tmp_path: Path) -> None:
     cache = CropCache(tmp_path / "cache")
     report = cache.build(paths)
     assert (report.added, report.present, report.refused, report.failed) == (5, 0, 0, {})
@@ -252,7 +252,7 @@ def test_augmenting_the_region_gives_the_pixels_of_augmenting_the_picture(paths:
         assert np.abs(rendered - render(image, crop, Preprocessing())).max() <= 1
 
 
-def test_a_cached_picture_is_not_opened_and_an_uncached_one_gives_the_same(
+def test_a_cached_image_is_not_opened_and_an_uncached_one_gives_the_same(
     paths: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cache = CropCache(tmp_path / "cache")
@@ -340,7 +340,7 @@ def test_a_large_region_is_kept_smaller_with_its_coordinates(paths: list[Path], 
     assert np.asarray(small.face.keypoints) == pytest.approx(np.asarray(large.face.keypoints) * factor, abs=1)
 
 
-def test_unreadable_pictures_are_reported_and_raise(photos: Manifest, tmp_path: Path) -> None:
+def test_unreadable_images_are_reported_and_raise(photos: Manifest, tmp_path: Path) -> None:
     cache = CropCache(tmp_path / "cache")
     broken = photos.root / "broken.jpg"
     assert list(cache.build([broken]).failed) == [broken]

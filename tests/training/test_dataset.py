@@ -36,7 +36,7 @@ pytestmark = pytest.mark.train
 
 FACE = Face((10.0, 8.0, 40.0, 38.0), 0.9, ((18, 18), (32, 18), (25, 25), (25, 32), (11, 22), (39, 22)))
 
-# 400 pictures: three sources of reals, of 144, 36 and 4; two of fakes, of 192 and 24. Every fourth real has no face.
+# 400 images: three sources of reals, of 144, 36 and 4; two of fakes, of 192 and 24. Every fourth real has no face.
 COUNTS = {("a", False): 144, ("b", False): 36, ("c", False): 4, ("d", True): 192, ("e", True): 24}
 SAMPLES = [
     Sample(Path(f"{source}{number}.png"), is_fake, source, None if not is_fake and number % 4 == 0 else FACE)
@@ -60,7 +60,7 @@ def test_classes_are_balanced_exactly(balance: str, size: int | None, self_blend
         assert len(drawn.index) == len(drawn.making) == count
         shown_as_fake = IS_FAKE[drawn.index] | (drawn.making != AS_IT_IS)
         assert shown_as_fake.sum() == -(-count // 2)
-        # Only real pictures with a face are blended.
+        # Only real images with a face are blended.
         for index in drawn.index[drawn.making != AS_IT_IS]:
             assert not SAMPLES[index].is_fake
             assert SAMPLES[index].face is not None
@@ -90,7 +90,7 @@ def test_sources_follow_their_size_to_the_power(power: float) -> None:
         assert shown["c"] / (size / 2) == pytest.approx(2 / 20, abs=0.01)
 
 
-def test_within_a_source_every_picture_is_as_likely() -> None:
+def test_within_a_source_every_image_is_as_likely() -> None:
     stats = pytest.importorskip("scipy.stats")
     drawn = plan(balance="class-source", source_power=0.0, epoch_size=40_000)
     shown = Counter(int(index) for index in drawn.index)
@@ -111,7 +111,7 @@ def test_the_shares_of_fakes_made_on_the_fly(blended: float, rebuilt: float) -> 
     # Half a percent point is one standard deviation at most.
     assert (drawn.making == SELF_BLENDED).sum() / 10_000 == pytest.approx(blended, abs=0.015)
     assert (drawn.making == RECONSTRUCTED).sum() / 10_000 == pytest.approx(rebuilt, abs=0.015)
-    # One share leaves the pictures of the other as they are.
+    # One share leaves the images of the other as they are.
     alone = plan(balance="class-source", self_blended=blended, epoch_size=20_000)
     assert np.array_equal(alone.making == SELF_BLENDED, drawn.making == SELF_BLENDED)
 
@@ -121,7 +121,7 @@ def test_shares_of_the_same_fakes_are_at_most_all() -> None:
         DataPolicy(self_blended=0.6, reconstructed=0.5)
 
 
-def test_without_balance_every_picture_is_shown_once() -> None:
+def test_without_balance_every_image_is_shown_once() -> None:
     drawn = plan(balance="none")
     assert sorted(drawn.index) == list(range(400))
     assert not drawn.making.any()
@@ -191,7 +191,7 @@ def test_samples_leave_out_what_could_not_be_read() -> None:
 
 @pytest.fixture
 def on_disk(tmp_path: Path) -> list[Sample]:
-    """Ten pictures of noise, five of each class; all but one of either class have a face."""
+    """Ten images of noise, five of each class; all but one of either class have a face."""
     samples = []
     for number in range(10):
         path = tmp_path / f"{number}.png"
@@ -214,14 +214,14 @@ def batches(data: FaceData, epoch: int) -> list[tuple[bytes, list[float]]]:
     return [(pixels.numpy().tobytes(), target.tolist()) for pixels, target in data.train_dataloader()]
 
 
-def test_pictures_of_an_epoch_depend_neither_on_workers_nor_on_what_came_before(on_disk: list[Sample]) -> None:
+def test_images_of_an_epoch_depend_neither_on_workers_nor_on_what_came_before(on_disk: list[Sample]) -> None:
     data = FaceData(on_disk, on_disk, recipe(data={"self_blended": 0.5}), workers=0)
     first, second = batches(data, 0), batches(data, 1)
     assert first != second
     fresh = FaceData(on_disk, on_disk, recipe(data={"self_blended": 0.5}), workers=2)
     assert batches(fresh, 1) == second
     assert batches(fresh, 0) == first
-    # Ten pictures in batches of four: the last two are dropped.
+    # Ten images in batches of four: the last two are dropped.
     assert len(first) == 2
     assert batches(FaceData(on_disk, on_disk, recipe(seed=2, data={"self_blended": 0.5}), 0), 0) != first
 
@@ -231,7 +231,7 @@ def test_pictures_of_an_epoch_depend_neither_on_workers_nor_on_what_came_before(
     [
         # as the default recipe does it, with blends
         ({"data": {"self_blended": 0.5}}, 2**30),
-        # blended and reconstructed, with crops at the pictures' own resolution
+        # blended and reconstructed, with crops at the images' own resolution
         (
             {
                 "data": {"self_blended": 0.3, "reconstructed": 0.6},
@@ -244,7 +244,7 @@ def test_pictures_of_an_epoch_depend_neither_on_workers_nor_on_what_came_before(
         ({"augmentation": {"crop_jitter": 0.5}}, 2**30),
         # rotated, shifted and zoomed
         ({"augmentation": {"preset": "s0"}, "data": {"self_blended": 0.5}}, 2**30),
-        # room for some pictures only
+        # room for some images only
         ({"data": {"self_blended": 0.5}}, 330_000),
     ],
 )
@@ -252,7 +252,7 @@ def test_pictures_of_an_epoch_depend_neither_on_workers_nor_on_what_came_before(
 def test_an_epoch_from_the_cache_is_the_same_to_the_bit(
     changes: dict[str, object], room: int, workers: int, tmp_path: Path
 ) -> None:
-    """Pictures much larger than their faces, so that the cache keeps a part of each."""
+    """Images much larger than their faces, so that the cache keeps a part of each."""
     samples = []
     for number in range(8):
         path = tmp_path / f"{number}.jpg"
@@ -275,7 +275,7 @@ def test_an_epoch_from_the_cache_is_the_same_to_the_bit(
     assert not (tmp_path / "none").exists()
 
 
-def test_training_pictures_are_augmented_crops_with_the_right_target(on_disk: list[Sample]) -> None:
+def test_training_images_are_augmented_crops_with_the_right_target(on_disk: list[Sample]) -> None:
     settings = recipe(data={"balance": "none"})
     plan = plan_epoch(on_disk, settings.data, 1, 0)
     data = FaceData(on_disk, on_disk, settings, 0)
@@ -294,7 +294,7 @@ def test_training_pictures_are_augmented_crops_with_the_right_target(on_disk: li
 
 
 @pytest.mark.parametrize(("share", "function"), [("self_blended", "self_blend"), ("reconstructed", "reconstruct")])
-def test_pictures_made_on_the_fly_are_shown_as_fakes(
+def test_images_made_on_the_fly_are_shown_as_fakes(
     share: str, function: str, on_disk: list[Sample], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     changed = []
@@ -312,7 +312,7 @@ def test_pictures_made_on_the_fly_are_shown_as_fakes(
     assert targets.sum() == 4
 
 
-def test_validation_pictures_are_what_detection_sees(on_disk: list[Sample]) -> None:
+def test_validation_images_are_what_detection_sees(on_disk: list[Sample]) -> None:
     settings = recipe()
     loaded = list(FaceData(on_disk, on_disk, settings, 0).val_dataloader())
     pixels = torch.cat([batch for batch, _ in loaded])

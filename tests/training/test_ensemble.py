@@ -67,7 +67,7 @@ def test_stacking_finds_scale_and_bias() -> None:
     assert bias == pytest.approx(0, abs=0.08)
 
 
-def test_folds_hold_groups_together_and_every_picture_once(tmp_path: Path) -> None:
+def test_folds_hold_groups_together_and_every_image_once(tmp_path: Path) -> None:
     rows = [
         ManifestRow(
             path=f"{number}.png",
@@ -142,7 +142,7 @@ def test_a_weighted_ensemble_is_the_weighted_sum_of_its_members(
     again = fit(recipe, manifest, run, workers=0, resume=True)
     assert again.sha256 == bundle.sha256
     assert stamps == {path: path.stat().st_mtime_ns for path in (run / "members").rglob("*") if path.is_file()}
-    # Members trained before serve another ensemble. What half precision changes is measured on the golden pictures.
+    # Members trained before serve another ensemble. What half precision changes is measured on the golden images.
     shutil.copytree(run / "members", tmp_path / "even" / "members")
     even = fit(recipe_of(toy_recipe, "mean", members), manifest, tmp_path / "even", workers=0)
     golden = golden_batch(32)

@@ -38,7 +38,7 @@ classifier: {estimator: logistic_regression}
 
 
 @pytest.fixture(scope="module")
-def pictures() -> tuple[np.ndarray, np.ndarray]:
+def faces() -> tuple[np.ndarray, np.ndarray]:
     """Dark and bright noise, which any features tell apart."""
     rng = np.random.default_rng(0)
     is_fake = np.arange(24) % 2 == 1
@@ -46,8 +46,8 @@ def pictures() -> tuple[np.ndarray, np.ndarray]:
     return (rng.integers(0, 60, (24, 32, 32, 3)) + levels).astype(np.uint8), np.where(is_fake, "fake", "real")
 
 
-def test_fit_and_predict(recipe: str, pictures: tuple[np.ndarray, np.ndarray]) -> None:
-    images, labels = pictures
+def test_fit_and_predict(recipe: str, faces: tuple[np.ndarray, np.ndarray]) -> None:
+    images, labels = faces
     with pytest.raises(NotFittedError):
         FaceClassifier(recipe).predict(images)
     model = FaceClassifier(recipe).fit(images, labels)
@@ -55,17 +55,17 @@ def test_fit_and_predict(recipe: str, pictures: tuple[np.ndarray, np.ndarray]) -
     probability = model.predict_proba(images)
     assert probability.shape == (24, 2)
     np.testing.assert_allclose(probability.sum(1), 1)
-    # The columns are in the order of the classes, and the detector says the same of each picture.
+    # The columns are in the order of the classes, and the detector says the same of each image.
     detected = [model.detector_.detect(image).fake_probability for image in images]
     np.testing.assert_allclose(probability[:, 0], detected)
     assert model.score(images, labels) > 0.9
     assert {*model.predict(images)} == {"fake", "real"}
 
 
-def test_numbers_as_labels(recipe: str, pictures: tuple[np.ndarray, np.ndarray], tmp_path: Path) -> None:
+def test_numbers_as_labels(recipe: str, faces: tuple[np.ndarray, np.ndarray], tmp_path: Path) -> None:
     from PIL import Image
 
-    images, labels = pictures
+    images, labels = faces
     paths = []
     for number, image in enumerate(images):
         paths.append(tmp_path / f"{number}.png")
@@ -81,8 +81,8 @@ def test_numbers_as_labels(recipe: str, pictures: tuple[np.ndarray, np.ndarray],
     )
 
 
-def test_model_selection(recipe: str, pictures: tuple[np.ndarray, np.ndarray]) -> None:
-    images, labels = pictures
+def test_model_selection(recipe: str, faces: tuple[np.ndarray, np.ndarray]) -> None:
+    images, labels = faces
     folds = cross_val_score(FaceClassifier(recipe), images, labels, cv=2, error_score="raise")
     assert folds.shape == (2,)
     assert folds.mean() > 0.8
@@ -100,7 +100,7 @@ def test_parameters() -> None:
     assert (copy.recipe, copy.validation_share, model.validation_share) == ("s4-mobilenet", 0.3, 0.2)
 
 
-def test_what_is_no_picture_is_said(recipe: str) -> None:
+def test_what_is_no_image_is_said(recipe: str) -> None:
     for wrong in (np.zeros((4, 8, 8), np.uint8), np.zeros((4, 8, 8, 3)), np.zeros(4)):
         with pytest.raises(UsageError) as caught:
             FaceClassifier(recipe, validation_share=0.5).fit(wrong, [0, 1, 0, 1])

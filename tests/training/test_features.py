@@ -78,7 +78,7 @@ def test_features_are_what_torch_gives(
         )
         with torch.inference_mode():
             np.testing.assert_allclose(rows, network.pooled(torch.from_numpy(pixels)).numpy(), atol=1e-5)
-    # Augmented views differ from the plain one and from each other, but for a picture that no step was drawn for.
+    # Augmented views differ from the plain one and from each other, but for an image that no step was drawn for.
     views = pooled.train.reshape(3, 16, -1)
     for one, other in ((0, 1), (0, 2), (1, 2)):
         assert np.count_nonzero(np.abs(views[one] - views[other]).max(1) > 1e-4) >= 15
@@ -118,7 +118,7 @@ def test_what_is_kept_is_not_computed_again(
     assert run(plain, other)[0] == 0
 
 
-def test_a_changed_picture_is_looked_at_again(network: FaceNetwork, toy_recipe: Path, tmp_path: Path) -> None:
+def test_a_changed_image_is_looked_at_again(network: FaceNetwork, toy_recipe: Path, tmp_path: Path) -> None:
     path = tmp_path / "a.png"
     recipe = recipe_of(toy_recipe)
     found = []
@@ -129,7 +129,7 @@ def test_a_changed_picture_is_looked_at_again(network: FaceNetwork, toy_recipe: 
     assert np.abs(found[0] - found[1]).max() > 1e-4
 
 
-def test_how_a_copy_varies_does_not_depend_on_where_the_picture_lies(
+def test_how_a_copy_varies_does_not_depend_on_where_the_image_lies(
     network: FaceNetwork, samples: list[Sample], toy_recipe: Path, tmp_path: Path
 ) -> None:
     recipe = recipe_of(toy_recipe, copies=1)
@@ -193,7 +193,7 @@ def test_the_cache_is_bounded(network: FaceNetwork, samples: list[Sample], toy_r
 @pytest.mark.parametrize(
     ("override", "part"),
     [
-        # attention learns with the head; blends and mixed pictures are new in each epoch
+        # attention learns with the head; blends and mixed images are new in each epoch
         ("backbone.attention=se", "attention"),
         ("data.self_blended=0.1", "self_blended"),
         ("schedule.mixup=0.2", "mixup"),
@@ -207,7 +207,7 @@ def test_what_needs_pixels_is_refused(toy_recipe: Path, override: str, part: str
     assert caught.value.code == "not_cacheable"
 
 
-def test_epochs_of_features_are_planned_like_epochs_of_pictures(samples: list[Sample], toy_recipe: Path) -> None:
+def test_epochs_of_features_are_planned_like_epochs_of_images(samples: list[Sample], toy_recipe: Path) -> None:
     recipe = recipe_of(toy_recipe, copies=1)
     train = samples[:16]
     # A feature that names its row.

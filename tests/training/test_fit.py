@@ -162,7 +162,7 @@ def test_the_bundle_verifies_and_detects(unbroken: Path, toy_manifest: Path, toy
     assert card.metrics["validation_pictures"] == 8
     assert card.metrics["onnx_parity"] <= 1e-4
     assert card.packages["torch"] == torch.__version__.split("+")[0] or card.packages["torch"] == torch.__version__
-    assert "8 validation pictures, 4 fake" in bundle.info.calibration.provenance
+    assert "8 validation images, 4 fake" in bundle.info.calibration.provenance
     # The best epoch's AUC is the one on the card.
     best = max(float(row["val_auc"]) for row in figures(unbroken))
     assert card.metrics["validation_auc"] == pytest.approx(best, abs=1e-5)
@@ -191,7 +191,7 @@ def test_detection_gives_what_the_checkpoint_gives(unbroken: Path, toy_manifest:
         assert detector.detect(path).fake_probability == pytest.approx(expected, abs=1e-4)
 
 
-def test_the_thresholds_hold_on_the_validation_pictures(unbroken: Path, toy_manifest: Path) -> None:
+def test_the_thresholds_hold_on_the_validation_images(unbroken: Path, toy_manifest: Path) -> None:
     detector = Detector(Bundle.open(unbroken / "bundle"))
     for threshold in detector.bundle.info.thresholds:
         probabilities = np.array(
@@ -280,7 +280,7 @@ def test_wherever_it_is_broken(
     assert last.exists() == (finished > 0)
     if finished:
         assert torch.load(last, map_location="cpu", weights_only=True)["epoch"] == finished - 1
-    # Two more processes load the pictures now: that changes nothing either.
+    # Two more processes load the images now: that changes nothing either.
     fit(recipe, manifest, tmp_path / "run", resume=True, workers=2)
     assert figures(tmp_path / "run") == figures(unbroken)
     ours, theirs = weights(tmp_path / "run", "last.ckpt"), weights(unbroken, "last.ckpt")
@@ -537,7 +537,7 @@ def test_runs_may_share_a_cache_and_need_none(
         opened.clear()
         fit(recipe, manifest, tmp_path / run, workers=0, cache=tmp_path / "crops", cache_bytes=size)
         rows.append(figures(tmp_path / run))
-        # Training pictures come from the cache, validation pictures from their files.
+        # Training images come from the cache, validation images from their files.
         assert any(int(name[:2]) < 16 for name in opened) == (size == 0)
         assert {name for name in opened if int(name[:2]) >= 16} == {f"{number}.png" for number in range(16, 24)}
         assert not (tmp_path / run / "cache").exists()
@@ -612,20 +612,20 @@ def test_a_missing_class_is_an_error(
     assert caught.value.code == "missing_class"
 
 
-def test_fewer_pictures_than_a_batch(toy_manifest: Path, toy_recipe: Path, tmp_path: Path) -> None:
+def test_fewer_images_than_a_batch(toy_manifest: Path, toy_recipe: Path, tmp_path: Path) -> None:
     with pytest.raises(UsageError) as caught:
         fit(Recipe.load(toy_recipe, ["schedule.batch_size=17"]), Manifest.open(toy_manifest), tmp_path / "run")
     assert caught.value.code == "too_few_pictures"
 
 
-@pytest.mark.parametrize("faces", ["null", "{zoom: false}"], ids=["whole pictures", "faces"])
-def test_pictures_that_cannot_be_read_are_left_out_aloud(
+@pytest.mark.parametrize("faces", ["null", "{zoom: false}"], ids=["whole images", "faces"])
+def test_images_that_cannot_be_read_are_left_out_aloud(
     faces: str, make_toy: MakeToy, toy_recipe: Path, tmp_path: Path, no_package: list[Any],
     caplog: pytest.LogCaptureFixture,
 ) -> None:  # fmt: skip
     table = make_toy(tmp_path / "toy")
     (tmp_path / "toy" / "01.png").write_bytes((tmp_path / "toy" / "01.png").read_bytes()[:100])
-    (tmp_path / "toy" / "17.png").write_bytes(b"no picture at all")
+    (tmp_path / "toy" / "17.png").write_bytes(b"no image at all")
     recipe = Recipe.load(toy_recipe, ["schedule.epochs=1", f"preprocessing.faces={faces}"])
     with caplog.at_level(logging.WARNING, "unmask"):
         fit(recipe, Manifest.open(table), tmp_path / "run", workers=0)
@@ -634,7 +634,7 @@ def test_pictures_that_cannot_be_read_are_left_out_aloud(
     messages = [record.message for record in caplog.records]
     assert any("01.png" in message for message in messages)
     assert any("17.png" in message for message in messages)
-    assert any("2 of 24 pictures could not be read" in message for message in messages)
+    assert any("2 of 24 images could not be read" in message for message in messages)
     assert len(read_history(tmp_path / "run" / "history.csv")) == 1
 
 
@@ -681,11 +681,11 @@ def rows(count: int, groups: int, split: str = "") -> list[ManifestRow]:
 @pytest.mark.parametrize(
     ("groups", "split"),
     [
-        # people with ten pictures each
+        # people with ten images each
         (200, ""),
         # the same, of a manifest that says train but has no val
         (200, "train"),
-        # no groups: each picture for itself
+        # no groups: each image for itself
         (0, ""),
     ],
 )

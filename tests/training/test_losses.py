@@ -49,12 +49,12 @@ def test_focal_loss_by_its_definition(gamma: float) -> None:
 
 
 @pytest.mark.parametrize("loss", ["cross_entropy", "focal"])
-def test_class_weights_weigh_pictures(loss: str) -> None:
+def test_class_weights_weigh_images(loss: str) -> None:
     schedule = Schedule(loss=loss, label_smoothing=0.1)
     each = [float(batch_loss(LOGIT[i : i + 1], TARGET[i : i + 1], schedule, (1.0, 1.0))) for i in range(5)]
     weighted = float(batch_loss(LOGIT, TARGET, schedule, (2.0, 0.5)))
     assert weighted == pytest.approx(np.mean(np.array(each) * [2.0, 0.5, 2.0, 0.5, 0.5]))
-    # A mixed picture weighs in between.
+    # A mixed image weighs in between.
     half = torch.full_like(TARGET, 0.5)
     assert float(batch_loss(LOGIT, half, schedule, (2.0, 0.5))) == pytest.approx(
         1.25 * float(batch_loss(LOGIT, half, schedule, (1.0, 1.0)))
@@ -69,7 +69,7 @@ def test_weights_are_scikit_learns_balanced_ones() -> None:
 
 
 def batch(count: int = 6, size: int = 16) -> tuple[Any, Any]:
-    """Each picture has one value everywhere, which tells where a pixel of a mixed one came from."""
+    """Each image has one value everywhere, which tells where a pixel of a mixed one came from."""
     values = torch.arange(count, dtype=torch.uint8) * 40
     return values.view(-1, 1, 1, 1).expand(count, size, size, 3).clone(), (torch.arange(count) % 2).float()
 
@@ -81,7 +81,7 @@ def test_no_mixing_is_no_change() -> None:
     assert mixed[1] is target
 
 
-def test_mixup_mixes_pictures_and_targets_in_one_proportion() -> None:
+def test_mixup_mixes_images_and_targets_in_one_proportion() -> None:
     pixels, target = batch()
     shares = set()
     for seed in range(20):
@@ -103,7 +103,7 @@ def test_cutmix_pastes_one_box_and_counts_its_pixels() -> None:
         mixed, mixed_target = mix(pixels, target, Schedule(cutmix=1.0), np.random.default_rng(seed))
         assert mixed.dtype == torch.uint8
         changed = (mixed != pixels).any(3)
-        # The box is the same in all pictures, and full.
+        # The box is the same in all images, and full.
         rows, columns = changed.any(0).any(1), changed.any(0).any(0)
         box = rows[:, None] & columns[None, :]
         for index in range(6):
@@ -116,7 +116,7 @@ def test_cutmix_pastes_one_box_and_counts_its_pixels() -> None:
                 expected = share * float(target[index]) + (1 - share) * float(target[partner])
                 assert float(mixed_target[index]) == pytest.approx(expected, abs=1e-6)
         areas.append(float(box.float().mean()))
-    # Of a uniform share in [0, 1], less what the picture's edge cuts off.
+    # Of a uniform share in [0, 1], less what the image's edge cuts off.
     assert 0.2 < np.mean(areas) < 0.5
     assert max(areas) > 0.6
 

@@ -79,7 +79,7 @@ def test_validation_is_not_smoothed_and_its_figures_are_over_the_whole_split(mon
         assert logged["val_auc"] == [pytest.approx(metrics.roc_auc_score(target, logit), abs=1e-6)]
         assert logged["val_accuracy"] == [pytest.approx(np.mean((logit > 0) == (target > 0)), abs=1e-6)]
         assert logged["val_f1"] == [pytest.approx(metrics.f1_score(target, logit > 0), abs=1e-6)]
-        # Over all pictures, though the last batch is smaller.
+        # Over all images, though the last batch is smaller.
         whole = torch.nn.functional.binary_cross_entropy_with_logits(torch.tensor(logit), torch.tensor(target))
         assert logged["val_loss"] == [pytest.approx(float(whole), rel=1e-5)]
 

@@ -1,4 +1,4 @@
-"""The distance from the training pictures: as a covariance matrix gives it, in the graph as in numpy."""
+"""The distance from the training images: as a covariance matrix gives it, in the graph as in numpy."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_a_reference_is_the_covariance_of_probabilistic_pca() -> None:
     axes = reference.directions.astype(np.float64)
     ours = reference.rest * np.eye(20) + axes @ np.diag(reference.variances - reference.rest) @ axes.T
     np.testing.assert_allclose(ours, oracle, rtol=1e-3, atol=1e-7)
-    # Over the pictures that it was fitted on the mean square of the distance is 1, but for the shared rest.
+    # Over the images that it was fitted on the mean square of the distance is 1, but for the shared rest.
     assert np.mean(distances(features, reference) ** 2) == pytest.approx(1, abs=1e-3)
 
 
@@ -96,7 +96,7 @@ def test_features_of_both_sides_are_pooled(network: FaceNetwork) -> None:
         torch.testing.assert_close(network.answer(batch)[2], pooled)
 
 
-def test_few_pictures_give_no_distance(network: FaceNetwork) -> None:
+def test_few_images_give_no_distance(network: FaceNetwork) -> None:
     recipe = Recipe.model_validate({"name": "t", "preprocessing": {"size": SIZE}})
     model = attach_novelty(recipe, export_with_features(network, SIZE), [])
     assert [item.name for item in single_thread_session(model).get_outputs()] == ["logit", "evidence"]

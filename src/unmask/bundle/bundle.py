@@ -2,7 +2,7 @@
 
 Files: ``model.onnx`` (input ``pixels``: uint8 [n, size, size, 3] RGB; outputs ``logit``: float32 [n] and
 ``evidence``: float32 [n, h, w], both towards fake, and where it was measured ``distance``: float32 [n] from the
-training pictures), ``bundle.json``, ``golden.json``, ``SHA256SUMS``.
+training images), ``bundle.json``, ``golden.json``, ``SHA256SUMS``.
 """
 
 from __future__ import annotations
@@ -135,7 +135,7 @@ class Bundle:
 
         Raises:
             BundleError: ``golden_mismatch`` when a logit differs by more than 0.001; ``bad_model`` when the graph
-                cannot be run on pictures of the size in ``bundle.json``.
+                cannot be run on images of the size in ``bundle.json``.
         """
         if not self.golden:
             raise BundleError("golden_mismatch", f"{self.info.name}: there is no golden case to check against.")
@@ -156,12 +156,12 @@ class Bundle:
 
 
 class Answer(NamedTuple):
-    """What a graph says of n pictures.
+    """What a graph says of n images.
 
     Attributes:
         logit: float32 [n], towards fake.
         evidence: float32 [n, h, w], towards fake.
-        distance: float32 [n] from the training pictures; ``None`` where the graph does not measure it.
+        distance: float32 [n] from the training images; ``None`` where the graph does not measure it.
     """
 
     logit: npt.NDArray[np.float32]
@@ -184,8 +184,8 @@ def ask_graph(session: Any, pixels: npt.NDArray[np.uint8]) -> Answer:
     counted = all(answer.shape[:1] == (len(pixels),) for answer in answers)
     if not counted or [answer.ndim for answer in answers] != [1, 3, 1][: len(answers)] or not evidence.size:
         shapes = tuple(answer.shape for answer in answers)
-        raise BundleError("bad_model", f"The graph answers {len(pixels)} pictures with arrays of the shapes {shapes}.")
-    # A NaN is below every threshold: it would call the picture real.
+        raise BundleError("bad_model", f"The graph answers {len(pixels)} images with arrays of the shapes {shapes}.")
+    # A NaN is below every threshold: it would call the image real.
     if not all(np.isfinite(answer).all() for answer in answers):
         raise BundleError("bad_model", "The graph answers with numbers that are not finite.")
     return Answer(logit, evidence, answers[2] if len(answers) > 2 else None)

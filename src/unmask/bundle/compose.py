@@ -23,7 +23,7 @@ _FURTHER: dict[str, list[str | int | None]] = {"features": ["n", None], DISTANCE
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Reference:
-    """How the features of training pictures are spread, scaled to length 1.
+    """How the features of training images are spread, scaled to length 1.
 
     Attributes:
         mean: float32 [width].

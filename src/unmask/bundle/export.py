@@ -23,7 +23,7 @@ def export_onnx(network: nn.Module, size: int) -> bytes:
 
     Args:
         network: takes and gives just that in torch; is put into evaluation mode.
-        size: side of the pictures in pixels; the batch is free.
+        size: side of the images in pixels; the batch is free.
     """
     return _export(network, size, ["logit", "evidence"])
 
@@ -33,7 +33,7 @@ def export_with_features(network: nn.Module, size: int) -> bytes:
 
     Args:
         network: a :class:`unmask.models.network.FaceNetwork`; is put into evaluation mode.
-        size: side of the pictures in pixels; the batch is free.
+        size: side of the images in pixels; the batch is free.
     """
     return _export(_Answering(network), size, ["logit", "evidence", "features"])
 
@@ -43,7 +43,7 @@ def export_features(network: nn.Module, size: int) -> bytes:
 
     Args:
         network: a :class:`unmask.models.network.FaceNetwork`; is put into evaluation mode.
-        size: side of the pictures in pixels; the batch is free.
+        size: side of the images in pixels; the batch is free.
     """
     return _export(_Pooled(network), size, ["features"])
 
@@ -97,7 +97,7 @@ def _export(network: nn.Module, size: int, outputs: list[str]) -> bytes:
 
 
 def record_golden(model: bytes, size: int) -> tuple[GoldenCase, ...]:
-    """Answers of a graph to the golden pictures."""
+    """Answers of a graph to the golden images."""
     session = single_thread_session(model)
     cases = []
     for seed in _GOLDEN_SEEDS:

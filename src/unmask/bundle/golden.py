@@ -1,4 +1,4 @@
-"""Golden cases: pictures that are drawn from a seed, and what the graph said of them when the bundle was made."""
+"""Golden cases: images that are drawn from a seed, and what the graph said of them when the bundle was made."""
 
 from __future__ import annotations
 

@@ -44,7 +44,7 @@ class Calibration(_Part):
         bias: added to it.
         points: of ``isotonic``: pairs of a logit and a probability, logits rising, probabilities inside (0, 1) and
             never falling. Straight lines lead from one to the next, level ones beyond the ends.
-        prior: share of fakes among the pictures that probabilities are meant for, in (0, 1). Slope, bias and points
+        prior: share of fakes among the images that probabilities are meant for, in (0, 1). Slope, bias and points
             are those for one half; another share adds its log odds.
         provenance: what it was fitted on, in words.
     """
@@ -110,7 +110,7 @@ class Measured(_Part):
         value: the share, in [0, 1].
         low: lower end of its 95 % interval.
         high: upper end.
-        n: of how many pictures.
+        n: of how many images.
     """
 
     value: float = Field(ge=0, le=1)
@@ -120,14 +120,14 @@ class Measured(_Part):
 
 
 class Threshold(_Part):
-    """A cut on the probability, named by the share of real pictures that it may call fake.
+    """A cut on the probability, named by the share of real images that it may call fake.
 
     Attributes:
         name: e.g. ``fpr_5``.
         false_positive_budget: that share, in [0, 1].
         fake_probability: the cut: at or above it the verdict is FAKE.
-        true_positive_rate: share of fakes found on the pictures that the cut was set on.
-        false_positive_rate: share of real pictures that were called fake, of such as the cut was not set on.
+        true_positive_rate: share of fakes found on the images that the cut was set on.
+        false_positive_rate: share of real images that were called fake, of such as the cut was not set on.
         provenance: what it was set on, in words; '' where that is what the calibration was fitted on.
     """
 
@@ -145,8 +145,8 @@ class UncertainBand(_Part):
     Attributes:
         low: lower end, in [0, 1].
         high: upper end, in [0, 1].
-        accuracy_outside: what the verdicts outside the band reached on the pictures that it was set on.
-        coverage: share of those pictures inside the band.
+        accuracy_outside: what the verdicts outside the band reached on the images that it was set on.
+        coverage: share of those images inside the band.
     """
 
     low: float = Field(ge=0, le=1)
@@ -156,15 +156,15 @@ class UncertainBand(_Part):
 
 
 class OutOfDistribution(_Part):
-    """From which distance on a picture counts as unlike those of training; the graph's output ``distance`` is it.
+    """From which distance on an image counts as unlike those of training; the graph's output ``distance`` is it.
 
     Attributes:
-        method: ``mahalanobis``: of the pooled features from the mean of the training pictures', in units of their
+        method: ``mahalanobis``: of the pooled features from the mean of the training images', in units of their
             spread, by the covariance of the leading directions and an even one for the rest.
         threshold: a larger distance is flagged.
-        quantile: the share of validation pictures that lie within it.
-        pictures: validation pictures that it was set on.
-        training_pictures: pictures that mean and covariance were estimated from.
+        quantile: the share of validation images that lie within it.
+        pictures: validation images that it was set on.
+        training_pictures: images that mean and covariance were estimated from.
     """
 
     method: Literal["mahalanobis"] = "mahalanobis"
@@ -184,7 +184,7 @@ class Card(_Part):
         recipe_digest: SHA-256 of the recipe.
         manifest_digest: SHA-256 of the manifest's content.
         weights: where the backbone's starting weights came from.
-        sources: pictures that training saw, by label and source.
+        sources: images that training saw, by label and source.
         metrics: figures on the validation split.
         limits: where it fails, a sentence each.
         packages: versions of what it was made with.
@@ -209,12 +209,12 @@ class Recalibration(_Part):
 
     Attributes:
         bundle_sha256: the bundle that they were set anew for.
-        manifest_digest: SHA-256 of the manifest of the pictures they were set on.
+        manifest_digest: SHA-256 of the manifest of the images they were set on.
         real: how many of these were real.
         fake: how many fake.
         groups: in how many groups.
         asked: the method that was asked for.
-        folds: parts that fitting and measuring took turns on; 0 where there were too few pictures to measure.
+        folds: parts that fitting and measuring took turns on; 0 where there were too few images to measure.
         holdout: whether the last part was for measuring only.
         seed: of the parts, and of the intervals' draws.
         metrics: figures before and after, with their intervals.
@@ -241,14 +241,14 @@ class BundleInfo(_Part):
         schema_version: of this format; a reader refuses one it does not know.
         name: of the detector, e.g. ``unmask-default``.
         version: whole number that grows with each release of that name.
-        preprocessing: from picture to pixels.
+        preprocessing: from image to pixels.
         calibration: from logit to probability.
         thresholds: by rising budget.
         default_threshold: the name of the one that verdicts use.
         uncertain: where a verdict is flagged.
         evidence: ``cam``: a class activation map. ``none``: the graph cannot say which places its answer comes from;
             its evidence is one cell that holds the logit.
-        out_of_distribution: from which distance on a picture is unlike training; ``None``: not measured.
+        out_of_distribution: from which distance on an image is unlike training; ``None``: not measured.
         card: how it came about.
         recalibration: how probabilities and thresholds were set anew; ``None`` where they are as training left them.
     """

@@ -76,7 +76,7 @@ def _options(
 
 def main() -> None:
     """Run the command; errors raised on purpose become one line and an exit code."""
-    # Pillow warns of odd metadata in pictures that it reads all the same; that is no news to the user.
+    # Pillow warns of odd metadata in images that it reads all the same; that is no news to the user.
     warnings.filterwarnings("ignore", module="PIL")
     if isinstance(sys.stdout, io.TextIOWrapper):
         # A name in letters that the terminal's or the file's encoding lacks must not end the run.

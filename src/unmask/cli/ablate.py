@@ -22,7 +22,7 @@ EXAMPLE = """Examples:
 @with_examples(EXAMPLE)
 def ablate(
     recipe: Annotated[str, typer.Argument(help="Name of a shipped recipe, or a YAML file.")],
-    manifest: Annotated[Path, typer.Option(help="CSV or Parquet table of pictures with splits train, val and test.")],
+    manifest: Annotated[Path, typer.Option(help="CSV or Parquet table of images with splits train, val and test.")],
     out: Annotated[
         Path,
         typer.Option(metavar="DIR", file_okay=False, help="Gets the page and all runs; a stopped call goes on there."),
@@ -46,10 +46,10 @@ def ablate(
     workers: Annotated[int | None, typer.Option(min=0, help="Loading processes; by default one a CPU.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Report the whole result as one JSON object.")] = False,
 ) -> None:
-    """Train a recipe without each of its parts and with each other head, and compare them on the same test pictures.
+    """Train a recipe without each of its parts and with each other head, and compare them on the same test images.
 
     Without augmentation, balancing, SMOTE, fine-tuning, face crop; what does not apply to the recipe is said. Writes
-    ablation.html, .md and .json. Differences are paired by seed and picture, with intervals, and corrected after Holm.
+    ablation.html, .md and .json. Differences are paired by seed and image, with intervals, and corrected after Holm.
 
     Exit codes: 0 done, 2 wrong call, 3 a missing extra.
     """

@@ -1,4 +1,4 @@
-"""``unmask calibrate``: a bundle's probabilities and thresholds set anew on labelled pictures."""
+"""``unmask calibrate``: a bundle's probabilities and thresholds set anew on labelled images."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 EXAMPLE = """Examples:
 
-  unmask calibrate --manifest my-pictures/ --out mine-calibrated
+  unmask calibrate --manifest my-images/ --out mine-calibrated
 
   unmask calibrate mine/bundle --manifest faces.csv --split val --prior 0.05 --budget 0.01 --out calibrated
 """
@@ -25,7 +25,7 @@ EXAMPLE = """Examples:
 def calibrate(
     out: Annotated[Path, typer.Option(metavar="DIR", file_okay=False, help="Where the new bundle is written.")],
     manifest: Annotated[
-        Path, typer.Option(help="CSV or Parquet table of pictures, or a folder with real/ and fake/ in it.")
+        Path, typer.Option(help="CSV or Parquet table of images, or a folder with real/ and fake/ in it.")
     ],
     bundle: Annotated[
         Path | None, typer.Argument(help="A bundle's folder or zip, which stays as it is; the shipped one by default.")
@@ -35,7 +35,7 @@ def calibrate(
     ] = None,
     split: Annotated[
         str | None,
-        typer.Option(help="Which pictures of the manifest; by default val where it has splits; all for every one."),
+        typer.Option(help="Which images of the manifest; by default val where it has splits; all for every one."),
     ] = None,
     method: Annotated[
         str, typer.Option(help="auto, temperature, platt or isotonic; auto keeps near the old one where data are few.")
@@ -43,7 +43,7 @@ def calibrate(
     prior: Annotated[float, typer.Option(help="Share of fakes that is expected in use.")] = 0.5,
     budget: Annotated[
         list[float] | None,
-        typer.Option(help="Share of real pictures that may be called fake; may be repeated. By default 0.01 and 0.05."),
+        typer.Option(help="Share of real images that may be called fake; may be repeated. By default 0.01 and 0.05."),
     ] = None,
     folds: Annotated[int, typer.Option(help="Parts that take turns in fitting and measuring.")] = 5,
     holdout: Annotated[
@@ -54,12 +54,12 @@ def calibrate(
     workers: Annotated[int | None, typer.Option(min=1, help="Threads; by default one a CPU.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Report as one JSON object.")] = False,
 ) -> None:
-    """Set a bundle's probabilities, thresholds and uncertain band anew, on your own labelled pictures.
+    """Set a bundle's probabilities, thresholds and uncertain band anew, on your own labelled images.
 
-    Fifty pictures are enough to begin with. Figures are of pictures that nothing was fitted on, whole groups at a time,
-    with their intervals; where there are too few pictures for a threshold, it is said and the old one is kept.
+    Fifty images are enough to begin with. Figures are of images that nothing was fitted on, whole groups at a time,
+    with their intervals; where there are too few images for a threshold, it is said and the old one is kept.
 
-    Exit codes: 0 all read, 1 some picture could not be read, 2 wrong call, 3 a missing extra or broken bundle.
+    Exit codes: 0 all read, 1 some image could not be read, 2 wrong call, 3 a missing extra or broken bundle.
     """
     from unmask.bundle.bundle import Bundle, write_bundle
     from unmask.cli.extras import need
@@ -85,10 +85,10 @@ def calibrate(
     folder = OutputFolder(out).path
     store = folder / "answers.jsonl"
     with progress_bar(f"{old.info.name}@{old.info.version}", sum(1 for _ in chosen)) as advance:
-        pictures = score_logits(old, chosen, store, workers=workers, progress=advance)
+        images = score_logits(old, chosen, store, workers=workers, progress=advance)
     info, result = calibrate_bundle(
         old,
-        pictures,
+        images,
         settings,
         manifest_digest=chosen.digest(),
         in_training=table.digest() == old.info.card.manifest_digest and split != "test",
@@ -102,7 +102,7 @@ def calibrate(
     else:
         print("\n".join(sentences(result)))
         print(f"Bundle in {out}, sha256 {new.sha256}")
-    if pictures.unreadable:
+    if images.unreadable:
         raise typer.Exit(1)
 
 

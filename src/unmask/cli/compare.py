@@ -26,7 +26,7 @@ def compare(
     workers: Annotated[int | None, typer.Option(min=1, help="Threads; by default one a CPU.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Report as one JSON object.")] = False,
 ) -> None:
-    """Compare detectors on the same pictures, paired by path.
+    """Compare detectors on the same images, paired by path.
 
     Tables come from unmask evaluate --out, or from anywhere: path, label and fake_probability are enough. Every pair is
     tested, corrected after Holm, and each difference is said to be established or not.

@@ -1,4 +1,4 @@
-"""``unmask evaluate``: how well detectors tell real from fake on labelled pictures."""
+"""``unmask evaluate``: how well detectors tell real from fake on labelled images."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def evaluate(
         typer.Argument(metavar="[BUNDLE]...", help="Bundles, folders or zips; by default the shipped one."),
     ] = None,
     manifest: Annotated[
-        Path | None, typer.Option(help="CSV or Parquet table of pictures, or a folder with real/ and fake/ in it.")
+        Path | None, typer.Option(help="CSV or Parquet table of images, or a folder with real/ and fake/ in it.")
     ] = None,
     scores: Annotated[
         Path | None,
@@ -46,7 +46,7 @@ def evaluate(
     ] = None,
     split: Annotated[
         str | None,
-        typer.Option(help="Which pictures of the manifest; by default test where it has splits; all for every one."),
+        typer.Option(help="Which images of the manifest; by default test where it has splits; all for every one."),
     ] = None,
     by: Annotated[
         list[str] | None,
@@ -62,11 +62,11 @@ def evaluate(
     ] = None,
     parquet: Annotated[bool, typer.Option("--parquet", help="Write scores.parquet in place of scores.csv.")] = False,
     threshold: Annotated[
-        str | None, typer.Option(help="Probability from which a picture is called fake, or a bundle's name for one.")
+        str | None, typer.Option(help="Probability from which an image is called fake, or a bundle's name for one.")
     ] = None,
     thumbnails: Annotated[
         bool,
-        typer.Option("--thumbnails", help="Put pictures of the worst mistakes into report.html, with their evidence."),
+        typer.Option("--thumbnails", help="Put images of the worst mistakes into report.html, with their evidence."),
     ] = False,
     robustness: Annotated[
         Path | None,
@@ -97,15 +97,15 @@ def evaluate(
     workers: Annotated[int | None, typer.Option(min=1, help="Threads; by default one a CPU.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Report the whole result as one JSON object.")] = False,
 ) -> None:
-    """Measure detectors on labelled pictures: scores first, then every figure with its interval.
+    """Measure detectors on labelled images: scores first, then every figure with its interval.
 
-    Figures stand beside the majority-class baseline, and are taken apart by source, generator and kind. Pictures that
+    Figures stand beside the majority-class baseline, and are taken apart by source, generator and kind. Images that
     cannot be read count as mistakes. Several bundles are measured one after the other and compared.
 
     With --recipe and --protocol detectors are trained in place of given: held-out figures stand beside those of a
     detector that saw everything, in protocol.html, .md and .json. A stopped run goes on.
 
-    Exit codes: 0 all read, 1 some picture could not be read, 2 wrong call, 3 a missing extra or broken bundle.
+    Exit codes: 0 all read, 1 some image could not be read, 2 wrong call, 3 a missing extra or broken bundle.
     """
     from unmask.cli.evaluate_output import print_result
     from unmask.cli.extras import need
@@ -127,9 +127,9 @@ def evaluate(
         )
         return
     if (manifest is None) == (scores is None):
-        raise UsageError("bad_call", "Give one of --manifest (pictures to score) and --scores (a table of scores).")
+        raise UsageError("bad_call", "Give one of --manifest (images to score) and --scores (a table of scores).")
     if scores is not None and (bundles or split is not None):
-        raise UsageError("bad_call", "--scores needs no bundle and no --split: the table says which pictures count.")
+        raise UsageError("bad_call", "--scores needs no bundle and no --split: the table says which images count.")
     if (robustness or bench) and (out is None or (bundles and len(bundles) > 1)):
         raise UsageError(
             "bad_call", "--robustness and --bench go into the report of one bundle: give --out, one bundle."
@@ -144,7 +144,7 @@ def evaluate(
         need("train", "A comparison of three and more", "scipy")
     command = ["unmask", *sys.argv[1:]]
     how = Draws(draws, seed, workers)
-    picture_root = root or (manifest if manifest and manifest.is_dir() else (manifest or Path(str(scores))).parent)
+    image_root = root or (manifest if manifest and manifest.is_dir() else (manifest or Path(str(scores))).parent)
     measured: list[tuple[Scores, dict[str, Any]]] = []
     for table, facts, detector, folder in _tables(bundles, manifest, scores, root, split, out, threshold, workers):
         result = evaluate_scores(table, by or (), how, command=command, detector=facts)
@@ -153,7 +153,7 @@ def evaluate(
             write_report(
                 result,
                 folder,
-                thumbnails_from=picture_root if thumbnails else None,
+                thumbnails_from=image_root if thumbnails else None,
                 detector=detector,
                 beside=Beside.of(result, folder, robustness, bench),
             )

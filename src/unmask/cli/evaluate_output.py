@@ -76,7 +76,7 @@ def print_bench(result: dict[str, Any], file: Path) -> None:
     """A line for each engine of each model, and the cost."""
     console = _console()
     table = Table(
-        "model", "engine", "parameters", "MACs", "file", "load", "p50", "p95", "p99", "pictures/s", "peak memory",
+        "model", "engine", "parameters", "MACs", "file", "load", "p50", "p95", "p99", "images/s", "peak memory",
         box=None, header_style="dim", pad_edge=False,
     )  # fmt: skip
     for model in result["models"]:

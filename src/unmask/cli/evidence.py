@@ -1,4 +1,4 @@
-"""Writes the pictures of ``unmask detect --evidence``."""
+"""Writes the images of ``unmask detect --evidence``."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from unmask.imaging.decode import decode_image
 
 
 def write_evidence(folder: Path, verdict: Verdict) -> Path:
-    """Write one picture of evidence and return where it is.
+    """Write one image of evidence and return where it is.
 
-    The name holds the picture's name and a hash of its path: pictures of one name from two folders both stay.
+    The name holds the image's name and a hash of its path: images of one name from two folders both stay.
     """
     assert verdict.path is not None
     folder.mkdir(parents=True, exist_ok=True)

@@ -30,12 +30,12 @@ EXAMPLE = """Examples:
 def explain(
     paths: Annotated[list[str] | None, typer.Argument(help="Files, folders, globs, or - for a list on stdin.")] = None,
     out: Annotated[
-        Path | None, typer.Option(metavar="DIR", file_okay=False, help="Write a folder a picture, and an index.")
+        Path | None, typer.Option(metavar="DIR", file_okay=False, help="Write a folder an image, and an index.")
     ] = None,
     html: Annotated[
-        Path | None, typer.Option(metavar="FILE", dir_okay=False, help="Write one self-contained page, of one picture.")
+        Path | None, typer.Option(metavar="FILE", dir_okay=False, help="Write one self-contained page, of one image.")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object a picture, a line each.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object an image, a line each.")] = False,
     recursive: Annotated[bool, typer.Option("--recursive", "-r", help="Folders below folders too.")] = False,
     model: Annotated[
         Path | None,
@@ -46,22 +46,22 @@ def explain(
         typer.Option(metavar="RUN", help="Explain the detector of a run folder, with gradients of its torch network."),
     ] = None,
     threshold: Annotated[
-        str | None, typer.Option(help="Probability from which a picture is called fake, or a name, as fpr_1.")
+        str | None, typer.Option(help="Probability from which an image is called fake, or a name, as fpr_1.")
     ] = None,
     forensics: Annotated[bool, typer.Option("--forensics/--no-forensics", help="With forensic views.")] = True,
     manifest: Annotated[
-        Path | None, typer.Option(help="Check evidence maps over a labelled set, in place of explaining pictures.")
+        Path | None, typer.Option(help="Check evidence maps over a labelled set, in place of explaining images.")
     ] = None,
     root: Annotated[
         Path | None, typer.Option(metavar="DIR", help="What paths in the manifest are relative to.")
     ] = None,
     split: Annotated[str | None, typer.Option(help="Only this split of the manifest.")] = None,
-    most: Annotated[int | None, typer.Option(min=1, help="Of the manifest at most so many pictures, drawn.")] = None,
+    most: Annotated[int | None, typer.Option(min=1, help="Of the manifest at most so many images, drawn.")] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of control orders, re-drawn weights and what is drawn.")] = 0,
 ) -> None:
-    """Show why: where the evidence lies, whether that is to be believed, what else picture and file say.
+    """Show why: where the evidence lies, whether that is to be believed, what else image and file say.
 
-    Exit codes: 0 all read, 1 some picture failed, 2 wrong call, 3 broken installation or bundle.
+    Exit codes: 0 all read, 1 some image failed, 2 wrong call, 3 broken installation or bundle.
     """
     from unmask.cli.extras import need
     from unmask.cli.inputs import expand
@@ -73,7 +73,7 @@ def explain(
     from unmask.progress import progress_bar
 
     if bool(paths) == (manifest is not None):
-        raise UsageError("bad_call", "Give either pictures or --manifest.")
+        raise UsageError("bad_call", "Give either images or --manifest.")
     if run is not None and model is not None:
         raise UsageError("bad_call", "Give one of --run, which has a bundle of its own, and --model.")
     if run is not None:
@@ -90,9 +90,9 @@ def explain(
         raise UsageError("bad_call", "Say where the report goes: --out DIR, --html FILE or --json.")
     listed = list(expand(paths or [], recursive=recursive))
     if not listed:
-        raise UsageError("no_pictures", "There is no picture in what was given.")
+        raise UsageError("no_pictures", "There is no image in what was given.")
     if html is not None and len(listed) > 1:
-        raise UsageError("bad_call", f"--html holds one picture, not {len(listed)}; --out makes a folder of reports.")
+        raise UsageError("bad_call", f"--html holds one image, not {len(listed)}; --out makes a folder of reports.")
     reports = None if out is None else Reports(out, explainer.detector.model_name)
     failed, report = 0, html
     with progress_bar("explaining", len(listed) * explainer.steps()) as advance:

@@ -1,4 +1,4 @@
-"""Which pictures a command line means: files, folders, globs, and a list on standard input."""
+"""Which images a command line means: files, folders, globs, and a list on standard input."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from unmask.data.tables import IMAGE_SUFFIXES
 
 
 def expand(arguments: Iterable[str], *, recursive: bool) -> Iterator[str]:
-    """The pictures that arguments mean, in the order given and sorted within a folder or glob.
+    """The images that arguments mean, in the order given and sorted within a folder or glob.
 
     Args:
-        arguments: paths; ``-`` reads one path a line from standard input, blanks and all. A folder means the pictures
+        arguments: paths; ``-`` reads one path a line from standard input, blanks and all. A folder means the images
             in it, by suffix. What exists under its literal name is never taken as a glob.
         recursive: whether folders below folders count too.
 

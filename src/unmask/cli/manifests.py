@@ -1,4 +1,4 @@
-"""Which labelled pictures a command line means."""
+"""Which labelled images a command line means."""
 
 from __future__ import annotations
 

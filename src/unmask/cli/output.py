@@ -86,7 +86,7 @@ class TableOutput(Output):
 
     def __enter__(self) -> Self:
         """Write the header."""
-        self._console.print(Text(f"{'result':<7}{'sure':>7}  {'':<26}picture", style="dim"))
+        self._console.print(Text(f"{'result':<7}{'sure':>7}  {'':<26}image", style="dim"))
         return self
 
     def add(self, verdict: Verdict) -> None:
@@ -113,13 +113,13 @@ class TableOutput(Output):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Write the totals where there was more than one picture, and the threshold's meaning."""
+        """Write the totals where there was more than one image, and the threshold's meaning."""
         info = self._detector.bundle.info
         if sum(self._counts[name] for name in ("REAL", "FAKE", "failed")) > 1:
             self._console.print(Text(", ".join(f"{count} {name}" for name, count in self._counts.items()), style="dim"))
         named = [item for item in info.thresholds if item.fake_probability == self._detector.threshold]
         meaning = (
-            f", which called {100 * named[0].false_positive_budget:.0f} % of known real pictures fake" if named else ""
+            f", which called {100 * named[0].false_positive_budget:.0f} % of known real images fake" if named else ""
         )
         text = f"{info.name}@{info.version}: FAKE from a probability of {self._detector.threshold:.3f}{meaning}"
         self._console.print(Text(text, style="dim"))

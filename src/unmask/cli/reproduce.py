@@ -1,4 +1,4 @@
-"""``unmask reproduce``: the papers' systems on one's own pictures, beside what the papers report."""
+"""``unmask reproduce``: the papers' systems on one's own images, beside what the papers report."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class SplitOf(StrEnum):
 def reproduce(
     seed: Annotated[str, typer.Argument(metavar="SEED", help="S0, S1, S2, S3 or S4, or all.")],
     manifest: Annotated[
-        Path, typer.Option(help="CSV or Parquet table of pictures, or a folder with real/ and fake/ in it.")
+        Path, typer.Option(help="CSV or Parquet table of images, or a folder with real/ and fake/ in it.")
     ],
     out: Annotated[
         Path,

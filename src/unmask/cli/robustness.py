@@ -1,4 +1,4 @@
-"""``unmask robustness``: how detectors hold up on pictures that have been through the world."""
+"""``unmask robustness``: how detectors hold up on images that have been through the world."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ EXAMPLE = """Examples:
 @with_examples(EXAMPLE)
 def robustness(
     manifest: Annotated[
-        Path, typer.Option(help="CSV or Parquet table of pictures, or a folder with real/ and fake/ in it.")
+        Path, typer.Option(help="CSV or Parquet table of images, or a folder with real/ and fake/ in it.")
     ],
     out: Annotated[
         Path,
@@ -41,7 +41,7 @@ def robustness(
     ] = None,
     split: Annotated[
         str | None,
-        typer.Option(help="Which pictures of the manifest; by default test where it has splits; all for every one."),
+        typer.Option(help="Which images of the manifest; by default test where it has splits; all for every one."),
     ] = None,
     tiers_only: Annotated[bool, typer.Option("--tiers-only", help="The tiers clean, web and hard alone.")] = False,
     grid: Annotated[
@@ -49,26 +49,26 @@ def robustness(
         typer.Option(metavar="NAME", help="Only this part of the grid beside the tiers; may be repeated."),
     ] = None,
     limit: Annotated[
-        int | None, typer.Option(min=1, help="At most so many pictures, drawn by the seed; by default all.")
+        int | None, typer.Option(min=1, help="At most so many images, drawn by the seed; by default all.")
     ] = None,
     threshold: Annotated[
-        str | None, typer.Option(help="Probability from which a picture is called fake, or a bundle's name for one.")
+        str | None, typer.Option(help="Probability from which an image is called fake, or a bundle's name for one.")
     ] = None,
-    keep_pictures: Annotated[
-        bool, typer.Option("--keep-pictures", help="Write the changed pictures below DIR/pictures, too.")
+    keep_images: Annotated[
+        bool, typer.Option("--keep-images", help="Write the changed images below DIR/images, too.")
     ] = False,
     draws: Annotated[int, typer.Option(min=100, help="Bootstrap draws for intervals.")] = 2000,
     seed: Annotated[int, typer.Option(min=0, help="Of every draw.")] = 0,
     workers: Annotated[int | None, typer.Option(min=1, help="Threads; by default one a CPU.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Report the whole result as one JSON object.")] = False,
 ) -> None:
-    """Judge the same pictures clean, as platforms pass them on, and under a grid of degradations.
+    """Judge the same images clean, as platforms pass them on, and under a grid of degradations.
 
     Tiers: clean; web (longest side at most 768 px, JPEG 60); hard (512 px, JPEG 40). The grid: jpeg, webp, avif,
     rescale, blur, noise, crop, rotation, brightness, grey, screenshot, occlusion. Every figure is at the same threshold
-    and stands beside its drop from the clean pictures. Changed pictures are not written unless asked for.
+    and stands beside its drop from the clean images. Changed images are not written unless asked for.
 
-    Exit codes: 0 all read, 1 some picture could not be read, 2 wrong call, 3 a missing extra or broken bundle.
+    Exit codes: 0 all read, 1 some image could not be read, 2 wrong call, 3 a missing extra or broken bundle.
     """
     from unmask.cli.evaluate_output import print_robustness
     from unmask.cli.manifests import choose_split, open_manifest
@@ -84,26 +84,26 @@ def robustness(
     if tiers_only and grid:
         raise UsageError("bad_call", "Give one of --tiers-only and --grid.")
     chosen = conditions.tiers() + ([] if tiers_only else conditions.grid(grid or ()))
-    pictures = choose_split(open_manifest(manifest, root), split)
+    images = choose_split(open_manifest(manifest, root), split)
     if limit is not None:
-        pictures = draw_rows(pictures, limit, seed)
+        images = draw_rows(images, limit, seed)
     detectors = [load(bundle, threshold) for bundle in bundles] if bundles else [load(threshold=threshold)]
     folder = OutputFolder(out).path
-    with progress_bar(f"{len(chosen)} conditions", sum(1 for _ in pictures)) as advance:
+    with progress_bar(f"{len(chosen)} conditions", sum(1 for _ in images)) as advance:
         tables = score_conditions(
             detectors,
-            pictures,
+            images,
             chosen,
             folder / "robustness.jsonl",
             seed=seed,
-            keep=folder / "pictures" if keep_pictures else None,
+            keep=folder / "pictures" if keep_images else None,
             workers=workers,
             progress=advance,
         )
     results = []
     for at, (detector, by_condition) in enumerate(zip(detectors, tables, strict=True), 1):
         info = detector.bundle.info
-        facts = {"bundle_sha256": detector.bundle.sha256, "manifest_digest": pictures.digest()}
+        facts = {"bundle_sha256": detector.bundle.sha256, "manifest_digest": images.digest()}
         result = measure_conditions(
             by_condition,
             chosen,

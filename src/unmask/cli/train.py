@@ -12,7 +12,7 @@ import typer
 def train(
     recipe: Annotated[str, typer.Argument(help="Name of a shipped recipe, or a YAML file.")],
     manifest: Annotated[
-        Path, typer.Option(help="CSV or Parquet table of pictures, or a folder with real/ and fake/ in it.")
+        Path, typer.Option(help="CSV or Parquet table of images, or a folder with real/ and fake/ in it.")
     ],
     out: Annotated[Path, typer.Option(metavar="RUN", help="Run folder; nothing else is written but --cache.")],
     root: Annotated[

@@ -1,4 +1,4 @@
-"""What happens to pictures on their way through the world, as a recipe that can be written down and applied again."""
+"""What happens to images on their way through the world, as a recipe that can be written down and applied again."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def draw_steps(rng: np.random.Generator, allowed: Sequence[str] | None = None, m
 
 
 def apply_steps(image: Image.Image, steps: Iterable[Step]) -> Image.Image:
-    """The degraded picture; its size may differ.
+    """The degraded image; its size may differ.
 
     Args:
         image: RGB and upright. It is not changed.
@@ -78,7 +78,7 @@ def _draw_rescale(rng: np.random.Generator) -> dict[str, Any]:
 
 
 def _rescale(image: Image.Image, p: dict[str, Any]) -> Image.Image:
-    # The factor holds down to a side of 32; a smaller picture keeps its size.
+    # The factor holds down to a side of 32; a smaller image keeps its size.
     factor = max(p["factor"], min(1.0, _LEAST_SIDE / min(image.size)))
     small = (max(1, round(image.width * factor)), max(1, round(image.height * factor)))
     resampler = RESAMPLERS[p["filter"]]
@@ -219,7 +219,7 @@ def _brightness(image: Image.Image, p: dict[str, Any]) -> Image.Image:
 
 
 def _occlude(image: Image.Image, p: dict[str, Any]) -> Image.Image:
-    """A flat grey rectangle over part of the picture."""
+    """A flat grey rectangle over part of the image."""
     covered = image.copy()
     x0, y0, x1, y1 = (round(edge) for edge in p["box"])  # pixels
     covered.paste((p["shade"],) * 3, (x0, y0, max(x0 + 1, x1), max(y0 + 1, y1)))
@@ -240,7 +240,7 @@ _STEPS: dict[str, tuple[_Draw, _Apply]] = {
 STEPS = tuple(_STEPS)
 """The names of all degradations that can be drawn."""
 
-# Steps that are only ever given: tests of robustness set their strength, and made pictures keep their geometry.
+# Steps that are only ever given: tests of robustness set their strength, and made images keep their geometry.
 _APPLY: dict[str, _Apply] = {
     **{name: apply for name, (_, apply) in _STEPS.items()},
     "fit": _fit,

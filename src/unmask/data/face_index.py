@@ -1,4 +1,4 @@
-"""Where the faces of a manifest's pictures are: found once, kept in a file, so that an epoch need not search again."""
+"""Where the faces of a manifest's images are: found once, kept in a file, so that an epoch need not search again."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from unmask.parallel import ordered_map
 
 @dataclass(frozen=True, slots=True)
 class FaceRecord:
-    """What is known of one picture's faces.
+    """What is known of one image's faces.
 
     Attributes:
         face: the largest face, ``None`` when there is none.
-        error: why the picture could not be read, else ``None``.
+        error: why the image could not be read, else ``None``.
     """
 
     face: Face | None
@@ -28,9 +28,9 @@ class FaceRecord:
 
 
 class FaceIndex:
-    """Largest face by picture, in a JSON-lines file that an interrupted search goes on from.
+    """Largest face by image, in a JSON-lines file that an interrupted search goes on from.
 
-    A line is valid for the file's path, size and time of change under one face policy, so a changed picture or
+    A line is valid for the file's path, size and time of change under one face policy, so a changed image or
     policy is searched again.
     """
 
@@ -45,11 +45,11 @@ class FaceIndex:
     def locate(
         self, paths: Iterable[Path], progress: Callable[[], object] = lambda: None, workers: int | None = None
     ) -> dict[Path, FaceRecord]:
-        """The record of every picture, searching those that are not in the file yet.
+        """The record of every image, searching those that are not in the file yet.
 
         Args:
-            paths: the pictures.
-            progress: called once a picture.
+            paths: the images.
+            progress: called once an image.
             workers: threads; the number of CPUs by default.
         """
         finder = FaceFinder(self._policy) if self._policy is not None else None
@@ -101,7 +101,7 @@ class FaceIndex:
                 )
                 known[line["key"]] = FaceRecord(face, line["error"])
             except (ValueError, KeyError, TypeError):
-                continue  # a line that a kill cut short: that picture is searched again
+                continue  # a line that a kill cut short: that image is searched again
         return known
 
 

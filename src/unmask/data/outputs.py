@@ -1,4 +1,4 @@
-"""A folder of pictures that a command makes: where each goes, how it is written, and what is done already.
+"""A folder of images that a command makes: where each goes, how it is written, and what is done already.
 
 Shared by ``data faces``, ``data sheet`` and ``data synthesize``. Nothing is written outside the folder, every file
 appears whole or not at all, and a journal lets a killed run go on.
@@ -32,7 +32,7 @@ except ImportError:  # Windows
 MANIFEST_NAME = "manifest.csv"
 MISSES_NAME = "misses.csv"
 MADE_BY_US = ("path", "url", "sha256", "width", "height")
-"""Columns that speak of one file, not of what it shows: a made picture has its own, the old ones get ``original_``."""
+"""Columns that speak of one file, not of what it shows: a made image has its own, the old ones get ``original_``."""
 
 _MAX_STEM_BYTES = 120  # names may have 255 bytes on most systems; tag, suffix and the partial's name need room
 _SUFFIXES = {"png": ".png", "jpeg": ".jpg", "webp": ".webp"}
@@ -40,7 +40,7 @@ _SUFFIXES = {"png": ".png", "jpeg": ".jpg", "webp": ".webp"}
 
 @dataclass(frozen=True, slots=True)
 class Encoding:
-    """How pictures are written; the same pixels always give the same bytes (for one version of Pillow).
+    """How images are written; the same pixels always give the same bytes (for one version of Pillow).
 
     Attributes:
         format: ``png`` is lossless.
@@ -237,7 +237,7 @@ class Journal:
         end = 0
         while line := self._file.readline():
             if not line.endswith(b"\n"):
-                self._file.truncate(end)  # a line that a kill cut short: that picture is made again
+                self._file.truncate(end)  # a line that a kill cut short: that image is made again
                 break
             with suppress(ValueError, KeyError, TypeError):
                 self._offsets[bytes.fromhex(json.loads(line)["key"])] = end
@@ -278,7 +278,7 @@ class Names:
 
 
 def made_name(source: str, suffix: str, *variant: object) -> str:
-    """What a picture made from another is called: in the same folder, under its stem and a tag.
+    """What an image made from another is called: in the same folder, under its stem and a tag.
 
     The tag is a hash of the source's whole name and the variant, so that neither ``a.jpg`` and ``a.png`` nor, where
     case does not count, ``a.jpg`` and ``A.jpg`` collide.
@@ -289,7 +289,7 @@ def made_name(source: str, suffix: str, *variant: object) -> str:
 
 
 def made_columns(manifest: Manifest, ours: Sequence[str]) -> list[str]:
-    """The columns of a manifest of made pictures: path, all of the input's (see ``MADE_BY_US``), then ours."""
+    """The columns of a manifest of made images: path, all of the input's (see ``MADE_BY_US``), then ours."""
     standard = [name for name in STANDARD_COLUMNS if name != "url"]
     extra = [name for name in manifest.columns if name not in STANDARD_COLUMNS and name not in MADE_BY_US]
     originals = [f"original_{name}" for name in MADE_BY_US if name == "path" or name in manifest.columns]

@@ -132,7 +132,7 @@ class ParquetTable(_FileTable):
 
 @dataclass(frozen=True)
 class FolderTable:
-    """Pictures below class folders, walked anew each time, in sorted order folder by folder."""
+    """Images below class folders, walked anew each time, in sorted order folder by folder."""
 
     root: Path
     columns: tuple[str, ...] = FOLDER_COLUMNS
@@ -143,7 +143,7 @@ class FolderTable:
         return str(self.root)
 
     def rows(self) -> Iterator[Row]:
-        """Walk the pictures that have a class folder above them."""
+        """Walk the images that have a class folder above them."""
         line = 0
         for parents, name in _walk(self.root):
             depths = [depth for depth, parent in enumerate(parents) if parent.lower() in CLASS_FOLDERS]
@@ -285,7 +285,7 @@ def _text(value: Any) -> str:
 
 
 def _walk(root: Path) -> Iterator[tuple[tuple[str, ...], str]]:
-    """Pictures below a folder as (names of the folders between root and picture, file name)."""
+    """Images below a folder as (names of the folders between root and image, file name)."""
     pending = _entries(root, ())
     while pending:
         parents, name, is_folder = pending.pop()

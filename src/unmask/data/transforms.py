@@ -1,4 +1,4 @@
-"""Augmentation for training: what happens to pictures on their way through the world, for real and fake alike.
+"""Augmentation for training: what happens to images on their way through the world, for real and fake alike.
 
 Detectors learn the cheapest difference between the classes, and in collected data that is how files were made: their
 size, sharpness, codec, colour. Every step here is drawn for both classes from the same distribution, so none of it
@@ -22,7 +22,7 @@ _SMOOTH_RESAMPLERS = ("box", "bilinear", "hamming", "bicubic", "lanczos")
 
 
 class Augmentation(BaseModel):
-    """How strongly training pictures are varied. Probabilities are per picture.
+    """How strongly training images are varied. Probabilities are per image.
 
     Written as data, a mapping may begin with ``preset``: ``plain`` (every step off) or the augmentation of a paper,
     ``s0``, ``s1``, ``s2``, ``s4``. Other keys change settings of the preset. What comes out are plain settings.
@@ -101,7 +101,7 @@ _PRESETS: dict[str, dict[str, Any]] = {
 
 
 def augment(image: Image.Image, crop: Box, size: int, config: Augmentation, rng: np.random.Generator) -> Pixels:
-    """One training view of a picture.
+    """One training view of an image.
 
     Args:
         image: RGB and upright.
@@ -179,7 +179,7 @@ def _jittered_crop(image: Image.Image, crop: Box, jitter: float, rng: np.random.
 
 
 def _moved_crop(image: Image.Image, crop: Box, jitter: float, rng: np.random.Generator) -> Image.Image:
-    """A crop that the network sees at the picture's own resolution: moved by whole pixels, and never resized."""
+    """A crop that the network sees at the image's own resolution: moved by whole pixels, and never resized."""
     side = round(crop[2] - crop[0])
     left, top = (
         min(max(0, round(start + float(rng.uniform(-jitter, jitter)) * side / 2)), length - side)
@@ -189,7 +189,7 @@ def _moved_crop(image: Image.Image, crop: Box, jitter: float, rng: np.random.Gen
 
 
 def _whole_pixels(start: float, end: float, length: int) -> tuple[int, int]:
-    """The nearest whole pixels inside the picture, at least one: nothing would be a black picture."""
+    """The nearest whole pixels inside the image, at least one: nothing would be a black image."""
     first = min(max(0, round(start)), length - 1)
     return first, max(first + 1, min(length, round(end)))
 

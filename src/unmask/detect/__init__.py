@@ -1,4 +1,4 @@
-"""From a picture to a verdict with a loaded bundle.
+"""From an image to a verdict with a loaded bundle.
 
 Needs only the base dependencies. May import ``unmask.bundle``, ``unmask.imaging`` and ``unmask.errors``.
 """

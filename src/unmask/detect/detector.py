@@ -1,4 +1,4 @@
-"""The detector: a loaded bundle that answers for one picture or for many."""
+"""The detector: a loaded bundle that answers for one image or for many."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ _MAIN_FACE = 0.4
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A picture on its way to a verdict, ready for the network.
+    """An image on its way to a verdict, ready for the network.
 
     Attributes:
-        path: the string that was given; ``None`` for bytes and pictures in memory.
-        regions: what the network will look at: the faces, largest first, or the whole picture.
-        provenance: marks in the file; ``None`` for pictures in memory.
+        path: the string that was given; ``None`` for bytes and images in memory.
+        regions: what the network will look at: the faces, largest first, or the whole image.
+        provenance: marks in the file; ``None`` for images in memory.
         started: when the work on it began, on the clock of ``time.perf_counter``.
     """
 
@@ -42,7 +42,7 @@ class Prepared:
 
 
 class Detector:
-    """A loaded bundle. Safe to share between threads; the same picture always gets the same probability.
+    """A loaded bundle. Safe to share between threads; the same image always gets the same probability.
 
     Args:
         bundle: a checked bundle.
@@ -66,13 +66,13 @@ class Detector:
         self._finder = FaceFinder(policy) if policy is not None else None
 
     def detect(self, source: ImageSource) -> Verdict:
-        """The verdict on one picture.
+        """The verdict on one image.
 
         Args:
             source: a path, the bytes of a file, a Pillow image, or an array uint8 [h, w], [h, w, 3] or [h, w, 4].
 
         Raises:
-            ImageError: the picture cannot be accepted or read.
+            ImageError: the image cannot be accepted or read.
         """
         return self.judge([self.prepare(source)])[0]
 
@@ -80,7 +80,7 @@ class Detector:
         """What :meth:`detect` does before the network runs: read, decode, find faces, cut them out.
 
         Raises:
-            ImageError: the picture cannot be accepted or read.
+            ImageError: the image cannot be accepted or read.
         """
         started = time.perf_counter()
         data: ImageSource = source
@@ -92,29 +92,29 @@ class Detector:
         regions = preprocess(decode_image(data, self.limits), self.bundle.info.preprocessing, self._finder)
         return Prepared(_path_of(source), tuple(regions), provenance, started)
 
-    def judge(self, pictures: Sequence[Prepared]) -> list[Verdict]:
-        """Verdicts on prepared pictures, in their order, by one run of the network."""
-        judged = iter(self._judge([region for picture in pictures for region in picture.regions]))
-        return [self._verdict(picture, tuple(islice(judged, len(picture.regions)))) for picture in pictures]
+    def judge(self, images: Sequence[Prepared]) -> list[Verdict]:
+        """Verdicts on prepared images, in their order, by one run of the network."""
+        judged = iter(self._judge([region for image in images for region in image.regions]))
+        return [self._verdict(image, tuple(islice(judged, len(image.regions)))) for image in images]
 
-    def _verdict(self, picture: Prepared, regions: tuple[RegionVerdict, ...]) -> Verdict:
+    def _verdict(self, image: Prepared, regions: tuple[RegionVerdict, ...]) -> Verdict:
         probability = image_probability(regions)
         band = self.bundle.info.uncertain
         return Verdict(
-            path=picture.path,
+            path=image.path,
             result="FAKE" if probability >= self.threshold else "REAL",
             fake_probability=probability,
             uncertain=band.low <= probability <= band.high or (self._finder is not None and regions[0].face is None),
             regions=regions,
-            provenance=picture.provenance,
+            provenance=image.provenance,
             model=self.model_name,
             bundle_sha256=self.bundle.sha256,
-            ms=1000 * (time.perf_counter() - picture.started),
+            ms=1000 * (time.perf_counter() - image.started),
             novelty=self._novelty(regions),
         )
 
     def detect_or_error(self, source: ImageSource) -> Verdict:
-        """As :meth:`detect`, but an unreadable picture gives a verdict that holds the error."""
+        """As :meth:`detect`, but an unreadable image gives a verdict that holds the error."""
         started = time.perf_counter()
         try:
             return self.detect(source)
@@ -122,7 +122,7 @@ class Detector:
             return self.unreadable(error, started, _path_of(source))
 
     def unreadable(self, error: ImageError, started: float, path: str | None = None) -> Verdict:
-        """The verdict that holds an error, on a picture begun at ``started`` of ``time.perf_counter()``."""
+        """The verdict that holds an error, on an image begun at ``started`` of ``time.perf_counter()``."""
         return Verdict(
             path=path,
             result=None,
@@ -137,7 +137,7 @@ class Detector:
         )
 
     def detect_many(self, sources: Iterable[ImageSource], workers: int | None = None) -> Iterator[Verdict]:
-        """Verdicts on many pictures, in their order, a few of them in work at a time.
+        """Verdicts on many images, in their order, a few of them in work at a time.
 
         Args:
             sources: may be endless: it is read only a little ahead of what was taken from the result.
@@ -177,9 +177,9 @@ class Detector:
 
 
 def image_probability(regions: Iterable[RegionVerdict]) -> float:
-    """The probability for the whole picture from those of its faces.
+    """The probability for the whole image from those of its faces.
 
-    A picture is fake when any of its main faces is, so it takes the largest probability among them. Main faces are
+    An image is fake when any of its main faces is, so it takes the largest probability among them. Main faces are
     those with at least 40 % of the side of the largest one: bystanders in the background are few pixels wide, and
     taking their largest value too would call every crowd fake.
     """
@@ -187,7 +187,7 @@ def image_probability(regions: Iterable[RegionVerdict]) -> float:
 
 
 def deciding_region(regions: Iterable[RegionVerdict]) -> RegionVerdict:
-    """The region whose probability is the picture's, see :func:`image_probability`; of equal ones the first."""
+    """The region whose probability is the image's, see :func:`image_probability`; of equal ones the first."""
     listed = list(regions)
     largest = max((region.face.side for region in listed if region.face), default=0.0)
     main = [region for region in listed if region.face is None or region.face.side >= _MAIN_FACE * largest]

@@ -1,4 +1,4 @@
-"""The evidence drawn on the picture."""
+"""The evidence drawn on the image."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ _LEAST_SURE = 0.4
 
 
 def draw_evidence(image: Image.Image, verdict: Verdict, greatest_side: int = 1600) -> Image.Image:
-    """The picture with boxes around faces and the evidence inside each crop.
+    """The image with boxes around faces and the evidence inside each crop.
 
     Orange speaks for fake, purple for real. The stronger the evidence and the surer the answer, the more opaque: a face
     that the network says little about, or of which its evidence is at odds, stays clear.
     Of a detector whose evidence has no places the label says that there is no map.
 
     Args:
-        image: the picture that the verdict is on, upright; it is not changed.
+        image: the image that the verdict is on, upright; it is not changed.
         verdict: without error.
         greatest_side: of the result, in pixels.
 

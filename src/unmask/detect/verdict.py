@@ -1,4 +1,4 @@
-"""The answer for one picture."""
+"""The answer for one image."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ _PROBABILITY_DIGITS = 6
 
 @dataclass(frozen=True, slots=True)
 class RegionVerdict:
-    """What the network said of one face, or of the whole picture where no face was found.
+    """What the network said of one face, or of the whole image where no face was found.
 
     Attributes:
-        face: the face; ``None`` for the whole picture.
-        crop: where the network looked: x0, y0, x1, y1 in pixels of the upright picture.
+        face: the face; ``None`` for the whole image.
+        crop: where the network looked: x0, y0, x1, y1 in pixels of the upright image.
         fake_probability: calibrated, in [0, 1].
         evidence: float32 [h, w] over the crop, in logits after calibration: above 0 speaks for fake, below for
             real; its mean is the logit of ``fake_probability``.
-        distance: of the features from those of the training pictures; ``None`` where the bundle does not measure it.
+        distance: of the features from those of the training images; ``None`` where the bundle does not measure it.
     """
 
     face: Face | None
@@ -39,11 +39,11 @@ class RegionVerdict:
 
 @dataclass(frozen=True, slots=True)
 class Novelty:
-    """How far what was judged lies from the training pictures.
+    """How far what was judged lies from the training images.
 
     Attributes:
         distance: of the features of the region that decided, above 0.
-        threshold: beyond it the picture is out of distribution: what the network says of such pictures was not
+        threshold: beyond it the image is out of distribution: what the network says of such images was not
             measured.
     """
 
@@ -52,26 +52,26 @@ class Novelty:
 
     @property
     def out_of_distribution(self) -> bool:
-        """Whether the picture is unlike those of training."""
+        """Whether the image is unlike those of training."""
         return self.distance > self.threshold
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """The answer for one picture.
+    """The answer for one image.
 
     Attributes:
-        path: the string that was given; ``None`` for bytes and pictures in memory.
-        result: ``"REAL"`` or ``"FAKE"``; ``None`` when the picture could not be read.
+        path: the string that was given; ``None`` for bytes and images in memory.
+        result: ``"REAL"`` or ``"FAKE"``; ``None`` when the image could not be read.
         fake_probability: calibrated, in [0, 1]; ``None`` with an error.
         uncertain: the probability lies where verdicts were often wrong, or no face was found.
-        regions: what the network looked at: the faces, largest first, or the whole picture.
-        provenance: marks in the file; never mixed into the score. ``None`` for pictures in memory.
+        regions: what the network looked at: the faces, largest first, or the whole image.
+        provenance: marks in the file; never mixed into the score. ``None`` for images in memory.
         model: name and version of the bundle.
         bundle_sha256: which bundle it was.
         ms: time taken, in milliseconds of wall clock.
-        error: why the picture could not be read, else ``None``.
-        novelty: how unlike the training pictures it is; ``None`` where the bundle does not measure it.
+        error: why the image could not be read, else ``None``.
+        novelty: how unlike the training images it is; ``None`` where the bundle does not measure it.
     """
 
     path: str | None

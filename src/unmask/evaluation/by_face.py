@@ -1,4 +1,4 @@
-"""From a table of scores by picture to one by face."""
+"""From a table of scores by image to one by face."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ from unmask.evaluation.scores import Scores, parse_probability
 
 
 def by_face(scores: Scores) -> Scores | None:
-    """One row for each face, labelled as its picture; ``None`` where the column ``face_probabilities`` tells of none.
+    """One row for each face, labelled as its image; ``None`` where the column ``face_probabilities`` tells of none.
 
-    In a fake with several faces not all need be fake, so this judges the detector too hard there. Pictures in which no
-    face was found are left out. Faces of one picture are of one group.
+    In a fake with several faces not all need be fake, so this judges the detector too hard there. Images in which no
+    face was found are left out. Faces of one image are of one group.
 
     Raises:
         UsageError: ``bad_probability``.
     """
     faces = [cell.split() for cell in scores.column("face_probabilities")]
-    picture = np.repeat(np.arange(len(scores)), [len(each) for each in faces])
-    if not len(picture):
+    image = np.repeat(np.arange(len(scores)), [len(each) for each in faces])
+    if not len(image):
         return None
-    columns = {name: tuple(values[at] for at in picture) for name, values in scores.columns.items()}
+    columns = {name: tuple(values[at] for at in image) for name, values in scores.columns.items()}
     groups = scores.column("group")
     return replace(
         scores,
         path=tuple(f"{scores.path[at]}#{face}" for at, each in enumerate(faces) for face in range(1, len(each) + 1)),
-        is_fake=scores.is_fake[picture],
+        is_fake=scores.is_fake[image],
         fake_probability=np.array(
             [
                 parse_probability(cell, "", f"{scores.name}: {tables.quote(path)}, face_probabilities")
@@ -36,7 +36,7 @@ def by_face(scores: Scores) -> Scores | None:
                 for cell in each
             ]
         ),
-        error=("",) * len(picture),
-        # A blank group is a group of its own for each row; faces of one picture are not.
-        columns={**columns, "group": tuple(groups[at] or f"picture {scores.path[at]}" for at in picture)},
+        error=("",) * len(image),
+        # A blank group is a group of its own for each row; faces of one image are not.
+        columns={**columns, "group": tuple(groups[at] or f"image {scores.path[at]}" for at in image)},
     )

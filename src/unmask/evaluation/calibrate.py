@@ -1,7 +1,7 @@
-"""A bundle's probabilities and thresholds set anew on labelled pictures, and how sure they are.
+"""A bundle's probabilities and thresholds set anew on labelled images, and how sure they are.
 
-Everything is fitted on one part of the pictures and measured on another, whole groups at a time. By default the parts
-take turns, so that every picture serves for both, and what is written is fitted on all of them.
+Everything is fitted on one part of the images and measured on another, whole groups at a time. By default the parts
+take turns, so that every image serves for both, and what is written is fitted on all of them.
 """
 
 from __future__ import annotations
@@ -51,11 +51,11 @@ class Settings:
     """How a bundle is calibrated.
 
     Attributes:
-        method: ``auto``: the bundle's own calibration, stretched and moved as far as the pictures speak for it, or kept
+        method: ``auto``: the bundle's own calibration, stretched and moved as far as the images speak for it, or kept
             where there are fewer than 10 groups of a class.
-        budgets: shares of real pictures that may be called fake, a threshold for each.
+        budgets: shares of real images that may be called fake, a threshold for each.
         prior: share of fakes that probabilities are meant for.
-        folds: parts that the pictures are divided into.
+        folds: parts that the images are divided into.
         holdout: fit on all parts but the last and measure on that one alone, in place of taking turns: what is measured
             is then the very calibration that is written.
         seed: of the parts.
@@ -92,7 +92,7 @@ def score_logits(
     workers: int | None = None,
     progress: Callable[[], None] = lambda: None,
 ) -> Labelled:
-    """What a bundle's network says of every picture of a manifest; arguments and errors as of ``score_manifest``."""
+    """What a bundle's network says of every image of a manifest; arguments and errors as of ``score_manifest``."""
     flat = bundle.info.model_copy(update={"calibration": Calibration(method="temperature", slope=1 / _FLATTER)})
     detector = Detector(replace(bundle, info=flat))
     scores = score_manifest(detector, manifest, store, workers=workers, progress=progress)
@@ -100,7 +100,7 @@ def score_logits(
 
 
 def labelled(scores: Scores, scale: float = 1.0) -> Labelled:
-    """The pictures of a table of scores that could be read, their logits being ``scale`` times the log odds."""
+    """The images of a table of scores that could be read, their logits being ``scale`` times the log odds."""
     read = ~np.isnan(scores.fake_probability)
     probability = scores.fake_probability[read]
     with np.errstate(divide="ignore"):
@@ -113,7 +113,7 @@ def labelled(scores: Scores, scale: float = 1.0) -> Labelled:
 
 def calibrate(
     bundle: Bundle,
-    pictures: Labelled,
+    images: Labelled,
     settings: Settings | None = None,
     *,
     manifest_digest: str = "",
@@ -124,10 +124,10 @@ def calibrate(
 
     Args:
         bundle: the bundle.
-        pictures: what it says of labelled pictures.
+        images: what it says of labelled images.
         settings: how.
-        manifest_digest: of the pictures' manifest, to note.
-        in_training: whether training had these pictures too, so that figures before flatter the bundle.
+        manifest_digest: of the images' manifest, to note.
+        in_training: whether training had these images too, so that figures before flatter the bundle.
         draws: how intervals are drawn.
 
     Returns:
@@ -138,17 +138,17 @@ def calibrate(
     """
     settings, draws = settings or Settings(), draws or Draws()
     settings.check()
-    fewest = min(pictures.groups_of(fake) for fake in (False, True))
+    fewest = min(images.groups_of(fake) for fake in (False, True))
     if fewest < 2:
-        text = "Calibration needs pictures of both classes, real and fake, in two groups each at least."
+        text = "Calibration needs images of both classes, real and fake, in two groups each at least."
         raise UsageError("too_few_pictures", text)
     folds = min(settings.folds, fewest)
-    parts = _parts(pictures, folds, settings)
-    fitted_on = pictures[parts[0][0]] if settings.holdout else pictures
+    parts = _parts(images, folds, settings)
+    fitted_on = images[parts[0][0]] if settings.holdout else images
     calibration = _calibration(bundle.info, fitted_on, settings)
     supported = [budget for budget in settings.budgets if _is_supported(budget, fitted_on)]
     cuts = _thresholds(bundle.info, calibration, fitted_on, supported)
-    measured = _measure(bundle.info, pictures, parts, settings, supported, draws)
+    measured = _measure(bundle.info, images, parts, settings, supported, draws)
     names = {cut.name: measured["thresholds"].get(cut.name) for cut in cuts}
     cuts = tuple(_with_rate(cut, names[cut.name]) for cut in cuts)
     default = next(cut for cut in cuts if cut.name == bundle.info.default_threshold)
@@ -160,9 +160,9 @@ def calibrate(
         "recalibration": Recalibration(
             bundle_sha256=bundle.sha256,
             manifest_digest=manifest_digest,
-            real=int(np.count_nonzero(~pictures.is_fake)),
-            fake=int(np.count_nonzero(pictures.is_fake)),
-            groups=len(np.unique(pictures.group)),
+            real=int(np.count_nonzero(~images.is_fake)),
+            fake=int(np.count_nonzero(images.is_fake)),
+            groups=len(np.unique(images.group)),
             asked=settings.method,
             folds=folds,
             holdout=settings.holdout,
@@ -172,54 +172,54 @@ def calibrate(
         ),
     }
     info = bundle.info.model_copy(update=changes)
-    result = _result(bundle, info, pictures, fitted_on, settings, measured)
+    result = _result(bundle, info, images, fitted_on, settings, measured)
     return info, {**result, "in_training": in_training}
 
 
-def _parts(pictures: Labelled, folds: int, settings: Settings) -> list[tuple[Codes, Codes]]:
+def _parts(images: Labelled, folds: int, settings: Settings) -> list[tuple[Codes, Codes]]:
     """Where to fit and where to measure; no group on both sides."""
     splitter = StratifiedGroupKFold(folds, shuffle=True, random_state=settings.seed)
-    parts = list(splitter.split(pictures.logit, pictures.is_fake, pictures.group))
+    parts = list(splitter.split(images.logit, images.is_fake, images.group))
     parts = parts[-1:] if settings.holdout else parts
-    if any(len(np.unique(pictures.is_fake[fit])) < 2 for fit, _ in parts):
-        text = f"The groups cannot be divided into {folds} parts so that real and fake pictures are left to fit on."
+    if any(len(np.unique(images.is_fake[fit])) < 2 for fit, _ in parts):
+        text = f"The groups cannot be divided into {folds} parts so that real and fake images are left to fit on."
         raise UsageError("too_few_pictures", text)
     return parts
 
 
-def _calibration(old: BundleInfo, pictures: Labelled, settings: Settings) -> Calibration:
-    """The calibration that some pictures give."""
-    reals, fakes = pictures.groups_of(False), pictures.groups_of(True)
-    words = f"{_words(pictures)}, classes weighted equally"
+def _calibration(old: BundleInfo, images: Labelled, settings: Settings) -> Calibration:
+    """The calibration that some images give."""
+    reals, fakes = images.groups_of(False), images.groups_of(True)
+    words = f"{_words(images)}, classes weighted equally"
     if settings.method != "auto":
-        found = _FITS[settings.method](pictures.logit, pictures.is_fake, words)
+        found = _FITS[settings.method](images.logit, images.is_fake, words)
     elif min(reals, fakes) >= FEWEST:
-        found = fit_shrunk(pictures.logit, pictures.is_fake, old.calibration, f"{words}, pulled towards what it was")
+        found = fit_shrunk(images.logit, images.is_fake, old.calibration, f"{words}, pulled towards what it was")
     else:
         found = old.calibration
     return found.model_copy(update={"prior": settings.prior})
 
 
-def _words(pictures: Labelled) -> str:
-    groups = len(np.unique(pictures.group))
-    return f"{len(pictures.logit)} pictures, {int(pictures.is_fake.sum())} fake, in {groups} groups"
+def _words(images: Labelled) -> str:
+    groups = len(np.unique(images.group))
+    return f"{len(images.logit)} images, {int(images.is_fake.sum())} fake, in {groups} groups"
 
 
 def fewest_reals(budget: float) -> int:
-    """With how many groups of real pictures a cut can be known to keep to a budget on average."""
+    """With how many groups of real images a cut can be known to keep to a budget on average."""
     return math.ceil(1 / budget * (1 - 1e-12)) - 1
 
 
-def _is_supported(budget: float, pictures: Labelled) -> bool:
-    return pictures.groups_of(False) >= fewest_reals(budget)
+def _is_supported(budget: float, images: Labelled) -> bool:
+    return images.groups_of(False) >= fewest_reals(budget)
 
 
 def _thresholds(
-    old: BundleInfo, calibration: Calibration, pictures: Labelled, budgets: list[float]
+    old: BundleInfo, calibration: Calibration, images: Labelled, budgets: list[float]
 ) -> tuple[Threshold, ...]:
     """New cuts for the budgets; the others that the bundle has are brought to the new scale of probabilities."""
-    made = thresholds(_probability(calibration, pictures.logit), pictures.is_fake, budgets, of_others=True)
-    made = tuple(cut.model_copy(update={"provenance": _words(pictures)}) for cut in made)
+    made = thresholds(_probability(calibration, images.logit), images.is_fake, budgets, of_others=True)
+    made = tuple(cut.model_copy(update={"provenance": _words(images)}) for cut in made)
     names = {cut.name for cut in made}
     kept = [_moved(cut, old.calibration, calibration) for cut in old.thresholds if cut.name not in names]
     return tuple(sorted([*made, *kept], key=lambda cut: cut.false_positive_budget))
@@ -240,22 +240,22 @@ def _probability(calibration: Calibration, logit: Floats) -> Floats:
 
 def _measure(
     old: BundleInfo,
-    pictures: Labelled,
+    images: Labelled,
     parts: list[tuple[Codes, Codes]],
     settings: Settings,
     budgets: list[float],
     draws: Draws,
 ) -> dict[str, Any]:
-    """Figures before and after, and shares at each threshold, on pictures that nothing was fitted on."""
+    """Figures before and after, and shares at each threshold, on images that nothing was fitted on."""
     order = np.concatenate([measure for _, measure in parts])
     after, called = [], []
     for fit, measure in parts:
-        calibration = _calibration(old, pictures[fit], settings)
-        probability = _probability(calibration, pictures[measure].logit)
-        cuts = _thresholds(old, calibration, pictures[fit], budgets)
+        calibration = _calibration(old, images[fit], settings)
+        probability = _probability(calibration, images[measure].logit)
+        cuts = _thresholds(old, calibration, images[fit], budgets)
         after.append(probability)
         called.append({cut.name: probability >= cut.fake_probability for cut in cuts})
-    told = pictures[order]
+    told = images[order]
     before = _probability(old.calibration, told.logit)
     old_cuts = {cut.name: cut.fake_probability for cut in old.thresholds}
     return {
@@ -283,7 +283,7 @@ def _with_rate(cut: Threshold, measured: dict[str, Any] | None) -> Threshold:
 def _result(
     bundle: Bundle,
     info: BundleInfo,
-    pictures: Labelled,
+    images: Labelled,
     fitted_on: Labelled,
     settings: Settings,
     measured: dict[str, Any],
@@ -297,12 +297,12 @@ def _result(
         "detector": {"model": f"{info.name}@{info.version}", "bundle_sha256": bundle.sha256},
         "data": {
             "manifest_digest": info.recalibration.manifest_digest,
-            "n": len(pictures.logit),
+            "n": len(images.logit),
             "n_real": info.recalibration.real,
             "n_fake": info.recalibration.fake,
             "groups": info.recalibration.groups,
             "real_groups": reals,
-            "failures": pictures.unreadable,
+            "failures": images.unreadable,
             "fitted_on": len(fitted_on.logit),
             "measured_on": measured["n"],
         },
@@ -336,10 +336,10 @@ def _result(
     }
 
 
-def _unsupported(old: BundleInfo, settings: Settings, pictures: Labelled) -> Iterator[dict[str, Any]]:
-    """Budgets that there are too few real pictures for."""
+def _unsupported(old: BundleInfo, settings: Settings, images: Labelled) -> Iterator[dict[str, Any]]:
+    """Budgets that there are too few real images for."""
     for budget in settings.budgets:
-        if not _is_supported(budget, pictures):
+        if not _is_supported(budget, images):
             name = threshold_name(budget)
             kept = name in {cut.name for cut in old.thresholds}
             yield {"name": name, "budget": budget, "needs": fewest_reals(budget), "kept": kept}

@@ -22,13 +22,13 @@ _NAMES: Final = {"ece": "Expected calibration error", "log_loss": "Log loss", "b
 
 @dataclass(frozen=True)
 class Labelled:
-    """Pictures of known label and what the network said of them, one element each.
+    """Images of known label and what the network said of them, one element each.
 
     Attributes:
         logit: of the region that decided, before any calibration.
         is_fake: the truth.
         group: numbers, equal within a group.
-        unreadable: how many further pictures could not be read.
+        unreadable: how many further images could not be read.
     """
 
     logit: Floats
@@ -40,23 +40,23 @@ class Labelled:
         return Labelled(self.logit[chosen], self.is_fake[chosen], self.group[chosen])
 
     def groups_of(self, fake: bool) -> int:
-        """In how many groups the pictures of a class are."""
+        """In how many groups the images of a class are."""
         return len(np.unique(self.group[self.is_fake == fake]))
 
 
-def shares(called_fake: Flags, pictures: Labelled) -> dict[str, Any]:
+def shares(called_fake: Flags, images: Labelled) -> dict[str, Any]:
     """The shares of both classes that a cut calls right, and of reals that it calls fake."""
-    fake, real = pictures.is_fake, ~pictures.is_fake
+    fake, real = images.is_fake, ~images.is_fake
     return {
-        "specificity": share(~called_fake[real], pictures.group[real]),
-        "false_positive_rate": share(called_fake[real], pictures.group[real]),
-        "recall_fake": share(called_fake[fake], pictures.group[fake]),
+        "specificity": share(~called_fake[real], images.group[real]),
+        "false_positive_rate": share(called_fake[real], images.group[real]),
+        "recall_fake": share(called_fake[fake], images.group[fake]),
     }
 
 
-def figures(before: Floats, after: Floats, pictures: Labelled, prior: float, draws: Draws) -> dict[str, Any]:
+def figures(before: Floats, after: Floats, images: Labelled, prior: float, draws: Draws) -> dict[str, Any]:
     """Calibration error, log loss and Brier score where a share ``prior`` is fake: before, after and the difference."""
-    is_fake = pictures.is_fake
+    is_fake = images.is_fake
     sides = [
         (Bins(probability, is_fake), log_losses(probability, is_fake), squared_errors(probability, is_fake))
         for probability in (before, after)
@@ -75,7 +75,7 @@ def figures(before: Floats, after: Floats, pictures: Labelled, prior: float, dra
         )
         return np.concatenate([values[0], values[1], values[1] - values[0]])
 
-    _, group = np.unique(pictures.group, return_inverse=True)
+    _, group = np.unique(images.group, return_inverse=True)
     values = statistic(np.ones(len(is_fake)))
     drawn = draw_groups(group, statistic, draws.draws, draws.seed, draws.workers)
     blocks = {}
@@ -89,7 +89,7 @@ def figures(before: Floats, after: Floats, pictures: Labelled, prior: float, dra
 
 
 def _chance_error(probability: Floats, weight: Floats, seed: int) -> dict[str, Any]:
-    """The calibration error that as many pictures would show by chance if the probabilities were exactly right."""
+    """The calibration error that as many images would show by chance if the probabilities were exactly right."""
     generator = np.random.default_rng(seed)
     errors = []
     for _ in range(_CHANCE_DRAWS):
@@ -113,24 +113,24 @@ def sentences(result: dict[str, Any]) -> Iterator[str]:
     """A result of :func:`unmask.evaluation.calibrate.calibrate` in plain words."""
     data, method = result["data"], result["method"]
     yield (
-        f"{data['n']:,} pictures ({data['n_real']:,} real, {data['n_fake']:,} fake) in {data['groups']:,} groups; "
+        f"{data['n']:,} images ({data['n_real']:,} real, {data['n_fake']:,} fake) in {data['groups']:,} groups; "
         + (
             f"fitted on {data['fitted_on']:,} of them, measured on the other {data['measured_on']:,}."
             if method["holdout"]
-            else f"figures are of pictures that nothing was fitted on, {method['folds']} parts taking turns."
+            else f"figures are of images that nothing was fitted on, {method['folds']} parts taking turns."
         )
     )
     if data["failures"]:
         yield f"Not readable, left out: {data['failures']:,}."
     if result["in_training"]:
-        yield "The bundle was trained or calibrated on these very pictures: its figures before flatter it."
+        yield "The bundle was trained or calibrated on these very images: its figures before flatter it."
     yield _how(result)
     figures = result["figures"]
     for name in FIGURES:
         before, after, difference = (figures[side][name] for side in ("before", "after", "difference"))
         chance = figures["chance_ece"]
         by_chance = (
-            f"; were the probabilities exactly right, so many pictures would show {figure(chance['mean'])}, "
+            f"; were the probabilities exactly right, so many images would show {figure(chance['mean'])}, "
             f"at most {figure(chance['high'])}"
         )
         yield (
@@ -144,14 +144,14 @@ def sentences(result: dict[str, Any]) -> Iterator[str]:
             "the bundle's own cut is kept for it" if entry["kept"] else "and the bundle has no cut for it: it has none"
         )
         yield (
-            f"{data['real_groups']:,} groups of real pictures are too few for a budget of {100 * entry['budget']:g} %, "
+            f"{data['real_groups']:,} groups of real images are too few for a budget of {100 * entry['budget']:g} %, "
             f"which takes {entry['needs']:,}; {old}. The smallest budget that they support is "
             f"{100 * result['smallest_budget']:.2g} %."
         )
     band = result["uncertain"]
     yield (
         f"Flagged as uncertain from {band['low']:.3f} to {band['high']:.3f}, which is {band['coverage']:.0%} of the "
-        f"pictures; of the others {band['accuracy_outside']:.1%} are right (on the pictures that the band was set on)."
+        f"images; of the others {band['accuracy_outside']:.1%} are right (on the images that the band was set on)."
     )
 
 
@@ -191,7 +191,7 @@ def _threshold(entry: dict[str, Any]) -> str:
     )
     return (
         f"{entry['name']}{' (used for verdicts)' if entry['is_default'] else ''}: FAKE from a probability of "
-        f"{entry['fake_probability']:.3f}{'' if entry['is_new'] else ', as before'}. Of the real pictures "
+        f"{entry['fake_probability']:.3f}{'' if entry['is_new'] else ', as before'}. Of the real images "
         f"{percent(after['specificity'])} stay real, so {percent(after['false_positive_rate'])} are called fake where "
         f"{100 * entry['budget']:g} % may be; {percent(after['recall_fake'])} of the fakes are found.{was}"
     )

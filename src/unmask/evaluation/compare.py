@@ -1,4 +1,4 @@
-"""Two or more detectors on the same pictures: which differences are established, and which are not."""
+"""Two or more detectors on the same images: which differences are established, and which are not."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy as np
 
 from unmask.data import tables
 from unmask.errors import UsageError
-from unmask.evaluation.measure import Draws, Pictures, baseline, interval, rounded, share
+from unmask.evaluation.measure import Draws, Images, baseline, interval, rounded, share
 from unmask.evaluation.scores import Scores
 from unmask.stats.intervals import LEVEL, draw_groups, percentile_interval
 from unmask.stats.metrics import Confusion, Floats, Ranking
@@ -25,34 +25,34 @@ _MEASURES = ("accuracy", "balanced_accuracy", "auc")
 
 @dataclass(frozen=True)
 class _Paired:
-    """Tables cut down to the pictures that all of them have, in one order."""
+    """Tables cut down to the images that all of them have, in one order."""
 
     names: list[str]
-    pictures: list[Pictures]
+    images: list[Images]
     left_out: list[int]
 
 
 def compare(tables_of_scores: Sequence[Scores], draws: Draws | None = None) -> dict[str, Any]:
-    """Compare every pair of detectors on the pictures that all tables have, as plain values for JSON.
+    """Compare every pair of detectors on the images that all tables have, as plain values for JSON.
 
     Accuracy is tested by McNemar, AUC by DeLong, balanced accuracy by swapping answers; where groups hold several
-    pictures, in the forms that take whole groups. Each measure's p-values are corrected over the pairs after Holm.
+    images, in the forms that take whole groups. Each measure's p-values are corrected over the pairs after Holm.
 
     Args:
         tables_of_scores: two or more; the first one's groups hold for all.
         draws: how intervals are drawn.
 
     Raises:
-        UsageError: ``too_few_scores``, ``nothing_in_common``, or ``labels_differ`` naming the picture.
+        UsageError: ``too_few_scores``, ``nothing_in_common``, or ``labels_differ`` naming the image.
     """
     draws = draws or Draws()
     paired = _pair(tables_of_scores)
-    first = paired.pictures[0]
+    first = paired.images[0]
     pairs = [
         {
             "first": paired.names[a],
             "second": paired.names[b],
-            **_difference(paired.pictures[a], paired.pictures[b], draws),
+            **_difference(paired.images[a], paired.images[b], draws),
         }
         for a, b in combinations(range(len(paired.names)), 2)
     ]
@@ -61,7 +61,7 @@ def compare(tables_of_scores: Sequence[Scores], draws: Draws | None = None) -> d
         for pair, p in zip(pairs, adjusted, strict=True):
             pair[measure]["p_holm"] = None if math.isnan(p) else p
             pair[measure]["established"] = p < ALPHA
-    q = cochran_q(np.stack([each.is_right for each in paired.pictures], axis=1)) if len(paired.names) > 2 else None
+    q = cochran_q(np.stack([each.is_right for each in paired.images], axis=1)) if len(paired.names) > 2 else None
     result = {
         "schema": 1,
         "n": len(first),
@@ -79,7 +79,7 @@ def compare(tables_of_scores: Sequence[Scores], draws: Draws | None = None) -> d
                 "balanced_accuracy": rounded(Confusion.of(own.called_fake, own.is_fake).balanced_accuracy),
                 "auc": rounded(Ranking(own.score, own.is_fake).roc().auc()),
             }
-            for name, own, left_out in zip(paired.names, paired.pictures, paired.left_out, strict=True)
+            for name, own, left_out in zip(paired.names, paired.images, paired.left_out, strict=True)
         ],
         "cochran_q": q and {"q": rounded(q.q), "degrees": q.degrees, "p": q.p},
         "pairs": pairs,
@@ -93,7 +93,7 @@ def _pair(given: Sequence[Scores]) -> _Paired:
     places = [{path: at for at, path in enumerate(scores.path)} for scores in given]
     common = [path for path in given[0].path if all(path in place for place in places)]
     if not common:
-        raise UsageError("nothing_in_common", "The tables have no picture in common; they are paired by path.")
+        raise UsageError("nothing_in_common", "The tables have no image in common; they are paired by path.")
     order = [np.array([place[path] for path in common]) for place in places]
     truth = given[0].is_fake[order[0]]
     for scores, at in zip(given, order, strict=True):
@@ -101,13 +101,13 @@ def _pair(given: Sequence[Scores]) -> _Paired:
         if len(differs):
             text = f"{given[0].name} and {scores.name} give {tables.quote(common[differs[0]])} different labels"
             raise UsageError("labels_differ", text)
-    pictures = [Pictures.of(scores) for scores in given]
-    _, group = np.unique(pictures[0].group[order[0]], return_inverse=True)
+    images = [Images.of(scores) for scores in given]
+    _, group = np.unique(images[0].group[order[0]], return_inverse=True)
     return _Paired(
         names=_names(given),
-        pictures=[
-            Pictures(truth, own.probability[at], own.called_fake[at], group)
-            for own, at in zip(pictures, order, strict=True)
+        images=[
+            Images(truth, own.probability[at], own.called_fake[at], group)
+            for own, at in zip(images, order, strict=True)
         ],
         left_out=[len(scores) - len(common) for scores in given],
     )
@@ -120,7 +120,7 @@ def _names(given: Sequence[Scores]) -> list[str]:
     return [f"{name} ({at})" if names.count(name) > 1 else name for at, name in enumerate(names, 1)]
 
 
-def _difference(first: Pictures, second: Pictures, draws: Draws) -> dict[str, Any]:
+def _difference(first: Images, second: Images, draws: Draws) -> dict[str, Any]:
     """First minus second in each measure, with an interval and a p-value."""
     answers = mcnemar(first.is_right, second.is_right, first.group)
     surplus = first.is_right.astype(np.float64) - second.is_right
@@ -143,7 +143,7 @@ def _difference(first: Pictures, second: Pictures, draws: Draws) -> dict[str, An
     }
 
 
-def _auc(first: Pictures, second: Pictures, draws: Draws) -> dict[str, Any]:
+def _auc(first: Images, second: Images, draws: Draws) -> dict[str, Any]:
     ranks = delong(first.score, second.score, first.is_fake, first.group)
     rankings = [Ranking(own.score, own.is_fake) for own in (first, second)]
 
@@ -169,7 +169,7 @@ def _no_difference(test: str) -> dict[str, Any]:
 def _sentences(result: dict[str, Any], q: CochranQ | None) -> Sequence[str]:
     detectors = {entry["name"]: entry for entry in result["detectors"]}
     lines = [
-        f"{result['n']:,} pictures ({result['n_real']:,} real, {result['n_fake']:,} fake) in {result['groups']:,} "
+        f"{result['n']:,} images ({result['n_real']:,} real, {result['n_fake']:,} fake) in {result['groups']:,} "
         f"groups; always answering “{result['baseline']['answer']}” is right on {result['baseline']['accuracy']:.1%}."
     ]
     for name, entry in detectors.items():
@@ -181,7 +181,7 @@ def _sentences(result: dict[str, Any], q: CochranQ | None) -> Sequence[str]:
         finding = "are not all equally often right" if q.p < ALPHA else "may all be equally often right"
         lines.append(
             f"The {len(detectors)} detectors {finding}: Cochran's Q = {q.q:.2f}, {_p(q.p)}"
-            f"{', taking pictures as independent, which those of one group are not' if _in_groups(result) else ''}."
+            f"{', taking images as independent, which those of one group are not' if _in_groups(result) else ''}."
         )
     for pair in result["pairs"]:
         first, second = pair["first"], pair["second"]
@@ -193,7 +193,7 @@ def _sentences(result: dict[str, Any], q: CochranQ | None) -> Sequence[str]:
                 pair,
                 "accuracy",
                 f"{first} is right on {detectors[first]['accuracy']['value']:.1%} and {second} on "
-                f"{detectors[second]['accuracy']['value']:.1%} of the pictures; only {first} on "
+                f"{detectors[second]['accuracy']['value']:.1%} of the images; only {first} on "
                 f"{pair['only_first_right']:,}, only {second} on {pair['only_second_right']:,} ({form}{whole}",
             ),
         ]

@@ -42,7 +42,7 @@ class Counts:
 
     Attributes:
         parameters: numbers that it stores: weights, statistics of normalisation, thresholds of trees.
-        macs: multiplications with an addition for one picture, of convolutions and matrix products.
+        macs: multiplications with an addition for one image, of convolutions and matrix products.
         uncounted: operators that would add to ``macs`` but are not counted, with how often they occur.
     """
 
@@ -52,9 +52,9 @@ class Counts:
 
 
 def count(model: bytes) -> Counts:
-    """Count a graph's parameters and its work for one picture, from the shapes that ONNX infers.
+    """Count a graph's parameters and its work for one image, from the shapes that ONNX infers.
 
-    A network that looks at a picture and its mirror image does the work twice, and is counted so.
+    A network that looks at an image and its mirror image does the work twice, and is counted so.
 
     Raises:
         MissingExtraError: onnx is not installed.
@@ -66,7 +66,7 @@ def count(model: bytes) -> Counts:
     proto = onnx.load_from_string(model)
     graph = proto.graph
     for value in graph.input:
-        value.type.tensor_type.shape.dim[0].dim_value = 1  # one picture
+        value.type.tensor_type.shape.dim[0].dim_value = 1  # one image
     del graph.value_info[:]  # what the exporter noted names the batch by a symbol
     for value in graph.output:
         value.type.tensor_type.ClearField("shape")
@@ -142,7 +142,7 @@ def bench(
     path: Path | None,
     *,
     run: Path | None = None,
-    pictures: Sequence[Path] = (),
+    images: Sequence[Path] = (),
     price: float | None = None,
     calls: int = CALLS,
     batch: int = BATCH,
@@ -156,10 +156,10 @@ def bench(
     Args:
         path: a bundle; the one in the package by default.
         run: a run folder of ``unmask train``, for the time that training took.
-        pictures: whole detections of these, from the file's bytes to the verdict, are timed too.
+        images: whole detections of these, from the file's bytes to the verdict, are timed too.
         price: of one hour of one core, in any currency.
         calls: timed calls of each engine at batch 1, and whole detections; at least 20.
-        batch: pictures in a batch, for throughput.
+        batch: images in a batch, for throughput.
         progress: called after each of :func:`steps` rounds.
 
     Raises:
@@ -174,17 +174,17 @@ def bench(
         "onnx": {
             "engine": "onnx",
             "bundle": None if path is None else str(path),
-            "pictures": [str(name) for name in pictures],
+            "pictures": [str(name) for name in images],
         }
     }
     if reason is None:
         orders["torch"] = {"engine": "torch", "recipe": bundle.info.card.recipe}
     with ExitStack() as stack:
         workers = {name: stack.enter_context(_Worker(order)) for name, order in orders.items()}
-        measured = _measure(workers, calls, batch, bool(pictures), progress)
+        measured = _measure(workers, calls, batch, bool(images), progress)
     counts = count(bundle.model)
     engines = {name: _figures(found, batch) for name, found in measured.items()}
-    whole = _latency(measured["onnx"]["detect"]) if pictures else None
+    whole = _latency(measured["onnx"]["detect"]) if images else None
     return {
         "name": f"{bundle.info.name}@{bundle.info.version}",
         "bundle_sha256": bundle.sha256,
@@ -196,7 +196,7 @@ def bench(
         "engines": engines,
         "no_torch": reason,
         "torch_over_onnx": _ratios(engines) if reason is None else None,
-        "pictures": whole and {"n": len(pictures), **whole},
+        "pictures": whole and {"n": len(images), **whole},
         "cost": _cost(
             engines["onnx"]["pictures_per_second"] if whole is None else 1000 / whole["mean_ms"], whole, price
         ),

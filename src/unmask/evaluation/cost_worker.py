@@ -61,13 +61,13 @@ def _onnx(order: dict[str, Any]) -> Callable[[], tuple[Run, Run]]:
         bundle = Bundle.open(order["bundle"])
         session = bundle.session()
         inputs = _Inputs(bundle.info.preprocessing.size)
-        pictures = [Path(name).read_bytes() for name in order["pictures"]]
+        images = [Path(name).read_bytes() for name in order["pictures"]]
         detectors: list[Detector] = []  # made when first asked for: it holds memory of its own
 
         def detect(at: int) -> None:
             if not detectors:
                 detectors.append(Detector(bundle))
-            detectors[0].detect(pictures[at % len(pictures)])
+            detectors[0].detect(images[at % len(images)])
 
         return lambda batch: _drop(run_graph(session, inputs.of(batch))), detect
 

@@ -1,7 +1,7 @@
-"""Conditions that pictures are judged under: named tiers, and a grid of single degradations of several strengths.
+"""Conditions that images are judged under: named tiers, and a grid of single degradations of several strengths.
 
-What a condition does to a picture is a list of :class:`unmask.data.degrade.Step`, a function of the seed, the
-picture's path and the condition alone.
+What a condition does to an image is a list of :class:`unmask.data.degrade.Step`, a function of the seed, the
+image's path and the condition alone.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ CLEAN: Final = "clean"
 
 @dataclass(frozen=True)
 class Condition:
-    """One way in which pictures are changed before a detector sees them.
+    """One way in which images are changed before a detector sees them.
 
     Attributes:
         family: ``clean``, ``web``, ``hard``, or what is varied, e.g. ``jpeg``.
@@ -45,13 +45,13 @@ class Condition:
         return self.family if self.level is None else f"{self.family}-{self.level:g}"
 
     def steps(self, image: Image.Image, path: str, seed: int, find_face: FindFace) -> list[Step]:
-        """What is done to a picture.
+        """What is done to an image.
 
         Args:
             image: RGB and upright; it decides where cuts and covers lie.
-            path: what the picture is known by.
+            path: what the image is known by.
             seed: of all draws.
-            find_face: box of the picture's largest face; called only where a step depends on it.
+            find_face: box of the image's largest face; called only where a step depends on it.
         """
         # Not hash(): that differs from run to run.
         key = hashlib.sha256(f"{seed}\n{self.name}\n{path}".encode(errors="surrogatepass")).digest()
@@ -109,12 +109,12 @@ def family(condition: Condition) -> Family:
 
 
 def degrade(image: Image.Image, condition: Condition, path: str, seed: int, find_face: FindFace) -> Image.Image:
-    """The picture under a condition; arguments as for :meth:`Condition.steps`."""
+    """The image under a condition; arguments as for :meth:`Condition.steps`."""
     return apply_steps(image, condition.steps(image, path, seed, find_face))
 
 
 class FaceOf:
-    """The largest face of a picture, searched at most once, with the default policy whatever the detector's is."""
+    """The largest face of an image, searched at most once, with the default policy whatever the detector's is."""
 
     def __init__(self, image: Image.Image, finder: FaceFinder) -> None:
         self._image, self._finder = image, finder
@@ -178,7 +178,7 @@ def _screenshot(level: float, image: Image.Image, rng: Rng, find_face: FindFace)
 
 
 def _occlude(level: float, image: Image.Image, rng: Rng, find_face: FindFace) -> list[Step]:
-    # Without a face the whole picture stands for it, as it does for the detector.
+    # Without a face the whole image stands for it, as it does for the detector.
     x0, y0, x1, y1 = find_face() or (0.0, 0.0, float(image.width), float(image.height))
     width, height = (math.sqrt(level) * length for length in (x1 - x0, y1 - y0))
     left = x0 + float(rng.random()) * (x1 - x0 - width)
@@ -192,7 +192,7 @@ def _no_steps(level: float, image: Image.Image, rng: Rng, find_face: FindFace) -
 
 
 TIERS: Final[dict[str, Family]] = {
-    CLEAN: Family("the pictures as they are", "", (), _no_steps),
+    CLEAN: Family("the images as they are", "", (), _no_steps),
     "web": Family("longest side at most 768 px, JPEG 60", "", (), _platform(768, 60)),
     "hard": Family("longest side at most 512 px, JPEG 40", "", (), _platform(512, 40)),
 }

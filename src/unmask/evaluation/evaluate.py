@@ -13,7 +13,7 @@ import numpy as np
 
 from unmask.errors import UsageError
 from unmask.evaluation.by_face import by_face
-from unmask.evaluation.measure import Draws, Pictures, measure, measure_within, rounded, share
+from unmask.evaluation.measure import Draws, Images, measure, measure_within, rounded, share
 from unmask.evaluation.scores import Scores
 from unmask.stats.curves import curves, histograms
 from unmask.stats.intervals import LEVEL
@@ -61,10 +61,10 @@ def evaluate(
     """
     draws = draws or Draws()
     columns = {name: Column.of(scores.column(name)) for name in _columns(scores, by)}
-    pictures = Pictures.of(scores)
-    overall, areas = measure(pictures, draws, {name: column.codes for name, column in columns.items()})
-    slices = {name: _slices(pictures, name, column, scores, overall, areas, draws) for name, column in columns.items()}
-    sources = columns.get("source", Column(("",), np.zeros(len(pictures), np.intp)))
+    images = Images.of(scores)
+    overall, areas = measure(images, draws, {name: column.codes for name, column in columns.items()})
+    slices = {name: _slices(images, name, column, scores, overall, areas, draws) for name, column in columns.items()}
+    sources = columns.get("source", Column(("",), np.zeros(len(images), np.intp)))
     return {
         "schema": 1,
         "kind": "evaluation",
@@ -80,14 +80,14 @@ def evaluate(
         },
         "headline": _headline(overall, slices),
         "overall": overall,
-        "by_group": _by_group(scores, pictures, draws),
+        "by_group": _by_group(scores, images, draws),
         "by_face": _by_face(scores, draws),
         "by": slices,
-        "curves": {**curves(pictures), "histograms": histograms(pictures, sources.codes, sources.names)},
-        "mistakes": _mistakes(scores, pictures),
+        "curves": {**curves(images), "histograms": histograms(images, sources.codes, sources.names)},
+        "mistakes": _mistakes(scores, images),
         "failures": [
             {"path": scores.path[at], "label": "fake" if scores.is_fake[at] else "real", "error": scores.error[at]}
-            for at in np.flatnonzero(pictures.failed)
+            for at in np.flatnonzero(images.failed)
         ],
     }
 
@@ -102,7 +102,7 @@ def describe_run(command: Sequence[str]) -> dict[str, Any]:
 
 
 def worst_of(entries: Iterable[dict[str, Any]]) -> dict[str, Any] | None:
-    """The share with the smallest value; of equals the one of more pictures."""
+    """The share with the smallest value; of equals the one of more images."""
     return min(entries, key=lambda entry: (entry["value"], -entry["n"]), default=None)
 
 
@@ -117,7 +117,7 @@ def _columns(scores: Scores, by: Iterable[str]) -> list[str]:
 
 
 def _data(scores: Scores, columns: dict[str, Column]) -> dict[str, Any]:
-    """The data card: what pictures these are."""
+    """The data card: what images these are."""
     counted = {}
     for name, column in columns.items():
         fakes = np.bincount(column.codes, scores.is_fake, len(column.names)).astype(int)
@@ -137,14 +137,14 @@ def _data(scores: Scores, columns: dict[str, Column]) -> dict[str, Any]:
 
 
 def _flags(scores: Scores, column: str) -> dict[str, Any] | None:
-    """The share of pictures for which a column of true and false says true; ``None`` where it says nothing."""
+    """The share of images for which a column of true and false says true; ``None`` where it says nothing."""
     values = np.asarray(scores.column(column), np.str_)
     told = (values == "true") | (values == "false")
     return share(values[told] == "true", scores.groups()[told]) if told.any() else None
 
 
 def _slices(
-    pictures: Pictures,
+    images: Images,
     name: str,
     column: Column,
     scores: Scores,
@@ -157,7 +157,7 @@ def _slices(
     found = []
     for code, value in enumerate(column.names):
         inside = column.codes == code
-        own = pictures.where(inside)
+        own = images.where(inside)
         recall = {label: own.where(own.is_fake == (label == "fake")) for label in ("real", "fake")}
         entry: dict[str, Any] = {
             "value": value,
@@ -168,8 +168,8 @@ def _slices(
             "accuracy": share(own.is_right, own.group),
             "specificity": share(recall["real"].is_right, recall["real"].group) if len(recall["real"]) else None,
             "recall_fake": share(recall["fake"].is_right, recall["fake"].group) if len(recall["fake"]) else None,
-            "auc_of_reals": areas[name, code, False] if len(recall["real"]) and pictures.has_both else None,
-            "auc_of_fakes": areas[name, code, True] if len(recall["fake"]) and pictures.has_both else None,
+            "auc_of_reals": areas[name, code, False] if len(recall["real"]) and images.has_both else None,
+            "auc_of_fakes": areas[name, code, True] if len(recall["fake"]) and images.has_both else None,
             "auc_within": None,
             "balanced_accuracy": None,
         }
@@ -205,7 +205,7 @@ def _headline(overall: dict[str, Any], slices: dict[str, list[dict[str, Any]]]) 
 
 
 def _worst(sources: list[dict[str, Any]], figure: str) -> dict[str, Any] | None:
-    """The source with the smallest share of right answers; of equals the one with more pictures."""
+    """The source with the smallest share of right answers; of equals the one with more images."""
     return worst_of(
         {"source": entry["value"], "seen": entry["seen"], **entry[figure]}
         for entry in sources
@@ -213,25 +213,25 @@ def _worst(sources: list[dict[str, Any]], figure: str) -> dict[str, Any] | None:
     )
 
 
-def _by_group(scores: Scores, pictures: Pictures, draws: Draws) -> dict[str, Any] | None:
-    """The figures of whole groups, such as videos; ``None`` where each holds one picture of a label."""
+def _by_group(scores: Scores, images: Images, draws: Draws) -> dict[str, Any] | None:
+    """The figures of whole groups, such as videos; ``None`` where each holds one image of a label."""
     units = scores.by_group()
-    return None if len(units) == len(pictures) else measure(Pictures.of(units), draws)[0]
+    return None if len(units) == len(images) else measure(Images.of(units), draws)[0]
 
 
 def _by_face(scores: Scores, draws: Draws) -> dict[str, Any] | None:
-    """The figures of single faces; ``None`` where the table tells of none, or each picture has one."""
+    """The figures of single faces; ``None`` where the table tells of none, or each image has one."""
     faces = by_face(scores)
     is_same = faces is None or (faces.fake_probability.tolist() == scores.fake_probability.tolist())
-    return None if faces is None or is_same else measure(Pictures.of(faces), draws)[0]
+    return None if faces is None or is_same else measure(Images.of(faces), draws)[0]
 
 
-def _mistakes(scores: Scores, pictures: Pictures) -> dict[str, list[dict[str, Any]]]:
+def _mistakes(scores: Scores, images: Images) -> dict[str, list[dict[str, Any]]]:
     """The most confident mistakes of each kind."""
     found = {}
     for name, fake in (("real_called_fake", False), ("fake_called_real", True)):
-        wrong = np.flatnonzero((pictures.is_fake == fake) & ~pictures.is_right & ~pictures.failed)
-        probability = pictures.probability[wrong]
+        wrong = np.flatnonzero((images.is_fake == fake) & ~images.is_right & ~images.failed)
+        probability = images.probability[wrong]
         order = np.argsort(probability if fake else -probability, kind="stable")[:MAX_MISTAKES]
         found[name] = [
             {

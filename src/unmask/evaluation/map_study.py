@@ -20,7 +20,7 @@ from unmask.stats.intervals import draw_groups, group_codes, percentile_interval
 MEANS: Final = ("gain", "deletion_gain", "insertion_gain", "redrawn_gain", "agreement", "redrawn_correlation")
 """Figures of :class:`~unmask.explain.faithfulness.Faithfulness` that are averaged."""
 REDRAWS: Final = 6
-"""Networks with re-drawn weights, of which each picture has one in turn: any one may favour the middle by chance."""
+"""Networks with re-drawn weights, of which each image has one in turn: any one may favour the middle by chance."""
 
 
 def draw_rows(manifest: Manifest, most: int | None, seed: int) -> list[ManifestRow]:
@@ -39,17 +39,17 @@ def study(
     store: Path | None = None,
     advance: Callable[[], None] = lambda: None,
 ) -> dict[str, Any]:
-    """Check the evidence map of every picture and sum the checks up.
+    """Check the evidence map of every image and sum the checks up.
 
     Args:
         explainer: with the detector and the seed.
         manifest: resolves the paths of the rows.
-        rows: the pictures; those that cannot be read are listed as failures.
+        rows: the images; those that cannot be read are listed as failures.
         store: a file of what was checked before, from which a stopped run goes on; made if it is not there.
-        advance: called after each picture.
+        advance: called after each image.
 
     Returns:
-        Plain values for JSON: means with intervals over whole groups, shares, mean curves, and a row a picture.
+        Plain values for JSON: means with intervals over whole groups, shares, mean curves, and a row an image.
 
     Raises:
         UsageError: ``nothing_read``.
@@ -73,7 +73,7 @@ def study(
                 failures.append({"path": row.path, "error": getattr(error, "code", "read_error")})
             advance()
     if not checked:
-        raise UsageError("nothing_read", f"{manifest.name}: none of its pictures could be read; is the root right?")
+        raise UsageError("nothing_read", f"{manifest.name}: none of its images could be read; is the root right?")
     results = {"all": checked} | {
         name: [each for each in checked if each["result"] == name] for name in ("FAKE", "REAL")
     }
@@ -81,7 +81,7 @@ def study(
         "schema": 1,
         "detector": {"model": explainer.detector.model_name, "bundle_sha256": bundle.sha256},
         "seed": explainer.seed,
-        "by_result": {name: _summary(pictures) for name, pictures in results.items() if pictures},
+        "by_result": {name: _summary(images) for name, images in results.items() if images},
         "failures": failures,
         "pictures": checked,
     }
@@ -100,37 +100,37 @@ def _check(explainer: Explainer, path: Path, draw: int) -> dict[str, Any]:
     }
 
 
-def _summary(pictures: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Means and shares of the checks of some pictures."""
-    group = group_codes([each["group"] for each in pictures])
-    better = np.array([each["gain"] > 0 for each in pictures])
+def _summary(images: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Means and shares of the checks of some images."""
+    group = group_codes([each["group"] for each in images])
+    better = np.array([each["gain"] > 0 for each in images])
     low, high = share_interval(better, group)
-    kinds = [kind for kind in ("map", "random", "redrawn") if pictures[0][kind] is not None]
+    kinds = [kind for kind in ("map", "random", "redrawn") if images[0][kind] is not None]
     return {
-        "n": len(pictures),
-        "means": {name: _mean([each[name] for each in pictures], group) for name in MEANS},
-        "better_than_random": {"value": float(better.mean()), "low": low, "high": high, "n": len(pictures)},
+        "n": len(images),
+        "means": {name: _mean([each[name] for each in images], group) for name in MEANS},
+        "better_than_random": {"value": float(better.mean()), "low": low, "high": high, "n": len(images)},
         "areas": {
             kind: {
-                area: _mean([each[kind] and each[kind][area] for each in pictures], group)
+                area: _mean([each[kind] and each[kind][area] for each in images], group)
                 for area in ("deletion_area", "insertion_area")
             }
             for kind in kinds
         },
-        "fractions": pictures[0]["fractions"],
+        "fractions": images[0]["fractions"],
         "curves": {
             kind: {
-                name: [round(float(point), 4) for point in np.mean([each[kind][name] for each in pictures], 0)]
+                name: [round(float(point), 4) for point in np.mean([each[kind][name] for each in images], 0)]
                 for name in ("deletion", "insertion")
             }
             for kind in kinds
-            if all(each[kind] is not None for each in pictures)
+            if all(each[kind] is not None for each in images)
         },
     }
 
 
 def _mean(values: Sequence[float | None], group: Any) -> dict[str, Any] | None:
-    """A mean with its interval over whole groups; pictures where it does not exist are left out."""
+    """A mean with its interval over whole groups; images where it does not exist are left out."""
     known = np.array([value is not None for value in values])
     if not known.any():
         return None

@@ -1,7 +1,7 @@
-"""All figures of a set of scored pictures, each with its interval and the number of pictures behind it.
+"""All figures of a set of scored images, each with its interval and the number of images behind it.
 
-A picture that could not be read is a mistake in every figure of decisions and ranks: a fake stands below every score,
-a real one above. Log loss, Brier score and ECE speak of probabilities, so they cover the pictures that got one.
+An image that could not be read is a mistake in every figure of decisions and ranks: a fake stands below every score,
+a real one above. Log loss, Brier score and ECE speak of probabilities, so they cover the images that got one.
 """
 
 from __future__ import annotations
@@ -67,13 +67,13 @@ class Draws:
 
 
 @dataclass(frozen=True)
-class Pictures:
-    """Scored pictures as arrays, one element each.
+class Images:
+    """Scored images as arrays, one element each.
 
     Attributes:
         is_fake: the truth.
-        probability: of fake, in [0, 1]; NaN where the picture could not be read.
-        called_fake: the answer, the wrong one where the picture could not be read.
+        probability: of fake, in [0, 1]; NaN where the image could not be read.
+        called_fake: the answer, the wrong one where the image could not be read.
         group: numbers, equal within a group.
     """
 
@@ -83,7 +83,7 @@ class Pictures:
     group: Codes
 
     @classmethod
-    def of(cls, scores: Scores) -> Pictures:
+    def of(cls, scores: Scores) -> Images:
         """From a table, with its threshold."""
         failed = np.isnan(scores.fake_probability)
         called_fake = np.where(failed, ~scores.is_fake, scores.fake_probability >= scores.threshold)
@@ -94,12 +94,12 @@ class Pictures:
 
     @property
     def failed(self) -> Flags:
-        """Which pictures could not be read."""
+        """Which images could not be read."""
         return np.isnan(self.probability)
 
     @property
     def score(self) -> Floats:
-        """What pictures are ranked by: the probability; -1 for a fake and 2 for a real one that could not be read."""
+        """What images are ranked by: the probability; -1 for a fake and 2 for a real one that could not be read."""
         return np.where(self.failed, np.where(self.is_fake, -1.0, 2.0), self.probability)
 
     @property
@@ -112,23 +112,23 @@ class Pictures:
         """Whether both classes are there."""
         return bool(self.is_fake.any() and not self.is_fake.all())
 
-    def where(self, chosen: Flags) -> Pictures:
-        """The chosen pictures only."""
+    def where(self, chosen: Flags) -> Images:
+        """The chosen images only."""
         _, group = np.unique(self.group[chosen], return_inverse=True)
-        return Pictures(self.is_fake[chosen], self.probability[chosen], self.called_fake[chosen], group)
+        return Images(self.is_fake[chosen], self.probability[chosen], self.called_fake[chosen], group)
 
 
 class Resampler:
-    """The figures that have no interval of their own, for any weights of the same pictures."""
+    """The figures that have no interval of their own, for any weights of the same images."""
 
     names = (*OF_DECISIONS, *OF_RANKS, *OF_PROBABILITIES)
 
-    def __init__(self, pictures: Pictures) -> None:
-        self.ranking = Ranking(pictures.score, pictures.is_fake)
-        self._cells = confusion_cells(pictures.called_fake, pictures.is_fake)
-        self._read = None if not pictures.failed.any() else np.flatnonzero(~pictures.failed)
+    def __init__(self, images: Images) -> None:
+        self.ranking = Ranking(images.score, images.is_fake)
+        self._cells = confusion_cells(images.called_fake, images.is_fake)
+        self._read = None if not images.failed.any() else np.flatnonzero(~images.failed)
         read = slice(None) if self._read is None else self._read
-        probability, is_fake = pictures.probability[read], pictures.is_fake[read]
+        probability, is_fake = images.probability[read], images.is_fake[read]
         self._bins = Bins(probability, is_fake)
         self._losses = log_losses(probability, is_fake)
         self._squares = squared_errors(probability, is_fake)
@@ -147,19 +147,19 @@ class Resampler:
 
 
 class SliceAreas:
-    """The AUC of each class's slices against all pictures of the other class, for any weights.
+    """The AUC of each class's slices against all images of the other class, for any weights.
 
     A slice of one class alone has no curve of its own. Its mean placement among the whole other class says how well it
     is told apart, for all slices of a column at the cost of one pass.
     """
 
-    def __init__(self, pictures: Pictures, ranking: Ranking, columns: Mapping[str, Codes]) -> None:
+    def __init__(self, images: Images, ranking: Ranking, columns: Mapping[str, Codes]) -> None:
         score_of = ranking.score_of
         self._parts = []
         self.names: list[tuple[str, int, bool]] = []
         for column, codes in columns.items():
             for fake in (False, True):
-                own = np.flatnonzero(pictures.is_fake == fake)
+                own = np.flatnonzero(images.is_fake == fake)
                 count = int(codes.max()) + 1
                 self._parts.append((fake, own, score_of[own], codes[own], count))
                 self.names += [(column, code, fake) for code in range(count)]
@@ -178,85 +178,85 @@ class SliceAreas:
 
 
 def measure(
-    pictures: Pictures, draws: Draws, columns: Mapping[str, Codes] | None = None
+    images: Images, draws: Draws, columns: Mapping[str, Codes] | None = None
 ) -> tuple[dict[str, Any], dict[tuple[str, int, bool], dict[str, Any]]]:
-    """All figures of some pictures, and the AUC of each slice of the columns against all of the other class.
+    """All figures of some images, and the AUC of each slice of the columns against all of the other class.
 
     Args:
-        pictures: at least one.
+        images: at least one.
         draws: how intervals are drawn.
-        columns: for each column by which slices are made a number for each picture, from 0.
+        columns: for each column by which slices are made a number for each image, from 0.
 
     Returns:
         The block of figures as plain values, and areas by column, number and class (true is fake).
     """
-    resampler = Resampler(pictures)
-    areas = SliceAreas(pictures, resampler.ranking, columns or {})
+    resampler = Resampler(images)
+    areas = SliceAreas(images, resampler.ranking, columns or {})
 
     def statistic(weight: Floats) -> Floats:
         roc = resampler.ranking.roc(weight)
         return np.array([*resampler.figures(roc, weight), *areas.figures(roc, weight)])
 
-    values = statistic(np.ones(len(pictures)))
-    drawn = draw_groups(pictures.group, statistic, draws.draws, draws.seed, draws.workers)
-    read = int(np.count_nonzero(~pictures.failed))
+    values = statistic(np.ones(len(images)))
+    drawn = draw_groups(images.group, statistic, draws.draws, draws.seed, draws.workers)
+    read = int(np.count_nonzero(~images.failed))
     figures = [
         {**interval(values[at], percentile_interval(drawn[:, at])), "method": "bootstrap"} for at in range(len(values))
     ]
     by_name: dict[str, dict[str, Any]] = {
-        name: {**figure, "n": read if name in OF_PROBABILITIES else len(pictures)}
+        name: {**figure, "n": read if name in OF_PROBABILITIES else len(images)}
         for name, figure in zip(Resampler.names, figures, strict=False)
     }
-    by_name |= _shares(pictures)
-    reals = int(np.count_nonzero(~pictures.is_fake))
+    by_name |= _shares(images)
+    reals = int(np.count_nonzero(~images.is_fake))
     return {
-        "n": len(pictures),
+        "n": len(images),
         "n_real": reals,
-        "n_fake": len(pictures) - reals,
-        "groups": int(pictures.group.max()) + 1,
-        "failures": len(pictures) - read,
-        "confusion": confusion(pictures),
-        "baseline": baseline(pictures),
+        "n_fake": len(images) - reals,
+        "groups": int(images.group.max()) + 1,
+        "failures": len(images) - read,
+        "confusion": confusion(images),
+        "baseline": baseline(images),
         "metrics": {name: by_name[name] for name in METRICS},
     }, dict(zip(areas.names, figures[len(Resampler.names) :], strict=True))
 
 
-def measure_within(pictures: Pictures, draws: Draws) -> dict[str, dict[str, Any]]:
+def measure_within(images: Images, draws: Draws) -> dict[str, dict[str, Any]]:
     """AUC and balanced accuracy of a slice that has both classes."""
-    ranking = Ranking(pictures.score, pictures.is_fake)
-    cells = confusion_cells(pictures.called_fake, pictures.is_fake)
+    ranking = Ranking(images.score, images.is_fake)
+    cells = confusion_cells(images.called_fake, images.is_fake)
 
     def statistic(weight: Floats) -> Floats:
         return np.array([ranking.roc(weight).auc(), Confusion.of_cells(cells, weight).balanced_accuracy])
 
-    drawn = draw_groups(pictures.group, statistic, draws.draws, draws.seed, draws.workers)
-    values = statistic(np.ones(len(pictures)))
+    drawn = draw_groups(images.group, statistic, draws.draws, draws.seed, draws.workers)
+    values = statistic(np.ones(len(images)))
     return {
-        name: {**interval(values[at], percentile_interval(drawn[:, at])), "method": "bootstrap", "n": len(pictures)}
+        name: {**interval(values[at], percentile_interval(drawn[:, at])), "method": "bootstrap", "n": len(images)}
         for at, name in enumerate(("auc", "balanced_accuracy"))
     }
 
 
-def confusion(pictures: Pictures) -> dict[str, dict[str, int]]:
-    """Counts by truth, then answer; a picture that could not be read stands under ``unreadable``."""
+def confusion(images: Images) -> dict[str, dict[str, int]]:
+    """Counts by truth, then answer; an image that could not be read stands under ``unreadable``."""
     return {
         label: {
-            "called_real": int(np.count_nonzero(of_label & ~pictures.called_fake & ~pictures.failed)),
-            "called_fake": int(np.count_nonzero(of_label & pictures.called_fake & ~pictures.failed)),
-            "unreadable": int(np.count_nonzero(of_label & pictures.failed)),
+            "called_real": int(np.count_nonzero(of_label & ~images.called_fake & ~images.failed)),
+            "called_fake": int(np.count_nonzero(of_label & images.called_fake & ~images.failed)),
+            "unreadable": int(np.count_nonzero(of_label & images.failed)),
         }
-        for label, of_label in (("real", ~pictures.is_fake), ("fake", pictures.is_fake))
+        for label, of_label in (("real", ~images.is_fake), ("fake", images.is_fake))
     }
 
 
-def baseline(pictures: Pictures) -> dict[str, Any]:
-    """What giving every picture the answer of the larger class scores."""
-    share_fake = float(pictures.is_fake.mean())
+def baseline(images: Images) -> dict[str, Any]:
+    """What giving every image the answer of the larger class scores."""
+    share_fake = float(images.is_fake.mean())
     return {
         "answer": "fake" if share_fake > 0.5 else "real",
         "accuracy": rounded(max(share_fake, 1 - share_fake)),
-        "balanced_accuracy": 0.5 if pictures.has_both else None,
-        "auc": 0.5 if pictures.has_both else None,
+        "balanced_accuracy": 0.5 if images.has_both else None,
+        "auc": 0.5 if images.has_both else None,
         "mcc": 0.0,
     }
 
@@ -279,13 +279,13 @@ def rounded(value: float) -> float | None:
     return None if math.isnan(value) else round(float(value), DIGITS)
 
 
-def _shares(pictures: Pictures) -> dict[str, dict[str, Any]]:
-    called_fake, is_fake = pictures.called_fake, pictures.is_fake
+def _shares(images: Images) -> dict[str, dict[str, Any]]:
+    called_fake, is_fake = images.called_fake, images.is_fake
     counted = {
-        "accuracy": (pictures.is_right, np.ones(len(pictures), bool)),
+        "accuracy": (images.is_right, np.ones(len(images), bool)),
         "recall_fake": (called_fake, is_fake),
         "specificity": (~called_fake, ~is_fake),
         "precision_fake": (is_fake, called_fake),
         "precision_real": (~is_fake, ~called_fake),
     }
-    return {name: share(success[among], pictures.group[among]) for name, (success, among) in counted.items()}
+    return {name: share(success[among], images.group[among]) for name, (success, among) in counted.items()}

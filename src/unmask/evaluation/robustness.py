@@ -1,4 +1,4 @@
-"""How a detector holds up when pictures are changed: the same pictures under each condition, against the clean ones."""
+"""How a detector holds up when images are changed: the same images under each condition, against the clean ones."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from unmask.evaluation.degradations import (
     unavailable,
 )
 from unmask.evaluation.evaluate import describe_run, worst_of
-from unmask.evaluation.measure import Draws, Pictures, interval, share
+from unmask.evaluation.measure import Draws, Images, interval, share
 from unmask.evaluation.scores import Cells, Scores, cells_of, tabulate
 from unmask.imaging.decode import decode_image
 from unmask.parallel import ordered_map
@@ -41,7 +41,7 @@ _Work = tuple[ManifestRow, Path, dict[tuple[int, str], str], dict[tuple[int, str
 
 
 def draw_rows(manifest: Manifest, limit: int, seed: int) -> Manifest:
-    """At most so many pictures of a manifest, drawn without replacement, in the manifest's order."""
+    """At most so many images of a manifest, drawn without replacement, in the manifest's order."""
     rows = list(manifest)
     if len(rows) > limit:
         chosen = np.sort(np.random.default_rng(seed).permutation(len(rows))[:limit])
@@ -64,21 +64,21 @@ def score_conditions(
 ) -> list[dict[str, Scores]]:
     """A table of scores by condition for each detector.
 
-    Each picture is decoded once and changed once for each condition, for all detectors; as many pictures are in memory
+    Each image is decoded once and changed once for each condition, for all detectors; as many images are in memory
     as there are threads.
 
     Args:
         detectors: at least one.
-        manifest: the pictures.
+        manifest: the images.
         conditions: what is done to them.
         store: a file of what is already known, from which a stopped run goes on; made if it is not there.
         seed: of all draws.
-        keep: a folder that changed pictures are written into as PNG, by condition; by default they are not written.
+        keep: a folder that changed images are written into as PNG, by condition; by default they are not written.
         workers: threads; by default one a CPU.
-        progress: called after each picture.
+        progress: called after each image.
 
     Raises:
-        UsageError: ``nothing_read`` when not a single picture could be read, ``empty_scores``; ``folder_in_use``,
+        UsageError: ``nothing_read`` when not a single image could be read, ``empty_scores``; ``folder_in_use``,
             ``cannot_write`` of the store.
         ManifestError: a bad row.
     """
@@ -117,7 +117,7 @@ def score_conditions(
         work = _work(detectors, manifest, conditions, seed, journal)
         for row, _, new_keys, cells in ordered_map(judge, work, workers):
             for (at, name), key in new_keys.items():
-                # A picture that could not be read is tried again in the next run.
+                # An image that could not be read is tried again in the next run.
                 if journal is not None and not cells[at, name]["error"]:
                     journal.note(key, {"cells": cells[at, name]})
             for (at, name), of in cells.items():
@@ -129,9 +129,7 @@ def score_conditions(
     ]
     first = next(iter(tables[0].values()))
     if all(first.error):
-        text = (
-            f"{manifest.name}: none of its {len(first)} pictures could be read ({first.error[0]}); is the root right?"
-        )
+        text = f"{manifest.name}: none of its {len(first)} images could be read ({first.error[0]}); is the root right?"
         raise UsageError("nothing_read", text)
     return tables
 
@@ -145,27 +143,27 @@ def measure_conditions(
     command: Sequence[str] = (),
     detector: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """All that can be said of tables of the same pictures under conditions, as plain values for JSON.
+    """All that can be said of tables of the same images under conditions, as plain values for JSON.
 
-    Differences to the clean pictures are paired: intervals come from draws of whole groups, the same ones for both.
+    Differences to the clean images are paired: intervals come from draws of whole groups, the same ones for both.
 
     Args:
         tables: by name of the condition; ``clean`` must be among them.
         conditions: in the order of the result.
         draws: how intervals are drawn.
-        seed: that the pictures were changed with, to be noted.
+        seed: that the images were changed with, to be noted.
         command: what was called, to be repeated.
         detector: further facts of the detector to note.
     """
     draws = draws or Draws()
     clean = tables[CLEAN]
-    pictures = {each.name: Pictures.of(tables[each.name]) for each in conditions}
-    before = pictures[CLEAN]
-    values, drawn = _figures(list(pictures.values()), draws)
-    at_clean = list(pictures).index(CLEAN)
+    images = {each.name: Images.of(tables[each.name]) for each in conditions}
+    before = images[CLEAN]
+    values, drawn = _figures(list(images.values()), draws)
+    at_clean = list(images).index(CLEAN)
     found = []
     for at, each in enumerate(conditions):
-        after = pictures[each.name]
+        after = images[each.name]
         found.append(
             {
                 "name": each.name,
@@ -236,10 +234,10 @@ def _work(
         yield row, path, keys, {key: facts["cells"] for key, facts in known.items() if facts is not None}
 
 
-def _figures(pictures: Sequence[Pictures], draws: Draws) -> tuple[Floats, Floats]:
+def _figures(images: Sequence[Images], draws: Draws) -> tuple[Floats, Floats]:
     """``FIGURES`` of each condition [c, 4], and of each draw [draws, c, 4]; the same groups for all conditions."""
-    rankings = [Ranking(each.score, each.is_fake) for each in pictures]
-    cells = [confusion_cells(each.called_fake, each.is_fake) for each in pictures]
+    rankings = [Ranking(each.score, each.is_fake) for each in images]
+    cells = [confusion_cells(each.called_fake, each.is_fake) for each in images]
 
     def statistic(weight: Floats) -> Floats:
         found = []
@@ -249,13 +247,13 @@ def _figures(pictures: Sequence[Pictures], draws: Draws) -> tuple[Floats, Floats
             found.append([area, counts.balanced_accuracy, counts.recall_fake, counts.specificity])
         return np.array(found)
 
-    first = pictures[0]
+    first = images[0]
     drawn = draw_groups(first.group, statistic, draws.draws, draws.seed, draws.workers)
     return statistic(np.ones(len(first))), drawn
 
 
-def _flips(before: Pictures, after: Pictures) -> dict[str, Any]:
-    """Shares of the pictures whose verdict is another one than on the clean picture: all, and by direction."""
+def _flips(before: Images, after: Images) -> dict[str, Any]:
+    """Shares of the images whose verdict is another one than on the clean image: all, and by direction."""
     return {
         "all": share(before.called_fake != after.called_fake, before.group),
         "to_fake": share(~before.called_fake & after.called_fake, before.group),
@@ -263,8 +261,8 @@ def _flips(before: Pictures, after: Pictures) -> dict[str, Any]:
     }
 
 
-def _most_flipped(clean: Scores, before: Pictures, after: Pictures) -> list[dict[str, Any]]:
-    """Pictures whose verdict flipped, those whose probability moved most first."""
+def _most_flipped(clean: Scores, before: Images, after: Images) -> list[dict[str, Any]]:
+    """Images whose verdict flipped, those whose probability moved most first."""
     moved = np.where(before.called_fake != after.called_fake, np.abs(after.probability - before.probability), np.nan)
     order = np.argsort(-moved, kind="stable")[: min(MAX_FLIPS, int(np.count_nonzero(~np.isnan(moved))))]
     return [
@@ -278,21 +276,21 @@ def _most_flipped(clean: Scores, before: Pictures, after: Pictures) -> list[dict
     ]
 
 
-def _face_found(scores: Scores, pictures: Pictures) -> dict[str, Any]:
-    """The share of the readable pictures in which a face was found."""
-    read = ~pictures.failed
-    return share(np.asarray(scores.column("face_found"), np.str_)[read] == "true", pictures.group[read])
+def _face_found(scores: Scores, images: Images) -> dict[str, Any]:
+    """The share of the readable images in which a face was found."""
+    read = ~images.failed
+    return share(np.asarray(scores.column("face_found"), np.str_)[read] == "true", images.group[read])
 
 
-def _worst_sources(scores: Scores, pictures: Pictures) -> dict[str, dict[str, Any] | None]:
+def _worst_sources(scores: Scores, images: Images) -> dict[str, dict[str, Any] | None]:
     """For each label the source with the smallest share of right answers."""
     source = np.asarray(scores.column("source"), np.str_)
     worst: dict[str, dict[str, Any] | None] = {}
     for label in ("fake", "real"):
-        of_label = pictures.is_fake == (label == "fake")
+        of_label = images.is_fake == (label == "fake")
         entries = []
         for name in np.unique(source[of_label]):
-            own = pictures.where(of_label & (source == name))
+            own = images.where(of_label & (source == name))
             entries.append({"source": str(name), **share(own.is_right, own.group)})
         worst[label] = worst_of(entries)
     return worst
@@ -317,7 +315,7 @@ def _headline(found: Sequence[dict[str, Any]]) -> dict[str, Any]:
 
 
 def _keep(folder: Path, condition: Condition, row: ManifestRow, image: Image.Image) -> None:
-    """Write a changed picture below the folder, under its condition and a name that cannot lead out."""
+    """Write a changed image below the folder, under its condition and a name that cannot lead out."""
     encoding = Encoding("png")
     name = made_name(Path(row.path).name, encoding.suffix, row.path)
     OutputFolder(folder).write(f"{condition.name}/{name}", encoding.encode(image))

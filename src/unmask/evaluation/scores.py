@@ -1,4 +1,4 @@
-"""The table of scores: one row a picture, what it is and what a detector said of it.
+"""The table of scores: one row an image, what it is and what a detector said of it.
 
 Every figure is computed from such a table alone. A detector over a manifest fills it (:func:`score_manifest`), or any
 other program: the columns ``path``, ``label`` and ``fake_probability`` are enough.
@@ -57,16 +57,16 @@ Cells = dict[str, str]
 
 @dataclass(frozen=True)
 class Scores:
-    """What a detector said of pictures; one element each, in the table's order.
+    """What a detector said of images; one element each, in the table's order.
 
     Attributes:
         name: what to call the table, usually the file's path.
         model: what to call the detector.
-        path: what each picture is known by; no two are the same.
+        path: what each image is known by; no two are the same.
         is_fake: the truth.
-        fake_probability: in [0, 1]; NaN where the picture could not be read.
+        fake_probability: in [0, 1]; NaN where the image could not be read.
         error: why it could not; '' where it could.
-        threshold: from which probability on a picture counts as called fake.
+        threshold: from which probability on an image counts as called fake.
         columns: the cells of every other column, as text.
     """
 
@@ -183,13 +183,13 @@ class Scores:
         return self.columns.get(name, ("",) * len(self))
 
     def groups(self) -> Codes:
-        """A number for each picture, equal within a group; a picture without a group is one of its own."""
+        """A number for each image, equal within a group; an image without a group is one of its own."""
         return group_codes(self.column("group"))
 
     def by_group(self) -> Scores:
-        """One row for each group and label: the mean probability of its pictures that could be read.
+        """One row for each group and label: the mean probability of its images that could be read.
 
-        A video is judged so from its frames. Other columns keep a value that all of the group's pictures share. A
+        A video is judged so from its frames. Other columns keep a value that all of the group's images share. A
         group of which nothing could be read is a failure.
         """
         units, first, unit_of = np.unique(2 * self.groups() + self.is_fake, return_index=True, return_inverse=True)
@@ -224,17 +224,17 @@ def score_manifest(
     workers: int | None = None,
     progress: Callable[[], None] = lambda: None,
 ) -> Scores:
-    """A detector's answers for every picture of a manifest.
+    """A detector's answers for every image of a manifest.
 
     Args:
         detector: its threshold and name go into the table.
-        manifest: its columns are kept. ``seen`` says whether the bundle's card names a picture's source.
+        manifest: its columns are kept. ``seen`` says whether the bundle's card names an image's source.
         store: a file of what is already known, from which a stopped run goes on; made if it is not there.
         workers: threads; by default one a CPU.
-        progress: called after each picture.
+        progress: called after each image.
 
     Raises:
-        UsageError: ``nothing_read`` when not a single picture could be read, ``empty_scores``; ``folder_in_use``,
+        UsageError: ``nothing_read`` when not a single image could be read, ``empty_scores``; ``folder_in_use``,
             ``cannot_write`` of the store.
         ManifestError: a bad row.
     """
@@ -246,7 +246,7 @@ def score_manifest(
     scores = tabulate(detector, manifest, answers)
     if all(scores.error):
         text = (
-            f"{manifest.name}: none of its {len(scores)} pictures could be read ({scores.error[0]}); is the root right?"
+            f"{manifest.name}: none of its {len(scores)} images could be read ({scores.error[0]}); is the root right?"
         )
         raise UsageError("nothing_read", text)
     return scores
@@ -282,7 +282,7 @@ def _judged(
     def items() -> Iterator[tuple[ManifestRow, Path, str, dict[str, Any] | None]]:
         for row in manifest:
             path = manifest.resolve(row)
-            # Another picture under the same name, another detector or another unmask is judged anew.
+            # Another image under the same name, another detector or another unmask is judged anew.
             key = digest("scores 2", __version__, detector.bundle.sha256, row.path, *stamp(path))
             yield row, path, key, None if journal is None else journal.get(key)
 
@@ -295,7 +295,7 @@ def _judged(
         return row, key, cells_of(detector.detect_or_error(path)), True
 
     for row, key, cells, is_new in ordered_map(judge, items(), workers):
-        # A picture that could not be read is tried again in the next run.
+        # An image that could not be read is tried again in the next run.
         if is_new and journal is not None and not cells["error"]:
             journal.note(key, {"cells": cells})
         yield row, cells
@@ -375,7 +375,7 @@ def check_threshold(value: float) -> float:
 
 
 def _shared(values: tuple[str, ...], unit_of: Codes, first: Codes) -> tuple[str, ...]:
-    """Each unit's value of a column; blank where its pictures differ."""
+    """Each unit's value of a column; blank where its images differ."""
     _, codes = np.unique(np.asarray(values, np.str_), return_inverse=True)
     differs = np.zeros(len(first), bool)
     np.logical_or.at(differs, unit_of, codes != codes[first][unit_of])

@@ -1,4 +1,4 @@
-"""Why a verdict is what it is, and what else a picture and its file say: evidence, forensic views, provenance.
+"""Why a verdict is what it is, and what else an image and its file say: evidence, forensic views, provenance.
 
 :func:`~unmask.explain.explainer.explain` puts it all together. Nothing here changes a score. May import what stands
 before it (``detect``, ``bundle``, ``data``, ``imaging``, ``pages``) and the intervals of ``evaluation``; needs the base

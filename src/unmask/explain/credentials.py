@@ -1,4 +1,4 @@
-"""Content credentials (C2PA): who signed what about the making of a picture, and whether the signature holds.
+"""Content credentials (C2PA): who signed what about the making of an image, and whether the signature holds.
 
 The check is c2pa-python's, of the extra ``provenance``; this module keeps it off the network and puts its answer into
 plain values. A valid signature says that the signer stated these things and that nothing was changed since; it does
@@ -25,14 +25,14 @@ _STATES: dict[str, State] = {
     "Trusted": "valid, signer trusted",
 }
 _NOTES: dict[State, str] = {
-    "none": "The file has no content credentials. That proves nothing: most pictures never had any, and they are "
-    "lost when a picture is saved anew.",
-    "present but invalid": "The file has content credentials that do not hold: the picture, its credentials or the "
+    "none": "The file has no content credentials. That proves nothing: most images never had any, and they are "
+    "lost when an image is saved anew.",
+    "present but invalid": "The file has content credentials that do not hold: the image, its credentials or the "
     "signature were changed or damaged after signing.",
     "valid, signer unknown": "Nothing was changed since signing, but the signer is on no list of trusted ones: anyone "
     "can make such a signature.",
     "valid, signer trusted": "A trusted signer states this, and nothing was changed since. It is a statement, not "
-    "proof of what the picture shows.",
+    "proof of what the image shows.",
     "not checked": str(MissingExtraError("provenance", "Checking content credentials")),
 }
 _MAX_TEXT, _MAX_ITEMS = 256, 64
@@ -63,12 +63,12 @@ class Credentials:
         state: whether there are any and whether they hold.
         note: one or two sentences on what that means.
         generator: the software that wrote the claim.
-        title: of the picture.
+        title: of the image.
         actions: what was done, at most 64 steps.
         digital_source_types: all that the actions name, in their order.
         signer: organisation and name in the certificate; of an unknown signer, anyone's invention.
         signed_at: time of the signature by a time-stamping authority, as written; ``None`` without one.
-        ingredients: how many other pictures it was made from.
+        ingredients: how many other images it was made from.
         problems: codes of what did not hold, e.g. ``"assertion.dataHash.mismatch"``.
     """
 

@@ -1,4 +1,4 @@
-"""From a picture to its explanation."""
+"""From an image to its explanation."""
 
 from __future__ import annotations
 
@@ -44,25 +44,25 @@ _MIME: Final = {"JPEG": "image/jpeg", "PNG": "image/png", "WEBP": "image/webp", 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Explanation:
-    """Why a verdict is what it is, and what else the picture and its file say.
+    """Why a verdict is what it is, and what else the image and its file say.
 
     Attributes:
         verdict: the answer; its regions carry maps from occlusion where the graph has none.
         method: how the maps of the regions were made.
-        deciding: the index of the region whose probability is the picture's.
+        deciding: the index of the region whose probability is the image's.
         places: where the evidence of that region lies; empty without a face.
         faithfulness: whether its map is to be believed; ``None`` where it was not checked.
         views: forensic views; ``None`` where they were left out.
-        metadata: of the file; ``None`` for pictures in memory.
-        credentials: of the file; ``None`` for pictures in memory.
+        metadata: of the file; ``None`` for images in memory.
+        credentials: of the file; ``None`` for images in memory.
         gradients: of a torch network; ``None`` without a run.
         facts: everything that was measured, by name.
         sentences: the facts in plain words.
-        picture: RGB, upright, at most 1,024 pixels a side.
+        image: RGB, upright, at most 1,024 pixels a side.
         overlay: the same with faces and evidence drawn on it.
         closeup: RGB, the region that decides.
         closeup_overlay: the same with its evidence drawn on it.
-        size: width and height of the picture itself.
+        size: width and height of the image itself.
     """
 
     verdict: Verdict
@@ -76,7 +76,7 @@ class Explanation:
     gradients: GradientMaps | None
     facts: dict[str, Any]
     sentences: tuple[Sentence, ...]
-    picture: Image.Image
+    image: Image.Image
     overlay: Image.Image
     closeup: Image.Image
     closeup_overlay: Image.Image
@@ -88,7 +88,7 @@ class Explanation:
         return " ".join(sentence.text for sentence in self.sentences)
 
     def to_json(self) -> dict[str, Any]:
-        """Everything but the pictures, as plain values; the same picture and detector give the same but for ``ms``."""
+        """Everything but the images, as plain values; the same image and detector give the same but for ``ms``."""
         return {
             "schema": 1,
             "verdict": self.verdict.to_json(),
@@ -119,7 +119,7 @@ class Explanation:
         }
 
     def write(self, folder: Path) -> Path:
-        """Write ``report.html``, ``explanation.json`` and the pictures as PNG into a folder.
+        """Write ``report.html``, ``explanation.json`` and the images as PNG into a folder.
 
         Args:
             folder: made if it is not there; nothing is written outside it.
@@ -141,7 +141,7 @@ class Judged:
 
     Attributes:
         verdict: its regions carry maps from occlusion where the graph has none.
-        deciding: the index of the region whose probability is the picture's.
+        deciding: the index of the region whose probability is the image's.
         evidence: the map of that region.
         pixels: uint8 [size, size, 3], that region as the detector saw it.
     """
@@ -158,7 +158,7 @@ class Judged:
 
 
 class Explainer:
-    """Explains pictures with one detector; safe to share between threads.
+    """Explains images with one detector; safe to share between threads.
 
     Args:
         detector: whose answers are explained.
@@ -180,7 +180,7 @@ class Explainer:
         faithfulness: bool = True,
         advance: Callable[[], None] = lambda: None,
     ) -> Explanation:
-        """Explain one picture.
+        """Explain one image.
 
         Args:
             source: as for :meth:`Detector.detect`.
@@ -189,7 +189,7 @@ class Explainer:
             advance: called after each of :meth:`steps`.
 
         Raises:
-            ImageError: the picture cannot be accepted or read.
+            ImageError: the image cannot be accepted or read.
         """
         data, image = self._read(source)
         seen = self.judge(image, advance)
@@ -226,7 +226,7 @@ class Explainer:
             gradients=self._gradients(seen.pixels),
             facts=facts,
             sentences=compose(facts),
-            picture=_shown(image),
+            image=_shown(image),
             overlay=draw_evidence(image, verdict, greatest_side=_SHOWN_SIDE),
             closeup=closeup,
             closeup_overlay=draw_evidence(closeup, _zoomed(verdict, decided, closeup.size)),
@@ -234,7 +234,7 @@ class Explainer:
         )
 
     def judge(self, image: Image.Image, advance: Callable[[], None] = lambda: None) -> Judged:
-        """The verdict on a decoded picture, with maps from occlusion where the graph has none."""
+        """The verdict on a decoded image, with maps from occlusion where the graph has none."""
         verdict = self.detector.detect(image)
         crops = [self._pixels(image, region) for region in verdict.regions]
         has_map = self.detector.bundle.info.evidence == "cam"
@@ -254,7 +254,7 @@ class Explainer:
 
         Args:
             seen: the verdict and its map.
-            advance: called after each picture that the detector judges.
+            advance: called after each image that the detector judges.
             draw: which of several networks with re-drawn weights is compared with.
         """
         score, evidence = self.logits, seen.evidence
@@ -276,7 +276,7 @@ class Explainer:
         return np.array([odds(float(logit)) for logit in ask_graph(self._session, pixels).logit])
 
     def steps(self) -> int:
-        """About how often ``advance`` is called for a picture of one face."""
+        """About how often ``advance`` is called for an image of one face."""
         cells = OCCLUSION_GRID**2
         return cells + runs(cells)
 
@@ -327,7 +327,7 @@ def explain(
     faithfulness: bool = True,
     seed: int = 0,
 ) -> Explanation:
-    """Explain one picture; for several, :class:`Explainer` keeps what they share.
+    """Explain one image; for several, :class:`Explainer` keeps what they share.
 
     Args:
         source: a path, the bytes of a file, a Pillow image, or an array, as for :meth:`Detector.detect`.
@@ -337,7 +337,7 @@ def explain(
         seed: of the controls.
 
     Raises:
-        ImageError: the picture cannot be accepted or read.
+        ImageError: the image cannot be accepted or read.
     """
     return Explainer(detector, seed=seed).explain(source, forensics=forensics, faithfulness=faithfulness)
 
@@ -350,7 +350,7 @@ def _closeup(image: Image.Image, region: RegionVerdict) -> Image.Image:
 
 
 def _zoomed(verdict: Verdict, region: RegionVerdict, size: tuple[int, int]) -> Verdict:
-    """The verdict as if its region were the whole of a picture of that size."""
+    """The verdict as if its region were the whole of an image of that size."""
     return replace(verdict, regions=(replace(region, face=None, crop=(0.0, 0.0, float(size[0]), float(size[1]))),))
 
 

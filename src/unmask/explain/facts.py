@@ -1,4 +1,4 @@
-"""All that was measured of one picture, by name: what sentences may state."""
+"""All that was measured of one image, by name: what sentences may state."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from unmask.imaging.jpeg import Compression
 SMALL_FACE: Final = 60
 """Width of a face in pixels below which detectors here are unreliable; the default bundle's card says so."""
 HEAVY_QUALITY: Final = 50
-"""JPEG quality below which a picture counts as strongly compressed."""
+"""JPEG quality below which an image counts as strongly compressed."""
 _CHANCE: Final = 0.05
 
 

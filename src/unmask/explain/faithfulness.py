@@ -139,7 +139,7 @@ def check(
         other: a map of the same grid by another method.
         orders: random orders to compare with, at least one.
         seed: of these orders.
-        advance: called after each picture that the detector judges; :func:`runs` of them.
+        advance: called after each image that the detector judges; :func:`runs` of them.
     """
     cells = evidence.values.size
     steps = min(STEPS, cells)
@@ -167,7 +167,7 @@ def check(
 
 
 def runs(cells: int, orders: int = RANDOM_ORDERS, *, redrawn: bool = True) -> int:
-    """How many pictures :func:`check` has the detector judge."""
+    """How many images :func:`check` has the detector judge."""
     return 2 + 2 * (min(STEPS, cells) - 1) * (orders + 1 + redrawn)
 
 

@@ -18,10 +18,10 @@ Score = Callable[[Pixels], Floats]
 """Pixels uint8 [n, size, size, 3] to calibrated logits [n], towards fake."""
 
 OCCLUSION_GRID = 6
-# Larger batches take longer a picture on a CPU; the other CPUs have batches of their own.
+# Larger batches take longer an image on a CPU; the other CPUs have batches of their own.
 _BATCH = 2
 # Standard deviation of the blur, as a share of the side: enough to take away how the surface was made. What is blurred
-# far more is a picture unlike any in training, and what the detector says of it is no measure of what was taken away.
+# far more is an image unlike any in training, and what the detector says of it is no measure of what was taken away.
 _BLUR = 1 / 48
 
 

@@ -1,4 +1,4 @@
-"""What a picture's file says besides the picture: EXIF, XMP, IPTC, text of a PNG, the embedded thumbnail.
+"""What an image's file says besides the image: EXIF, XMP, IPTC, text of a PNG, the embedded thumbnail.
 
 Anyone can write or remove any of it: what is there is a claim, and **what is missing proves nothing**. Every block is
 hostile until read: sizes, counts and texts are limited, and a block that cannot be read becomes a line in
@@ -24,7 +24,7 @@ from unmask.imaging.decode import DecodeLimits, decode_image, sniff_format
 from unmask.imaging.provenance import PNG_KEYS, XMP_JPEG, read_provenance
 
 SAME_THUMBNAIL = 0.85
-"""Correlation of brightness below which a thumbnail counts as one of another picture."""
+"""Correlation of brightness below which a thumbnail counts as one of another image."""
 
 _MAX_BLOCK = 1 << 20  # bytes of an EXIF block
 _MAX_TIFF = 64 << 20  # bytes of a TIFF file whose directories are read
@@ -38,13 +38,13 @@ _XMP_KEY = b"XML:com.adobe.xmp"
 
 @dataclass(frozen=True, slots=True)
 class Thumbnail:
-    """The small picture that cameras put into EXIF, and that some editors forget to replace.
+    """The small image that cameras put into EXIF, and that some editors forget to replace.
 
     Attributes:
         width: in pixels.
         height: in pixels.
-        correlation: of its brightness with the picture's, -1 to 1, turned and cut as fits best; ``None`` where
-            either is of one brightness or the picture cannot be decoded.
+        correlation: of its brightness with the image's, -1 to 1, turned and cut as fits best; ``None`` where
+            either is of one brightness or the image cannot be decoded.
         differs: whether that is below :data:`SAME_THUMBNAIL`.
     """
 
@@ -63,7 +63,7 @@ class Metadata:
         camera: maker and model.
         lens: its model.
         software: what EXIF, PNG or else XMP name as the software that wrote the file.
-        taken: when the picture was taken, as EXIF has it.
+        taken: when the image was taken, as EXIF has it.
         modified: when the file was changed, as EXIF has it.
         edits: the edit history in XMP.
         derived: whether XMP names a document that this one was made from.
@@ -113,12 +113,12 @@ class _Blocks:
 
 
 def read_metadata(data: bytes, *, position: bool = False, image: Image.Image | None = None) -> Metadata:
-    """Read the metadata of an encoded picture.
+    """Read the metadata of an encoded image.
 
     Args:
         data: the file's bytes, of any content.
         position: whether to read a GPS position, not only that there is one.
-        image: the picture in it, to spare decoding it again to compare the thumbnail.
+        image: the image in it, to spare decoding it again to compare the thumbnail.
 
     Returns:
         What could be read. Never raises.
@@ -274,9 +274,9 @@ def _thumbnail(small: bytes, data: bytes, image: Image.Image | None) -> Thumbnai
 
 
 def _likeness(thumbnail: Image.Image, image: Image.Image) -> float | None:
-    """The best correlation over all turns, and over the whole thumbnail and its middle in the picture's shape.
+    """The best correlation over all turns, and over the whole thumbnail and its middle in the image's shape.
 
-    Thumbnails are not turned with the picture, and cameras put bars beside those of another shape.
+    Thumbnails are not turned with the image, and cameras put bars beside those of another shape.
     """
     wanted = _grey(image, (0, 0, *image.size))
     found: list[float] = []

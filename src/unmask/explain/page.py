@@ -34,10 +34,10 @@ class Entry:
     """One line of an index.
 
     Attributes:
-        verdict: of the picture; an error where it could not be read.
+        verdict: of the image; an error where it could not be read.
         text: its explanation in words, or the error.
         folder: the folder of its report below the index; ``None`` without one.
-        thumbnail: a data URI; '' without a picture.
+        thumbnail: a data URI; '' without an image.
     """
 
     verdict: Verdict
@@ -47,44 +47,44 @@ class Entry:
 
 
 def folder_name(path: str) -> str:
-    """The folder of a picture's report: its name and a hash of its path, so that pictures of one name both stay."""
+    """The folder of an image's report: its name and a hash of its path, so that images of one name both stay."""
     tag = hashlib.sha256(path.encode(errors="surrogateescape")).hexdigest()[:8]
     stem = "".join(char if char.isalnum() or char in "-_. " else "_" for char in Path(path).stem[:50])
-    return f"{stem.strip('. ') or 'picture'}.{tag}"
+    return f"{stem.strip('. ') or 'image'}.{tag}"
 
 
 def write_explanation(explanation: Explanation, folder: Path) -> Path:
-    """Write ``report.html``, ``explanation.json`` and the pictures as PNG; returns the path of the report.
+    """Write ``report.html``, ``explanation.json`` and the images as PNG; returns the path of the report.
 
     Raises:
         UsageError: ``cannot_write``.
     """
     out = OutputFolder(folder)
-    pictures = {"evidence": explanation.overlay, "evidence-close-up": explanation.closeup_overlay}
-    pictures |= {f"forensics-{view.name}": view.picture for view in explanation.views or () if view.picture is not None}
-    pictures |= {name: picture for name, _, picture in _gradient_pictures(explanation)}
-    for name, picture in pictures.items():
-        out.write(f"{name}.png", _encoded(picture, "PNG"))
+    images = {"evidence": explanation.overlay, "evidence-close-up": explanation.closeup_overlay}
+    images |= {f"forensics-{view.name}": view.image for view in explanation.views or () if view.image is not None}
+    images |= {name: image for name, _, image in _gradient_images(explanation)}
+    for name, image in images.items():
+        out.write(f"{name}.png", _encoded(image, "PNG"))
     out.write("explanation.json", (json.dumps(explanation.to_json(), indent=1, allow_nan=False) + "\n").encode())
     out.write(REPORT, render_html(explanation).encode())
     return folder / REPORT
 
 
 def render_html(explanation: Explanation) -> str:
-    """The page of one explanation; every text of the file is escaped, and its pictures are in it."""
+    """The page of one explanation; every text of the file is escaped, and its images are in it."""
     verdict = explanation.verdict
     return render(
         "unmask.explain/report.html.j2",
         explanation=explanation,
         verdict=verdict,
-        name="Picture in memory" if verdict.path is None else Path(verdict.path).name,
+        name="Image in memory" if verdict.path is None else Path(verdict.path).name,
         version=__version__,
-        picture=_data_uri(explanation.picture),
+        image=_data_uri(explanation.image),
         overlay=_data_uri(explanation.overlay),
         closeup=_data_uri(explanation.closeup),
         closeup_overlay=_data_uri(explanation.closeup_overlay),
-        views=[(view, view.picture and _data_uri(view.picture)) for view in explanation.views or ()],
-        gradients=[(title, _data_uri(picture)) for _, title, picture in _gradient_pictures(explanation)],
+        views=[(view, view.image and _data_uri(view.image)) for view in explanation.views or ()],
+        gradients=[(title, _data_uri(image)) for _, title, image in _gradient_images(explanation)],
         charts=[] if explanation.faithfulness is None else _charts(explanation.faithfulness),
         fake_colour=_css(TOWARDS_FAKE),
         real_colour=_css(TOWARDS_REAL),
@@ -116,8 +116,8 @@ def entry_of(explanation: Explanation, folder: str | None) -> Entry:
     return Entry(explanation.verdict, explanation.text, folder, _data_uri(small))
 
 
-def _gradient_pictures(explanation: Explanation) -> list[tuple[str, str, Image.Image]]:
-    """Pictures of gradients, with names and what they show."""
+def _gradient_images(explanation: Explanation) -> list[tuple[str, str, Image.Image]]:
+    """Images of gradients, with names and what they show."""
     maps = explanation.gradients
     if maps is None:
         return []
@@ -128,8 +128,8 @@ def _gradient_pictures(explanation: Explanation) -> list[tuple[str, str, Image.I
     for place, feature in enumerate(maps.features, 1):
         side = "fake" if feature.share > 0 else "real"
         title = f"Feature {feature.channel}: {abs(feature.share):.2f} logits towards {side}"
-        picture = _grey(feature.activation).resize((_FEATURE_SIDE, _FEATURE_SIDE), Image.Resampling.NEAREST)
-        found.append((f"feature-{place}", title, picture))
+        image = _grey(feature.activation).resize((_FEATURE_SIDE, _FEATURE_SIDE), Image.Resampling.NEAREST)
+        found.append((f"feature-{place}", title, image))
     return found
 
 
@@ -176,11 +176,11 @@ def _css(colour: tuple[int, int, int]) -> str:
     return f"rgb{colour}"
 
 
-def _data_uri(picture: Image.Image) -> str:
-    return "data:image/jpeg;base64," + base64.b64encode(_encoded(picture, "JPEG", quality=85)).decode()
+def _data_uri(image: Image.Image) -> str:
+    return "data:image/jpeg;base64," + base64.b64encode(_encoded(image, "JPEG", quality=85)).decode()
 
 
-def _encoded(picture: Image.Image, form: str, **options: Any) -> bytes:
+def _encoded(image: Image.Image, form: str, **options: Any) -> bytes:
     buffer = io.BytesIO()
-    picture.save(buffer, form, **options)
+    image.save(buffer, form, **options)
     return buffer.getvalue()

@@ -51,7 +51,7 @@ def find_places(evidence: npt.NDArray[np.float32], towards: int, crop: Box, face
     Args:
         evidence: float32 [h, w] over the crop.
         towards: +1 to count evidence for fake, -1 for real; the other side counts as nothing.
-        crop: x0, y0, x1, y1 in pixels of the picture.
+        crop: x0, y0, x1, y1 in pixels of the image.
         face: the face in the crop.
 
     Returns:

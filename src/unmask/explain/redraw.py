@@ -1,6 +1,6 @@
 """A network with re-drawn weights: what an explanation of nothing learned looks like.
 
-An evidence map that looks the same for a network whose weights are noise shows the picture, not the network (Adebayo
+An evidence map that looks the same for a network whose weights are noise shows the image, not the network (Adebayo
 et al., NeurIPS 2018). Weights are re-drawn inside the bytes of the ONNX file, for which its reader is not needed.
 """
 

@@ -1,4 +1,4 @@
-"""Reports of many pictures, and the page that leads to them."""
+"""Reports of many images, and the page that leads to them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ INDEX: Final = "index.html"
 
 
 class Reports:
-    """Writes explanations as they come: a folder a picture, and ``index.html`` at the end.
+    """Writes explanations as they come: a folder an image, and ``index.html`` at the end.
 
     Args:
         folder: made if it is not there; nothing is written outside it.
@@ -35,7 +35,7 @@ class Reports:
         return write_explanation(explanation, self._out.path / name)
 
     def add_failure(self, verdict: Verdict) -> None:
-        """Note a picture that could not be read."""
+        """Note an image that could not be read."""
         self._entries.append(Entry(verdict, verdict.error.message if verdict.error else "", None, ""))
 
     def close(self) -> Path:

@@ -115,7 +115,7 @@ def _rule(tone: Tone) -> Callable[[Rule], Rule]:
 def verdict(_: Mapping[str, Any]) -> str | None:
     """What the detector answers."""
     return (
-        "The detector calls this picture {result}: its probability of being fake is {fake_probability:share}, and FAKE "
+        "The detector calls this image {result}: its probability of being fake is {fake_probability:share}, and FAKE "
         "begins at {threshold:share}."
     )
 
@@ -135,7 +135,7 @@ def certainty(facts: Mapping[str, Any]) -> str | None:
         return None
     return (
         "Outside the band of doubt, from {band_low:share} to {band_high:share}, {accuracy_outside:share} of its "
-        "verdicts on validation pictures were right."
+        "verdicts on validation images were right."
     )
 
 
@@ -154,10 +154,10 @@ def faces(facts: Mapping[str, Any]) -> str | None:
 
 @_rule("warning")
 def no_face(facts: Mapping[str, Any]) -> str | None:
-    """Why a picture without a face is uncertain."""
+    """Why an image without a face is uncertain."""
     if facts["faces"] != 0 or not facts["seeks_faces"]:
         return None
-    return "Faces found: {faces}. The whole picture was judged, for which the detector was not made."
+    return "Faces found: {faces}. The whole image was judged, for which the detector was not made."
 
 
 @_rule("finding")
@@ -200,8 +200,8 @@ def out_of_distribution(facts: Mapping[str, Any]) -> str | None:
     if not facts["out_of_distribution"]:
         return None
     return (
-        "It is unlike the pictures of training: their features lie {novelty_distance:.2f} away, and "
-        "{novelty_quantile:share} of validation pictures lie within {novelty_threshold:.2f}."
+        "It is unlike the images of training: their features lie {novelty_distance:.2f} away, and "
+        "{novelty_quantile:share} of validation images lie within {novelty_threshold:.2f}."
     )
 
 
@@ -269,20 +269,20 @@ def camera(facts: Mapping[str, Any]) -> str | None:
 
 @_rule("note")
 def thumbnail(facts: Mapping[str, Any]) -> str | None:
-    """Whether the embedded thumbnail shows another picture."""
+    """Whether the embedded thumbnail shows another image."""
     if not facts["thumbnail_differs"]:
         return None
     if facts["thumbnail_correlation"] is None:
-        return "The thumbnail in the file is not one of this picture."
+        return "The thumbnail in the file is not one of this image."
     return (
-        "The thumbnail in the file is not one of this picture (correlation {thumbnail_correlation:.2f}): it was "
+        "The thumbnail in the file is not one of this image (correlation {thumbnail_correlation:.2f}): it was "
         "changed after the thumbnail was made."
     )
 
 
 @_rule("note")
 def position(facts: Mapping[str, Any]) -> str | None:
-    """Whether the file tells where the picture was taken."""
+    """Whether the file tells where the image was taken."""
     return "The file says where it was taken: mind privacy before you pass it on." if facts["has_position"] else None
 
 

@@ -14,13 +14,13 @@ from PIL import ImageCms
 from unmask.errors import ImageError
 
 BACKDROP = (128, 128, 128)
-"""The mid grey that transparent pictures are composited over."""
+"""The mid grey that transparent images are composited over."""
 
 _MAX_PROFILE_BYTES = 8 * 1024 * 1024
 
 
 def to_rgb(image: PIL.Image.Image) -> PIL.Image.Image:
-    """Convert a loaded picture of any mode to sRGB of mode RGB; the result may be ``image`` itself.
+    """Convert a loaded image of any mode to sRGB of mode RGB; the result may be ``image`` itself.
 
     An ICC profile in ``image.info`` is converted with relative colorimetric intent and black point
     compensation, unless it says that it is sRGB. Transparency is composited over :data:`BACKDROP`. 16-bit
@@ -62,7 +62,7 @@ def _colour_and_alpha(image: PIL.Image.Image) -> tuple[PIL.Image.Image, PIL.Imag
     elif mode in ("CMYK", "LAB"):
         wanted = mode
     else:
-        raise ImageError("unsupported_format", f"Pictures of Pillow's mode {mode} are not supported.")
+        raise ImageError("unsupported_format", f"Images of Pillow's mode {mode} are not supported.")
     if mode != wanted:
         image = image.convert(wanted)
     if wanted == "LA":
@@ -84,7 +84,7 @@ def _to_8_bits(values: NDArray[Any], *, sixteen: bool) -> NDArray[np.uint8]:
 
 
 def _bad_profile(why: str) -> ImageError:
-    return ImageError("bad_icc_profile", f"The picture's embedded colour profile {why}.")
+    return ImageError("bad_icc_profile", f"The image's embedded colour profile {why}.")
 
 
 def _to_srgb(colour: PIL.Image.Image, profile: bytes) -> PIL.Image.Image:
@@ -109,7 +109,7 @@ def _transform(profile: bytes, mode: str) -> tuple[str, ImageCms.ImageCmsTransfo
     working_mode = {"GRAY": "L", "RGB": "RGB", "CMYK": "CMYK", "Lab": "LAB"}.get(space, "")
     grey_in_rgb = mode == "L" and working_mode == "RGB"  # common, and clear in meaning
     if mode != working_mode and not grey_in_rgb:
-        raise _bad_profile(f"describes {space} channels, but the picture has {mode}")
+        raise _bad_profile(f"describes {space} channels, but the image has {mode}")
     description = (opened.profile.profile_description or "").lower()
     if mode == "LAB" or (space == "RGB" and "srgb" in description and "linear" not in description):
         return ("LAB" if mode == "LAB" else "RGB"), None

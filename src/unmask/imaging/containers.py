@@ -1,6 +1,6 @@
 """The parts of JPEG, PNG and WebP files, walked with bounds checked and no pixel decoded.
 
-Every walk ends at the first malformed part, at the picture's data (JPEG) or end, and after :data:`MAX_PARTS` parts; it
+Every walk ends at the first malformed part, at the image's data (JPEG) or end, and after :data:`MAX_PARTS` parts; it
 never raises. Sources: ITU-T T.81, PNG 3rd edition, the WebP container specification.
 """
 
@@ -25,7 +25,7 @@ def jpeg_segments(data: bytes) -> Iterator[tuple[int, bytes]]:
             at += 1
         elif marker == 0x01 or 0xD0 <= marker <= 0xD7:  # markers without a length
             at += 2
-        elif marker in (0xD9, 0xDA) or size < 2:  # the picture ends, its scan starts, or this is no JPEG
+        elif marker in (0xD9, 0xDA) or size < 2:  # the image ends, its scan starts, or this is no JPEG
             return
         else:
             yield marker, data[at + 4 : at + 2 + size]

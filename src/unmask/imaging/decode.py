@@ -1,7 +1,7 @@
-"""Pictures from anywhere to upright sRGB pixels, or one clear error.
+"""Images from anywhere to upright sRGB pixels, or one clear error.
 
 Everything that unmask looks at comes through :func:`decode_image`: paths, bytes, Pillow images and numpy
-arrays take the same way, so the same picture gives the same pixels in training, evaluation, command and
+arrays take the same way, so the same image gives the same pixels in training, evaluation, command and
 service. A source is hostile until decoded: the format is decided by content, sizes are checked from the
 header before a pixel is decoded, and every failure is an :class:`~unmask.errors.ImageError` with one of
 these codes:
@@ -12,7 +12,7 @@ these codes:
 - ``unsupported_format``: not JPEG, PNG, WebP, GIF, BMP, TIFF or AVIF, or a variant that Pillow cannot read;
 - ``truncated``: the data ends too early; ``corrupt``: it is damaged in another way;
 - ``too_many_pixels``, ``side_too_long``, ``too_small``: the pixels, by ``DecodeLimits``;
-- ``bad_icc_profile``: the colour profile is unreadable or describes other channels than the picture has;
+- ``bad_icc_profile``: the colour profile is unreadable or describes other channels than the image has;
 - ``bad_exif``: the EXIF block's header or first directory is unreadable;
 - ``bad_array``: a numpy array that is not uint8 of shape HxW, HxWx3 (RGB) or HxWx4 (RGBA);
 - ``out_of_memory``: decoding needs more memory than there is.
@@ -78,7 +78,7 @@ _UNSUPPORTED = re.compile(r"(un|not )supported|not installed|unknown (pixel|data
 
 @dataclass(frozen=True, slots=True)
 class DecodeLimits:
-    """What a picture may cost: pixels in all, pixels a side (longest and shortest), encoded bytes."""
+    """What an image may cost: pixels in all, pixels a side (longest and shortest), encoded bytes."""
 
     max_pixels: int = 64_000_000
     max_side: int = 32_768
@@ -87,7 +87,7 @@ class DecodeLimits:
 
 
 def decode_image(source: ImageSource, limits: DecodeLimits = DecodeLimits()) -> PIL.Image.Image:
-    """Decode any accepted source to an upright sRGB picture of mode RGB, which shares no memory with it.
+    """Decode any accepted source to an upright sRGB image of mode RGB, which shares no memory with it.
 
     The first frame of animations and multi-page files is taken (of a Pillow image: its current frame). The
     EXIF (or else XMP) orientation is applied, an embedded ICC profile is converted to sRGB, transparency is
@@ -98,7 +98,7 @@ def decode_image(source: ImageSource, limits: DecodeLimits = DecodeLimits()) -> 
         source: a path, the bytes of an image file, a Pillow image (left as it is, apart from being loaded;
             not to be shared between threads before that), or a uint8 array of shape HxW (grey), HxWx3 (RGB)
             or HxWx4 (RGBA).
-        limits: sizes beyond which a picture is refused before it is decoded.
+        limits: sizes beyond which an image is refused before it is decoded.
 
     Raises:
         ImageError: for every failure; the module's table lists the codes.
@@ -108,10 +108,10 @@ def decode_image(source: ImageSource, limits: DecodeLimits = DecodeLimits()) -> 
     except ImageError as error:
         failure = ImageError(error.code, error.message)
     except MemoryError:
-        failure = ImageError("out_of_memory", "Decoding the picture needs more memory than there is.")
+        failure = ImageError("out_of_memory", "Decoding the image needs more memory than there is.")
     except Exception as error:
         failure = _explain(error, "picture", b"")
-    raise failure  # out here, so that no Pillow exception (and no picture in its frames) hangs on it
+    raise failure  # out here, so that no Pillow exception (and no image in its frames) hangs on it
 
 
 def read_bytes(source: str | os.PathLike[str], limits: DecodeLimits = DecodeLimits()) -> bytes:
@@ -135,7 +135,7 @@ def read_bytes(source: str | os.PathLike[str], limits: DecodeLimits = DecodeLimi
     except (FileNotFoundError, NotADirectoryError, ValueError):
         failure = ImageError("not_found", "There is no such file.")
     except IsADirectoryError:
-        failure = ImageError("is_directory", "The path is a folder, not a picture.")
+        failure = ImageError("is_directory", "The path is a folder, not an image.")
     except OSError as error:
         reason = error.strerror or type(error).__name__
         failure = ImageError("read_error", f"The file could not be read ({reason}).")
@@ -147,7 +147,7 @@ def read_bytes(source: str | os.PathLike[str], limits: DecodeLimits = DecodeLimi
 
 def _check_regular_file(status: os.stat_result, limits: DecodeLimits) -> None:
     if stat.S_ISDIR(status.st_mode):
-        raise ImageError("is_directory", "The path is a folder, not a picture.")
+        raise ImageError("is_directory", "The path is a folder, not an image.")
     if not stat.S_ISREG(status.st_mode):
         raise ImageError("not_a_file", "The path is a FIFO, a socket or a device, not a regular file.")
     _check_byte_count(status.st_size, limits)
@@ -155,15 +155,15 @@ def _check_regular_file(status: os.stat_result, limits: DecodeLimits) -> None:
 
 def _check_byte_count(count: int, limits: DecodeLimits) -> None:
     if count == 0:
-        raise ImageError("empty", "The picture has no bytes.")
+        raise ImageError("empty", "The image has no bytes.")
     if count > limits.max_bytes:
         most = f"{limits.max_bytes:,}"
-        raise ImageError("file_too_large", f"The picture has {count:,} bytes; at most {most} are read.")
+        raise ImageError("file_too_large", f"The image has {count:,} bytes; at most {most} are read.")
 
 
 def _check_size(size: tuple[int, int], limits: DecodeLimits) -> None:
     width, height = size
-    found = f"The picture has {width:,} x {height:,} pixels"
+    found = f"The image has {width:,} x {height:,} pixels"
     if max(size) > limits.max_side:
         raise ImageError("side_too_long", f"{found}; a side may have at most {limits.max_side:,}.")
     if width * height > limits.max_pixels:
@@ -186,7 +186,7 @@ def _decode(source: ImageSource, limits: DecodeLimits) -> PIL.Image.Image:
         source.load()
         image = source
     else:
-        raise _unsupported(f"A picture is a path, bytes, a Pillow image or an array, not {type(source).__name__}.")
+        raise _unsupported(f"An image is a path, bytes, a Pillow image or an array, not {type(source).__name__}.")
     turn = _TRANSPOSITIONS.get(_orientation(image))
     rgb = to_rgb(image)
     if turn is not None:
@@ -201,7 +201,7 @@ def _from_array(array: NDArray[Any], limits: DecodeLimits) -> PIL.Image.Image:
     if array.dtype != np.uint8 or not (array.ndim == 2 or (array.ndim == 3 and array.shape[2] in (3, 4))):
         shape = "x".join(str(n) for n in array.shape) or "scalar"
         wanted = "uint8 of shape HxW (grey), HxWx3 (RGB) or HxWx4 (RGBA)"
-        raise ImageError("bad_array", f"The array is {array.dtype} of shape {shape}; a picture is {wanted}.")
+        raise ImageError("bad_array", f"The array is {array.dtype} of shape {shape}; an image is {wanted}.")
     _check_size((array.shape[1], array.shape[0]), limits)
     return PIL.Image.fromarray(np.ascontiguousarray(array))
 
@@ -225,12 +225,12 @@ def sniff_format(data: bytes) -> str | None:
 
 
 def _load(data: bytes, limits: DecodeLimits) -> PIL.Image.Image:
-    """Decode the first frame of an encoded picture, in whatever mode it has."""
+    """Decode the first frame of an encoded image, in whatever mode it has."""
     name = sniff_format(data)
     if name == "HEIC":
-        raise _unsupported("HEIC and HEIF pictures are not supported; convert the picture to JPEG or PNG first.")
+        raise _unsupported("HEIC and HEIF images are not supported; convert the image to JPEG or PNG first.")
     if name is None:
-        raise _unsupported("This is not a JPEG, PNG, WebP, GIF, BMP, TIFF or AVIF picture.")
+        raise _unsupported("This is not a JPEG, PNG, WebP, GIF, BMP, TIFF or AVIF image.")
     image: ImageFile | None = None
     try:
         if declared := _canvas_size(name, data):
@@ -276,7 +276,7 @@ def _explain(error: Exception, name: str, data: bytes, image: ImageFile | None =
     said = str(error)
     if isinstance(error, PIL.Image.DecompressionBombError):
         most = 2 * (PIL.Image.MAX_IMAGE_PIXELS or 0)
-        return ImageError("too_many_pixels", f"The picture has over {most:,} pixels, Pillow's own limit.")
+        return ImageError("too_many_pixels", f"The image has over {most:,} pixels, Pillow's own limit.")
     if name != "TIFF" and "not a TIFF file" in said:  # the AVIF reader parses EXIF on opening
         return _bad_exif()
     if _TRUNCATED.search(said) or _ends_early(name, data, image):
@@ -334,11 +334,11 @@ def _unsupported(message: str) -> ImageError:
 
 
 def _bad_exif() -> ImageError:
-    return ImageError("bad_exif", "The picture's EXIF block is damaged; save the picture without it first.")
+    return ImageError("bad_exif", "The image's EXIF block is damaged; save the image without it first.")
 
 
 def _orientation(image: PIL.Image.Image) -> int:
-    """The loaded picture's orientation, else 1; Pillow's TIFF reader has applied and removed it already."""
+    """The loaded image's orientation, else 1; Pillow's TIFF reader has applied and removed it already."""
     try:
         block = image.info.get("exif")
         if block:

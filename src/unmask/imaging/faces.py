@@ -1,7 +1,7 @@
-"""The face finder: BlazeFace full range over a short cascade of views of the picture.
+"""The face finder: BlazeFace full range over a short cascade of views of the image.
 
-The network sees 192 x 192 pixels and expects a face that fills between about a tenth and a half of them. A picture
-that *is* a face crop shows it a face that is too large, so the plain view misses most of them; the same picture with
+The network sees 192 x 192 pixels and expects a face that fills between about a tenth and a half of them. An image
+that *is* a face crop shows it a face that is too large, so the plain view misses most of them; the same image with
 a border around it is found. The cascade tries the plain view first and goes on only while nothing was found, so a
 normal photograph pays for one run of the network.
 """
@@ -24,15 +24,15 @@ from unmask.errors import BundleError
 
 Box = tuple[float, float, float, float]
 
-# Grows whenever the same picture and policy may give other faces, so that faces kept in files are searched anew.
+# Grows whenever the same image and policy may give other faces, so that faces kept in files are searched anew.
 FINDER_VERSION = 2
 _VIEW_SIDE = 192
 _PADDING_GREY = 0  # black, as in MediaPipe's letterboxing
-# Whole-picture views are cut from a copy of at most this side; antialiasing twice costs nothing the network can see.
+# Whole-image views are cut from a copy of at most this side; antialiasing twice costs nothing the network can see.
 _WORKING_SIDE = 1024
 # Below this many of the network's pixels a box is coarse, up to twice too large: the face is looked at again, closer.
 _SMALL = 24
-# Bounds on the work that one picture can ask for.
+# Bounds on the work that one image can ask for.
 _MOST_CANDIDATES = 64
 _MOST_WINDOWS = 64
 
@@ -42,7 +42,7 @@ class FacePolicy(BaseModel):
 
     Attributes:
         score_threshold: least BlazeFace score in [0, 1] of a face.
-        paddings: borders of the whole-picture views, as fractions of the longer side, tried in order until a view
+        paddings: borders of the whole-image views, as fractions of the longer side, tried in order until a view
             shows a face.
         zoom: whether small faces are searched in overlapping windows of half the side when no view showed any.
         iou_threshold: two boxes that overlap more than this (intersection over union) are one face.
@@ -60,10 +60,10 @@ class FacePolicy(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Face:
-    """One face found in a picture.
+    """One face found in an image.
 
     Attributes:
-        box: x0, y0, x1, y1 in pixels of the upright picture, clipped to it.
+        box: x0, y0, x1, y1 in pixels of the upright image, clipped to it.
         score: BlazeFace score in [0, 1].
         keypoints: right eye, left eye, nose tip, mouth, right ear, left ear as (x, y) in pixels; may lie outside.
     """
@@ -80,7 +80,7 @@ class Face:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _View:
-    """A square of the picture's plane, which may reach beyond the picture, as the network will see it."""
+    """A square of the image's plane, which may reach beyond the image, as the network will see it."""
 
     x: float
     y: float
@@ -108,9 +108,9 @@ class FaceFinder:
         self._session = single_thread_session(content)
 
     def find(self, image: Image.Image) -> list[Face]:
-        """All faces of an upright RGB picture, largest first; empty when there is none.
+        """All faces of an upright RGB image, largest first; empty when there is none.
 
-        Equal sizes are ordered by position, so the same picture always gives the same list.
+        Equal sizes are ordered by position, so the same image always gives the same list.
         """
         for views in self._cascade(image.size):
             faces = self._look(image, views)
@@ -172,10 +172,10 @@ def square_crop(box: Box, margin: float, size: tuple[int, int]) -> Box:
     Args:
         box: the face, in pixels.
         margin: how much is added on each side, as a fraction of the longer side of the box.
-        size: width and height of the picture.
+        size: width and height of the image.
 
     Returns:
-        x0, y0, x1, y1: a square inside the picture. Near an edge it moves inwards, and in a tight picture it shrinks,
+        x0, y0, x1, y1: a square inside the image. Near an edge it moves inwards, and in a tight image it shrinks,
         rather than reaching outside: an invented border would tell cropped sources from others.
     """
     x0, y0, x1, y1 = box
@@ -212,7 +212,7 @@ def single_thread_session(model: bytes, *, arena: bool = False) -> Any:
 
 
 def _windows(width: int, height: int, side: float) -> list[_View]:
-    """Squares of the given side, half overlapping, that cover the picture.
+    """Squares of the given side, half overlapping, that cover the image.
 
     At most 64 are made: strips of more than 32 to 1 are covered with less overlap and then with gaps.
     """
@@ -231,7 +231,7 @@ def _is_central(face: Face, view: _View) -> bool:
 
 
 def _render(image: Image.Image, view: _View, factor: float) -> npt.NDArray[np.uint8]:
-    """The view at the network's size: uint8 [192, 192, 3], black where it reaches outside the picture."""
+    """The view at the network's size: uint8 [192, 192, 3], black where it reaches outside the image."""
     scale = _VIEW_SIDE / (view.side * factor)
     x0, y0 = max(view.x * factor, 0.0), max(view.y * factor, 0.0)
     x1 = min((view.x + view.side) * factor, float(image.width))

@@ -1,4 +1,4 @@
-"""The one preprocessing: from an upright RGB picture to the pixels that every detector is trained on and asked with.
+"""The one preprocessing: from an upright RGB image to the pixels that every detector is trained on and asked with.
 
 Its parameters are data of the bundle. ``tests/imaging/test_preprocessing.py`` fixes its output bit for bit.
 """
@@ -35,9 +35,9 @@ class Preprocessing(BaseModel):
         resample: Pillow's resampling filter, antialiased when it shrinks.
         face_margin: what is added around a face on each side, as a fraction of its longer side.
         native: a crop whose side is within this factor of ``size`` is widened or narrowed to exactly that many whole
-            pixels of the picture, so that nothing is resampled and fine traces reach the network as they are; 1 resizes
+            pixels of the image, so that nothing is resampled and fine traces reach the network as they are; 1 resizes
             every crop.
-        faces: how faces are searched; ``None``: the network sees the whole picture.
+        faces: how faces are searched; ``None``: the network sees the whole image.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -51,11 +51,11 @@ class Preprocessing(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Region:
-    """One part of a picture that the network looks at.
+    """One part of an image that the network looks at.
 
     Attributes:
-        crop: x0, y0, x1, y1 in pixels of the upright picture: a square around a face, or the whole picture.
-        face: the face in it; ``None`` when it is the whole picture.
+        crop: x0, y0, x1, y1 in pixels of the upright image: a square around a face, or the whole image.
+        face: the face in it; ``None`` when it is the whole image.
         pixels: uint8 [size, size, 3], RGB.
     """
 
@@ -71,7 +71,7 @@ def render(image: Image.Image, crop: Box, preprocessing: Preprocessing) -> Pixel
 
 
 def crop_of(face: Face | None, size: tuple[int, int], preprocessing: Preprocessing) -> Box:
-    """Where the network looks for a face, or for none: a square around the face, or the whole picture."""
+    """Where the network looks for a face, or for none: a square around the face, or the whole image."""
     if face is None:
         return 0.0, 0.0, float(size[0]), float(size[1])
     crop = square_crop(face.box, preprocessing.face_margin, size)
@@ -90,7 +90,7 @@ def crop_of(face: Face | None, size: tuple[int, int], preprocessing: Preprocessi
 
 
 def preprocess(image: Image.Image, preprocessing: Preprocessing, finder: FaceFinder | None) -> list[Region]:
-    """All regions of a picture that the network looks at: its faces, largest first, or the whole picture if none.
+    """All regions of an image that the network looks at: its faces, largest first, or the whole image if none.
 
     Args:
         image: RGB and upright, as ``decode_image`` returns it.

@@ -1,4 +1,4 @@
-"""What tools wrote into an image file about where its picture came from.
+"""What tools wrote into an image file about where its image came from.
 
 Cameras, editors and generators leave notes in a file: a C2PA content-credentials manifest, an IPTC
 ``DigitalSourceType``, the prompt given to a diffusion front end, a software name. This module reads them from

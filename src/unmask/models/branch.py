@@ -22,11 +22,11 @@ class Branch(nn.Module):
     Attributes:
         weights: where the backbone's starting weights came from.
         width: channels of the feature map.
-        localised: whether positions of the feature map are places in the picture.
+        localised: whether positions of the feature map are places in the image.
 
     Args:
         spec: the recipe's backbone.
-        size: side of the pictures in pixels.
+        size: side of the images in pixels.
     """
 
     def __init__(self, spec: Backbone, size: int) -> None:

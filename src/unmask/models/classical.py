@@ -133,18 +133,18 @@ def fit_estimator(pipeline: Pipeline, features: Features, is_fake: npt.NDArray[n
 
     Args:
         pipeline: of :func:`build_estimator`.
-        features: float32 [n, width], of training pictures only.
+        features: float32 [n, width], of training images only.
         is_fake: bool [n].
 
     Raises:
-        UsageError: ``bad_classifier``: too few pictures of a class, or a value that the estimator refuses.
+        UsageError: ``bad_classifier``: too few images of a class, or a value that the estimator refuses.
     """
     smote = pipeline.named_steps.get("smote")
     rarer = int(min(is_fake.sum(), (~is_fake).sum()))
     if smote is not None and rarer <= smote.k_neighbors:
         raise UsageError(
             "bad_classifier",
-            f"SMOTE draws from {smote.k_neighbors} neighbours: {rarer} training pictures of one class are too few.",
+            f"SMOTE draws from {smote.k_neighbors} neighbours: {rarer} training images of one class are too few.",
         )
     estimator = pipeline[-1]
     forest = isinstance(estimator, RandomForestClassifier)
@@ -156,7 +156,7 @@ def fit_estimator(pipeline: Pipeline, features: Features, is_fake: npt.NDArray[n
         raise UsageError("bad_classifier", f"The classifier cannot be fitted: {error}") from None
     finally:
         if forest:
-            # One picture is answered sooner by one thread than a pool of them is started.
+            # One image is answered sooner by one thread than a pool of them is started.
             estimator.set_params(n_jobs=None)
     return pipeline
 

@@ -2,7 +2,7 @@
 
 Trees, boosting and the multilayer perceptron go through skl2onnx. What is a few matrix products is written out in
 double precision: skl2onnx's single-precision kernels differ from scikit-learn by more than 1e-5 on a thousand
-features, and its neighbour search takes seconds a picture.
+features, and its neighbour search takes seconds an image.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ def classifier_graph(pipeline: Pipeline, width: int) -> bytes:
 
     Args:
         pipeline: fitted, of :func:`unmask.models.classical.build_estimator`.
-        width: features of a picture.
+        width: features of an image.
 
     Raises:
         UsageError: ``not_convertible``: skl2onnx cannot make a graph of it.

@@ -54,7 +54,7 @@ class FaceNetwork(nn.Module):
     def answer(self, pixels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """As :meth:`forward`, and the pooled features [n, feature_width] behind the logit.
 
-        A mirroring network gives the mean over both sides of the picture, of the features too.
+        A mirroring network gives the mean over both sides of the image, of the features too.
         """
         logit, evidence, pooled = self._answer(pixels)
         if self._mirror and not self.training:
@@ -68,7 +68,7 @@ class FaceNetwork(nn.Module):
         return _pool(self._features(pixels))
 
     def contributions(self, pixels: Tensor) -> tuple[list[Tensor], Tensor]:
-        """What each feature adds to the logit of pixels uint8 [n, size, size, 3], the picture not being mirrored.
+        """What each feature adds to the logit of pixels uint8 [n, size, size, 3], the image not being mirrored.
 
         Returns:
             The branches' feature maps [n, width, h, w], and slope times pooled feature [n, feature_width].

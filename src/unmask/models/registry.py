@@ -18,7 +18,7 @@ class Registered:
     Attributes:
         timm_name: the network in timm.
         licence: of timm's own weights, an SPDX identifier.
-        size: side in pixels of the pictures that these weights were trained on.
+        size: side in pixels of the images that these weights were trained on.
     """
 
     timm_name: str

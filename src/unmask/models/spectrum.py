@@ -1,4 +1,4 @@
-"""What a backbone sees: normalised pixels, or the picture's log spectrum.
+"""What a backbone sees: normalised pixels, or the image's log spectrum.
 
 Spectra are matrix products and filters inside the graph, so that no exported graph needs an operator for them.
 Generators leave traces there that pixels hide (Frank et al., ICML 2020).
@@ -17,7 +17,7 @@ _STRIDE = 2
 
 
 class Pixels(nn.Module):
-    """The picture normalised as the backbone's weights ask for.
+    """The image normalised as the backbone's weights ask for.
 
     Args:
         mean: per channel, in units of pixel / 255.
@@ -57,15 +57,15 @@ class Spectrum(nn.Module):
 class FourierSpectrum(Spectrum):
     """Log magnitude of the two-dimensional Fourier transform of each colour channel, frequency 0 in the middle.
 
-    A Hann window keeps the picture's edges from smearing a cross over the spectrum. With the orthonormal transform and
+    A Hann window keeps the image's edges from smearing a cross over the spectrum. With the orthonormal transform and
     the window's power taken out, white noise of a standard deviation of s grey levels has magnitudes near s whatever
     the size. Magnitudes below one grey level are mostly rounding, so ``log(1 + magnitude)`` is taken.
 
     Channels are red, green and blue, [n, 3, size, size]. Positions are frequencies, so nothing found here can be
-    pointed at in the picture.
+    pointed at in the image.
 
     Args:
-        size: side of the pictures in pixels.
+        size: side of the images in pixels.
     """
 
     cosine: Tensor
@@ -100,8 +100,8 @@ class CosineSpectrum(Spectrum):
     The result is [n, 64, size / 2, size / 2], with frequency (u, v) down and across in channel 8 u + v.
 
     With frequencies as channels, a backbone that pools over positions still tells them apart, and a position stays a
-    place in the picture. A block is taken every 2 pixels: pictures have been rescaled, so no grid of theirs is
-    aligned with ours, and backbones that halve their input five times find half the picture's side, not an eighth.
+    place in the image. A block is taken every 2 pixels: images have been rescaled, so no grid of theirs is
+    aligned with ours, and backbones that halve their input five times find half the image's side, not an eighth.
     """
 
     filters: Tensor
@@ -124,7 +124,7 @@ class CosineSpectrum(Spectrum):
 
 
 def seen_side(kind: str, size: int) -> int:
-    """Side of what the backbone sees of a picture."""
+    """Side of what the backbone sees of an image."""
     return size // _STRIDE if kind == "dct" else size
 
 

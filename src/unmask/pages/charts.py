@@ -50,7 +50,7 @@ class Chart:
 
 
 def charts(result: dict[str, Any]) -> list[Chart]:
-    """ROC, precision-recall, DET and reliability, as far as the pictures have them."""
+    """ROC, precision-recall, DET and reliability, as far as the images have them."""
     curves, overall = result["curves"], result["overall"]
     found = []
     if curves["roc"]:
@@ -100,7 +100,7 @@ def condition_charts(robustness: dict[str, Any]) -> list[Chart]:
     for name, entries in by_family.items():
         existing = [entry for entry in entries if entry["figures"]["balanced_accuracy"]["value"] is not None]
         if len(existing) > 1:
-            of = robustness["families"].get(name, {"about": "clean pictures and named tiers", "unit": "tier"})
+            of = robustness["families"].get(name, {"about": "clean images and named tiers", "unit": "tier"})
             found.append(_conditions(name, of, existing, clean["figures"]["balanced_accuracy"]["value"]))
     return found
 
@@ -183,7 +183,7 @@ def _conditions(name: str, of: dict[str, str], entries: list[dict[str, Any]], cl
     ends = [[found[end] if found[end] is not None else found["value"] for end in ("low", "high")] for found in figures]
     return Chart(
         title=name,
-        about=f"Balanced accuracy, with 95 % intervals: {of['about']}. Dashed: clean pictures, {clean:.3f}.",
+        about=f"Balanced accuracy, with 95 % intervals: {of['about']}. Dashed: clean images, {clean:.3f}.",
         x=of["unit"],
         y="balanced accuracy",
         line=_path([(x, found["value"]) for x, found in zip(places, figures, strict=True)]),

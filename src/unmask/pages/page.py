@@ -39,13 +39,13 @@ def render(template: str, **content: Any) -> str:
 
 
 def thumbnail(manifest: Manifest, path: str) -> str:
-    """A picture below a manifest's root as a data URI; '' where it cannot be read (any more)."""
-    image = picture(manifest, path)
+    """An image below a manifest's root as a data URI; '' where it cannot be read (any more)."""
+    image = read_image(manifest, path)
     return "" if image is None else data_uri(image)
 
 
-def picture(manifest: Manifest, path: str) -> Image.Image | None:
-    """A picture below a manifest's root; ``None`` where it cannot be read (any more)."""
+def read_image(manifest: Manifest, path: str) -> Image.Image | None:
+    """An image below a manifest's root; ``None`` where it cannot be read (any more)."""
     try:
         return decode_image(manifest.resolve(ManifestRow(path=path, label="real")))
     except (ImageError, ManifestError):
@@ -53,7 +53,7 @@ def picture(manifest: Manifest, path: str) -> Image.Image | None:
 
 
 def data_uri(image: Image.Image) -> str:
-    """A picture as a small JPEG inside a page."""
+    """An image as a small JPEG inside a page."""
     small = image.copy()
     small.thumbnail((_THUMB_SIDE, _THUMB_SIDE), Image.Resampling.BICUBIC, reducing_gap=3.0)
     encoded = io.BytesIO()

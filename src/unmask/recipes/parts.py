@@ -42,7 +42,7 @@ class Backbone(Part):
         weights: where pretrained weights may come from, tried in order. ``pip``: a package of weights; ``hub``: timm's
             own download; ``file:PATH``: a local ``.safetensors`` or ``.pth`` file; ``none``: random weights, which the
             run says loudly.
-        input: ``pixels``, or the picture's log spectrum: ``fft`` (magnitude, centred) or ``dct`` (8 x 8 blocks).
+        input: ``pixels``, or the image's log spectrum: ``fft`` (magnitude, centred) or ``dct`` (8 x 8 blocks).
         attention: what re-weights the feature map before it is pooled: ``se`` (squeeze-and-excitation, Hu et al.,
             CVPR 2018) or ``cbam`` (Woo et al., ECCV 2018).
     """
@@ -59,7 +59,7 @@ class Fusion(Part):
     Attributes:
         branches: the further backbones; all look at the same pixels.
         kind: ``concat``: side by side. ``gated``: projected to one width and summed under weights that a learnt gate
-            gives each branch for each picture.
+            gives each branch for each image.
         width: features of each branch in a gated sum.
     """
 
@@ -77,7 +77,7 @@ class Head(Part):
         batch_norm: batch normalisation after each hidden layer's linear part.
         dropout: share of features dropped in training before each linear layer.
         output: ``sigmoid``: one logit. ``softmax``: one for each class; the logit of fake is their difference.
-        mirror: whether the answer is the mean over a picture and its mirror image: steadier, at twice the cost.
+        mirror: whether the answer is the mean over an image and its mirror image: steadier, at twice the cost.
             Training does not depend on it.
     """
 
@@ -93,7 +93,7 @@ class Features(Part):
     """Pooled features of a frozen backbone, computed once and kept.
 
     Attributes:
-        copies: augmented views of each training picture that are kept beside the plain one. A head trained on the
+        copies: augmented views of each training image that are kept beside the plain one. A head trained on the
             cache sees these and no others, where training epoch by epoch shows a new view each time.
     """
 
@@ -118,16 +118,16 @@ class Classifier(Part):
 
 
 class DataPolicy(Part):
-    """Which pictures an epoch shows, how often, and what they weigh.
+    """Which images an epoch shows, how often, and what they weigh.
 
     Attributes:
         balance: ``none``: every row once. ``class``: real and fake equally often. ``class-source``: that, and within a
             class each source in proportion to its number of rows to the power ``source_power``.
         source_power: 1 leaves sources as frequent as they are, 0 shows all equally often.
-        class_weights: whether the loss of a picture is weighted by the inverse frequency of its class.
+        class_weights: whether the loss of an image is weighted by the inverse frequency of its class.
         self_blended: share of the fakes of an epoch that are made on the fly from real rows by self-blending.
         reconstructed: share of those that are real rows handed through a small autoencoder on the fly.
-        epoch_size: pictures an epoch shows; the number of training rows when absent.
+        epoch_size: images an epoch shows; the number of training rows when absent.
     """
 
     balance: Literal["none", "class", "class-source"] = "class-source"
@@ -166,7 +166,7 @@ class Schedule(Part):
         epochs: most epochs, of a run with one phase.
         learning_rate: peak rate, of a run with one phase.
         phases: several phases in order, in place of ``epochs`` and ``learning_rate``.
-        batch_size: pictures a step.
+        batch_size: images a step.
         optimizer: ``adamw``, ``adam`` or ``sgd`` (Nesterov momentum 0.9).
         weight_decay: on weights with two or more dimensions only.
         decay: of the rate within a phase. ``cosine``: to 0. ``step``: times ``decay_factor`` every ``decay_epochs``.
@@ -223,7 +223,7 @@ class Ensemble(Part):
     Attributes:
         members: names of shipped recipes, or YAML files.
         combine: of the members' logits. ``mean``; ``weighted``: by weights that add up to 1, fitted on validation
-            pictures; ``stacked``: logistic regression on out-of-fold scores of the training pictures.
+            images; ``stacked``: logistic regression on out-of-fold scores of the training images.
         folds: of the out-of-fold scores.
     """
 

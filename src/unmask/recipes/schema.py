@@ -46,9 +46,9 @@ class Recipe(Part):
             recipe with a classifier and no ``schedule.phases`` takes the backbones as their weights come.
         features: given, the backbones stay frozen and their features are computed once.
         ensemble: given, the recipe trains its members in place of a network of its own.
-        preprocessing: from picture to pixels.
-        data: which pictures.
-        augmentation: how training pictures are varied.
+        preprocessing: from image to pixels.
+        data: which images.
+        augmentation: how training images are varied.
         schedule: how the network is optimised.
         limits: where the detector is known to fail, a sentence each, for its card.
         paper: what the recipe follows.

@@ -25,7 +25,7 @@ log = logging.getLogger("unmask.serve.access")
 
 _LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "[::1]")
 _SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
-# Answered without a token: they say nothing of any picture. The page asks for the token itself.
+# Answered without a token: they say nothing of any image. The page asks for the token itself.
 _OPEN_PATHS = {"/", "/health", "/docs", "/openapi.json", "/favicon.ico", "/favicon.svg"}
 _OPEN_FOLDERS = ("/assets/",)
 _UNLIMITED_PATHS = {"/health", "/metrics"}

@@ -29,7 +29,7 @@ from unmask.serve.store import Store
 
 _ABOUT = """Tells real photographs of faces from faked ones.
 
-Pictures are sent as `multipart/form-data`. Every error is an RFC 9457 problem (`application/problem+json`) with a
+Images are sent as `multipart/form-data`. Every error is an RFC 9457 problem (`application/problem+json`) with a
 stable `code`. Where the service has tokens, send one as `Authorization: Bearer …`."""
 
 

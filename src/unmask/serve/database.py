@@ -77,7 +77,7 @@ def open_database(url: str) -> Engine:
 
 
 def lock(connection: Connection) -> None:
-    """Keep other instances from changing the table, or the kept pictures, until this transaction ends."""
+    """Keep other instances from changing the table, or the kept images, until this transaction ends."""
     if connection.dialect.name == "postgresql":
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
     # In SQLite every transaction here has the only lock there is.

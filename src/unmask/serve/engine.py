@@ -18,7 +18,7 @@ from unmask.errors import ImageError
 from unmask.serve.metrics import Metrics
 from unmask.serve.problems import Problem
 
-# How fast the estimate of the time a picture takes follows the pictures.
+# How fast the estimate of the time an image takes follows the images.
 _FOLLOW = 0.1
 
 
@@ -33,17 +33,17 @@ class _Job:
 
 
 class Engine:
-    """Judges pictures for many requests at once.
+    """Judges images for many requests at once.
 
-    A thread decodes and prepares pictures until as many as one run of the network takes are ready or none waits,
-    then runs the network on them. So no picture waits for company, and batches form only under load.
+    A thread decodes and prepares images until as many as one run of the network takes are ready or none waits,
+    then runs the network on them. So no image waits for company, and batches form only under load.
 
     Args:
         detector: shared by all threads.
         workers: threads; one a CPU by default.
-        batch: pictures in one run at most.
-        capacity: pictures waiting or in work at most.
-        metrics: where pictures are counted.
+        batch: images in one run at most.
+        capacity: images waiting or in work at most.
+        metrics: where images are counted.
     """
 
     def __init__(
@@ -68,22 +68,22 @@ class Engine:
 
     @property
     def inside(self) -> int:
-        """Pictures waiting or in work."""
+        """Images waiting or in work."""
         return self._inside
 
-    async def judge(self, pictures: Sequence[bytes]) -> list[Verdict]:
-        """Verdicts in the order of the pictures; an unreadable one holds its error.
+    async def judge(self, images: Sequence[bytes]) -> list[Verdict]:
+        """Verdicts in the order of the images; an unreadable one holds its error.
 
         When the caller is cancelled, what has not begun is dropped.
 
         Args:
-            pictures: the bytes of image files.
+            images: the bytes of image files.
 
         Raises:
             Problem: 429 when the queue is full.
         """
         loop = asyncio.get_running_loop()
-        jobs = [_Job(data, loop, loop.create_future()) for data in pictures]
+        jobs = [_Job(data, loop, loop.create_future()) for data in images]
         self._enter(jobs)
         try:
             return await asyncio.gather(*(job.future for job in jobs))
@@ -103,7 +103,7 @@ class Engine:
             if self._closing or self._inside + len(jobs) > self.capacity:
                 self._metrics.turned_away.inc(len(jobs))
                 seconds = max(1, math.ceil(self._inside * self._seconds / len(self._threads)))
-                raise Problem(429, "busy", "Too many pictures are waiting; try again.", {"Retry-After": str(seconds)})
+                raise Problem(429, "busy", "Too many images are waiting; try again.", {"Retry-After": str(seconds)})
             self._waiting.extend(jobs)
             self._count(len(jobs))
             self._condition.notify(len(jobs))
@@ -184,7 +184,7 @@ class Engine:
         self._metrics.waiting.set(self._inside)
 
     def _follow(self, seconds: float) -> None:
-        """Keep up the estimate of the seconds that one picture takes."""
+        """Keep up the estimate of the seconds that one image takes."""
         with self._condition:
             self._seconds += _FOLLOW * (seconds - self._seconds)
 

@@ -19,11 +19,11 @@ _QUALITY = 88
 
 
 class Explaining:
-    """Explains one picture after the other.
+    """Explains one image after the other.
 
     Args:
         detector: whose answers are explained.
-        capacity: pictures waiting or in work at most.
+        capacity: images waiting or in work at most.
     """
 
     def __init__(self, detector: Detector, capacity: int) -> None:
@@ -33,14 +33,14 @@ class Explaining:
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="unmask-explain")
 
     async def explain(self, data: bytes, *, faithfulness: bool) -> dict[str, Any]:
-        """The explanation of one picture as plain values, its pictures as data URIs.
+        """The explanation of one image as plain values, its images as data URIs.
 
         Args:
             data: the bytes of an image file.
             faithfulness: whether the map is checked, which is most of the work.
 
         Raises:
-            ImageError: the picture cannot be accepted or read.
+            ImageError: the image cannot be accepted or read.
             Problem: 429 when too many wait.
         """
         if self._inside >= self._capacity:
@@ -66,8 +66,8 @@ class Explaining:
 def _plain(explanation: Explanation) -> dict[str, Any]:
     content = explanation.to_json()
     for shown, view in zip(content["forensics"] or (), explanation.views or (), strict=True):
-        shown["picture"] = None if view.picture is None else _data_uri(view.picture)
-    return {**content, "picture": _data_uri(explanation.picture), "overlay": _data_uri(explanation.overlay)}
+        shown["picture"] = None if view.image is None else _data_uri(view.image)
+    return {**content, "picture": _data_uri(explanation.image), "overlay": _data_uri(explanation.overlay)}
 
 
 def _data_uri(image: Image.Image) -> str:

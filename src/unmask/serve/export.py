@@ -23,7 +23,7 @@ _OTHER = {"REAL": "fake", "FAKE": "real"}
 async def export_csv(history: History, *, everything: bool) -> AsyncIterator[str]:
     """The table in pieces, a header first.
 
-    A picture that was called right or wrong is a row with its label; its ``path`` is where ``--keep-images`` keeps
+    An image that was called right or wrong is a row with its label; its ``path`` is where ``--keep-images`` keeps
     it, relative to that folder. The same bytes are one row, by the latest feedback, and its own ``group``.
 
     Args:

@@ -1,4 +1,4 @@
-"""Kept pictures: files named by their content, in a folder that the service alone writes."""
+"""Kept images: files named by their content, in a folder that the service alone writes."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _NAME = re.compile(r"[0-9a-f]{2}/[0-9a-f]{64}\.(" + "|".join(MEDIA_TYPES) + ")")
 
 
 class ImageFolder:
-    """A folder of pictures, each once, called ``ab/abcd....jpg`` by SHA-256 and kind.
+    """A folder of images, each once, called ``ab/abcd....jpg`` by SHA-256 and kind.
 
     Args:
         folder: is made when it is not there.
@@ -35,7 +35,7 @@ class ImageFolder:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
 
     def write(self, sha256: str, data: bytes) -> str:
-        """Keep a picture that was decoded before; its name. It appears whole or not at all, and is on the disk."""
+        """Keep an image that was decoded before; its name. It appears whole or not at all, and is on the disk."""
         name = f"{sha256[:2]}/{sha256}.{_ENDINGS[sniff_format(data) or '']}"
         target = self._path(name)
         if target.exists():
@@ -53,18 +53,18 @@ class ImageFolder:
         return name
 
     def read(self, name: str) -> bytes | None:
-        """A picture; ``None`` when the file is gone."""
+        """An image; ``None`` when the file is gone."""
         try:
             return self._path(name).read_bytes()
         except FileNotFoundError:
             return None
 
     def remove(self, name: str) -> None:
-        """Delete a picture, if it is there."""
+        """Delete an image, if it is there."""
         self._path(name).unlink(missing_ok=True)
 
     def names(self) -> Iterator[str]:
-        """All pictures; what else lies in the folder is left alone."""
+        """All images; what else lies in the folder is left alone."""
         for path in self.folder.glob("??/*"):
             name = f"{path.parent.name}/{path.name}"
             if _NAME.fullmatch(name):
@@ -73,5 +73,5 @@ class ImageFolder:
     def _path(self, name: str) -> Path:
         # Names come from our own database, which somebody else may have written to.
         if not _NAME.fullmatch(name):
-            raise ValueError(f"not the name of a kept picture: {name!r}")
+            raise ValueError(f"not the name of a kept image: {name!r}")
         return self.folder / name

@@ -19,7 +19,7 @@ class Metrics:
         ProcessCollector(registry=self.registry)
         self.in_progress = Gauge("unmask_requests_in_progress", "Requests being answered", registry=self.registry)
         self.body_bytes = Gauge("unmask_body_bytes", "Bodies of requests in memory", registry=self.registry)
-        self.waiting = Gauge("unmask_pictures_waiting", "Pictures waiting or in work", registry=self.registry)
+        self.waiting = Gauge("unmask_pictures_waiting", "Images waiting or in work", registry=self.registry)
         self._requests = Counter(
             "unmask_requests_total", "Requests answered", ("method", "route", "status"), registry=self.registry
         )
@@ -30,15 +30,15 @@ class Metrics:
             buckets=_SECONDS,
             registry=self.registry,
         )
-        self._pictures = Counter("unmask_pictures_total", "Pictures judged", ("outcome",), registry=self.registry)
+        self._images = Counter("unmask_pictures_total", "Images judged", ("outcome",), registry=self.registry)
         self.dropped = Counter(
-            "unmask_pictures_dropped_total", "Pictures given up: client gone or too late", registry=self.registry
+            "unmask_pictures_dropped_total", "Images given up: client gone or too late", registry=self.registry
         )
         self.turned_away = Counter(
-            "unmask_pictures_turned_away_total", "Pictures refused by a full queue", registry=self.registry
+            "unmask_pictures_turned_away_total", "Images refused by a full queue", registry=self.registry
         )
         self.batch = Histogram(
-            "unmask_batch_pictures", "Pictures in one run", buckets=(1, 2, 4, 8, 16, 32, 64), registry=self.registry
+            "unmask_batch_pictures", "Images in one run", buckets=(1, 2, 4, 8, 16, 32, 64), registry=self.registry
         )
 
     def observe_request(self, method: str, route: str, status: int, seconds: float) -> None:
@@ -47,8 +47,8 @@ class Metrics:
         self._seconds.labels(route).observe(seconds)
 
     def observe_verdict(self, verdict: Verdict) -> None:
-        """Count one picture."""
-        self._pictures.labels(verdict.result or "unreadable").inc()
+        """Count one image."""
+        self._images.labels(verdict.result or "unreadable").inc()
 
     def text(self) -> bytes:
         """All counts in Prometheus's text format."""

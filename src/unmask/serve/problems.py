@@ -20,7 +20,7 @@ from unmask.errors import ImageError
 MEDIA_TYPE = "application/problem+json"
 log = logging.getLogger("unmask.serve")
 
-# Where an unreadable picture is not simply content that cannot be processed (422).
+# Where an unreadable image is not simply content that cannot be processed (422).
 _STATUS_OF_IMAGE = {"unsupported_format": 415, "file_too_large": 413, "out_of_memory": 503}
 _CODE_OF_STATUS = {
     400: "bad_body",
@@ -59,7 +59,7 @@ class Problem(HTTPException):
 
 
 def of_image(error: ImageError) -> Problem:
-    """The problem that an unreadable picture is."""
+    """The problem that an unreadable image is."""
     return Problem(_STATUS_OF_IMAGE.get(error.code, 422), error.code, error.message)
 
 

@@ -31,10 +31,10 @@ _TITLES = {
     404: "There is no such thing",
     408: "The request did not arrive in time",
     413: "The request is too large",
-    415: "Not a picture of a known kind, or not a form",
+    415: "Not an image of a known kind, or not a form",
     421: "Not a host name of this service",
-    422: "The picture cannot be read or has too many pixels, or the request is not valid",
-    429: "Too many requests or pictures; Retry-After says when to come again",
+    422: "The image cannot be read or has too many pixels, or the request is not valid",
+    429: "Too many requests or images; Retry-After says when to come again",
     500: "Something went wrong in the service",
     503: "The history cannot be reached, or there is too little memory",
     504: "The answer was not ready in time",
@@ -51,7 +51,7 @@ def errors(*statuses: int) -> dict[int | str, dict[str, Any]]:
 
 
 def form(field: str, *, many: bool = False) -> dict[str, Any]:
-    """The description of a multipart request with pictures in one field."""
+    """The description of a multipart request with images in one field."""
     file: dict[str, Any] = {"type": "string", "format": "binary", "contentMediaType": "image/*"}
     schema = {"type": "array", "items": file, "minItems": 1} if many else file
     body = {"schema": {"type": "object", "required": [field], "properties": {field: schema}}}
@@ -72,7 +72,7 @@ async def _many_uploads(request: Request, service: InService) -> list[Upload]:
 @router.post(
     "/predict",
     tags=["verdicts"],
-    summary="The verdict on one picture",
+    summary="The verdict on one image",
     openapi_extra=form("image"),
     responses=_OF_UPLOADS,
 )
@@ -84,7 +84,7 @@ async def predict(request: Request, service: InService, upload: Annotated[Upload
 @router.post(
     "/v1/detect",
     tags=["verdicts"],
-    summary="Verdicts on one or several pictures",
+    summary="Verdicts on one or several images",
     openapi_extra=form("images", many=True),
     responses=_OF_UPLOADS,
 )
@@ -92,9 +92,9 @@ async def detect(
     request: Request,
     service: InService,
     uploads: Annotated[list[Upload], Depends(_many_uploads)],
-    evidence: Annotated[bool, Query(description="Also answer where in the picture the evidence lies.")] = False,
+    evidence: Annotated[bool, Query(description="Also answer where in the image the evidence lies.")] = False,
 ) -> Detection:
-    """Verdicts in the order of the pictures.
+    """Verdicts in the order of the images.
 
     An unreadable one among several has its `error` in the list; a single unreadable one is an error response.
     """
@@ -172,7 +172,7 @@ async def health(service: InService) -> Health:
     responses={**errors(), 200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},
 )
 async def metrics(service: InService) -> Response:
-    """Requests, times, pictures by outcome, the queue, and the process."""
+    """Requests, times, images by outcome, the queue, and the process."""
     return Response(service.metrics.text(), media_type=CONTENT_TYPE)
 
 

@@ -49,19 +49,19 @@ async def get_record(service: InService, id: UUID) -> HistoryRecord:
 
 @router.delete("/history/{id}", summary="Delete one verdict", status_code=204, responses=errors(404, 503))
 async def delete_record(service: InService, id: UUID) -> None:
-    """The record goes, and the kept picture with it unless another record has the same."""
+    """The record goes, and the kept image with it unless another record has the same."""
     history = service.past()
     await history.run(history.store.remove, id)
 
 
 @router.get(
     "/history/{id}/image",
-    summary="The kept picture",
+    summary="The kept image",
     response_class=Response,
     responses={**errors(404, 503), 200: {"content": {"image/*": {"schema": {"type": "string", "format": "binary"}}}}},
 )
 async def get_image(service: InService, id: UUID) -> Response:
-    """The uploaded bytes, where the service keeps pictures."""
+    """The uploaded bytes, where the service keeps images."""
     history = service.past()
     row = await history.run(history.store.get, id)
     data = await history.run(history.store.image, row)
@@ -87,10 +87,10 @@ async def export(
     service: InService,
     rows: Annotated[
         Literal["labelled", "all"],
-        Query(description="`labelled`: pictures called right or wrong, a manifest. `all`: every record, to read."),
+        Query(description="`labelled`: images called right or wrong, a manifest. `all`: every record, to read."),
     ] = "labelled",
 ) -> StreamingResponse:
-    """CSV that `unmask train` and `unmask calibrate` take, beside the folder of kept pictures."""
+    """CSV that `unmask train` and `unmask calibrate` take, beside the folder of kept images."""
     history = service.past()
     return StreamingResponse(
         export_csv(history, everything=rows == "all"),

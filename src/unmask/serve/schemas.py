@@ -18,7 +18,7 @@ Words = Annotated[str, StringConstraints(pattern=r"^[^\x00]*$", max_length=2000)
 
 
 class FaceVerdict(BaseModel):
-    """One face, its box in pixels of the upright picture."""
+    """One face, its box in pixels of the upright image."""
 
     box: Box
     fake_probability: float = Field(ge=0, le=1)
@@ -32,21 +32,21 @@ class Provenance(BaseModel):
 
 
 class ErrorInfo(BaseModel):
-    """Why one picture could not be read."""
+    """Why one image could not be read."""
 
     code: str
     message: str
 
 
 class Evidence(BaseModel):
-    """Evidence over one region: a transparent overlay to lay over the picture."""
+    """Evidence over one region: a transparent overlay to lay over the image."""
 
-    box: Box = Field(description="Where it belongs: x0, y0, x1, y1 in pixels of the upright picture.")
+    box: Box = Field(description="Where it belongs: x0, y0, x1, y1 in pixels of the upright image.")
     png: str = Field(description="data:image/png;base64: orange speaks for fake, purple for real.")
 
 
 class VerdictFields(BaseModel):
-    """The verdict on one picture, as `unmask detect --json` gives it."""
+    """The verdict on one image, as `unmask detect --json` gives it."""
 
     model_config = ConfigDict(extra="allow")
 
@@ -65,7 +65,7 @@ class VerdictFields(BaseModel):
 
 
 class Detected(VerdictFields):
-    """The verdict on one uploaded picture."""
+    """The verdict on one uploaded image."""
 
     filename: str = Field(description="As it was uploaded.")
     id: UUID | None = Field(description="In the history; null when nothing is stored or there was an error.")
@@ -93,7 +93,7 @@ class ForensicFigure(BaseModel):
 
 
 class ForensicView(BaseModel):
-    """One way to look at the picture; none of them enters the score."""
+    """One way to look at the image; none of them enters the score."""
 
     model_config = ConfigDict(extra="allow")
 
@@ -115,7 +115,7 @@ class Sentence(BaseModel):
 
 
 class Explained(BaseModel):
-    """Why a verdict is what it is, and what else the picture and its file say."""
+    """Why a verdict is what it is, and what else the image and its file say."""
 
     model_config = ConfigDict(extra="allow")
 
@@ -123,7 +123,7 @@ class Explained(BaseModel):
     text: str = Field(description="All sentences.")
     sentences: list[Sentence]
     facts: dict[str, Any] = Field(description="Everything that was measured, by name.")
-    size: tuple[int, int] = Field(description="Width and height of the picture.")
+    size: tuple[int, int] = Field(description="Width and height of the image.")
     evidence: dict[str, Any]
     forensics: list[ForensicView] | None
     metadata: dict[str, Any] | None
@@ -140,7 +140,7 @@ class Health(BaseModel):
     bundle_sha256: str
     version: str
     store: Literal["none", "memory", "sqlite", "postgresql"]
-    waiting: int = Field(description="Pictures waiting or in work.")
+    waiting: int = Field(description="Images waiting or in work.")
     queue: int = Field(description="Most of them.")
 
 
@@ -162,9 +162,9 @@ class Model(BaseModel):
 
     model: str
     bundle_sha256: str
-    threshold: float = Field(description="In use: from this probability on a picture is called FAKE.")
+    threshold: float = Field(description="In use: from this probability on an image is called FAKE.")
     threshold_name: str | None = Field(description="Of the bundle's thresholds, if it is one of them.")
-    false_positive_budget: float | None = Field(description="Share of real pictures that it may call fake.")
+    false_positive_budget: float | None = Field(description="Share of real images that it may call fake.")
     thresholds: list[Threshold] = Field(description="All that the bundle has, by rising budget.")
     uncertain: UncertainBand
     bundle: dict[str, Any] = Field(description="`bundle.json`: calibration, preprocessing, training card and more.")
@@ -172,7 +172,7 @@ class Model(BaseModel):
 
 
 class Feedback(BaseModel):
-    """What somebody who knows the picture says of a verdict."""
+    """What somebody who knows the image says of a verdict."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -198,7 +198,7 @@ class HistoryItem(BaseModel):
     uncertain: bool
     model: str
     feedback: FeedbackRecord | None
-    image: str | None = Field(description="Where the kept picture can be fetched; null when it was not kept.")
+    image: str | None = Field(description="Where the kept image can be fetched; null when it was not kept.")
 
 
 class HistoryRecord(HistoryItem):

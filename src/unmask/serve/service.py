@@ -1,4 +1,4 @@
-"""What every route works with, and the way of a request's pictures through the service."""
+"""What every route works with, and the way of a request's images through the service."""
 
 from __future__ import annotations
 

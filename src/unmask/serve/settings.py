@@ -46,7 +46,7 @@ class Settings(BaseSettings):
     host: str = Field("127.0.0.1", description="Address to listen on.")
     port: int = Field(8000, ge=0, le=65535, description="Port to listen on; 0: any free one.")
     model: Path | None = Field(None, description="A bundle's folder or zip, in place of the shipped one.")
-    threshold: str | None = Field(None, description="Probability from which a picture is fake, or a name, as fpr_1.")
+    threshold: str | None = Field(None, description="Probability from which an image is fake, or a name, as fpr_1.")
 
     store: str = Field(
         MEMORY,
@@ -54,13 +54,13 @@ class Settings(BaseSettings):
         "'memory', which ends with the service.",
     )
     no_store: bool = Field(False, description="Keep no history at all.")
-    keep_images: bool = Field(False, description="Keep the uploaded pictures too.")
+    keep_images: bool = Field(False, description="Keep the uploaded images too.")
     images: Path | None = Field(
-        None, description="Folder of kept pictures; by default 'images' in the folder of --store."
+        None, description="Folder of kept images; by default 'images' in the folder of --store."
     )
     keep_days: float = Field(90, ge=0, description="Records older than that are deleted; 0: never.")
     keep_records: int = Field(100_000, ge=0, description="Only so many newest records are kept; 0: all.")
-    keep_mib: float = Field(10_240, ge=0, description="Most room for kept pictures, the oldest go first; 0: any.")
+    keep_mib: float = Field(10_240, ge=0, description="Most room for kept images, the oldest go first; 0: any.")
 
     token_hashes: tuple[Annotated[str, AfterValidator(_token_hash)], ...] = Field(
         (), description="Hashes of the bearer tokens that may use the service; see --new-token."
@@ -76,15 +76,15 @@ class Settings(BaseSettings):
     rate: float = Field(30, ge=0, description="Requests a second that one client may make on average; 0: any.")
     burst: int = Field(120, ge=1, description="Requests that one client may make at once.")
 
-    workers: int | None = Field(None, ge=1, description="Threads at work on pictures; by default one a CPU.")
-    batch: int = Field(1, ge=1, le=64, description="Pictures that one run of the network takes at most.")
-    queue: int = Field(128, ge=1, description="Pictures waiting or in work; beyond that requests are turned away.")
+    workers: int | None = Field(None, ge=1, description="Threads at work on images; by default one a CPU.")
+    batch: int = Field(1, ge=1, le=64, description="Images that one run of the network takes at most.")
+    queue: int = Field(128, ge=1, description="Images waiting or in work; beyond that requests are turned away.")
     explanations: int = Field(8, ge=1, description="Explanations waiting or in work; each takes seconds.")
     deadline: float = Field(30, gt=0, description="Seconds from a request's first byte to its answer.")
     max_body_mib: float = Field(64, gt=0, le=4096, description="Largest request.")
     max_waiting_mib: float = Field(512, gt=0, description="Room for the bodies of all requests together.")
-    max_images: int = Field(16, ge=1, le=256, description="Pictures in one request.")
-    max_megapixels: float = Field(64, gt=0, le=1024, description="Largest picture, decoded.")
+    max_images: int = Field(16, ge=1, le=256, description="Images in one request.")
+    max_megapixels: float = Field(64, gt=0, le=1024, description="Largest image, decoded.")
 
     @model_validator(mode="after")
     def _consistent(self) -> Settings:
@@ -139,7 +139,7 @@ class Settings(BaseSettings):
 
     @property
     def images_folder(self) -> Path | None:
-        """Where pictures are kept; ``None`` when they are not."""
+        """Where images are kept; ``None`` when they are not."""
         if not self.keep_images or self.no_store:
             return None
         if self.images is not None:

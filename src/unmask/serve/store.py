@@ -1,4 +1,4 @@
-"""The history of verdicts in a database, and the kept pictures beside it. Every method blocks."""
+"""The history of verdicts in a database, and the kept images beside it. Every method blocks."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Record:
         sha256: of the uploaded bytes.
         filename: as it may be shown.
         verdict: without an error.
-        data: the uploaded bytes, kept only where pictures are.
+        data: the uploaded bytes, kept only where images are.
         id: new for each.
         time_ms: milliseconds since 1970, UTC.
     """
@@ -66,7 +66,7 @@ class Retention:
     Attributes:
         days: greatest age.
         records: greatest number.
-        image_bytes: greatest size of all pictures.
+        image_bytes: greatest size of all images.
     """
 
     days: float = 0
@@ -79,7 +79,7 @@ class Store:
 
     Args:
         url: of the database; see ``open_database``.
-        images: where pictures are kept; ``None``: they are not.
+        images: where images are kept; ``None``: they are not.
         retention: how much is kept.
 
     Attributes:
@@ -142,7 +142,7 @@ class Store:
             return _one(connection, identifier)
 
     def remove(self, identifier: UUID) -> None:
-        """Delete a record, and its picture if no other record has it.
+        """Delete a record, and its image if no other record has it.
 
         Raises:
             Problem: 404.
@@ -153,7 +153,7 @@ class Store:
             self._delete(connection, [row])
 
     def labelled(self, after: UUID | None) -> list[RowMapping]:
-        """The next rows of the export: of each picture the record whose feedback, right or wrong, is the latest."""
+        """The next rows of the export: of each image the record whose feedback, right or wrong, is the latest."""
         judged = verdicts.c.feedback.in_(("right", "wrong"))
         rank = func.row_number().over(
             partition_by=verdicts.c.sha256, order_by=(verdicts.c.feedback_ms.desc(), verdicts.c.id)
@@ -184,7 +184,7 @@ class Store:
         return gone
 
     def sweep(self) -> int:
-        """Delete picture files that no record names, as a kill may leave them; how many there were."""
+        """Delete image files that no record names, as a kill may leave them; how many there were."""
         if self._images is None:
             return 0
         with self._engine.begin() as connection:
@@ -195,14 +195,14 @@ class Store:
         return len(orphans)
 
     def image(self, row: RowMapping) -> bytes:
-        """The kept picture of a record.
+        """The kept image of a record.
 
         Raises:
             Problem: 404 when it was not kept.
         """
         data = self._images.read(row["image"]) if self._images is not None and row["image"] else None
         if data is None:
-            raise Problem(404, "no_image", "The picture of that record was not kept.")
+            raise Problem(404, "no_image", "The image of that record was not kept.")
         return data
 
     def close(self) -> None:
@@ -289,7 +289,7 @@ def _is_named(connection: Connection, name: str) -> bool:
 
 
 def _beyond(connection: Connection, room: int) -> list[RowMapping]:
-    """The records to delete, the oldest, so that the pictures of the others fit into the room."""
+    """The records to delete, the oldest, so that the images of the others fit into the room."""
     newest = select(verdicts).where(verdicts.c.image.is_not(None)).order_by(verdicts.c.time_ms.desc(), verdicts.c.id)
     seen: set[str] = set()
     beyond = []

@@ -42,7 +42,7 @@ async def read_uploads(request: Request, field: str, most: int) -> list[Upload]:
     """
     content_type = request.headers.get("content-type", "")
     if content_type.partition(";")[0].strip().lower() != "multipart/form-data":
-        raise Problem(415, "not_multipart", f"Send the picture as multipart/form-data in the field {field!r}.")
+        raise Problem(415, "not_multipart", f"Send the image as multipart/form-data in the field {field!r}.")
     parser = MultiPartParser(request.headers, _body(request), max_files=most, max_fields=_MOST_FIELDS)
     # The limit of the body is the limit of the memory; nothing spills into temporary files.
     parser.spool_max_size = 0
@@ -50,7 +50,7 @@ async def read_uploads(request: Request, field: str, most: int) -> list[Upload]:
         form = await parser.parse()
     except MultiPartException as error:
         if error.message.startswith("Too many files"):
-            raise Problem(422, "too_many_pictures", f"At most {most} pictures can be sent at once.") from None
+            raise Problem(422, "too_many_pictures", f"At most {most} images can be sent at once.") from None
         raise Problem(400, "bad_multipart", error.message) from None
     files = [item for name, item in form.multi_items() if name == field and isinstance(item, UploadFile)]
     try:

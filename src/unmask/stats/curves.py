@@ -6,22 +6,22 @@ from typing import Any, Final
 
 import numpy as np
 
-from unmask.evaluation.measure import Pictures, interval, rounded
+from unmask.evaluation.measure import Images, interval, rounded
 from unmask.stats.intervals import share_interval
 from unmask.stats.metrics import ECE_BINS, Bins, Codes, Floats, Ranking
 
 HISTOGRAM_BINS: Final = 20
-# More would not show in a chart, and a report of a million pictures must stay small.
+# More would not show in a chart, and a report of a million images must stay small.
 _MOST_POINTS: Final = 400
 
 
-def curves(pictures: Pictures) -> dict[str, Any]:
+def curves(images: Images) -> dict[str, Any]:
     """The points of each curve; those that need both classes are empty where one is missing."""
-    return {**_ranks(pictures), "reliability": reliability(pictures)}
+    return {**_ranks(images), "reliability": reliability(images)}
 
 
-def _ranks(pictures: Pictures) -> dict[str, list[list[float]]]:
-    roc = Ranking(pictures.score, pictures.is_fake).roc()
+def _ranks(images: Images) -> dict[str, list[list[float]]]:
+    roc = Ranking(images.score, images.is_fake).roc()
     if not roc.has_both:
         return {"roc": [], "precision_recall": [], "det": []}
     false_positives, true_positives = roc.reals / roc.reals[-1], roc.fakes / roc.fakes[-1]
@@ -34,9 +34,9 @@ def _ranks(pictures: Pictures) -> dict[str, list[list[float]]]:
     }
 
 
-def reliability(pictures: Pictures) -> list[dict[str, Any]]:
-    """For each bin that holds pictures its mean probability and its share of fakes with Wilson's interval."""
-    read = pictures.where(~pictures.failed)
+def reliability(images: Images) -> list[dict[str, Any]]:
+    """For each bin that holds images its mean probability and its share of fakes with Wilson's interval."""
+    read = images.where(~images.failed)
     bins = Bins(read.probability, read.is_fake)
     found = []
     for at in np.unique(bins.bin_of):
@@ -54,19 +54,19 @@ def reliability(pictures: Pictures) -> list[dict[str, Any]]:
     return found
 
 
-def histograms(pictures: Pictures, codes: Codes, names: tuple[str, ...]) -> list[dict[str, Any]]:
-    """How many pictures of each slice and class fall into each of 20 bins of the probability of fake.
+def histograms(images: Images, codes: Codes, names: tuple[str, ...]) -> list[dict[str, Any]]:
+    """How many images of each slice and class fall into each of 20 bins of the probability of fake.
 
     Args:
-        pictures: those that could not be read are in no bin.
-        codes: each picture's slice, an index of ``names``.
+        images: those that could not be read are in no bin.
+        codes: each image's slice, an index of ``names``.
         names: the slices.
     """
-    bin_of = Bins(np.where(pictures.failed, 0.0, pictures.probability), pictures.is_fake, HISTOGRAM_BINS).bin_of
+    bin_of = Bins(np.where(images.failed, 0.0, images.probability), images.is_fake, HISTOGRAM_BINS).bin_of
     found = []
     for code, name in enumerate(names):
-        for label, of_label in (("real", ~pictures.is_fake), ("fake", pictures.is_fake)):
-            inside = (codes == code) & of_label & ~pictures.failed
+        for label, of_label in (("real", ~images.is_fake), ("fake", images.is_fake)):
+            inside = (codes == code) & of_label & ~images.failed
             if inside.any():
                 counts = np.bincount(bin_of[inside], minlength=HISTOGRAM_BINS)
                 found.append({"name": name, "label": label, "counts": counts.tolist()})

@@ -23,7 +23,7 @@ _BLOCK = 50
 def wilson(successes: float, n: float, z: float = _NORMAL_QUANTILE_975) -> tuple[float, float]:
     """Wilson's score interval of a share (Wilson 1927), 95 % by default; (0, 1) when nothing was counted.
 
-    It takes the pictures as independent; see :func:`share_interval` for pictures that share groups.
+    It takes the images as independent; see :func:`share_interval` for images that share groups.
 
     >>> [round(end, 4) for end in wilson(8, 10)]
     [0.4902, 0.9433]
@@ -39,16 +39,16 @@ def wilson(successes: float, n: float, z: float = _NORMAL_QUANTILE_975) -> tuple
 
 
 def share_interval(success: Flags, group: Codes) -> tuple[float, float]:
-    """Wilson's 95 % interval of a share, for as many independent pictures as the groups are worth.
+    """Wilson's 95 % interval of a share, for as many independent images as the groups are worth.
 
-    Pictures of one video mostly stand or fall together. Their number is divided by the design effect, the variance of
-    the share over whole groups relative to that of independent pictures, but never multiplied (Dean and Pagano 2015).
-    Where all pictures agree there is no variance to see, and each group counts as one. With one picture a group this
+    Images of one video mostly stand or fall together. Their number is divided by the design effect, the variance of
+    the share over whole groups relative to that of independent images, but never multiplied (Dean and Pagano 2015).
+    Where all images agree there is no variance to see, and each group counts as one. With one image a group this
     is Wilson's interval.
 
     Args:
         success: bool [n].
-        group: [n], equal for pictures of one group.
+        group: [n], equal for images of one group.
     """
     n, successes = len(success), int(success.sum())
     _, member = np.unique(group, return_inverse=True)
@@ -66,7 +66,7 @@ def share_interval(success: Flags, group: Codes) -> tuple[float, float]:
 
 
 def group_codes(groups: Sequence[str] | npt.NDArray[np.str_]) -> Codes:
-    """A number for each picture, equal where the group's name is; a picture without a name is a group of its own."""
+    """A number for each image, equal where the group's name is; an image without a name is a group of its own."""
     names, codes = np.unique(np.asarray(groups, dtype=np.str_), return_inverse=True)
     if len(names) and names[0] == "":
         lonely = codes == 0
@@ -80,11 +80,11 @@ def draw_groups(
 ) -> Floats:
     """Figures of resampled sets, whole groups being drawn with replacement (cluster bootstrap, Field and Welsh 2007).
 
-    Pictures of one person or video are no independent evidence; drawing their group as a whole keeps that in.
+    Images of one person or video are no independent evidence; drawing their group as a whole keeps that in.
 
     Args:
-        group: [n], numbers from 0, equal for pictures of one group.
-        statistic: figures [m], given how often each picture was drawn, float [n]; called from several threads.
+        group: [n], numbers from 0, equal for images of one group.
+        statistic: figures [m], given how often each image was drawn, float [n]; called from several threads.
         draws: how many sets are drawn.
         seed: the same seed gives the same draws.
         workers: threads; by default one a CPU.

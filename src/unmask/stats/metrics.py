@@ -1,8 +1,8 @@
 """Figures for a detector of fakes. Pure functions on numpy arrays.
 
 ``score`` grows towards fake; ``probability`` is that of fake, in [0, 1]; ``is_fake`` is the truth; ``weight`` counts
-how often a picture occurs in a resampled set (1 each by default). Fake is the positive class. A figure that the
-pictures do not determine, such as an area with one class missing, is NaN; Matthews' correlation is 0 there by
+how often an image occurs in a resampled set (1 each by default). Fake is the positive class. A figure that the
+images do not determine, such as an area with one class missing, is NaN; Matthews' correlation is 0 there by
 convention.
 """
 
@@ -51,12 +51,12 @@ class Confusion:
 
     @property
     def fakes(self) -> float:
-        """Pictures that are fake."""
+        """Images that are fake."""
         return self.true_positives + self.false_negatives
 
     @property
     def reals(self) -> float:
-        """Pictures that are real."""
+        """Images that are real."""
         return self.true_negatives + self.false_positives
 
     @property
@@ -86,7 +86,7 @@ class Confusion:
 
     @property
     def balanced_accuracy(self) -> float:
-        """The mean of both classes' recall; 0.5 is what any answer that ignores the picture gets."""
+        """The mean of both classes' recall; 0.5 is what any answer that ignores the image gets."""
         return (self.recall_fake + self.specificity) / 2
 
     @property
@@ -120,13 +120,13 @@ class Confusion:
         return (self.true_positives * self.true_negatives - self.false_positives * self.false_negatives) / margins
 
     def _by_size(self, of_fake: float, of_real: float) -> float:
-        # A class without pictures has no weight, though its own figure may not exist.
+        # A class without images has no weight, though its own figure may not exist.
         parts = [(self.fakes, of_fake), (self.reals, of_real)]
         return _ratio(sum(size * value for size, value in parts if size), self.fakes + self.reals)
 
 
 def confusion_cells(called_fake: Flags, is_fake: Flags) -> Codes:
-    """Each picture's cell: 0 real called real, 1 real called fake, 2 fake called real, 3 fake called fake."""
+    """Each image's cell: 0 real called real, 1 real called fake, 2 fake called real, 3 fake called fake."""
     return 2 * is_fake.astype(np.intp) + called_fake
 
 
@@ -198,7 +198,7 @@ class Roc:
 
 
 class Ranking:
-    """Pictures in falling order of their scores, sorted once for many weights."""
+    """Images in falling order of their scores, sorted once for many weights."""
 
     def __init__(self, score: Floats, is_fake: Flags) -> None:
         self._order = np.argsort(-score, kind="stable")
@@ -209,13 +209,13 @@ class Ranking:
 
     @property
     def score_of(self) -> Codes:
-        """The place of each picture's score among the different scores, in the order of the pictures as given."""
+        """The place of each image's score among the different scores, in the order of the images as given."""
         found = np.empty(len(self._order), np.intp)
         found[self._order] = np.repeat(np.arange(len(self._ends)), np.diff(self._ends, prepend=-1))
         return found
 
     def roc(self, weight: Floats | None = None) -> Roc:
-        """The curve, with each picture counted ``weight`` times."""
+        """The curve, with each image counted ``weight`` times."""
         ranked = np.ones(len(self._order)) if weight is None else weight[self._order]
         fakes, everything = np.zeros(len(self._ends) + 1), np.zeros(len(self._ends) + 1)
         fakes[1:] = np.cumsum(ranked * self._is_fake)[self._ends]
@@ -224,7 +224,7 @@ class Ranking:
 
 
 class Bins:
-    """Pictures in bins of equal width over [0, 1] of the probability of fake, the last one closed."""
+    """Images in bins of equal width over [0, 1] of the probability of fake, the last one closed."""
 
     def __init__(self, probability: Floats, is_fake: Flags, bins: int = ECE_BINS) -> None:
         self.bin_of = np.minimum((probability * bins).astype(np.intp), bins - 1)
@@ -232,7 +232,7 @@ class Bins:
         self._surplus = probability - is_fake
 
     def error(self, weight: Floats | None = None) -> float:
-        """The mean over pictures of how far their bin's mean probability is from its share of fakes."""
+        """The mean over images of how far their bin's mean probability is from its share of fakes."""
         weight = np.ones(len(self.bin_of)) if weight is None else weight
         surplus = np.bincount(self.bin_of, weight * self._surplus, self.bins)
         return _ratio(float(np.abs(surplus).sum()), float(weight.sum()))
@@ -284,7 +284,7 @@ def balanced_accuracy(called_fake: Flags, is_fake: Flags, weight: Floats | None 
 
 
 def squared_errors(probability: Floats, is_fake: Flags) -> Floats:
-    """Each picture's squared difference of probability and truth."""
+    """Each image's squared difference of probability and truth."""
     return np.asarray((probability - is_fake) ** 2)
 
 
@@ -298,7 +298,7 @@ def brier(probability: Floats, is_fake: Flags, weight: Floats | None = None) -> 
 
 
 def log_losses(probability: Floats, is_fake: Flags) -> Floats:
-    """Each picture's negative logarithm of the probability that the truth was given, kept from infinity at 2⁻⁵²."""
+    """Each image's negative logarithm of the probability that the truth was given, kept from infinity at 2⁻⁵²."""
     tiny = np.finfo(np.float64).eps
     certain = np.clip(probability, tiny, 1 - tiny)
     return np.asarray(-np.log(np.where(is_fake, certain, 1 - certain)))
@@ -314,10 +314,10 @@ def log_loss(probability: Floats, is_fake: Flags, weight: Floats | None = None) 
 
 
 def expected_calibration_error(probability: Floats, is_fake: Flags, weight: Floats | None = None) -> float:
-    """How far probabilities of fake are from shares of fakes, on average over the pictures.
+    """How far probabilities of fake are from shares of fakes, on average over the images.
 
     [0, 1] is cut into 15 bins of equal width, the last one closed; each bin's |mean probability - share of fakes|
-    counts by its pictures (Guo et al. 2017, but with the probability of fake for the confidence in the verdict).
+    counts by its images (Guo et al. 2017, but with the probability of fake for the confidence in the verdict).
 
     >>> round(expected_calibration_error(np.array([0.1, 0.1, 0.9, 0.9]), np.array([False, True, True, True])), 3)
     0.25

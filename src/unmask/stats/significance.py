@@ -1,4 +1,4 @@
-"""Whether two detectors differ on the same pictures, or chance explains it. Probabilities are two-sided."""
+"""Whether two detectors differ on the same images, or chance explains it. Probabilities are two-sided."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ class McNemar:
     """McNemar's test of two detectors' answers.
 
     Attributes:
-        only_first: pictures that only the first got right.
-        only_second: pictures that only the second got right.
+        only_first: images that only the first got right.
+        only_second: images that only the second got right.
         p: how often so uneven a split, or a more uneven one, comes about where both are equally often right.
         form: ``exact``, or ``corrected`` for the chi-square form with continuity correction.
     """
@@ -40,15 +40,15 @@ def mcnemar(first_right: Flags, second_right: Flags, group: Codes | None = None)
     """McNemar's test (1947): which of two detectors is right where the other is wrong.
 
     Under the null each group's surplus of one detector could as well have been the other's. The exact form counts all
-    ways to swap groups; with one picture a group this is the binomial test of the discordant pairs. From 1,000
+    ways to swap groups; with one image a group this is the binomial test of the discordant pairs. From 1,000
     discordant answers on (abs(sum of surpluses) - 1)² / (sum of their squares) is held against chi-square with one
-    degree of freedom: with one picture a group Edwards' form (1948), with several that of Durkalski et al. (2003) with
+    degree of freedom: with one image a group Edwards' form (1948), with several that of Durkalski et al. (2003) with
     the same correction.
 
     Args:
         first_right: bool [n], whether the first detector's answer is right.
-        second_right: bool [n], the same of the second, on the same pictures.
-        group: [n], equal for pictures that stand or fall together; each alone by default.
+        second_right: bool [n], the same of the second, on the same images.
+        group: [n], equal for images that stand or fall together; each alone by default.
     """
     surplus = first_right.astype(np.int64) - second_right
     only_first, only_second = int(np.count_nonzero(surplus == 1)), int(np.count_nonzero(surplus == -1))
@@ -99,16 +99,16 @@ class DeLong:
 
 
 def delong(first: Floats, second: Floats, is_fake: Flags, group: Codes | None = None) -> DeLong:
-    """The test of DeLong, DeLong and Clarke-Pearson (1988) for two areas on the same pictures.
+    """The test of DeLong, DeLong and Clarke-Pearson (1988) for two areas on the same images.
 
     Placements come from ranks, as Sun and Xu (2014) compute them. With groups, whole groups' sums of placements take
-    the place of single ones (Obuchowski 1997, in the form that equals DeLong's where each group holds one picture).
+    the place of single ones (Obuchowski 1997, in the form that equals DeLong's where each group holds one image).
 
     Args:
         first: scores float [n] of the first detector, growing towards fake.
         second: those of the second.
         is_fake: bool [n].
-        group: [n], equal for pictures of one group; each alone by default.
+        group: [n], equal for images of one group; each alone by default.
     """
     return delong_runs([first], [second], is_fake, group)
 
@@ -116,9 +116,9 @@ def delong(first: Floats, second: Floats, is_fake: Flags, group: Codes | None = 
 def delong_runs(
     first: Sequence[Floats], second: Sequence[Floats], is_fake: Flags, group: Codes | None = None
 ) -> DeLong:
-    """:func:`delong` for the mean areas of several runs of each, all on the same pictures.
+    """:func:`delong` for the mean areas of several runs of each, all on the same images.
 
-    A picture's placement is its mean over the runs, so that the variance is that of the difference of mean areas.
+    An image's placement is its mean over the runs, so that the variance is that of the difference of mean areas.
 
     Args:
         first: scores float [n] of each of the first's runs.
@@ -167,7 +167,7 @@ def _variance(influence: Floats, is_fake: Flags, member: Codes, fakes: int, real
 
 @dataclass(frozen=True, slots=True)
 class Swap:
-    """The difference of two detectors in a mean over pictures.
+    """The difference of two detectors in a mean over images.
 
     Attributes:
         difference: first minus second.
@@ -186,12 +186,12 @@ def swap(surplus: Floats, group: Codes, draws: int, seed: int) -> Swap:
     """A paired randomisation test (Fisher 1935) over whole groups, with an interval that agrees with it.
 
     All ways to swap are counted where they are no more than ``draws``, otherwise so many are drawn; from 1,000
-    discordant groups on their sum is taken as normal. The interval is normal too, with one discordant picture added on
+    discordant groups on their sum is taken as normal. The interval is normal too, with one discordant image added on
     either side as Bonett and Price (2012) do: five wins against none are no proof, and a plain bootstrap would say so.
 
     Args:
-        surplus: float [n], what each picture adds to the difference.
-        group: [n], numbers from 0, equal for pictures that are swapped together.
+        surplus: float [n], what each image adds to the difference.
+        group: [n], numbers from 0, equal for images that are swapped together.
         draws: how many ways to swap are drawn.
         seed: of the draws.
     """
@@ -248,7 +248,7 @@ class CochranQ:
 
 
 def cochran_q(right: npt.NDArray[np.bool_]) -> CochranQ:
-    """Cochran's Q (1950): whether several detectors are equally often right. It takes pictures as independent.
+    """Cochran's Q (1950): whether several detectors are equally often right. It takes images as independent.
 
     Args:
         right: bool [n, k], whether each answer is right.
@@ -261,9 +261,9 @@ def cochran_q(right: npt.NDArray[np.bool_]) -> CochranQ:
     except ImportError as error:
         raise MissingExtraError("train", "Cochran's Q") from error
     detectors = right.shape[1]
-    by_detector, by_picture = right.sum(axis=0, dtype=np.int64), right.sum(axis=1, dtype=np.int64)
+    by_detector, by_image = right.sum(axis=0, dtype=np.int64), right.sum(axis=1, dtype=np.int64)
     total = int(by_detector.sum())
-    below = detectors * total - int(np.dot(by_picture, by_picture))
+    below = detectors * total - int(np.dot(by_image, by_image))
     if not below:
         return CochranQ(0.0, detectors - 1, 1.0)
     q = (detectors - 1) * (detectors * int(np.dot(by_detector, by_detector)) - total**2) / below

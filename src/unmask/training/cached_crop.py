@@ -1,4 +1,4 @@
-"""Which part of a picture training needs: the crop around the face, and what its variation may reach."""
+"""Which part of an image training needs: the crop around the face, and what its variation may reach."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ _BLEND_REACH = 2 / 3
 
 
 class CropPolicy(BaseModel):
-    """What is kept of a picture.
+    """What is kept of an image.
 
     Attributes:
-        faces: how faces are searched; ``None``: the whole picture is kept.
+        faces: how faces are searched; ``None``: the whole image is kept.
         margin: of the crop around the face, as ``Preprocessing.face_margin``.
-        native: which crops are taken at the picture's own resolution, as ``Preprocessing.native``.
+        native: which crops are taken at the image's own resolution, as ``Preprocessing.native``.
         size: side of those crops, as ``Preprocessing.size``.
         reach: what is kept around the crop, as a fraction of its side: at least the ``crop_jitter`` of training.
         max_side: a region with a longer side is kept smaller, and is then not the same to the pixel.
@@ -45,7 +45,7 @@ class CropPolicy(BaseModel):
 
 
 class CachedCrop(NamedTuple):
-    """The part of a picture that training needs.
+    """The part of an image that training needs.
 
     Attributes:
         image: RGB: the crop and its neighbourhood.
@@ -59,7 +59,7 @@ class CachedCrop(NamedTuple):
 
 
 def region_of(image: Image.Image, face: Face | None, policy: CropPolicy) -> CachedCrop:
-    """Cut out what training needs around a face, or keep the whole picture where there is none.
+    """Cut out what training needs around a face, or keep the whole image where there is none.
 
     Args:
         image: RGB and upright.
@@ -74,7 +74,7 @@ def region_of(image: Image.Image, face: Face | None, policy: CropPolicy) -> Cach
         x0, y0, x1, y1 = crop
         reach_x, reach_y = policy.reach * (x1 - x0), policy.reach * (y1 - y0)
         blend = _BLEND_REACH * face.side + 2
-        # The origin is even: rounding to whole pixels goes to the even neighbour at a half, here as in the picture.
+        # The origin is even: rounding to whole pixels goes to the even neighbour at a half, here as in the image.
         region = (
             2 * math.floor(max(0.0, min(x0 - reach_x, face.box[0] - blend)) / 2),
             2 * math.floor(max(0.0, min(y0 - reach_y, face.box[1] - blend)) / 2),

@@ -16,7 +16,7 @@ Array = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
 
 BUDGETS: Final = (0.01, 0.05)
-# Standard deviations of a new calibration's log stretch and move against the old one, before pictures are seen.
+# Standard deviations of a new calibration's log stretch and move against the old one, before images are seen.
 _EXPECTED = np.array([0.5, 1.0])
 _SURE_ACCURACY = 0.97
 _MOST_UNCERTAIN = 0.25
@@ -46,7 +46,7 @@ def fit_temperature(logit: Array, is_fake: Flags, provenance: str = "") -> Calib
 def fit_isotonic(logit: Array, is_fake: Flags, provenance: str = "") -> Calibration:
     """Isotonic regression (Zadrozny and Elkan 2002) on Platt's smoothed targets, both classes weighing the same.
 
-    Smoothed targets keep probabilities off 0 and 1, which a few pictures cannot prove.
+    Smoothed targets keep probabilities off 0 and 1, which a few images cannot prove.
     """
     from sklearn.isotonic import IsotonicRegression
 
@@ -58,12 +58,12 @@ def fit_isotonic(logit: Array, is_fake: Flags, provenance: str = "") -> Calibrat
 
 
 def fit_shrunk(logit: Array, is_fake: Flags, old: Calibration, provenance: str = "") -> Calibration:
-    """An old calibration, stretched and moved in log odds as far as the pictures speak for it.
+    """An old calibration, stretched and moved in log odds as far as the images speak for it.
 
     Platt scaling on top of the old calibration, as the most probable answer where beforehand the logarithm of the
-    stretch has a standard deviation of 0.5 and the move one of 1: with few pictures the answer stays near the old
-    calibration, with hundreds it is that of the pictures. Targets are smoothed as for :func:`fit_platt`. Weighted
-    pictures count as many as they are worth: (sum of weights)² / sum of squares.
+    stretch has a standard deviation of 0.5 and the move one of 1: with few images the answer stays near the old
+    calibration, with hundreds it is that of the images. Targets are smoothed as for :func:`fit_platt`. Weighted
+    images count as many as they are worth: (sum of weights)² / sum of squares.
 
     Args:
         logit: float [n], of the network.
@@ -155,7 +155,7 @@ def threshold_name(budget: float) -> str:
 def uncertain_band(probability: Array, is_fake: Flags, threshold: float) -> UncertainBand:
     """The narrowest band around a threshold, even in logits, outside which 97 % of verdicts are right.
 
-    It covers at most a quarter of the pictures, or those at the threshold itself where they alone are more: where
+    It covers at most a quarter of the images, or those at the threshold itself where they alone are more: where
     that is not enough, the band says what accuracy it left.
 
     Args:
@@ -169,11 +169,11 @@ def uncertain_band(probability: Array, is_fake: Flags, threshold: float) -> Unce
         return np.asarray(np.log(clipped) - np.log1p(-clipped))
 
     centre = float(logit(np.array([threshold]))[0])
-    # Two pictures as far from the cut on either side must not differ by rounding.
+    # Two images as far from the cut on either side must not differ by rounding.
     distance = np.round(np.abs(logit(probability) - centre), 9)
     right = (probability >= threshold) == is_fake
     reach = 0.0
-    # From the nearest distance outwards; pictures at the same distance are in the band together or not at all.
+    # From the nearest distance outwards; images at the same distance are in the band together or not at all.
     for candidate in np.unique(np.append(distance, 0.0)):
         inside = distance <= candidate
         if candidate > 0 and inside.mean() > _MOST_UNCERTAIN:
@@ -182,7 +182,7 @@ def uncertain_band(probability: Array, is_fake: Flags, threshold: float) -> Unce
         if not inside.all() and right[~inside].mean() >= _SURE_ACCURACY:
             break
     low, high = (1 / (1 + np.exp(-(centre + side * reach))) for side in (-1, 1))
-    # Rounding must not put the cut, or a picture at the band's very end, outside it.
+    # Rounding must not put the cut, or an image at the band's very end, outside it.
     ends = np.append(probability[distance <= reach], threshold)
     low, high = min(float(low), float(ends.min())), max(float(high), float(ends.max()))
     # What is claimed of the band is counted with the band itself.

@@ -16,26 +16,26 @@ def card_text(info: BundleInfo, sha256: str) -> str:
     lines = [f"# {info.name}@{info.version}", "", card.summary, ""]
     if any(key.endswith("source") and value == "none" for key, value in card.weights.items()):
         lines += ["**Started from random weights, not from pretrained ones.** Expect worse figures.", ""]
-    lines += ["## Figures on the validation pictures", ""]
+    lines += ["## Figures on the validation images", ""]
     lines += [f"- {name}: {value:.6g}" for name, value in card.metrics.items()]
     for cut in info.thresholds:
         used = " (used for verdicts)" if cut.name == info.default_threshold else ""
         lines.append(
             f"- threshold {cut.name}{used}: probability {cut.fake_probability:.4f} finds {cut.true_positive_rate:.1%} "
-            f"of the fakes and calls at most {cut.false_positive_budget:.0%} of the real pictures fake"
+            f"of the fakes and calls at most {cut.false_positive_budget:.0%} of the real images fake"
         )
     lines += [
         f"- uncertain from {info.uncertain.low:.4f} to {info.uncertain.high:.4f}: {info.uncertain.coverage:.1%} of the "
-        f"pictures; of the others {info.uncertain.accuracy_outside:.1%} are right",
+        f"images; of the others {info.uncertain.accuracy_outside:.1%} are right",
         f"- calibrated on {info.calibration.provenance}",
         "",
-        "Thresholds and probabilities were set on the same pictures. Judge the detector by pictures it has not seen.",
+        "Thresholds and probabilities were set on the same images. Judge the detector by images it has not seen.",
         "",
         "## Limits",
         "",
         *([f"- {limit}" for limit in card.limits] or ["None are stated. That does not mean that there are none."]),
         "",
-        "## Training pictures",
+        "## Training images",
         "",
         *[
             f"- {label}, {source or 'no source given'}: {count}"

@@ -58,7 +58,7 @@ def package_classifier(
     """Fit a classical head on the training features, and write the bundle of backbone and head in one graph.
 
     Scaling, SMOTE and the classifier see training features only; calibration and thresholds are set on validation
-    pictures. A linear classifier becomes the network's own head, which gives its exact class activation map. Another
+    images. A linear classifier becomes the network's own head, which gives its exact class activation map. Another
     one has no map, and the bundle says so.
 
     Args:

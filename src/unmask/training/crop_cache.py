@@ -1,4 +1,4 @@
-"""A cache of what training looks at: the neighbourhood of each picture's face, decoded once, on disk.
+"""A cache of what training looks at: the neighbourhood of each image's face, decoded once, on disk.
 
 Decoding a photograph costs more than all that training does to the small part of it around the face. The cache keeps
 that part uncompressed in a few large files that are mapped into memory, so an epoch reads it at the speed of memory
@@ -6,9 +6,9 @@ and however many worker processes share one copy in the system's page cache.
 
 What is kept is enough for the crop to be moved and resized by ``reach`` of its side in any direction, and for the whole
 window that :func:`~unmask.data.make.self_blend.self_blend` works on. Both draw from a random generator, and neither
-depends on where the picture ends if that is farther away: augmenting the cached region gives the same pixels as
-augmenting the picture. Not so a resize to a box between pixels, as evaluation does it: Pillow takes such boxes in
-single precision, which a change of origin may round the other way; evaluate from the pictures themselves.
+depends on where the image ends if that is farther away: augmenting the cached region gives the same pixels as
+augmenting the image. Not so a resize to a box between pixels, as evaluation does it: Pillow takes such boxes in
+single precision, which a change of origin may round the other way; evaluate from the images themselves.
 """
 
 from __future__ import annotations
@@ -53,10 +53,10 @@ class BuildReport:
     """What came of building a cache.
 
     Attributes:
-        added: pictures newly kept.
-        present: pictures that were there already.
-        refused: pictures that there was no room for; :meth:`CropCache.get` decodes them each time.
-        failed: why a picture could not be read, by path.
+        added: images newly kept.
+        present: images that were there already.
+        refused: images that there was no room for; :meth:`CropCache.get` decodes them each time.
+        failed: why an image could not be read, by path.
         bytes: size of the regions kept, in all.
     """
 
@@ -77,7 +77,7 @@ class _Entry(NamedTuple):
 
 
 class CropCache:
-    """Regions of pictures by path. Reading is safe from many threads and processes; one process builds at a time.
+    """Regions of images by path. Reading is safe from many threads and processes; one process builds at a time.
 
     A region is valid for the path, size and time of change of its file under one policy. Regions of changed files
     stay until the folder is deleted; a cache is cheap to make again.
@@ -85,8 +85,8 @@ class CropCache:
     Args:
         folder: where the cache lies; made by :meth:`build`. Caches of several policies may share it.
         policy: what is kept.
-        max_bytes: most bytes of regions. Beyond it pictures are refused rather than others thrown out: an epoch visits
-            every picture once, so throwing out the least recently used would miss every time.
+        max_bytes: most bytes of regions. Beyond it images are refused rather than others thrown out: an epoch visits
+            every image once, so throwing out the least recently used would miss every time.
     """
 
     def __init__(self, folder: Path, policy: CropPolicy | None = None, max_bytes: int = 8 * 2**30) -> None:
@@ -119,7 +119,7 @@ class CropCache:
         return sum(entry.width * entry.height * 3 for entry in self._entries.values())
 
     def get(self, path: Path) -> CachedCrop:
-        """The region of a picture: from the cache, or else decoded and searched as it would have been.
+        """The region of an image: from the cache, or else decoded and searched as it would have been.
 
         Raises:
             ImageError: it is not kept, and cannot be read.
@@ -141,12 +141,12 @@ class CropCache:
         known: Mapping[Path, FaceRecord] | None = None,
         workers: int | None = None,
     ) -> BuildReport:
-        """Keep the regions of pictures, in this order while there is room. May be interrupted and called again.
+        """Keep the regions of images, in this order while there is room. May be interrupted and called again.
 
         Args:
-            paths: the pictures.
-            progress: called once a picture.
-            known: where faces are, of pictures that were searched under the same policy already.
+            paths: the images.
+            progress: called once an image.
+            known: where faces are, of images that were searched under the same policy already.
             workers: threads; the number of CPUs by default.
 
         Raises:
@@ -195,7 +195,7 @@ class CropCache:
                 elif (
                     full or region is None or kept_bytes + 3 * region.image.width * region.image.height > self.max_bytes
                 ):
-                    # Smaller pictures might still fit; which ones are kept must not depend on luck with sizes.
+                    # Smaller images might still fit; which ones are kept must not depend on luck with sizes.
                     full = True
                     counts["refused"] += 1
                 else:
@@ -240,7 +240,7 @@ class CropCache:
             try:
                 key, entry = _entry_of(json.loads(line))
             except (ValueError, KeyError, TypeError, IndexError):
-                continue  # a line that a kill cut short: that picture is looked at again
+                continue  # a line that a kill cut short: that image is looked at again
             if entry.shard not in sizes:
                 sizes[entry.shard] = stamp(self.folder / _shard_name(entry.shard))[0]
             if 0 <= entry.offset <= sizes[entry.shard] - 3 * entry.width * entry.height:

@@ -34,7 +34,7 @@ AS_IT_IS, SELF_BLENDED, RECONSTRUCTED = range(3)
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One picture of the training or validation set."""
+    """One image of the training or validation set."""
 
     path: Path
     is_fake: bool
@@ -43,7 +43,7 @@ class Sample:
 
 
 def samples_of(rows: Sequence[tuple[ManifestRow, Path]], records: dict[Path, FaceRecord]) -> list[Sample]:
-    """Rows joined with where their faces are; pictures that could not be read are left out."""
+    """Rows joined with where their faces are; images that could not be read are left out."""
     return [
         Sample(path, row.label == "fake", row.source, records[path].face)
         for row, path in rows
@@ -69,7 +69,7 @@ def plan_epoch(samples: Sequence[Sample], policy: DataPolicy, seed: int, epoch: 
     """Draw one epoch under a balancing policy.
 
     Raises:
-        UsageError: when a class that the policy must balance has no picture, or no real picture has a face to blend.
+        UsageError: when a class that the policy must balance has no image, or no real image has a face to blend.
     """
     rng = np.random.default_rng([seed, epoch])
     size = policy.epoch_size or len(samples)
@@ -82,7 +82,7 @@ def plan_epoch(samples: Sequence[Sample], policy: DataPolicy, seed: int, epoch: 
     making = np.where(wants_fake, _draw_making(size, policy, rng), AS_IT_IS)
     made = making != AS_IT_IS
     if made.any() and not is_fake.all() and not (~is_fake & _has_face(samples)).any():
-        raise UsageError("no_face_to_change", "Making fakes on the fly needs real pictures in which a face was found.")
+        raise UsageError("no_face_to_change", "Making fakes on the fly needs real images in which a face was found.")
     index = np.empty(size, np.int64)
     for chosen, allowed in (
         (wants_fake & ~made, is_fake),
@@ -105,7 +105,7 @@ def _has_face(samples: Sequence[Sample]) -> npt.NDArray[np.bool_]:
 
 def _weights(samples: Sequence[Sample], allowed: npt.NDArray[np.bool_], policy: DataPolicy) -> npt.NDArray[np.float64]:
     if not allowed.any():
-        raise UsageError("missing_class", "Training needs pictures of both classes, real and fake.")
+        raise UsageError("missing_class", "Training needs images of both classes, real and fake.")
     weights = allowed.astype(np.float64)
     if policy.balance == "class-source":
         sources = np.array([sample.source for sample in samples])
@@ -116,7 +116,7 @@ def _weights(samples: Sequence[Sample], allowed: npt.NDArray[np.bool_], policy: 
 
 
 class _TrainingSet(Dataset[tuple[torch.Tensor, torch.Tensor]]):
-    """The augmented pictures of one planned epoch: pixels uint8 [size, size, 3] and target 0 (real) or 1 (fake)."""
+    """The augmented images of one planned epoch: pixels uint8 [size, size, 3] and target 0 (real) or 1 (fake)."""
 
     def __init__(self, samples: Sequence[Sample], recipe: Recipe, epoch: int, cache: CropCache | None) -> None:
         self._samples, self._recipe, self._epoch, self._cache = samples, recipe, epoch, cache
@@ -132,14 +132,14 @@ class _TrainingSet(Dataset[tuple[torch.Tensor, torch.Tensor]]):
         is_fake = sample.is_fake
         making = self._plan.making[position]
         if making != AS_IT_IS:
-            assert face is not None  # the plan changes only pictures with a face
+            assert face is not None  # the plan changes only images with a face
             change = self_blend if making == SELF_BLENDED else reconstruct
             image, is_fake = change(image, face, rng).image, True
         pixels = augment(image, crop, self._recipe.preprocessing.size, self._recipe.augmentation, rng)
         return torch.from_numpy(pixels.copy()), torch.tensor(float(is_fake))
 
     def _look(self, sample: Sample) -> CachedCrop:
-        # Asked first, for a picture that there was no room for would be searched for a face again.
+        # Asked first, for an image that there was no room for would be searched for a face again.
         if self._cache is not None and sample.path in self._cache:
             return self._cache.get(sample.path)
         image = decode_image(sample.path)
@@ -147,7 +147,7 @@ class _TrainingSet(Dataset[tuple[torch.Tensor, torch.Tensor]]):
 
 
 class _EvaluationSet(Dataset[tuple[torch.Tensor, torch.Tensor]]):
-    """Pictures exactly as detection sees them: the largest face, or the whole picture."""
+    """Images exactly as detection sees them: the largest face, or the whole image."""
 
     def __init__(self, samples: Sequence[Sample], recipe: Recipe) -> None:
         self._samples, self._recipe = samples, recipe
@@ -171,7 +171,7 @@ class FaceData(pl.LightningDataModule):
         validation: validation samples.
         recipe: the experiment.
         workers: loading processes; 0 loads in the training process.
-        cache: crops of training pictures; what it lacks is read from the picture, to the same pixels.
+        cache: crops of training images; what it lacks is read from the image, to the same pixels.
     """
 
     def __init__(
@@ -189,11 +189,11 @@ class FaceData(pl.LightningDataModule):
     def train_dataloader(self) -> DataLoader[Any]:
         """The epoch that the trainer is at."""
         epoch = self.trainer.current_epoch if self.trainer else 0
-        # The last incomplete batch is dropped: batch normalisation over one or two pictures is noise.
+        # The last incomplete batch is dropped: batch normalisation over one or two images is noise.
         return self._loader(_TrainingSet(self._train, self._recipe, epoch, self._cache), drop_last=True)
 
     def val_dataloader(self) -> DataLoader[Any]:
-        """The validation pictures, always the same."""
+        """The validation images, always the same."""
         return self._loader(_EvaluationSet(self._validation, self._recipe), drop_last=False)
 
     def _loader(self, dataset: Dataset[Any], *, drop_last: bool) -> DataLoader[Any]:

@@ -1,10 +1,10 @@
 """Ensembles: members trained one after the other, and their answers combined in one graph.
 
 The members' large weights are stored in half precision, so that two take the room of one: the card gives the most that
-this moved the joined logit of a golden picture, as ``half_precision_shift``.
+this moved the joined logit of a golden image, as ``half_precision_shift``.
 
 ``mean`` and ``weighted`` cost what the members cost. ``stacked`` trains every member ``folds`` times more, each time
-without one fold of the training groups, for scores of pictures that a member has not seen.
+without one fold of the training groups, for scores of images that a member has not seen.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def load_members(recipe: Recipe, ensemble: Ensemble) -> dict[str, Recipe]:
     A member's seed is the ensemble's plus its place, from 0: the same recipe may be listed several times.
 
     Raises:
-        UsageError: a member that is not there, or ``other_preprocessing``: one that looks at pictures otherwise.
+        UsageError: a member that is not there, or ``other_preprocessing``: one that looks at images otherwise.
     """
     members: dict[str, Recipe] = {}
     for place, named in enumerate(ensemble.members):
@@ -79,7 +79,7 @@ def fit_ensemble(
     Args:
         recipe: the experiment.
         ensemble: its members and how they are combined.
-        manifest: the pictures.
+        manifest: the images.
         train: training samples.
         validation: validation samples.
         out: the run folder; faces that were found in it are not searched again for a member.
@@ -154,7 +154,7 @@ def fit_stacking(scores: Array, is_fake: npt.NDArray[np.bool_]) -> tuple[Array, 
     """Weights and bias of a logistic regression on members' scores, both classes weighing the same.
 
     Args:
-        scores: float64 [n, members], logits of pictures that the members were not trained on.
+        scores: float64 [n, members], logits of images that the members were not trained on.
         is_fake: bool [n].
     """
     model = LogisticRegression(class_weight="balanced", max_iter=2000).fit(scores, is_fake)

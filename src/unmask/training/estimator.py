@@ -22,15 +22,15 @@ from unmask.training.fit import fit
 
 
 class FaceClassifier(ClassifierMixin, BaseEstimator):
-    """Trains a recipe on pictures, for ``cross_val_score``, ``GridSearchCV`` and whatever else takes an estimator.
+    """Trains a recipe on images, for ``cross_val_score``, ``GridSearchCV`` and whatever else takes an estimator.
 
-    A share of the pictures is set aside, class by class, for calibration and to choose the best epoch. It knows nothing
-    of groups: give pictures that belong together to a splitter of groups, or use a manifest and ``unmask train``.
+    A share of the images is set aside, class by class, for calibration and to choose the best epoch. It knows nothing
+    of groups: give images that belong together to a splitter of groups, or use a manifest and ``unmask train``.
 
     Args:
         recipe: name of a shipped recipe, or a YAML file.
         overrides: ``part.key=value`` each, e.g. ``("ensemble.combine=weighted", "seed=2")``.
-        validation_share: of the pictures, set aside.
+        validation_share: of the images, set aside.
         workers: loading processes; 0 loads in this one.
 
     Attributes:
@@ -59,7 +59,7 @@ class FaceClassifier(ClassifierMixin, BaseEstimator):
         """Train.
 
         Args:
-            X: paths, or pictures uint8 [n, h, w, 3].
+            X: paths, or images uint8 [n, h, w, 3].
             y: [n], two classes: ``real`` and ``fake``, or any two labels of which the larger one means fake.
 
         Raises:
@@ -77,7 +77,7 @@ class FaceClassifier(ClassifierMixin, BaseEstimator):
         with tempfile.TemporaryDirectory(prefix="unmask-") as folder:
             paths = _as_files(X, Path(folder) / "pictures")
             if len(paths) != len(labels):
-                raise UsageError("bad_pictures", f"X holds {len(paths)} pictures and y {len(labels)} labels.")
+                raise UsageError("bad_pictures", f"X holds {len(paths)} images and y {len(labels)} labels.")
             rows = [
                 ManifestRow(
                     path=str(path), label="fake" if fake else "real", split="val" if place in set_aside else "train"
@@ -94,15 +94,15 @@ class FaceClassifier(ClassifierMixin, BaseEstimator):
         """Calibrated probabilities float64 [n, 2], a column for each of ``classes_``.
 
         Raises:
-            ImageError: a picture cannot be read.
+            ImageError: an image cannot be read.
         """
         check_is_fitted(self, "detector_")
-        fake = np.array([self.detector_.detect(picture).fake_probability for picture in _as_sources(X)], np.float64)
+        fake = np.array([self.detector_.detect(image).fake_probability for image in _as_sources(X)], np.float64)
         columns = (fake, 1 - fake) if self._fake_column == 0 else (1 - fake, fake)
         return np.stack(columns, 1)
 
     def predict(self, X: Any) -> npt.NDArray[Any]:  # noqa: N803
-        """The likelier class of each picture [n]."""
+        """The likelier class of each image [n]."""
         likeliest = self.predict_proba(X).argmax(1)  # first, for it says when nothing was fitted
         return np.asarray(self.classes_[likeliest])
 
@@ -111,9 +111,9 @@ class FaceClassifier(ClassifierMixin, BaseEstimator):
         return 0 if self.classes_.tolist() == ["fake", "real"] else 1
 
 
-def _as_sources(pictures: Any) -> list[Any]:
+def _as_sources(images: Any) -> list[Any]:
     """Paths, or arrays uint8 [h, w, 3]."""
-    array = np.asarray(pictures)
+    array = np.asarray(images)
     if array.ndim == 1 and array.dtype.kind in "OU":
         return [Path(path) for path in array.tolist()]
     if array.ndim == 4 and array.shape[3] == 3 and array.dtype == np.uint8:
@@ -121,9 +121,9 @@ def _as_sources(pictures: Any) -> list[Any]:
     raise UsageError("bad_pictures", f"X must be paths or uint8 [n, h, w, 3], not {array.dtype} {list(array.shape)}.")
 
 
-def _as_files(pictures: Any, folder: Path) -> list[Path]:
+def _as_files(images: Any, folder: Path) -> list[Path]:
     paths = []
-    for number, source in enumerate(_as_sources(pictures)):
+    for number, source in enumerate(_as_sources(images)):
         if isinstance(source, np.ndarray):
             folder.mkdir(exist_ok=True)
             path = folder / f"{number:06}.png"

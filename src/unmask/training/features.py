@@ -1,6 +1,6 @@
 """Pooled features of frozen backbones, computed once and kept, and a head trained on them.
 
-What is lost against training epoch by epoch: the head sees the plain picture and ``features.copies`` augmented views of
+What is lost against training epoch by epoch: the head sees the plain image and ``features.copies`` augmented views of
 it, the same in every epoch, where it would see a new view each time. What needs pixels in every epoch (self-blending,
 mixup, CutMix) or changes the features (attention) does not go with kept features and is refused.
 """
@@ -48,7 +48,7 @@ class Pooled:
     """Pooled features of a run.
 
     Attributes:
-        train: float32 [n * (1 + copies), feature_width]: all training pictures plain, then all of the first augmented
+        train: float32 [n * (1 + copies), feature_width]: all training images plain, then all of the first augmented
             copy, and so on.
         train_is_fake: bool, one a row of ``train``.
         train_sample: int, which training sample a row is of.
@@ -138,8 +138,8 @@ def check_cacheable(recipe: Recipe) -> None:
         "attention is trained with the head, so its features change": any(
             b.attention != "none" for b in recipe.branches
         ),
-        "data.self_blended makes new pictures in every epoch": recipe.data.self_blended > 0,
-        "data.reconstructed makes new pictures in every epoch": recipe.data.reconstructed > 0,
+        "data.self_blended makes new images in every epoch": recipe.data.self_blended > 0,
+        "data.reconstructed makes new images in every epoch": recipe.data.reconstructed > 0,
         "schedule.mixup and cutmix mix pixels in every epoch": bool(recipe.schedule.mixup or recipe.schedule.cutmix),
     }
     for reason, applies in refused.items():
@@ -156,11 +156,11 @@ def extract(
     progress: Callable[[], object] = lambda: None,
     workers: int | None = None,
 ) -> Pooled:
-    """Pooled features of all pictures, from the cache or else through the backbones, and then kept.
+    """Pooled features of all images, from the cache or else through the backbones, and then kept.
 
-    A feature vector is known by its picture's path, size and time of change, the face, the preprocessing, the
+    A feature vector is known by its image's path, size and time of change, the face, the preprocessing, the
     backbones and their weights, and of an augmented view the augmentation, the recipe's seed and the copy's number. How
-    a picture is augmented depends on its content, not on where it lies.
+    an image is augmented depends on its content, not on where it lies.
 
     Args:
         network: is put into evaluation mode.
@@ -169,10 +169,10 @@ def extract(
         recipe: the experiment.
         cache: where features are kept.
         progress: called once a view.
-        workers: threads that decode pictures; the number of CPUs by default.
+        workers: threads that decode images; the number of CPUs by default.
 
     Raises:
-        ImageError: a picture that could be read when faces were searched no longer can.
+        ImageError: an image that could be read when faces were searched no longer can.
     """
     copies = recipe.features.copies if recipe.features else 0
     views = [(sample, copy) for copy in range(copies + 1) for sample in train]
@@ -240,8 +240,8 @@ def _look(sample: Sample, copy: int, recipe: Recipe) -> Pixels:
 def _pool(network: FaceNetwork, pixels: Any, batch_size: int) -> Rows:
     batches, waiting = [], []
     with torch.inference_mode():
-        for picture in pixels:
-            waiting.append(picture)
+        for image in pixels:
+            waiting.append(image)
             if len(waiting) == batch_size:
                 batches.append(network.pooled(torch.from_numpy(np.stack(waiting))).float().numpy())
                 waiting = []
@@ -258,7 +258,7 @@ class HeadModule(DetectorModule):
 
 
 class FeatureData(pl.LightningDataModule):
-    """Epochs of pooled features: planned as epochs of pictures are, each shown in one of its views.
+    """Epochs of pooled features: planned as epochs of images are, each shown in one of its views.
 
     Args:
         pooled: the features.
@@ -271,7 +271,7 @@ class FeatureData(pl.LightningDataModule):
         self._pooled, self._train, self._recipe = pooled, train, recipe
 
     def train_dataloader(self) -> DataLoader[Any]:
-        """The epoch that the trainer is at; the last incomplete batch is dropped, as with pictures."""
+        """The epoch that the trainer is at; the last incomplete batch is dropped, as with images."""
         epoch = self.trainer.current_epoch if self.trainer else 0
         index = plan_epoch(self._train, self._recipe.data, self._recipe.seed, epoch).index
         views = len(self._pooled.train) // len(self._train)
@@ -281,7 +281,7 @@ class FeatureData(pl.LightningDataModule):
         return self._loader(self._pooled.train, self._pooled.train_is_fake, rows[: len(rows) // size * size])
 
     def val_dataloader(self) -> DataLoader[Any]:
-        """The validation pictures, always the same."""
+        """The validation images, always the same."""
         return self._loader(
             self._pooled.validation, self._pooled.validation_is_fake, np.arange(len(self._pooled.validation))
         )

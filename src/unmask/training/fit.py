@@ -50,13 +50,13 @@ def fit(
 
     Args:
         recipe: the experiment.
-        manifest: the pictures.
+        manifest: the images.
         out: the run folder; must not hold another run unless ``resume`` is set.
         start_from: a run folder whose best epoch gives the weights to start from, in place of the backbone's.
         resume: continue an interrupted run to the figures that it would have reached unbroken.
         workers: loading processes; the number of CPUs by default.
         cache: where what is computed once lies, ``out/cache`` by default. Runs may share it.
-        cache_bytes: most bytes of crops in it; 0 reads the pictures in every epoch.
+        cache_bytes: most bytes of crops in it; 0 reads the images in every epoch.
 
     Returns:
         The bundle, written to ``out/bundle``, of the best epoch by ``recipe.schedule.monitor``.
@@ -105,7 +105,7 @@ def _train_network(
     pl.seed_everything(recipe.seed, verbose=False)
     steps = (recipe.data.epoch_size or len(train)) // recipe.schedule.batch_size
     if steps == 0 and _trains_network(recipe):
-        raise UsageError("too_few_pictures", f"{len(train)} pictures do not fill one batch.")
+        raise UsageError("too_few_pictures", f"{len(train)} images do not fill one batch.")
     fakes = sum(sample.is_fake for sample in train)
     weights = inverse_frequency(len(train) - fakes, fakes) if recipe.data.class_weights else (1.0, 1.0)
     module = (DetectorModule if recipe.features is None else HeadModule)(recipe, steps, weights)

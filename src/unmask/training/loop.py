@@ -26,7 +26,7 @@ def train_phases(module: DetectorModule, data: pl.LightningDataModule, out: Path
 
     Args:
         module: with the weights to start from; those of a checkpoint take their place when the run goes on.
-        data: the pictures, or their features.
+        data: the images, or their features.
         out: the run folder.
     """
     keep_freed_memory()

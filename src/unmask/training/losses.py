@@ -1,4 +1,4 @@
-"""The loss of a batch, and the mixing of its pictures."""
+"""The loss of a batch, and the mixing of its images."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ def batch_loss(logit: Tensor, target: Tensor, schedule: Schedule, class_weights:
 
     Args:
         logit: float [n], towards fake.
-        target: float [n] in [0, 1]; between the ends for mixed pictures.
+        target: float [n] in [0, 1]; between the ends for mixed images.
         schedule: which loss, and how far targets are smoothed.
-        class_weights: of real and of fake; a mixed picture weighs in between.
+        class_weights: of real and of fake; a mixed image weighs in between.
     """
     smoothed = target * (1 - 2 * schedule.label_smoothing) + schedule.label_smoothing
     if schedule.loss == "focal":
@@ -32,13 +32,13 @@ def batch_loss(logit: Tensor, target: Tensor, schedule: Schedule, class_weights:
 
 
 def inverse_frequency(reals: int, fakes: int) -> tuple[float, float]:
-    """Weights of real and fake whose mean over all pictures is 1 and that give both classes the same sum."""
+    """Weights of real and fake whose mean over all images is 1 and that give both classes the same sum."""
     total = reals + fakes
     return total / (2 * reals), total / (2 * fakes)
 
 
 def mix(pixels: Tensor, target: Tensor, schedule: Schedule, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
-    """Mix each picture of a batch with another one of it: mixup (Zhang et al. 2018) or CutMix (Yun et al. 2019).
+    """Mix each image of a batch with another one of it: mixup (Zhang et al. 2018) or CutMix (Yun et al. 2019).
 
     Args:
         pixels: uint8 [n, size, size, 3].
@@ -47,7 +47,7 @@ def mix(pixels: Tensor, target: Tensor, schedule: Schedule, rng: np.random.Gener
         rng: the only source of randomness.
 
     Returns:
-        Pixels, float for mixup, and the targets in the proportion of what is seen of each picture.
+        Pixels, float for mixup, and the targets in the proportion of what is seen of each image.
     """
     kinds = [kind for kind in ("mixup", "cutmix") if getattr(schedule, kind)]
     if not kinds:

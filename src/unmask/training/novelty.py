@@ -1,4 +1,4 @@
-"""How unlike the training pictures a picture is: a distance of its features, and the threshold for a warning."""
+"""How unlike the training images an image is: a distance of its features, and the threshold for a warning."""
 
 from __future__ import annotations
 
@@ -18,24 +18,24 @@ from unmask.training.dataset import Sample
 
 QUANTILE = 0.99
 _DIRECTIONS = 64
-# Fewer pictures say little of how features are spread; more hardly change it.
-_LEAST_PICTURES, _MOST_PICTURES = 64, 4000
+# Fewer images say little of how features are spread; more hardly change it.
+_LEAST_IMAGES, _MOST_IMAGES = 64, 4000
 
 
 def attach_novelty(recipe: Recipe, model: bytes, train: Sequence[Sample]) -> bytes:
-    """The graph with a distance from the training pictures in place of its features.
+    """The graph with a distance from the training images in place of its features.
 
     Args:
-        recipe: the experiment; its seed draws which pictures are looked at where there are more than 4,000.
+        recipe: the experiment; its seed draws which images are looked at where there are more than 4,000.
         model: with the output ``features`` or without, in which case it stays as it is.
-        train: training pictures; with fewer than 64 there is no distance.
+        train: training images; with fewer than 64 there is no distance.
     """
     session = single_thread_session(model)
     if "features" not in {item.name for item in session.get_outputs()}:
         return model
-    if len(train) < _LEAST_PICTURES:
+    if len(train) < _LEAST_IMAGES:
         return attach_distance(model, None)
-    chosen = np.sort(np.random.default_rng(recipe.seed).permutation(len(train))[:_MOST_PICTURES])
+    chosen = np.sort(np.random.default_rng(recipe.seed).permutation(len(train))[:_MOST_IMAGES])
     features = []
     with progress_bar("training features", len(chosen)) as advance:
         for place in chosen:
@@ -49,11 +49,11 @@ def fit_reference(features: npt.NDArray[np.float32], directions: int = _DIRECTIO
 
     The distance that it gives is Mahalanobis' (Lee et al., NeurIPS 2018) of features of one length (Mueller and Hein,
     ICML 2025), by the covariance of Tipping and Bishop (1999): as measured along the leading directions, even along the
-    rest, which the few pictures there are could not estimate one by one.
+    rest, which the few images there are could not estimate one by one.
 
     Args:
         features: float32 [n, width].
-        directions: how many lead; fewer where pictures or features do not suffice.
+        directions: how many lead; fewer where images or features do not suffice.
     """
     unit = features.astype(np.float64)
     unit /= np.maximum(np.linalg.norm(unit, axis=1, keepdims=True), 1e-12)
@@ -73,17 +73,17 @@ def fit_reference(features: npt.NDArray[np.float32], directions: int = _DIRECTIO
 
 
 def novelty_threshold(distance: npt.NDArray[np.float64], training_pictures: int) -> OutOfDistribution:
-    """The distance within which 99 % of validation pictures lie.
+    """The distance within which 99 % of validation images lie.
 
     Args:
-        distance: float64 [n], of validation pictures.
+        distance: float64 [n], of validation images.
         training_pictures: how many there are, of which at most 4,000 were looked at.
     """
     return OutOfDistribution(
         threshold=float(np.quantile(distance, QUANTILE)),
         quantile=QUANTILE,
         pictures=len(distance),
-        training_pictures=min(training_pictures, _MOST_PICTURES),
+        training_pictures=min(training_pictures, _MOST_IMAGES),
     )
 
 

@@ -71,11 +71,11 @@ def package_graph(
     Args:
         recipe: the experiment.
         model: from ``pixels`` to ``logit`` and ``evidence``. With an output ``features``, their distance from the
-            training pictures' becomes part of the graph.
+            training images' becomes part of the graph.
         difference: the largest one between the graph and what it was exported from.
         weights: where it started, for the card.
-        train: pictures that it was trained on.
-        validation: pictures that probabilities, thresholds and the uncertain band are set on, with the graph.
+        train: images that it was trained on.
+        validation: images that probabilities, thresholds and the uncertain band are set on, with the graph.
         manifest_digest: of the manifest.
         folder: where the bundle is written.
         evidence: whether the evidence is a map, or has no places.
@@ -94,7 +94,7 @@ def package_graph(
     calibration = fit_platt(
         logit,
         is_fake,
-        f"{len(is_fake)} validation pictures, {int(is_fake.sum())} fake, classes weighted equally",
+        f"{len(is_fake)} validation images, {int(is_fake.sum())} fake, classes weighted equally",
     )
     probability = np.array([calibration.probability(value) for value in logit])
     cuts = thresholds(probability, is_fake)
@@ -132,7 +132,7 @@ def package_graph(
 
 
 def golden_batch(size: int) -> npt.NDArray[np.uint8]:
-    """Pictures that exported graphs are compared on: uint8 [64, size, size, 3]."""
+    """Images that exported graphs are compared on: uint8 [64, size, size, 3]."""
     return np.stack([golden_pixels(seed, size) for seed in range(_PARITY_IMAGES)])
 
 

@@ -50,7 +50,7 @@ def find_samples(recipe: Recipe, manifest: Manifest, out: Path) -> tuple[list[Sa
     """Samples to train on and to validate on. Faces are searched once and kept in the run folder.
 
     Raises:
-        UsageError: ``missing_class``, when a split has no readable picture of a class.
+        UsageError: ``missing_class``, when a split has no readable image of a class.
     """
     rows = split_rows(manifest)
     index = FaceIndex(out / "faces.jsonl", recipe.preprocessing.faces)
@@ -61,16 +61,16 @@ def find_samples(recipe: Recipe, manifest: Manifest, out: Path) -> tuple[list[Sa
     for path, error in failed[:10]:
         _log.warning("left out: %s (%s)", path, error)
     if failed:
-        _log.warning("%d of %d pictures could not be read and are left out", len(failed), len(paths))
+        _log.warning("%d of %d images could not be read and are left out", len(failed), len(paths))
     train, validation = samples_of(rows["train"], records), samples_of(rows["val"], records)
     for name, samples in (("train", train), ("validation", validation)):
         if len({sample.is_fake for sample in samples}) < 2:
-            raise UsageError("missing_class", f"The {name} split needs readable pictures of both classes.")
+            raise UsageError("missing_class", f"The {name} split needs readable images of both classes.")
     return train, validation
 
 
 def cache_crops(samples: list[Sample], recipe: Recipe, folder: Path, max_bytes: int) -> CropCache | None:
-    """The crops of training pictures on disk, as far as there is room; none when ``max_bytes`` is 0."""
+    """The crops of training images on disk, as far as there is room; none when ``max_bytes`` is 0."""
     if max_bytes == 0:
         return None
     policy = CropPolicy.of(
@@ -84,5 +84,5 @@ def cache_crops(samples: list[Sample], recipe: Recipe, folder: Path, max_bytes: 
     with progress_bar("caching crops", len(known)) as advance:
         report = cache.build(known, advance, known=known)
     if report.refused:
-        _log.warning("the crop cache is full: %d of %d pictures are decoded in each epoch", report.refused, len(known))
+        _log.warning("the crop cache is full: %d of %d images are decoded in each epoch", report.refused, len(known))
     return cache

@@ -1,4 +1,4 @@
-"""Small sets of pictures in which both labels are made by one process, and faults that are planted in them."""
+"""Small sets of images in which both labels are made by one process, and faults that are planted in them."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from unmask.data.manifest import Manifest, ManifestRow
 SPLITS = ("train", "train", "train", "val", "test")
 
 
-def picture(seed: int, side: int = 112) -> Image.Image:
-    """A picture of its own: a coarse random scene with some grain."""
+def make_image(seed: int, side: int = 112) -> Image.Image:
+    """An image of its own: a coarse random scene with some grain."""
     rng = np.random.default_rng(seed)
     coarse = Image.fromarray(rng.integers(0, 256, (9, 9, 3), np.uint8))
     scene = np.asarray(coarse.resize((side, side), Image.Resampling.BICUBIC), np.float64)
@@ -24,7 +24,7 @@ def picture(seed: int, side: int = 112) -> Image.Image:
     return Image.fromarray(np.clip(scene * rng.uniform(0.6, 1.2) + grain, 0, 255).astype(np.uint8))
 
 
-class PictureSet:
+class ImageSet:
     """Rows and files that a test changes before it makes a manifest of them."""
 
     def __init__(self, folder: Path, count: int = 80, seed: int = 0) -> None:
@@ -35,11 +35,11 @@ class PictureSet:
         folder.mkdir(parents=True, exist_ok=True)
         labels = self.rng.permutation(np.arange(count) % 2)
         for at, label in enumerate(labels):
-            image = picture(seed * 100_000 + at, int(self.rng.integers(96, 129)))
+            image = make_image(seed * 100_000 + at, int(self.rng.integers(96, 129)))
             self.add(image, "fake" if label else "real", f"g{at}", SPLITS[at % len(SPLITS)])
 
     def add(self, image: Image.Image, label: str, group: str, split: str, **cells: str) -> int:
-        """Save a picture as the others are, and list it; its row."""
+        """Save an image as the others are, and list it; its row."""
         at = len(self.rows)
         path = f"p{at:04d}.jpg"
         image.save(self.folder / path, quality=int(self.rng.integers(75, 96)))
@@ -64,6 +64,6 @@ class PictureSet:
 
 
 @pytest.fixture
-def make_set(tmp_path: Path) -> Callable[..., PictureSet]:
-    """Makes clean sets of pictures."""
-    return lambda count=80, seed=0: PictureSet(tmp_path / f"set-{seed}", count, seed)
+def make_set(tmp_path: Path) -> Callable[..., ImageSet]:
+    """Makes clean sets of images."""
+    return lambda count=80, seed=0: ImageSet(tmp_path / f"set-{seed}", count, seed)

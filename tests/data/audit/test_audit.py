@@ -244,7 +244,7 @@ def test_nothing_readable_is_no_crash(tmp_path: Any) -> None:
     json.dumps(result.to_json(), allow_nan=False)
 
 
-def test_blank_pictures_are_not_each_others_copies(make_set: MakeSet) -> None:
+def test_blank_images_are_not_each_others_copies(make_set: MakeSet) -> None:
     made = make_set(20)
     for at in range(2):
         made.add(Image.new("RGB", (100, 100), (at * 40,) * 3), "real", f"blank-{at}", ("train", "test")[at])
@@ -307,7 +307,7 @@ def test_every_code_has_an_advice_and_is_made_somewhere() -> None:
     assert all(text.endswith(".") for text in ADVICE.values())
 
 
-def test_a_picture_saved_anew_shows_the_same_everywhere(make_set: MakeSet) -> None:
+def test_a_image_saved_anew_shows_the_same_everywhere(make_set: MakeSet) -> None:
     made = make_set(40)
     for at in range(40):
         encoded = io.BytesIO()

@@ -85,7 +85,7 @@ def test_information_does_not_fail_on_warning(make_set: MakeSet) -> None:
     assert run(manifest, "--no-probes", "--fail-on", "info").exit_code == 4
 
 
-def test_pictures_that_cannot_be_read_give_1_and_fail_on_goes_before(make_set: MakeSet) -> None:
+def test_images_that_cannot_be_read_give_1_and_fail_on_goes_before(make_set: MakeSet) -> None:
     made = make_set(24)
     (made.folder / made.rows[0].path).write_bytes(b"?")
     manifest = written(made)

@@ -22,14 +22,14 @@ from unmask.data.audit.duplicates import (
     clusters,
     content_sha256,
     distances,
-    hash_pictures,
+    hash_images,
     mirrored,
     near_duplicates,
     perceptual_hash,
 )
 from unmask.errors import ImageError, UsageError
 
-Picture = PIL.Image.Image
+Image = PIL.Image.Image
 
 
 def random_hashes(n: int, rng: np.random.Generator) -> Hashes:
@@ -105,7 +105,7 @@ def test_distances_broadcast() -> None:
     assert distances(hashes[:, None], hashes[None]).tolist() == expected
 
 
-def noise_picture(seed: int, size: tuple[int, int] = (300, 360)) -> Picture:
+def noise_image(seed: int, size: tuple[int, int] = (300, 360)) -> Image:
     """Random colours with the falling spectrum of photographs: octaves of noise, each half as strong as the last."""
     rng = np.random.default_rng(seed)
     total = np.zeros((size[1], size[0], 3))
@@ -118,24 +118,24 @@ def noise_picture(seed: int, size: tuple[int, int] = (300, 360)) -> Picture:
     return PIL.Image.fromarray(np.clip(128 + 45 * total, 0, 255).astype(np.uint8))
 
 
-def photographs() -> list[Picture]:
+def photographs() -> list[Image]:
     data = pytest.importorskip("skimage.data")
     return [PIL.Image.fromarray(getattr(data, name)()).convert("RGB") for name in ("astronaut", "cat", "coffee")]
 
 
-def jpeg(image: Picture, quality: int) -> Picture:
+def jpeg(image: Image, quality: int) -> Image:
     buffer = io.BytesIO()
     image.save(buffer, "JPEG", quality=quality)
     return PIL.Image.open(buffer).convert("RGB")
 
 
-def crop(image: Picture, share: float) -> Picture:
+def crop(image: Image, share: float) -> Image:
     """Without that share of the width and height, half of it at each side."""
     across, down = (round(side * share / 2) for side in image.size)
     return image.crop((across, down, image.width - across, image.height - down))
 
 
-CHANGES: dict[str, Callable[[Picture], Picture]] = {
+CHANGES: dict[str, Callable[[Image], Image]] = {
     "saved as a poor JPEG": lambda image: jpeg(image, 40),
     "half the size": lambda image: image.resize((image.width // 2, image.height // 2), PIL.Image.Resampling.BICUBIC),
     "twice the size": lambda image: image.resize((image.width * 2, image.height * 2), PIL.Image.Resampling.BICUBIC),
@@ -148,8 +148,8 @@ CHANGES: dict[str, Callable[[Picture], Picture]] = {
 
 
 @pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES.keys())
-def test_copies_are_near(change: Callable[[Picture], Picture]) -> None:
-    for image in [noise_picture(1), noise_picture(2), *photographs()]:
+def test_copies_are_near(change: Callable[[Image], Image]) -> None:
+    for image in [noise_image(1), noise_image(2), *photographs()]:
         assert distances(perceptual_hash(image), perceptual_hash(change(image))) <= DEFAULT_MAX_DISTANCE - 8
 
 
@@ -158,8 +158,8 @@ def test_small_crops_are_near_in_photographs() -> None:
         assert distances(perceptual_hash(image), perceptual_hash(crop(image, 0.02))) <= DEFAULT_MAX_DISTANCE
 
 
-def test_other_pictures_are_far() -> None:
-    hashes = np.stack([perceptual_hash(image) for image in [*map(noise_picture, range(40)), *photographs()]])
+def test_other_images_are_far() -> None:
+    hashes = np.stack([perceptual_hash(image) for image in [*map(noise_image, range(40)), *photographs()]])
     apart = distances(hashes[:, None], hashes[None])[np.triu_indices(len(hashes), 1)]
     assert apart.min() > 3 * DEFAULT_MAX_DISTANCE
     assert 120 < apart.mean() < 136
@@ -178,7 +178,7 @@ PINNED = ["ca6e113258dc3000", "696e9cd4b20969ad", "5e43032fd8e5d0a5", "a57ddcad0
 
 
 @pytest.mark.parametrize("level", [0, 17, 255])
-def test_blank_pictures_have_the_hash_zero(level: int) -> None:
+def test_blank_images_have_the_hash_zero(level: int) -> None:
     rng = np.random.default_rng(0)
     noise = np.clip(level + rng.integers(-1, 2, (200, 200, 3)), 0, 255).astype(np.uint8)  # as of a JPEG
     assert not perceptual_hash(PIL.Image.fromarray(noise)).any()
@@ -193,8 +193,8 @@ def test_cosines_sum_to_nothing() -> None:
     assert 64 * 64 * 255 * np.abs(basis).max() ** 2 < 2**53
 
 
-def test_mirrored_is_the_mirrored_picture_s_hash() -> None:
-    for image in [noise_picture(3), *photographs()]:
+def test_mirrored_is_the_mirrored_image_s_hash() -> None:
+    for image in [noise_image(3), *photographs()]:
         flipped = perceptual_hash(ImageOps.mirror(image))
         assert distances(mirrored(perceptual_hash(image)), flipped) <= 4  # Pillow's box is not quite symmetric
         assert distances(perceptual_hash(image), flipped) > DEFAULT_MAX_DISTANCE
@@ -202,14 +202,14 @@ def test_mirrored_is_the_mirrored_picture_s_hash() -> None:
     assert (mirrored(mirrored(hashes)) == hashes).all()
 
 
-def test_hash_pictures_keeps_order_and_records_errors(tmp_path: Path) -> None:
-    images = {"a.png": noise_picture(1), "b.png": noise_picture(2)}
+def test_hash_images_keeps_order_and_records_errors(tmp_path: Path) -> None:
+    images = {"a.png": noise_image(1), "b.png": noise_image(2)}
     for name, image in images.items():
         image.save(tmp_path / name)
-    (tmp_path / "bad.png").write_bytes(b"no picture")
+    (tmp_path / "bad.png").write_bytes(b"no image")
     names = ["a.png", "bad.png", "b.png", "gone.png", "a.png"]
     calls: list[None] = []
-    hashes, errors = hash_pictures([tmp_path / name for name in names], 3, lambda: calls.append(None))
+    hashes, errors = hash_images([tmp_path / name for name in names], 3, lambda: calls.append(None))
     assert len(calls) == 5
     assert {row: error.code for row, error in errors.items()} == {1: "unsupported_format", 3: "not_found"}
     for row, name in enumerate(names):
@@ -217,8 +217,8 @@ def test_hash_pictures_keeps_order_and_records_errors(tmp_path: Path) -> None:
         assert (hashes[row] == expected).all()
 
 
-def test_hash_pictures_of_none() -> None:
-    hashes, errors = hash_pictures([])
+def test_hash_images_of_none() -> None:
+    hashes, errors = hash_images([])
     assert (hashes.shape, hashes.dtype, errors) == ((0, HASH_WORDS), np.uint64, {})
 
 
@@ -375,7 +375,7 @@ def test_a_long_chain_is_one_cluster() -> None:
     assert clusters(len(order), np.stack([order[:-1], order[1:]], axis=1)).max() == 0
 
 
-# --- the shared pictures -----------------------------------------------------------------------------------
+# --- the shared images -----------------------------------------------------------------------------------
 
 
 @pytest.mark.shared
@@ -383,7 +383,7 @@ def test_aligned_faces_are_told_apart(shared_faces: Path) -> None:
     # The sets whose faces lie alike, with plain backgrounds or cut to the same square.
     for source in ("celeba/real", "tpdne/fake", "generated_photos/fake"):
         paths = sorted((shared_faces / source).iterdir())[:220]
-        hashes, errors = hash_pictures(paths)
+        hashes, errors = hash_images(paths)
         assert not errors
         apart = distances(hashes[:, None], hashes[None])[np.triu_indices(len(hashes), 1)]
         assert apart.min() > DEFAULT_MAX_DISTANCE

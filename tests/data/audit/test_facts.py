@@ -1,4 +1,4 @@
-"""Facts of pictures, and the pass that gathers them."""
+"""Facts of images, and the pass that gathers them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from PIL import Image
 
 from unmask.data.audit import images as pass_module
 from unmask.data.audit.facts import CONTAINERS, FACTS, measure, pixel_facts
-from unmask.data.audit.images import read_pictures
+from unmask.data.audit.images import read_images
 from unmask.data.manifest import Manifest, ManifestRow
 from unmask.errors import ManifestError
 from unmask.imaging.faces import FaceFinder
@@ -57,7 +57,7 @@ def test_the_common_reading_is_the_same_for_every_container(tmp_path: Path, astr
     assert not any(math.isnan(png[name]) for name in names)
 
 
-def test_pixel_facts_of_plain_pictures() -> None:
+def test_pixel_facts_of_plain_images() -> None:
     grey = pixel_facts(Image.new("RGB", (100, 50), (90, 90, 90)))
     assert grey["red"] == pytest.approx(90) and grey["contrast"] == pytest.approx(0, abs=1e-3)
     assert (grey["sharpness"], grey["saturation"], grey["grey_share"]) == (pytest.approx(0, abs=1e-6), 0, 1)
@@ -90,12 +90,12 @@ def test_pixel_facts_are_finite_for_every_shape(width: int, height: int, seed: i
     assert all(0 <= facts[name] <= 255 for name in ("red", "green", "blue", "saturation", "top_left_mean"))
 
 
-def test_pictures_that_cannot_be_read_are_kept_with_the_reason(make_set: MakeSet) -> None:
+def test_images_that_cannot_be_read_are_kept_with_the_reason(make_set: MakeSet) -> None:
     made = make_set(12)
-    (made.folder / made.rows[3].path).write_bytes(b"no picture")
+    (made.folder / made.rows[3].path).write_bytes(b"no image")
     (made.folder / made.rows[5].path).unlink()
     made.rows.append(ManifestRow(url="https://example.org/a.jpg", label="real"))
-    found = read_pictures(made.manifest)
+    found = read_images(made.manifest)
     assert {row: error.partition(":")[0] for row, error in found.errors.items()} == {
         3: "unsupported_format",
         5: "not_found",
@@ -109,33 +109,33 @@ def test_a_second_pass_reads_the_facts_file_and_measures_only_what_changed(
     make_set: MakeSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made, store = make_set(10), tmp_path / "out" / "facts.jsonl"
-    first = read_pictures(made.manifest, store=store)
-    # A kill in the middle of a line, and a picture that changed.
+    first = read_images(made.manifest, store=store)
+    # A kill in the middle of a line, and an image that changed.
     store.write_bytes(store.read_bytes()[:-100])
     Image.new("RGB", (64, 64)).save(made.folder / made.rows[0].path)
     measured = []
     monkeypatch.setattr(
         pass_module, "measure", lambda path, *rest: (measured.append(path.name), measure(path, *rest))[1]
     )
-    second = read_pictures(made.manifest, store=store)
+    second = read_images(made.manifest, store=store)
     assert sorted(measured) == ["p0000.jpg", "p0009.jpg"]
     np.testing.assert_array_equal(second.facts[1:], first.facts[1:])
     np.testing.assert_array_equal(second.hashes[1:], first.hashes[1:])
     assert second.sha256[1:] == first.sha256[1:]
     measured.clear()
-    read_pictures(made.manifest, store=store)
+    read_images(made.manifest, store=store)
     assert not measured
 
 
 def test_a_damaged_facts_file_is_measured_again(make_set: MakeSet, tmp_path: Path) -> None:
     made, store = make_set(4), tmp_path / "facts.jsonl"
-    first = read_pictures(made.manifest, store=store)
+    first = read_images(made.manifest, store=store)
     lines = store.read_bytes().splitlines()
     store.write_bytes(b"\n".join(line[:32] + b'{"values": [1]}' for line in lines) + b"\n\xff\xfe\n")
-    np.testing.assert_array_equal(read_pictures(made.manifest, store=store).facts, first.facts)
+    np.testing.assert_array_equal(read_images(made.manifest, store=store).facts, first.facts)
 
 
 def test_an_empty_manifest_is_refused(tmp_path: Path) -> None:
     (tmp_path / "m.csv").write_text("path,label\n")
     with pytest.raises(ManifestError, match="no rows"):
-        read_pictures(Manifest.open(tmp_path / "m.csv"))
+        read_images(Manifest.open(tmp_path / "m.csv"))

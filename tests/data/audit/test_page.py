@@ -76,8 +76,8 @@ def test_the_page_is_written_whole_beside_its_json(hostile: Audit, tmp_path: Pat
     assert "prefers-color-scheme: dark" in html
 
 
-def test_a_vanished_picture_leaves_a_gap(hostile: Audit) -> None:
-    (hostile.pictures.root / hostile.pictures.path[-1]).unlink()
+def test_a_vanished_image_leaves_a_gap(hostile: Audit) -> None:
+    (hostile.images.root / hostile.images.path[-1]).unlink()
     assert render_page(hostile).count("<img") == 1
 
 

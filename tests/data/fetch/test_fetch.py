@@ -60,7 +60,7 @@ PATIENCE_S = 60.0  # how long the server goes on, unless the test ends
 PUBLIC = "93.184.216.34"  # never asked: the tests bend connections to it to the local server
 
 
-def picture(seed: int = 0, format: str = "JPEG", side: int = 48) -> bytes:
+def make_image(seed: int = 0, format: str = "JPEG", side: int = 48) -> bytes:
     pixels = np.random.default_rng(seed).integers(0, 256, (side, side, 3), dtype=np.uint8)
     file = io.BytesIO()
     PIL.Image.fromarray(pixels).save(file, format)
@@ -92,10 +92,10 @@ class Handler(BaseHTTPRequestHandler):
 
     def answer(self, path: str, name: str) -> None:
         asked = sum(1 for other, *_ in self.server.asked if other == self.path)
-        body = picture()
-        if name == "picture":  # /picture/SEED.FORMAT
+        body = make_image()
+        if name == "picture":  # /image/SEED.FORMAT
             seed, _, suffix = path.rsplit("/", 1)[1].partition(".")
-            self.send(200, picture(int(seed), "JPEG" if suffix == "jpg" else suffix.upper()))
+            self.send(200, make_image(int(seed), "JPEG" if suffix == "jpg" else suffix.upper()))
         elif name == "slow":
             self.server.gate.acquire(timeout=60)
             with self.server.lock:
@@ -104,7 +104,7 @@ class Handler(BaseHTTPRequestHandler):
             time.sleep(0.15)
             with self.server.lock:
                 self.server.running -= 1  # before the answer, after which the client may at once ask again
-            self.send(200, picture(len(path)))
+            self.send(200, make_image(len(path)))
         elif name == "drip":
             self.raw(b"HTTP/1.1 200 OK\r\nContent-Length: 5000\r\n\r\n")
             self.forever(lambda: self.raw(b"\xff"), every=0.1)
@@ -126,7 +126,7 @@ class Handler(BaseHTTPRequestHandler):
         elif name == "lies-short":
             self.send(200, body, length=len(body) // 2)
             self.close_connection = True
-        elif name == "cut":  # a whole answer with half a picture in it
+        elif name == "cut":  # a whole answer with half an image in it
             self.send(200, body[: len(body) // 2])
         elif name == "two-lengths":
             self.raw(b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\nContent-Length: 5\r\n\r\nabcde")
@@ -151,7 +151,7 @@ class Handler(BaseHTTPRequestHandler):
             self.send(int(path.rsplit("/", 1)[1]), b"no")
         elif name == "loop":
             self.send(302, b"", location="/loop/" + path.rsplit("/", 1)[-1] + "x")
-        elif name == "hops":  # /hops/N: so many redirects, then a picture
+        elif name == "hops":  # /hops/N: so many redirects, then an image
             left = int(path.rsplit("/", 1)[1])
             self.send(307, b"", location=f"../hops/{left - 1}") if left else self.send(200, body)
         elif name == "to":
@@ -295,15 +295,15 @@ TABLES = {"manifest.csv", "ok.csv", "fetch-journal.jsonl"}
 @pytest.mark.parametrize(
     ("path", "status", "http_status", "error"),
     [
-        # a good picture
-        ("/picture/1.jpg", "ok", "200", ""),
+        # a good image
+        ("/image/1.jpg", "ok", "200", ""),
         # every other format, by content
-        ("/picture/1.png", "ok", "200", ""),
-        ("/picture/1.webp", "ok", "200", ""),
-        ("/picture/1.gif", "ok", "200", ""),
-        ("/picture/1.bmp", "ok", "200", ""),
-        ("/picture/1.tiff", "ok", "200", ""),
-        ("/picture/1.avif", "ok", "200", ""),
+        ("/image/1.png", "ok", "200", ""),
+        ("/image/1.webp", "ok", "200", ""),
+        ("/image/1.gif", "ok", "200", ""),
+        ("/image/1.bmp", "ok", "200", ""),
+        ("/image/1.tiff", "ok", "200", ""),
+        ("/image/1.avif", "ok", "200", ""),
         # as many redirects as are followed, relative ones
         ("/hops/5", "ok", "200", ""),
         # one redirect more
@@ -317,7 +317,7 @@ TABLES = {"manifest.csv", "ok.csv", "fetch-journal.jsonl"}
         ("/status/410", "dead", "410", "answered 410"),
         # forbidden is not gone
         ("/status/403", "http_error", "403", "answered 403"),
-        # a success that is not a whole picture
+        # a success that is not a whole image
         ("/status/206", "http_error", "206", "answered 206"),
         # broken for good
         ("/status/503", "http_error", "503", "answered 503"),
@@ -339,9 +339,9 @@ TABLES = {"manifest.csv", "ok.csv", "fetch-journal.jsonl"}
         ("/declares-much", "too_large", "200", "99,999,999,999"),
         # ends before its Content-Length
         ("/lies-long", "network_error", "", "ends early"),
-        # goes on after its Content-Length, which leaves half a picture
+        # goes on after its Content-Length, which leaves half an image
         ("/lies-short", "not_an_image", "200", "truncated"),
-        # half a picture in a proper answer
+        # half an image in a proper answer
         ("/cut", "not_an_image", "200", "truncated"),
         # two lengths, a way to smuggle
         ("/two-lengths", "network_error", "", "rules of HTTP"),
@@ -355,8 +355,8 @@ TABLES = {"manifest.csv", "ok.csv", "fetch-journal.jsonl"}
         ("/png-bomb", "too_large", "200", "side_too_long"),
         # a page that calls itself a JPEG
         ("/page.jpg", "not_an_image", "200", "web page"),
-        # a picture of a kind that is not accepted
-        ("/svg", "not_an_image", "200", "not a picture"),
+        # an image of a kind that is not accepted
+        ("/svg", "not_an_image", "200", "not an image"),
         # nothing
         ("/empty", "not_an_image", "200", "empty"),
     ],
@@ -509,24 +509,24 @@ def internet(monkeypatch: pytest.MonkeyPatch) -> Internet:
 @pytest.mark.parametrize(
     ("target", "status", "error"),
     [
-        # on to a good picture elsewhere
-        ("http://photos.test:{port}/picture/1.jpg", "ok", ""),
+        # on to a good image elsewhere
+        ("http://photos.test:{port}/image/1.jpg", "ok", ""),
         # without the scheme
-        ("//photos.test:{port}/picture/1.jpg", "ok", ""),
+        ("//photos.test:{port}/image/1.jpg", "ok", ""),
         # to a file
         ("file:///etc/passwd", "refused", "neither http nor https"),
         # inwards
         ("http://10.0.0.1/", "refused", "not public"),
         ("http://169.254.169.254/latest/meta-data/", "refused", "not public"),
-        ("http://[::1]:{port}/picture/1.jpg", "refused", "not public"),
-        ("http://127.0.0.1:{port}/picture/1.jpg", "refused", "not public"),
-        ("http://localhost:{port}/picture/1.jpg", "refused", "not public"),
+        ("http://[::1]:{port}/image/1.jpg", "refused", "not public"),
+        ("http://127.0.0.1:{port}/image/1.jpg", "refused", "not public"),
+        ("http://localhost:{port}/image/1.jpg", "refused", "not public"),
         # by a name whose address is private
-        ("http://inside.test:{port}/picture/1.jpg", "refused", "not public"),
+        ("http://inside.test:{port}/image/1.jpg", "refused", "not public"),
         # by a name with a public and a private address
-        ("http://mixed.test:{port}/picture/1.jpg", "refused", "not public"),
+        ("http://mixed.test:{port}/image/1.jpg", "refused", "not public"),
         # with a password
-        ("http://a:b@photos.test:{port}/picture/1.jpg", "refused", "user name"),
+        ("http://a:b@photos.test:{port}/image/1.jpg", "refused", "user name"),
     ],
 )
 def test_redirects_between_hosts(
@@ -539,7 +539,7 @@ def test_redirects_between_hosts(
     assert row["status"] == status, row
     assert error in row["error"]
     assert set(internet.connected) == {PUBLIC}
-    assert server.paths().count("/picture/1.jpg") == (status == "ok")
+    assert server.paths().count("/image/1.jpg") == (status == "ok")
     assert server.asked[0][2]["Host"] == f"photos.test:{server.port}"
 
 
@@ -548,7 +548,7 @@ def test_rebinding_names_are_judged_at_each_connection(server: Server, internet:
     internet.name("rebind.test", [PUBLIC], ["127.0.0.1"])
     base = f"http://rebind.test:{server.port}"
     policy = changed(allow_private=False, concurrency=1, retries=0)
-    run(tmp_path, {"url": f"{base}/reset"}, {"url": f"{base}/picture/1.jpg"}, policy=policy)
+    run(tmp_path, {"url": f"{base}/reset"}, {"url": f"{base}/image/1.jpg"}, policy=policy)
     first, second = read(tmp_path / "out")
     assert (first["status"], second["status"]) == ("network_error", "refused")
     assert internet.connected == [PUBLIC]
@@ -556,7 +556,7 @@ def test_rebinding_names_are_judged_at_each_connection(server: Server, internet:
 
 def test_second_address_is_tried(server: Server, internet: Internet, tmp_path: Path) -> None:
     internet.name("two.test", ["8.8.8.8", PUBLIC])
-    row = one(tmp_path, f"http://two.test:{server.port}/picture/1.jpg", policy=changed(allow_private=False))
+    row = one(tmp_path, f"http://two.test:{server.port}/image/1.jpg", policy=changed(allow_private=False))
     assert row["status"] == "ok"
     assert internet.connected == ["8.8.8.8", PUBLIC]
 
@@ -612,7 +612,7 @@ def test_loopback_by_ipv6(tmp_path: Path) -> None:
         server = Server("::1")
     except OSError:
         pytest.skip("no IPv6 here")
-    row = one(tmp_path, f"{server.url}/picture/1.jpg")
+    row = one(tmp_path, f"{server.url}/image/1.jpg")
     server.stop()
     assert row["status"] == "ok"
     assert server.asked[0][2]["Host"] == f"[::1]:{server.port}"
@@ -688,7 +688,7 @@ def test_tls_is_verified_against_the_name(
         monkeypatch.setattr(httpcore2, "default_ssl_context", lambda: client)
     internet.name(host, [PUBLIC])
     policy = changed(allow_private=False)
-    row = one(tmp_path, f"https://{host}:{server.port}/picture/1.jpg", policy=policy)
+    row = one(tmp_path, f"https://{host}:{server.port}/image/1.jpg", policy=policy)
     assert row["status"] == status, row
     assert error in row["error"]
     assert names == [host]  # once: no retry makes a certificate good
@@ -703,7 +703,7 @@ def test_tls_is_verified_against_the_name(
 
 def test_retry_after_is_waited_for_by_the_whole_host(server: Server, tmp_path: Path) -> None:
     policy = changed(concurrency=1)
-    run(tmp_path, {"url": f"{server.url}/busy?1"}, {"url": f"{server.url}/picture/1.jpg"}, policy=policy)
+    run(tmp_path, {"url": f"{server.url}/busy?1"}, {"url": f"{server.url}/image/1.jpg"}, policy=policy)
     assert [row["status"] for row in read(tmp_path / "out")] == ["ok", "ok"]
     first, *rest = (when for _, when, _ in server.asked)
     assert all(when - first >= 0.95 for when in rest)
@@ -780,9 +780,9 @@ def test_total_concurrency_is_limited_and_slow_hosts_do_not_block_others(server:
 
 
 def test_the_request_says_who_asks(server: Server, tmp_path: Path) -> None:
-    one(tmp_path, f"{server.url}/picture/1.jpg?a=b%20c&d")
+    one(tmp_path, f"{server.url}/image/1.jpg?a=b%20c&d")
     path, _, headers = server.asked[0]
-    assert path == "/picture/1.jpg?a=b%20c&d"
+    assert path == "/image/1.jpg?a=b%20c&d"
     assert headers["User-Agent"].startswith(f"unmask/{__version__}")
     assert headers["Accept-Encoding"] == "identity"
     assert not {"Cookie", "Referer", "Authorization"} & headers.keys()
@@ -792,7 +792,7 @@ def test_the_request_says_who_asks(server: Server, tmp_path: Path) -> None:
     ("status", "rules", "outcome"),
     [
         # forbids this part
-        (200, b"User-agent: *\nDisallow: /picture/", "refused"),
+        (200, b"User-agent: *\nDisallow: /image/", "refused"),
         # forbids another part
         (200, b"User-agent: *\nDisallow: /private/", "ok"),
         # forbids us by name
@@ -813,7 +813,7 @@ def test_the_request_says_who_asks(server: Server, tmp_path: Path) -> None:
 )
 def test_robots(server: Server, tmp_path: Path, status: int, rules: bytes, outcome: str) -> None:
     server.robots_status, server.robots = status, rules
-    rows = [{"url": f"{server.url}/picture/{n}.jpg"} for n in range(3)]
+    rows = [{"url": f"{server.url}/image/{n}.jpg"} for n in range(3)]
     run(tmp_path, *rows, policy=changed(robots=True, retries=0))
     assert {row["status"] for row in read(tmp_path / "out")} == {outcome}
     asked = Counter(server.paths())
@@ -823,7 +823,7 @@ def test_robots(server: Server, tmp_path: Path, status: int, rules: bytes, outco
 
 def test_crawl_delay_spaces_requests(server: Server, tmp_path: Path) -> None:
     server.robots = b"User-agent: *\nCrawl-delay: 1"
-    rows = [{"url": f"{server.url}/picture/{n}.jpg"} for n in range(2)]
+    rows = [{"url": f"{server.url}/image/{n}.jpg"} for n in range(2)]
     run(tmp_path, *rows, policy=changed(robots=True))
     times = [when for path, when, _ in server.asked if path != "/robots.txt"]
     assert times[1] - times[0] > 0.5
@@ -831,31 +831,31 @@ def test_crawl_delay_spaces_requests(server: Server, tmp_path: Path) -> None:
 
 def test_robots_is_not_asked_for_otherwise(server: Server, tmp_path: Path) -> None:
     server.robots = b"User-agent: *\nDisallow: /"
-    assert one(tmp_path, f"{server.url}/picture/1.jpg")["status"] == "ok"
-    assert server.paths() == ["/picture/1.jpg"]
+    assert one(tmp_path, f"{server.url}/image/1.jpg")["status"] == "ok"
+    assert server.paths() == ["/image/1.jpg"]
 
 
 # The folder
 
 
 def test_checksums(server: Server, tmp_path: Path) -> None:
-    good = sha(picture(1))
+    good = sha(make_image(1))
     run(
         tmp_path,
-        {"url": f"{server.url}/picture/1.jpg?1", "sha256": good},
+        {"url": f"{server.url}/image/1.jpg?1", "sha256": good},
         # upper case and blanks are no difference
-        {"url": f"{server.url}/picture/1.jpg?2", "sha256": f" {good.upper()} "},
-        {"url": f"{server.url}/picture/2.jpg?3", "sha256": good},
+        {"url": f"{server.url}/image/1.jpg?2", "sha256": f" {good.upper()} "},
+        {"url": f"{server.url}/image/2.jpg?3", "sha256": good},
         # not a checksum: refused before anything is asked
-        {"url": f"{server.url}/picture/1.jpg?4", "sha256": "abc"},
-        {"url": f"{server.url}/picture/1.jpg?5"},
+        {"url": f"{server.url}/image/1.jpg?4", "sha256": "abc"},
+        {"url": f"{server.url}/image/1.jpg?5"},
     )
     rows = read(tmp_path / "out")
     assert [row["status"] for row in rows] == ["ok", "ok", "changed", "refused", "ok"]
     assert [row["sha256"] for row in rows] == [good, good, good, "abc", good]
-    assert sha(picture(2)) in rows[2]["error"]
-    assert "/picture/1.jpg?4" not in server.paths()
-    # The picture with the wrong checksum is not kept.
+    assert sha(make_image(2)) in rows[2]["error"]
+    assert "/image/1.jpg?4" not in server.paths()
+    # The image with the wrong checksum is not kept.
     assert files(tmp_path / "out") - TABLES == {rows[0]["path"]}
 
 
@@ -864,11 +864,11 @@ def test_result_keeps_rows_columns_and_order(server: Server, tmp_path: Path) -> 
     report = run(
         tmp_path,
         {"url": f"{server.url}/status/404", **cells},
-        {"url": f"{server.url}/picture/1.jpg", "label": "FAKE", **cells},
+        {"url": f"{server.url}/image/1.jpg", "label": "FAKE", **cells},
         {"path": "mine.jpg", **cells},
-        {"url": f"{server.url}/picture/1.png", **cells},
+        {"url": f"{server.url}/image/1.png", **cells},
         # the same row again: asked once, reported twice
-        {"url": f"{server.url}/picture/1.jpg", "label": "FAKE", **cells},
+        {"url": f"{server.url}/image/1.jpg", "label": "FAKE", **cells},
     )
     rows = read(tmp_path / "out")
     assert list(rows[0])[-6:] == ["status", "http_status", "sha256", "bytes", "fetched_at", "error"]
@@ -881,7 +881,7 @@ def test_result_keeps_rows_columns_and_order(server: Server, tmp_path: Path) -> 
     assert sum(1 for _ in Manifest.open(tmp_path / "out" / "manifest.csv")) == 5
     assert (report.rows, report.failed, report.fetched, report.shared_content) == (5, 2, 2, 1)
     assert [failure[:2] for failure in report.failures] == [(2, "dead"), (4, "no_url")]
-    assert server.paths().count("/picture/1.jpg") == 1
+    assert server.paths().count("/image/1.jpg") == 1
 
 
 @pytest.mark.parametrize(
@@ -892,7 +892,7 @@ def test_result_keeps_rows_columns_and_order(server: Server, tmp_path: Path) -> 
         ("real/../b.jpg", True),  # stays inside
         (".hidden/a.jpg", False),
         ("a/.jpg", False),  # hidden, and without a suffix
-        ("run.sh", False),  # not a picture's name
+        ("run.sh", False),  # not an image's name
         ("manifest.csv", False),  # ours
         ("fetch-journal.jsonl", False),
         (f"images/ab/{'0' * 64}.jpg", False),  # looks like a name by content
@@ -905,9 +905,9 @@ def test_paths(server: Server, tmp_path: Path, path: str, used: bool) -> None:
     (tmp_path / "out").mkdir()
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "out" / "link").symlink_to(tmp_path / "elsewhere")
-    row = one(tmp_path, f"{server.url}/picture/1.jpg", path=path)
+    row = one(tmp_path, f"{server.url}/image/1.jpg", path=path)
     assert row["status"] == "ok", row
-    assert (tmp_path / "out" / row["path"]).read_bytes() == picture(1)
+    assert (tmp_path / "out" / row["path"]).read_bytes() == make_image(1)
     assert row["path"].startswith("images/") != used
     assert files(tmp_path / "elsewhere") == set()
     if used:
@@ -915,7 +915,7 @@ def test_paths(server: Server, tmp_path: Path, path: str, used: bool) -> None:
 
 
 def test_path_out_of_the_root_stops_before_anything_is_fetched(server: Server, tmp_path: Path) -> None:
-    rows = [{"url": f"{server.url}/picture/1.jpg"}, {"url": f"{server.url}/picture/2.jpg", "path": "../a.jpg"}]
+    rows = [{"url": f"{server.url}/image/1.jpg"}, {"url": f"{server.url}/image/2.jpg", "path": "../a.jpg"}]
     with pytest.raises(ManifestError, match="row 3") as caught:
         run(tmp_path, *rows)
     assert caught.value.code == "path_escapes_root"
@@ -927,11 +927,11 @@ def test_path_out_of_the_root_stops_before_anything_is_fetched(server: Server, t
 def test_paths_that_collide(server: Server, tmp_path: Path, folder_first: bool) -> None:
     paths = ["a.jpg", "A.JPG", "a.jpg/b.jpg", "A.jpg/c.jpg"][:: -1 if folder_first else 1]
     paths.append(paths[0])
-    run(tmp_path, *({"url": f"{server.url}/picture/{n}.jpg", "path": path} for n, path in enumerate(paths)))
+    run(tmp_path, *({"url": f"{server.url}/image/{n}.jpg", "path": path} for n, path in enumerate(paths)))
     rows = read(tmp_path / "out")
     for n, row in enumerate(rows):
         assert row["status"] == "ok"
-        assert (tmp_path / "out" / row["path"]).read_bytes() == picture(n)
+        assert (tmp_path / "out" / row["path"]).read_bytes() == make_image(n)
     # A path belongs to the first row that names it, as a file or as a folder; the others are stored by content.
     own = [row["path"] for row in rows if not row["path"].startswith("images/")]
     assert own == (["A.jpg/c.jpg", "a.jpg/b.jpg"] if folder_first else ["a.jpg"])
@@ -941,7 +941,7 @@ def test_files_that_no_fetch_wrote_are_left_alone(server: Server, tmp_path: Path
     out = tmp_path / "out"
     out.mkdir()
     (out / "a.jpg").write_bytes(b"mine")
-    row = one(tmp_path, f"{server.url}/picture/1.jpg", path="a.jpg")
+    row = one(tmp_path, f"{server.url}/image/1.jpg", path="a.jpg")
     assert (row["status"], row["path"]) == ("refused", "a.jpg")
     assert (out / "a.jpg").read_bytes() == b"mine"
     assert server.asked == []
@@ -949,7 +949,7 @@ def test_files_that_no_fetch_wrote_are_left_alone(server: Server, tmp_path: Path
 
 @pytest.mark.parametrize("name", ["manifest.csv", "ok.csv"])
 def test_the_input_is_not_overwritten(server: Server, tmp_path: Path, name: str) -> None:
-    path = write(tmp_path / name, {"url": f"{server.url}/picture/1.jpg"})
+    path = write(tmp_path / name, {"url": f"{server.url}/image/1.jpg"})
     before = path.read_bytes()
     with pytest.raises(UsageError) as caught:
         fetch(Manifest.open(path), tmp_path, QUICK)
@@ -959,9 +959,9 @@ def test_the_input_is_not_overwritten(server: Server, tmp_path: Path, name: str)
 
 
 def test_result_as_input_pins_the_content(server: Server, tmp_path: Path) -> None:
-    one(tmp_path, f"{server.url}/picture/1.jpg")
+    one(tmp_path, f"{server.url}/image/1.jpg")
     pinned = tmp_path / "out" / "manifest.csv"
-    text = pinned.read_text().replace("/picture/1.jpg", "/picture/2.jpg")
+    text = pinned.read_text().replace("/image/1.jpg", "/image/2.jpg")
     (tmp_path / "pinned.csv").write_text(text)
     report = fetch(Manifest.open(tmp_path / "pinned.csv"), tmp_path / "again", QUICK)
     assert report.counts == {"changed": 1}
@@ -972,7 +972,7 @@ def test_result_as_input_pins_the_content(server: Server, tmp_path: Path) -> Non
 
 
 def test_second_run_fetches_only_what_is_missing(server: Server, tmp_path: Path) -> None:
-    rows = [{"url": f"{server.url}/picture/{n}.jpg"} for n in range(4)]
+    rows = [{"url": f"{server.url}/image/{n}.jpg"} for n in range(4)]
     rows += [{"url": f"{server.url}/status/404"}, {"url": f"{server.url}/flaky"}]
     first = run(tmp_path, *rows, policy=changed(retries=0))
     assert (first.fetched, first.kept, first.counts) == (4, 0, {"ok": 4, "dead": 1, "http_error": 1})
@@ -988,11 +988,11 @@ def test_second_run_fetches_only_what_is_missing(server: Server, tmp_path: Path)
     (tmp_path / "out" / before[0]["path"]).unlink()
     damaged = tmp_path / "out" / before[1]["path"]
     damaged.write_bytes(bytes(len(damaged.read_bytes())))
-    rows.insert(0, {"url": f"{server.url}/picture/9.jpg"})
+    rows.insert(0, {"url": f"{server.url}/image/9.jpg"})
     third = run(tmp_path, *rows)
-    assert sorted(server.paths()) == ["/picture/0.jpg", "/picture/1.jpg", "/picture/9.jpg"]
+    assert sorted(server.paths()) == ["/image/0.jpg", "/image/1.jpg", "/image/9.jpg"]
     assert (third.fetched, third.kept) == (3, 4)
-    assert damaged.read_bytes() == picture(1)
+    assert damaged.read_bytes() == make_image(1)
     server.asked.clear()
 
     # Failed ones, when asked to.
@@ -1003,10 +1003,10 @@ def test_second_run_fetches_only_what_is_missing(server: Server, tmp_path: Path)
 
 
 def test_link_that_changed_since_an_earlier_run(server: Server, tmp_path: Path) -> None:
-    rows = [{"url": f"{server.url}/picture/1.jpg"}]
+    rows = [{"url": f"{server.url}/image/1.jpg"}]
     run(tmp_path, *rows)
     journal = tmp_path / "out" / "fetch-journal.jsonl"
-    journal.write_text(journal.read_text().replace(sha(picture(1)), sha(picture(2))))
+    journal.write_text(journal.read_text().replace(sha(make_image(1)), sha(make_image(2))))
     # The file is not what the journal says, nor is what the URL gives now; that does not pass on a retry, either.
     for _ in range(2):
         assert run(tmp_path, *rows, retry_failed=True).counts == {"changed": 1}
@@ -1024,24 +1024,24 @@ def test_link_that_changed_since_an_earlier_run(server: Server, tmp_path: Path) 
     ],
 )
 def test_damaged_journals(server: Server, tmp_path: Path, tail: bytes, asked: int) -> None:
-    rows = [{"url": f"{server.url}/picture/1.jpg"}]
+    rows = [{"url": f"{server.url}/image/1.jpg"}]
     run(tmp_path, *rows)
     server.asked.clear()
     journal = tmp_path / "out" / "fetch-journal.jsonl"
     with journal.open("ab") as file:
         file.write(tail)
-    rows.append({"url": f"{server.url}/picture/2.jpg"})
+    rows.append({"url": f"{server.url}/image/2.jpg"})
     assert run(tmp_path, *rows).counts == {"ok": 2}
     assert run(tmp_path, *rows).kept == 2
-    assert server.paths() == ["/picture/2.jpg"]
+    assert server.paths() == ["/image/2.jpg"]
 
 
 def test_journal_from_elsewhere_leads_nowhere_else(server: Server, tmp_path: Path) -> None:
-    # A journal that says the picture is a file outside the folder: it is not taken for it.
-    rows = [{"url": f"{server.url}/picture/1.jpg"}]
+    # A journal that says the image is a file outside the folder: it is not taken for it.
+    rows = [{"url": f"{server.url}/image/1.jpg"}]
     run(tmp_path, *rows)
     journal = tmp_path / "out" / "fetch-journal.jsonl"
-    (tmp_path / "outside.jpg").write_bytes(picture(1))
+    (tmp_path / "outside.jpg").write_bytes(make_image(1))
     path = read(tmp_path / "out")[0]["path"]
     journal.write_text(journal.read_text().replace(path, "../outside.jpg"))
     report = run(tmp_path, *rows)
@@ -1052,7 +1052,7 @@ def test_not_a_journal(server: Server, tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "fetch-journal.jsonl").write_text('{"unmask_fetch_journal": 2}\n')
     with pytest.raises(UsageError, match="not a journal of this version"):
-        run(tmp_path, {"url": f"{server.url}/picture/1.jpg"})
+        run(tmp_path, {"url": f"{server.url}/image/1.jpg"})
     assert (tmp_path / "out" / "fetch-journal.jsonl").read_text() == '{"unmask_fetch_journal": 2}\n'
 
 
@@ -1088,7 +1088,7 @@ def test_killed_and_resumed(server: Server, tmp_path: Path, how: signal.Signals)
 
     done = {json.loads(line)["url"] for line in (out / "fetch-journal.jsonl").read_text().splitlines()[1:]}
     assert 3 <= len(done) < 20
-    # What is there under a picture's name is whole.
+    # What is there under an image's name is whole.
     stored = [path for path in out.rglob("*.jpg") if ".unmask-fetch" not in path.parts]
     assert len(done) - 1 <= len(stored) <= len(done)
     for path in stored:
@@ -1103,7 +1103,7 @@ def test_killed_and_resumed(server: Server, tmp_path: Path, how: signal.Signals)
     finished = subprocess.run(command(manifest, out, "--json"), capture_output=True, text=True, check=True)
     summary = json.loads(finished.stdout)
     again = {server.url + path for path in server.paths()}
-    # At most the picture between its journal line and its place is fetched again.
+    # At most the image between its journal line and its place is fetched again.
     assert len(again & done) <= len(done) - len(stored)
     assert summary["counts"] == {"ok": 20}
     assert (summary["fetched"], summary["kept"]) == (len(again), 20 - len(again))
@@ -1121,9 +1121,9 @@ def test_full_disk_ends_the_run_in_one_line(server: Server, tmp_path: Path, monk
     with monkeypatch.context() as patch:
         patch.setattr(Path, "replace", replace)
         with pytest.raises(UnmaskError, match="No space left") as caught:
-            run(tmp_path, *({"url": f"{server.url}/picture/{n}.jpg"} for n in range(5)))
+            run(tmp_path, *({"url": f"{server.url}/image/{n}.jpg"} for n in range(5)))
     assert caught.value.code == "write_failed"
-    assert run(tmp_path, *({"url": f"{server.url}/picture/{n}.jpg"} for n in range(5))).counts == {"ok": 5}
+    assert run(tmp_path, *({"url": f"{server.url}/image/{n}.jpg"} for n in range(5))).counts == {"ok": 5}
 
 
 @pytest.mark.parametrize(
@@ -1183,7 +1183,7 @@ app.command()(data_fetch.fetch)
 
 def test_command(server: Server, tmp_path: Path) -> None:
     manifest = write(
-        tmp_path / "in.csv", {"url": f"{server.url}/picture/1.jpg"}, {"url": f"{server.url}/status/404?\x1b[31m"}
+        tmp_path / "in.csv", {"url": f"{server.url}/image/1.jpg"}, {"url": f"{server.url}/status/404?\x1b[31m"}
     )
     options = [str(manifest), "--out", str(tmp_path / "out"), "--allow-private", "--min-interval", "0"]
     result = CliRunner().invoke(app, options)
@@ -1201,7 +1201,7 @@ def test_command(server: Server, tmp_path: Path) -> None:
 
 
 def test_command_accepts_only_the_formats_asked_for(server: Server, tmp_path: Path) -> None:
-    manifest = write(tmp_path / "in.csv", {"url": f"{server.url}/picture/1.gif"}, {"url": f"{server.url}/cut"})
+    manifest = write(tmp_path / "in.csv", {"url": f"{server.url}/image/1.gif"}, {"url": f"{server.url}/cut"})
     options = [str(manifest), "--out", str(tmp_path / "out"), "--allow-private", "--formats", "jpeg, png"]
     assert CliRunner().invoke(app, [*options, "--no-decode", "--user-agent", "me (me@example.org)"]).exit_code == 1
     rows = read(tmp_path / "out")
@@ -1211,7 +1211,7 @@ def test_command_accepts_only_the_formats_asked_for(server: Server, tmp_path: Pa
 
 
 def test_command_succeeds_and_helps(server: Server, tmp_path: Path) -> None:
-    manifest = write(tmp_path / "in.csv", {"url": f"{server.url}/picture/1.jpg"})
+    manifest = write(tmp_path / "in.csv", {"url": f"{server.url}/image/1.jpg"})
     assert CliRunner().invoke(app, [str(manifest), "--out", str(tmp_path / "out"), "--allow-private"]).exit_code == 0
     refused = CliRunner().invoke(app, [str(manifest), "--out", str(tmp_path / "out2")])
     assert refused.exit_code == 1  # loopback, without the flag

@@ -1,4 +1,4 @@
-"""Reconstructions: near the real picture, local, deterministic, and with the trace of up-sampling in them."""
+"""Reconstructions: near the real image, local, deterministic, and with the trace of up-sampling in them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
-from tests.data.make.test_self_blend import FACE, WINDOW, face_at, picture
+from tests.data.make.test_self_blend import FACE, WINDOW, face_at, make_image
 
 from unmask.data.make.reconstruct import NETWORKS, reconstruct
 from unmask.data.make.self_blend import face_window
@@ -19,8 +19,8 @@ def run(seed: int, image: Image.Image, face: Face = FACE) -> tuple[np.ndarray, n
     return np.asarray(result.image).astype(int), result.mask, result.network
 
 
-def test_same_seed_same_picture_and_every_network_is_drawn() -> None:
-    image = picture()
+def test_same_seed_same_image_and_every_network_is_drawn() -> None:
+    image = make_image()
     first = [run(seed, image) for seed in range(24)]
     for seed, (pixels, mask, network) in enumerate(first):
         again = run(seed, image)
@@ -28,12 +28,12 @@ def test_same_seed_same_picture_and_every_network_is_drawn() -> None:
         assert np.array_equal(mask, again[1])
         assert network == again[2]
     assert {network for _, _, network in first} == {*NETWORKS}
-    assert image.tobytes() == picture().tobytes()
+    assert image.tobytes() == make_image().tobytes()
 
 
 @pytest.mark.parametrize("seed", range(24))
 def test_only_what_the_mask_shows_changes_and_nothing_outside_the_window(seed: int) -> None:
-    image = picture()
+    image = make_image()
     pixels, mask, _ = run(seed, image)
     real = np.asarray(image).astype(int)
     changed = np.abs(pixels - real).max(2)
@@ -48,7 +48,7 @@ def test_only_what_the_mask_shows_changes_and_nothing_outside_the_window(seed: i
 
 def test_a_third_changes_only_a_part_of_the_face() -> None:
     x0, y0, x1, y1 = WINDOW
-    partly = [(run(seed, picture())[1][y0:y1, x0:x1] == 0).any() for seed in range(200)]
+    partly = [(run(seed, make_image())[1][y0:y1, x0:x1] == 0).any() for seed in range(200)]
     assert 40 < sum(partly) < 95
 
 
@@ -73,13 +73,13 @@ def test_colours_and_sharpness_do_not_give_it_away(astronaut: Image.Image) -> No
         steps = [np.abs(np.diff(p.astype(float), axis=1))[inside[:, 1:]].mean() for p in (shown, real)]
         sharpness.append(steps[0] / steps[1])
     assert np.abs(means).max() < 1
-    # Some are nearly as sharp as the picture and some are softer.
+    # Some are nearly as sharp as the image and some are softer.
     assert min(sharpness) > 0.6
     assert max(sharpness) > 0.93
 
 
-def test_the_place_in_a_larger_picture_makes_no_difference() -> None:
-    large = picture(400, 380)
+def test_the_place_in_a_larger_image_makes_no_difference() -> None:
+    large = make_image(400, 380)
     face = face_at(180, 170, 60)
     x0, y0, x1, y1 = face_window(face, large.size)
     for seed in range(8):
@@ -101,7 +101,7 @@ def test_the_place_in_a_larger_picture_makes_no_difference() -> None:
 )
 def test_any_size_and_place_keeps_the_size(width: int, height: int, x: float, y: float, side: float, seed: int) -> None:
     face = face_at(x * width, y * height, side, (width, height))
-    pixels, mask, _ = run(seed, picture(width, height), face)
+    pixels, mask, _ = run(seed, make_image(width, height), face)
     assert pixels.shape == (height, width, 3)
     assert mask.shape == (height, width)
     assert 0 <= mask.min() <= mask.max() <= 1

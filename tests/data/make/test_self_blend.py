@@ -12,7 +12,7 @@ from unmask.data.make.self_blend import self_blend
 from unmask.imaging.faces import Face
 
 
-def picture(width: int = 160, height: int = 140, seed: int = 0) -> Image.Image:
+def make_image(width: int = 160, height: int = 140, seed: int = 0) -> Image.Image:
     rng = np.random.default_rng(seed)
     coarse = Image.fromarray(rng.integers(0, 256, (12, 12, 3), np.uint8))
     smooth = np.asarray(coarse.resize((width, height), Image.Resampling.BICUBIC), np.int16)
@@ -38,18 +38,18 @@ WINDOW = (16, 6, 134, 124)
 
 
 def blend(seed: int, image: Image.Image | None = None, face: Face = FACE) -> tuple[np.ndarray, np.ndarray]:
-    result = self_blend(image or picture(), face, np.random.default_rng(seed))
+    result = self_blend(image or make_image(), face, np.random.default_rng(seed))
     return np.asarray(result.image).astype(int), result.mask
 
 
-def test_same_seed_same_picture_and_other_seeds_differ() -> None:
+def test_same_seed_same_image_and_other_seeds_differ() -> None:
     first = [blend(seed)[0].tobytes() for seed in range(15)]
     assert first == [blend(seed)[0].tobytes() for seed in range(15)]
     assert len(set(first)) == 15
 
 
-def test_the_real_picture_is_not_changed() -> None:
-    image = picture()
+def test_the_real_image_is_not_changed() -> None:
+    image = make_image()
     before = image.tobytes()
     for seed in range(15):
         blend(seed, image)
@@ -58,7 +58,7 @@ def test_the_real_picture_is_not_changed() -> None:
 
 @pytest.mark.parametrize("seed", range(30))
 def test_only_the_neighbourhood_of_the_face_changes(seed: int) -> None:
-    original = np.asarray(picture()).astype(int)
+    original = np.asarray(make_image()).astype(int)
     blended, mask = blend(seed)
     assert blended.shape == original.shape
     assert mask.shape == original.shape[:2]
@@ -78,7 +78,7 @@ def test_only_the_neighbourhood_of_the_face_changes(seed: int) -> None:
 def test_where_the_mask_is_zero_the_background_is_the_original_or_a_variant_of_the_whole() -> None:
     """One half of the blends changes the pasted face and leaves every pixel outside the mask, the other half
     changes the background around it, fading towards the window's edge."""
-    original = np.asarray(picture()).astype(int)
+    original = np.asarray(make_image()).astype(int)
     untouched = 0
     for seed in range(60):
         blended, mask = blend(seed)
@@ -87,7 +87,7 @@ def test_where_the_mask_is_zero_the_background_is_the_original_or_a_variant_of_t
         if not difference[clear].any():
             untouched += 1
             continue
-        # The seam of the window does not show: along its edge the picture is the original's.
+        # The seam of the window does not show: along its edge the image is the original's.
         edge = np.zeros(mask.shape, bool)
         edge[WINDOW[1] : WINDOW[3], WINDOW[0] : WINDOW[2]] = True
         edge[WINDOW[1] + 1 : WINDOW[3] - 1, WINDOW[0] + 1 : WINDOW[2] - 1] = False
@@ -120,17 +120,17 @@ def test_many_seeds_reach_different_parts_of_the_face() -> None:
         ((160, 140), face_at(-20, -20, 60, (160, 140))),
         # at the right bottom corner, half outside
         ((160, 140), face_at(120, 110, 60, (160, 140))),
-        # larger than the picture
+        # larger than the image
         ((64, 64), face_at(-20, -20, 120, (64, 64))),
-        # the whole of a tiny picture
+        # the whole of a tiny image
         ((12, 12), face_at(0, 0, 12)),
         # of two pixels
         ((160, 140), face_at(80, 70, 2)),
         # of one pixel, in the very corner
         ((160, 140), face_at(159, 139, 1)),
-        # in a picture one pixel high
+        # in an image one pixel high
         ((40, 1), face_at(10, 0, 10, (40, 1))),
-        # key points far outside the picture
+        # key points far outside the image
         ((160, 140), face_at(60, 50, 40, shift=8.0)),
         # key points that all fall together
         ((160, 140), Face((60.0, 50.0, 100.0, 90.0), 0.9, ((80.0, 70.0),) * 6)),
@@ -139,7 +139,7 @@ def test_many_seeds_reach_different_parts_of_the_face() -> None:
     ],
 )
 def test_odd_faces(size: tuple[int, int], face: Face) -> None:
-    image = picture(*size)
+    image = make_image(*size)
     for seed in range(25):
         result = self_blend(image, face, np.random.default_rng(seed))
         assert result.image.size == size
@@ -158,7 +158,7 @@ def test_odd_faces(size: tuple[int, int], face: Face) -> None:
     seed=st.integers(0, 9),
 )
 def test_any_face(x: float, y: float, side: float, turn: float, seed: int) -> None:
-    image = picture(100, 80)
+    image = make_image(100, 80)
     face = face_at(x, y, side, (100, 80), turn=turn)
     if face.box[2] - face.box[0] < 1 or face.box[3] - face.box[1] < 1:
         return  # the finder gives no such box

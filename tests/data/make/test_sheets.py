@@ -25,7 +25,7 @@ def shade(index: int, label: str) -> int:
 
 @pytest.fixture
 def greys(tmp_path: Path) -> Manifest:
-    """20 flat pictures of each label, each of its own grey, in two sources."""
+    """20 flat images of each label, each of its own grey, in two sources."""
     root = tmp_path / "in"
     root.mkdir()
     lines = ["path,label,source"]
@@ -114,16 +114,16 @@ def test_errors_are_the_surest_mistakes(greys: Manifest, tmp_path: Path) -> None
     assert caught.value.code == "no_model"
 
 
-def test_the_pictures_are_on_the_sheet(greys: Manifest, tmp_path: Path) -> None:
+def test_the_images_are_on_the_sheet(greys: Manifest, tmp_path: Path) -> None:
     (item,) = make_sheets(greys.select(label="real"), tmp_path / "out", SheetPolicy(per=30, by_source=False))
     drawn = np.asarray(Image.open(tmp_path / "out" / item.name))
     for index in range(20):
         assert (drawn == shade(index, "real")).all(2).sum() >= 40 * 30 // 2
 
 
-def test_unreadable_pictures_are_shown_as_such(greys: Manifest, tmp_path: Path) -> None:
+def test_unreadable_images_are_shown_as_such(greys: Manifest, tmp_path: Path) -> None:
     for path in greys.root.glob("*0.png"):
-        path.write_bytes(b"no picture")
+        path.write_bytes(b"no image")
     sheets = make_sheets(greys, tmp_path / "out", SheetPolicy(per=30, by_source=False))
     assert [len(item.shown) for item in sheets] == [20, 20]
     sheets = make_sheets(greys, tmp_path / "out", SheetPolicy("farthest", per=30, by_source=False))

@@ -22,7 +22,7 @@ def face_at(x: float, y: float, side: float, turn: float = 0.0) -> Face:
     return Face((x, y, x + side, y + side), 0.9, tuple((float(px), float(py)) for px, py in points))
 
 
-def picture(width: int = 200, height: int = 180, seed: int = 0) -> Image.Image:
+def make_image(width: int = 200, height: int = 180, seed: int = 0) -> Image.Image:
     rng = np.random.default_rng(seed)
     coarse = Image.fromarray(rng.integers(0, 256, (9, 9, 3), np.uint8))
     return coarse.resize((width, height), Image.Resampling.BICUBIC)
@@ -81,7 +81,7 @@ def test_umeyama_refuses_what_fixes_no_transform(points: np.ndarray) -> None:
 
 
 def test_a_whole_pixel_shift_copies_pixels() -> None:
-    image = picture()
+    image = make_image()
     moved = warp(image, Similarity(1.0, 0.0, (3.0, 5.0)), image.size)
     assert np.array_equal(np.asarray(moved)[5:, 3:], np.asarray(image)[:-5, :-3])
     assert not np.asarray(coverage(image.size, Similarity(1.0, 0.0, (3.0, 5.0)), image.size))[:5].any()
@@ -138,7 +138,7 @@ TARGET, DONOR = face_at(60, 40, 80), face_at(50, 60, 60, 0.3)
 
 
 def test_a_swap_changes_the_face_and_nothing_else() -> None:
-    target, donor = picture(), picture(seed=1)
+    target, donor = make_image(), make_image(seed=1)
     before = target.tobytes()
     for seed in range(12):
         result = swap_faces(target, TARGET, donor, DONOR, np.random.default_rng(seed))
@@ -150,20 +150,20 @@ def test_a_swap_changes_the_face_and_nothing_else() -> None:
         changed = (np.asarray(result.image) != np.asarray(target)).any(2)
         assert not changed[result.mask == 0].any()
         assert changed[result.mask > 0.5].mean() > 0.9
-        # The centre of the face is inside, the picture's corners and the face's ears are not.
+        # The centre of the face is inside, the image's corners and the face's ears are not.
         assert result.mask[86, 100] > 0.7
         assert result.mask[0, 0] == result.mask[-1, -1] == 0
         assert 0.05 < (result.mask > 0.5).mean() < 0.25
 
 
 def test_the_mask_is_soft() -> None:
-    result = swap_faces(picture(), TARGET, picture(seed=1), DONOR, np.random.default_rng(3))
+    result = swap_faces(make_image(), TARGET, make_image(seed=1), DONOR, np.random.default_rng(3))
     steps = np.abs(np.diff(result.mask, axis=0)).max(), np.abs(np.diff(result.mask, axis=1)).max()
     assert max(steps) < 0.35
 
 
 def test_the_same_draws_give_the_same_swap() -> None:
-    made = [swap_faces(picture(), TARGET, picture(seed=1), DONOR, np.random.default_rng(s)) for s in (1, 1, 2)]
+    made = [swap_faces(make_image(), TARGET, make_image(seed=1), DONOR, np.random.default_rng(s)) for s in (1, 1, 2)]
     assert made[0].image.tobytes() == made[1].image.tobytes() != made[2].image.tobytes()
     assert made[0].parameters == made[1].parameters
 
@@ -202,21 +202,21 @@ def test_misfit_of_a_turned_copy_is_nothing_and_of_another_pose_large() -> None:
     ("donor_size", "donor"),
     [
         ((200, 180), Face((60, 40, 140, 120), 0.9, ((5.0, 5.0),) * 6)),  # key points that fall together
-        ((70, 60), face_at(-20, -30, 80)),  # half of the face outside its picture
+        ((70, 60), face_at(-20, -30, 80)),  # half of the face outside its image
     ],
 )
 def test_impossible_swaps_are_refused(donor_size: tuple[int, int], donor: Face) -> None:
     with pytest.raises(UsageError) as caught:
-        swap_faces(picture(), TARGET, picture(*donor_size, seed=1), donor, np.random.default_rng(0))
+        swap_faces(make_image(), TARGET, make_image(*donor_size, seed=1), donor, np.random.default_rng(0))
     assert caught.value.code == "swap_impossible"
 
 
 @settings(max_examples=40, deadline=None)
 @given(x=st.floats(-60, 190), y=st.floats(-60, 170), side=st.floats(4, 200), turn=st.floats(-3.2, 3.2))
 def test_any_target(x: float, y: float, side: float, turn: float) -> None:
-    target = picture()
+    target = make_image()
     try:
-        result = swap_faces(target, face_at(x, y, side, turn), picture(seed=1), DONOR, np.random.default_rng(0))
+        result = swap_faces(target, face_at(x, y, side, turn), make_image(seed=1), DONOR, np.random.default_rng(0))
     except UsageError as error:
         assert error.code == "swap_impossible"
         return

@@ -82,7 +82,7 @@ def test_swaps_join_two_groups_of_one_split(portraits: Manifest, tmp_path: Path)
         assert mask.shape == made.shape[:2]
         assert not (made != original).any(2)[mask == 0].any()
         assert (made != original).any(2)[mask > 180].mean() > 0.8
-    # No donor of its split, no face, not readable: said of each picture that was to be made.
+    # No donor of its split, no face, not readable: said of each image that was to be made.
     reasons = [(row["path"], row["reason"]) for row in read(out / "misses.csv")]
     assert sorted(reasons) == [
         ("real/broken.png", "truncated"),
@@ -148,7 +148,7 @@ def test_neither_rows_order_nor_threads_nor_place_change_a_byte(kind: str, portr
     assert not set(files_of(tmp_path / "one").values()) & set(files_of(tmp_path / "three").values())
 
 
-def test_a_limit_takes_the_same_pictures_in_any_order(portraits: Manifest, tmp_path: Path) -> None:
+def test_a_limit_takes_the_same_images_in_any_order(portraits: Manifest, tmp_path: Path) -> None:
     policy = SynthesisPolicy("degrade", limit=3)
     synthesize(portraits, tmp_path / "one", policy)
     synthesize(write_manifest(portraits.root, ROWS[::-1]), tmp_path / "two", policy)

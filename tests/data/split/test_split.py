@@ -29,7 +29,7 @@ def row(path: str, label: str = "real", source: str = "s", **columns: str) -> Ma
 
 
 def table(rows: Sequence[ManifestRow]) -> Manifest:
-    return Manifest.from_rows(rows, "/pictures")
+    return Manifest.from_rows(rows, "/images")
 
 
 def faces(count: int, *, sources: int = 2, seed: int = 0) -> list[ManifestRow]:
@@ -298,7 +298,7 @@ def test_as_many_clusters_of_a_class_as_folds_are_enough_when_exact() -> None:
 def test_folds_leave_a_kept_test_set_alone() -> None:
     rows = faces(500)
     first = only(Splitter(table(rows)).fractions())
-    with_test = Manifest.from_rows(list(first.manifest()), "/pictures")
+    with_test = Manifest.from_rows(list(first.manifest()), "/images")
     held = {path for path, name in split_by_path(first).items() if name == "test"}
     result = Splitter(with_test, keep=["test"]).folds(4)
     for split in result.splits:
@@ -445,7 +445,7 @@ def big_group() -> list[ManifestRow]:
 @pytest.mark.parametrize(
     ("call", "code", "part"),
     [
-        # two persons cannot be in three splits, however many their pictures
+        # two persons cannot be in three splits, however many their images
         (
             lambda: Splitter(
                 table([row(f"r{n}", "real", group=f"p{n % 2}") for n in range(50)] + faces(50)[1::2])
@@ -764,7 +764,7 @@ def test_help_has_examples() -> None:
     assert "unmask data split faces.csv --out split.csv" in command("--help").stdout
 
 
-# --- the shared pictures -----------------------------------------------------------------------------------
+# --- the shared images -----------------------------------------------------------------------------------
 
 
 @pytest.mark.shared

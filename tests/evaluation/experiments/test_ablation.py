@@ -73,9 +73,9 @@ def test_variants_of_a_network() -> None:
 def test_variants_of_a_frozen_backbone() -> None:
     found = by_name(Recipe.load("s0-mobilenetv2-rf"))
     assert found["no-smote"].recipe.classifier.balance == "none"  # type: ignore[union-attr]
-    assert found["no-augmentation"].why_not == "features are of the plain pictures"
+    assert found["no-augmentation"].why_not == "features are of the plain images"
     assert found["no-fine-tuning"].why_not == "the backbone is frozen"
-    assert found["no-face-crop"].why_not == "the recipe looks at whole pictures"
+    assert found["no-face-crop"].why_not == "the recipe looks at whole images"
     heads = [name for name in found if name.startswith("head-")]
     assert len(heads) == 8 and "head-random_forest" not in heads
     copies = by_name(Recipe.load("s0-mobilenetv2-rf", ["features.copies=2"]))
@@ -179,5 +179,5 @@ def test_the_command(striped_faces: Path, tmp_path: Path) -> None:
         area = metrics.auc(scores.fake_probability, scores.is_fake)
         assert entry["auc"]["by_seed"] == pytest.approx([area], abs=1e-9)
     page = (tmp_path / "out/ablation.html").read_text(encoding="utf-8")
-    assert "without SMOTE" in page and "the recipe looks at whole pictures" in page
+    assert "without SMOTE" in page and "the recipe looks at whole images" in page
     assert "without SMOTE" in (tmp_path / "out/ablation.md").read_text(encoding="utf-8")

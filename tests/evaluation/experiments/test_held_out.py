@@ -1,4 +1,4 @@
-"""What is left out of training stays out, and held-out figures are of the same pictures as those beside them."""
+"""What is left out of training stays out, and held-out figures are of the same images as those beside them."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def rows_of(*given: tuple[str, str, str, str, str]) -> list[ManifestRow]:
 
 
 def small() -> list[ManifestRow]:
-    """Two sources of each class in every split; a fake of gan-a shares its group with a real picture of web."""
+    """Two sources of each class in every split; a fake of gan-a shares its group with a real image of web."""
     given: list[tuple[str, str, str, str, str]] = []
     for split in ("train", "train", "val", "test"):
         for source, label, generator in (
@@ -81,7 +81,7 @@ def test_leaving_out_a_source_takes_its_rows_and_their_groups_out_of_training() 
     assert "1 rows that are grouped with a are left out with it" in planned.notices
 
 
-def test_leaving_out_a_generator_leaves_real_pictures_alone() -> None:
+def test_leaving_out_a_generator_leaves_real_images_alone() -> None:
     rows = small()
     rows[1] = ManifestRow(path="1.png", label="real", source="film", generator="gan-b", group="odd", split="train")
     planned = plan(manifest(rows), "logo")
@@ -100,7 +100,7 @@ def test_all_test_sets_are_one() -> None:
 def test_what_cannot_be_left_out_is_said() -> None:
     rows = [row for row in small() if row.source != "web" and (row.source != "b" or row.split != "test")]
     planned = plan(manifest(rows), "loso")
-    # Without film there is no real picture left; of b there is nothing to test.
+    # Without film there is no real image left; of b there is nothing to test.
     assert planned.names == (None, "a")
     assert "film is not left out: train and val would lack a class" in planned.notices
     assert "b is not left out: no test row has it" in planned.notices
@@ -118,7 +118,7 @@ def test_a_manifest_without_splits_gets_them() -> None:
     assert counts["test"] / 800 == pytest.approx(0.2, abs=0.05)
 
 
-def test_every_picture_is_tested_in_one_fold() -> None:
+def test_every_image_is_tested_in_one_fold() -> None:
     given = [("fake" if n % 2 else "real", "s", "", f"person {n // 4}", "train") for n in range(96)]
     planned = plan(manifest(rows_of(*given)), "kfold", folds=4, seed=1)
     tested: Counter[str] = Counter()
@@ -153,7 +153,7 @@ def test_refused(rows: list[ManifestRow], protocol: str, folds: int, code: str) 
 
 
 @pytest.fixture(scope="module")
-def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two real and two fake sources; fakes have stripes in them, those of b fainter ones."""
     folder = tmp_path_factory.mktemp("pictures")
     (folder / "tiny.yaml").write_text(RECIPE, encoding="utf-8")
@@ -171,15 +171,15 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def call(pictures: Path, out: Path, *arguments: str) -> Any:
-    given = ["evaluate", "--recipe", str(pictures / "tiny.yaml"), "--manifest", str(pictures / "faces.csv")]
+def call(images: Path, out: Path, *arguments: str) -> Any:
+    given = ["evaluate", "--recipe", str(images / "tiny.yaml"), "--manifest", str(images / "faces.csv")]
     return CliRunner().invoke(app, [*given, "--out", str(out), "--draws", "100", "--workers", "1", *arguments])
 
 
 @pytest.fixture(scope="module")
-def logo(pictures: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
+def logo(images: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
     out = tmp_path_factory.mktemp("logo")
-    done = call(pictures, out, "--protocol", "logo", "--set", "classifier.estimator=decision_tree")
+    done = call(images, out, "--protocol", "logo", "--set", "classifier.estimator=decision_tree")
     assert done.exit_code == 0, done.output
     return out, json.loads((out / "protocol.json").read_text(encoding="utf-8"))
 
@@ -223,13 +223,13 @@ def test_features_are_computed_once_for_all(logo: tuple[Path, dict[str, Any]]) -
 
 
 def test_a_finished_series_is_not_run_again(
-    logo: tuple[Path, dict[str, Any]], pictures: Path, monkeypatch: pytest.MonkeyPatch
+    logo: tuple[Path, dict[str, Any]], images: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(*_: object, **__: object) -> None:
         raise AssertionError("done again")
 
     monkeypatch.setattr(experiment, "fit", refuse)
-    again = call(pictures, logo[0], "--protocol", "logo", "--set", "classifier.estimator=decision_tree", "--json")
+    again = call(images, logo[0], "--protocol", "logo", "--set", "classifier.estimator=decision_tree", "--json")
     assert again.exit_code == 0, again.output
     assert json.loads(again.stdout)["rows"] == logo[1]["rows"]
 
@@ -259,7 +259,7 @@ def test_figures_over_folds_are_means_of_theirs(make_scores: MakeScores) -> None
     assert 0.35 < (found["high"] - found["low"]) / (one["high"] - one["low"]) < 0.7
 
 
-def test_a_protocol_needs_all_its_parts(pictures: Path, tmp_path: Path) -> None:
-    done = CliRunner().invoke(app, ["evaluate", "--recipe", "tiny", "--manifest", str(pictures / "faces.csv")])
+def test_a_protocol_needs_all_its_parts(images: Path, tmp_path: Path) -> None:
+    done = CliRunner().invoke(app, ["evaluate", "--recipe", "tiny", "--manifest", str(images / "faces.csv")])
     assert isinstance(done.exception, UsageError)
     assert done.exception.code == "bad_call"

@@ -30,7 +30,7 @@ from unmask.evaluation.scores import Scores
 
 pytestmark = pytest.mark.train
 
-# The smallest that the shipped recipes become: any network as a tiny one on tiny pictures.
+# The smallest that the shipped recipes become: any network as a tiny one on tiny images.
 TINY = ("backbone={name: test_efficientnet, weights: [none]}", "preprocessing.size=32")
 DRAWS = Draws(100)
 
@@ -128,7 +128,7 @@ def test_the_page_says_what_differs(done: tuple[Path, dict[str, Any]], tmp_path:
         assert "CUT SHORT" in page
         assert "train 24 (12 real, 12 fake); val 12 (6 real, 6 fake); test 12 (6 real, 6 fake)" in page
         assert "photo site" in page and "p = 0.0625" in page and "93.0%" in page
-        assert "Features are taken from the plain pictures" in page
+        assert "Features are taken from the plain images" in page
     # What a caller types is text, not markup.
     assert "<b>" not in html
     # Every row of the Markdown table has the columns of its head.

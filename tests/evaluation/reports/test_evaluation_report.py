@@ -84,7 +84,7 @@ def test_the_page_is_whole_and_asks_for_nothing(result: dict[str, Any]) -> None:
     assert "://" not in page
     for title in ("ROC", "Precision and recall", "DET", "Reliability", "Confusion", "By source", "Scores by source"):
         assert f">{title}<" in page, title
-    for word in ("Most confident mistakes", "The pictures", "How it was made", "onnxruntime"):
+    for word in ("Most confident mistakes", "The images", "How it was made", "onnxruntime"):
         assert word in page, word
 
 
@@ -107,11 +107,11 @@ def test_faces_are_rows_of_their_own(make_scores: MakeScores) -> None:
     assert faces is not None
     assert faces.path == ("0.png#1", "0.png#2", "1.png#1")
     assert faces.fake_probability.tolist() == [0.9, 0.2, 0.8] and faces.is_fake.tolist() == [False, False, True]
-    # Two faces of one picture hang together, though the picture has no group.
+    # Two faces of one image hang together, though the image has no group.
     assert faces.groups()[0] == faces.groups()[1] != faces.groups()[2]
     block = evaluate(scores, draws=FEW)["by_face"]
     assert block["n"] == 3 and block["metrics"]["accuracy"]["value"] == pytest.approx(2 / 3)
-    # Nothing to add where each picture has one face, or the table tells none.
+    # Nothing to add where each image has one face, or the table tells none.
     alone = make_scores([False, True], [0.1, 0.9], face_probabilities=["0.1", "0.9"])
     assert evaluate(alone, draws=FEW)["by_face"] is None
     assert by_face(make_scores([False], [0.1])) is None
@@ -124,12 +124,12 @@ def test_faces_with_no_probability_are_refused(cell: str, make_scores: MakeScore
     assert caught.value.code == "bad_probability"
 
 
-def test_pictures_and_evidence_of_mistakes(make_bundle: MakeBundle, make_scores: MakeScores, tmp_path: Path) -> None:
+def test_images_and_evidence_of_mistakes(make_bundle: MakeBundle, make_scores: MakeScores, tmp_path: Path) -> None:
     make_bundle(tmp_path / "bundle", preprocessing=Preprocessing(size=32, faces=None))
     detector = load(tmp_path / "bundle")
     for name in ("a", "b"):
         Image.new("RGB", (64, 64), (200, 200, 200)).save(tmp_path / f"{name}.png")
-    # The third picture has gone, the fourth leads out of the folder.
+    # The third image has gone, the fourth leads out of the folder.
     table = make_scores(
         [False] * 4, [0.9, 0.8, 0.7, 0.6], paths=["a.png", "b.png", "gone.png", "../out.png"], source=["s"] * 4
     )
@@ -140,7 +140,7 @@ def test_pictures_and_evidence_of_mistakes(make_bundle: MakeBundle, make_scores:
     page = render_html(found, tmp_path, detector)
     assert page.count("<img") == 4 and page.count('alt="Evidence on ') == 2
     sources = re.findall(r'src="(data:[^"]+)"', page)
-    # The evidence is drawn on it: not the same picture again.
+    # The evidence is drawn on it: not the same image again.
     assert sources[0] != sources[1] and all(source.startswith("data:image/jpeg;base64,") for source in sources)
 
 

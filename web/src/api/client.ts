@@ -32,7 +32,7 @@ export function createClient(token: () => string | null) {
   }
 
   return {
-    /** Judge one picture. `sent` hears the share of the upload that is through, 1 when all is. */
+    /** Judge one image. `sent` hears the share of the upload that is through, 1 when all is. */
     detect(file: File, name: string, sent: (share: number) => void, signal: AbortSignal): Promise<Judged> {
       const form = new FormData();
       form.append("images", file, name);
@@ -61,8 +61,8 @@ export function createClient(token: () => string | null) {
     record: (id: string, signal: AbortSignal): Promise<HistoryRecord> =>
       json(`v1/history/${encodeURIComponent(id)}`, { signal }),
 
-    /** The picture of a record; null where it is not kept, or not any more. */
-    async picture({ image }: HistoryItem, signal: AbortSignal): Promise<Blob | null> {
+    /** The image of a record; null where it is not kept, or not any more. */
+    async imageOf({ image }: HistoryItem, signal: AbortSignal): Promise<Blob | null> {
       if (image === null) return null;
       try {
         return await (await call(image.replace(/^\//, ""), { signal })).blob();

@@ -22,7 +22,7 @@ export type Verdict = Pick<
   Judged,
   "result" | "fake_probability" | "uncertain" | "faces" | "face_found" | "provenance" | "model" | "bundle_sha256" | "ms"
 > & {
-  /** How unlike the pictures of training it is, where the detector measures that. */
+  /** How unlike the images of training it is, where the detector measures that. */
   out_of_distribution?: { flagged: boolean } | null;
 };
 

@@ -6,23 +6,23 @@ import { useLoaded } from "../state/useLoaded";
 import { t } from "../strings";
 import { ProblemNote } from "./ProblemNote";
 
-export interface Picture {
+export interface ImageFile {
   file: Blob;
   name: string;
 }
 
 interface Props {
-  picture: Picture | null;
+  image: ImageFile | null;
   children: (explanation: Explanation) => ReactNode;
 }
 
-/** What needs the explanation of a picture, with what there is to say until it is there. */
-export function Explained({ picture, children }: Props) {
-  if (picture === null) return <p className="dim">{t.explanation.needsPicture}</p>;
-  return <Asked picture={picture}>{children}</Asked>;
+/** What needs the explanation of an image, with what there is to say until it is there. */
+export function Explained({ image, children }: Props) {
+  if (image === null) return <p className="dim">{t.explanation.needsImage}</p>;
+  return <Asked image={image}>{children}</Asked>;
 }
 
-function Asked({ picture: { file, name }, children }: Props & { picture: Picture }) {
+function Asked({ image: { file, name }, children }: Props & { image: ImageFile }) {
   const { client, announce } = useApp();
   const [attempt, setAttempt] = useState(0);
   const loaded = useLoaded(String(attempt), () => explainOnce(client, file, name));

@@ -1,9 +1,9 @@
 import type { Credentials, Metadata, Verdict } from "../api/types";
 import { t } from "../strings";
-import { Explained, type Picture } from "./Explained";
+import { Explained, type ImageFile } from "./Explained";
 import { Facts, Items } from "./Facts";
 
-export function OriginPanel({ provenance, picture }: { provenance: Verdict["provenance"]; picture: Picture | null }) {
+export function OriginPanel({ provenance, image }: { provenance: Verdict["provenance"]; image: ImageFile | null }) {
   return (
     <>
       <p className="dim">{t.origin.note}</p>
@@ -11,12 +11,12 @@ export function OriginPanel({ provenance, picture }: { provenance: Verdict["prov
         <Facts
           facts={[
             // The explanation has more to say of these.
-            [t.origin.credentials, !picture && (t.origin.c2pa[provenance.c2pa] ?? provenance.c2pa)],
+            [t.origin.credentials, !image && (t.origin.c2pa[provenance.c2pa] ?? provenance.c2pa)],
             [t.origin.generators, provenance.generator_tags.join(", ") || t.origin.noGenerators],
           ]}
         />
       )}
-      <Explained picture={picture}>
+      <Explained image={image}>
         {({ metadata, credentials }) => (
           <div className="columns">
             <section>

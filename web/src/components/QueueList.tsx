@@ -4,7 +4,7 @@ import { verdictWords } from "../logic/spoken";
 import { describe } from "../logic/wording";
 import { type Item, isSettled, type Queue, type Stage, triesOf } from "../state/queue";
 import { locale, t } from "../strings";
-import { FilePicture } from "./FilePicture";
+import { FileImage } from "./FileImage";
 import { Cross, VerdictMark } from "./marks";
 
 interface Props {
@@ -84,7 +84,7 @@ function Entry({ item, chosen, choose, remove }: EntryProps) {
         }}
       >
         <span className="thumb">
-          <FilePicture file={item.file} alt="" loading="lazy" decoding="async" />
+          <FileImage file={item.file} alt="" loading="lazy" decoding="async" />
         </span>
         <span className="entry-words">
           <span className="entry-name">{item.name}</span>
@@ -140,7 +140,7 @@ function Status({ stage }: { stage: Stage }) {
   }
 }
 
-/** What a screen reader says when a picture is settled. */
+/** What a screen reader says when an image is settled. */
 export function settledWords({ name, stage }: Item): string | null {
   if (stage.at === "failed") return t.queue.finished(name, describe(stage.problem, t).text);
   if (stage.at !== "done") return null;

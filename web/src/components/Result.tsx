@@ -2,7 +2,7 @@ import type { Answer, Evidence, Verdict } from "../api/types";
 import { t } from "../strings";
 import { FeedbackForm } from "./FeedbackForm";
 import { OriginPanel } from "./OriginPanel";
-import { PictureFigure } from "./PictureFigure";
+import { ImageFigure } from "./ImageFigure";
 import { SummaryPanel } from "./SummaryPanel";
 import { Tabs } from "./Tabs";
 import { VerdictPanel } from "./VerdictPanel";
@@ -12,7 +12,7 @@ import { WordsPanel } from "./WordsPanel";
 interface Props {
   name: string;
   verdict: Verdict;
-  /** The picture's bytes; null where they are not kept. */
+  /** The image's bytes; null where they are not kept. */
   file: Blob | null;
   evidence?: readonly Evidence[] | null;
   /** Of the record in the history, where there is one. */
@@ -23,7 +23,7 @@ interface Props {
   time?: string | null;
 }
 
-/** All there is to say of one judged picture. */
+/** All there is to say of one judged image. */
 export function Result({
   name,
   verdict,
@@ -35,11 +35,11 @@ export function Result({
   sha256 = null,
   time = null,
 }: Props) {
-  const picture = file && { file, name };
+  const image = file && { file, name };
   return (
     <>
       <div className="result">
-        <PictureFigure name={name} file={file} faces={verdict.faces} evidence={evidence} />
+        <ImageFigure name={name} file={file} faces={verdict.faces} evidence={evidence} />
         <div className="result-words">
           <VerdictPanel verdict={verdict} />
           {id === null ? (
@@ -57,12 +57,12 @@ export function Result({
             title: t.tabs.summary,
             content: () => <SummaryPanel verdict={verdict} sha256={sha256} time={time} />,
           },
-          { name: "words", title: t.tabs.words, content: () => <WordsPanel picture={picture} /> },
-          { name: "views", title: t.tabs.views, content: () => <ViewsPanel picture={picture} /> },
+          { name: "words", title: t.tabs.words, content: () => <WordsPanel image={image} /> },
+          { name: "views", title: t.tabs.views, content: () => <ViewsPanel image={image} /> },
           {
             name: "origin",
             title: t.tabs.origin,
-            content: () => <OriginPanel provenance={verdict.provenance} picture={picture} />,
+            content: () => <OriginPanel provenance={verdict.provenance} image={image} />,
           },
         ]}
       />

@@ -2,12 +2,12 @@ import { useState } from "react";
 import type { ForensicView } from "../api/types";
 import { t } from "../strings";
 import { Dialog } from "./Dialog";
-import { Explained, type Picture } from "./Explained";
+import { Explained, type ImageFile } from "./Explained";
 import { RangeBar } from "./RangeBar";
 
-export function ViewsPanel({ picture }: { picture: Picture | null }) {
+export function ViewsPanel({ image }: { image: ImageFile | null }) {
   return (
-    <Explained picture={picture}>
+    <Explained image={image}>
       {({ forensics }) =>
         forensics === null || forensics.length === 0 ? (
           <p className="dim">{t.explanation.noViews}</p>
@@ -37,7 +37,7 @@ function View({ view }: { view: ForensicView }) {
       {view.picture && (
         <button
           type="button"
-          className="view-picture"
+          className="view-image"
           aria-label={t.explanation.open(view.title)}
           onClick={() => {
             setLarge(true);

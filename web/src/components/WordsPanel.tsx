@@ -1,8 +1,8 @@
-import { Explained, type Picture } from "./Explained";
+import { Explained, type ImageFile } from "./Explained";
 
-export function WordsPanel({ picture }: { picture: Picture | null }) {
+export function WordsPanel({ image }: { image: ImageFile | null }) {
   return (
-    <Explained picture={picture}>
+    <Explained image={image}>
       {({ sentences }) => (
         <div className="words">
           {sentences.map(({ tone, text }) => (

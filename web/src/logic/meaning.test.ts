@@ -57,7 +57,7 @@ describe("the meaning of a verdict", () => {
     ]);
   });
 
-  it("says where the picture is unlike those of training", () => {
+  it("says where the image is unlike those of training", () => {
     expect(kinds({ ...fake, out_of_distribution: { flagged: true } })).toContain("unlike");
     expect(kinds({ ...fake, out_of_distribution: { flagged: false } })).not.toContain("unlike");
   });

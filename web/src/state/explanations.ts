@@ -1,4 +1,4 @@
-/** Explanations take seconds, so each picture is explained once as long as the page is open. */
+/** Explanations take seconds, so each image is explained once as long as the page is open. */
 
 import type { Client } from "../api/client";
 import type { Explanation } from "../api/types";

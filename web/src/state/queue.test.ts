@@ -14,7 +14,7 @@ const after = (...happenings: Happening[]) => happenings.reduce(reduce, emptyQue
 const stages = (...happenings: Happening[]) => after(...happenings).items.map(({ stage }) => stage.at);
 const dueKeys = (now: number, ...happenings: Happening[]) => due(after(...happenings), now).map(({ key }) => key);
 
-describe("the way of a picture", () => {
+describe("the way of an image", () => {
   it("is waiting, sending, judging, done", () => {
     const way: Happening[] = [
       added(1),

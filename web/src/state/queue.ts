@@ -1,4 +1,4 @@
-/** The queue of pictures as a pure state: what happened goes in, the next state comes out. */
+/** The queue of images as a pure state: what happened goes in, the next state comes out. */
 
 import type { Problem } from "../api/problem";
 import type { Answer, Judged } from "../api/types";
@@ -35,7 +35,7 @@ export type Happening =
 
 export const emptyQueue: Queue = { items: [], chosen: null };
 
-/** How many pictures are sent at once, and how often a busy service is asked again. */
+/** How many images are sent at once, and how often a busy service is asked again. */
 export const AT_ONCE = 2;
 export const MOST_TRIES = 8;
 
@@ -84,7 +84,7 @@ export function due(queue: Queue, now: number): Item[] {
     .slice(0, Math.max(0, AT_ONCE - busy));
 }
 
-/** When the next postponed picture may be sent; null if none is. */
+/** When the next postponed image may be sent; null if none is. */
 export function nextDue(queue: Queue, now: number): number | null {
   const later = queue.items.flatMap(({ stage }) =>
     stage.at === "waiting" && stage.notBefore > now ? [stage.notBefore] : [],

@@ -1,4 +1,4 @@
-/** Sends the queue's pictures, a few at once, and keeps what became of them. */
+/** Sends the queue's images, a few at once, and keeps what became of them. */
 
 import { useCallback, useEffect, useReducer, useRef } from "react";
 import { asProblem, Problem } from "../api/problem";

@@ -7,7 +7,7 @@ const many = (count: number, one: string, other: string) => (count === 1 ? one :
 
 export const en = {
   title: {
-    check: "Check pictures",
+    check: "Check images",
     history: "History",
     record: "Record",
     detector: "The detector",
@@ -24,19 +24,19 @@ export const en = {
 
   add: {
     heading: "Is this portrait a photograph?",
-    lead: "unmask looks at every face in a picture, says how sure it is, and shows where it looked.",
-    drop: "Drop pictures here",
+    lead: "unmask looks at every face in an image, says how sure it is, and shows where it looked.",
+    drop: "Drop images here",
     orPaste: "or paste one, or choose files",
-    choose: "Choose pictures",
+    choose: "Choose images",
     camera: "Take a photo",
     formats: (size: string | null) => `JPEG, PNG, WebP, AVIF, TIFF, GIF or BMP${size ? `, up to ${size} each` : ""}.`,
-    kept: "Pictures go only to this service. It keeps the verdict, and the picture only if it was set up to.",
-    keptNothing: "Pictures go only to this service, which keeps neither them nor the verdict.",
-    none: "There was no picture in what you added.",
+    kept: "Images go only to this service. It keeps the verdict, and the image only if it was set up to.",
+    keptNothing: "Images go only to this service, which keeps neither them nor the verdict.",
+    none: "There was no image in what you added.",
   },
 
   queue: {
-    heading: "Pictures",
+    heading: "Images",
     counts: (done: number, all: number) => `${done} of ${all} done`,
     waiting: "Waiting",
     postponed: "The service is busy; trying again soon",
@@ -48,8 +48,8 @@ export const en = {
     retry: "Try again",
     progress: (name: string) => `Progress of ${name}`,
     finished: (name: string, verdict: string) => `${name}: ${verdict}`,
-    pasted: "Pasted picture",
-    pick: "Choose a picture to see its verdict.",
+    pasted: "Pasted image",
+    pick: "Choose an image to see its verdict.",
   },
 
   verdict: {
@@ -76,20 +76,20 @@ export const en = {
       "Where fakes are rare, it means less.",
     threshold: (cut: string) => `From ${cut} on the verdict is fake.`,
     rates: (falseAlarms: number, found: number) =>
-      `At this setting, of 100 real pictures about ${falseAlarms} ${falseAlarms === 1 ? "is" : "are"} called fake, ` +
+      `At this setting, of 100 real images about ${falseAlarms} ${falseAlarms === 1 ? "is" : "are"} called fake, ` +
       `and of 100 fakes about ${found} ${found === 1 ? "is" : "are"} found.`,
     uncertain: (low: string, high: string) =>
       `Between ${low} and ${high} verdicts were often wrong in tests, so take this as no answer.`,
-    noFace: "No face was found. The detector was made for faces, so take its answer on the whole picture as no answer.",
-    unlike: "The picture is unlike those that the detector was trained on, where it errs more often.",
+    noFace: "No face was found. The detector was made for faces, so take its answer on the whole image as no answer.",
+    unlike: "The image is unlike those that the detector was trained on, where it errs more often.",
     severalFaces: (count: number) => `Of the ${count} faces, the most suspicious of the large ones decides.`,
   },
 
-  picture: {
-    alt: (name: string) => `The picture ${name}`,
-    noPreview: "This browser cannot show the picture. It was judged all the same.",
-    notKept: "The picture is not kept.",
-    controls: "What is drawn on the picture",
+  image: {
+    alt: (name: string) => `The image ${name}`,
+    noPreview: "This browser cannot show the image. It was judged all the same.",
+    notKept: "The image is not kept.",
+    controls: "What is drawn on the image",
     evidence: "Evidence",
     opacity: (share: string) => `${share} opaque`,
     boxes: "Face frames",
@@ -100,7 +100,7 @@ export const en = {
   },
 
   tabs: {
-    label: "More about this picture",
+    label: "More about this image",
     summary: "Summary",
     words: "In words",
     views: "Forensic views",
@@ -116,7 +116,7 @@ export const en = {
     details: "Details",
     model: "Detector",
     bundle: "Hash of the detector",
-    sha256: "Hash of the picture",
+    sha256: "Hash of the image",
     time: "Judged in",
     milliseconds: (count: string) => `${count} ms`,
     judgedAt: "Judged",
@@ -125,9 +125,9 @@ export const en = {
   },
 
   explanation: {
-    loading: "Explaining. A large picture takes a few seconds.",
+    loading: "Explaining. A large image takes a few seconds.",
     ready: "The explanation is ready.",
-    needsPicture: "The picture is not kept, so it cannot be explained again. Check it once more to see why.",
+    needsImage: "The image is not kept, so it cannot be explained again. Check it once more to see why.",
     lookFor: "Look for:",
     cannotShow: "Keep in mind:",
     range: (low: string, high: string) => `${low} to ${high} in most real photographs`,
@@ -137,7 +137,7 @@ export const en = {
       "These views are for a trained eye, and none of them is part of the verdict. Of a hundred real photographs about five lie outside any one range.",
     open: (name: string) => `Enlarge: ${name}`,
     close: "Close",
-    noViews: "There are no forensic views of this picture.",
+    noViews: "There are no forensic views of this image.",
   },
 
   origin: {
@@ -155,7 +155,7 @@ export const en = {
     signer: "Signer",
     signedAt: "Signed",
     steps: "Steps",
-    ingredients: "Made from other pictures",
+    ingredients: "Made from other images",
     failed: "What does not hold",
     metadata: "Metadata",
     noMetadata: "The file carries none that could be read.",
@@ -170,9 +170,9 @@ export const en = {
     sourceType: "Kind of source (IPTC)",
     position: "Position (GPS)",
     hasPosition: "The file says where it was taken. Mind that before you pass it on.",
-    thumbnail: "Small picture inside",
-    sameThumbnail: "It matches the picture.",
-    otherThumbnail: "It does not match the picture, which may have been changed after it was taken.",
+    thumbnail: "Small image inside",
+    sameThumbnail: "It matches the image.",
+    otherThumbnail: "It does not match the image, which may have been changed after it was taken.",
     iptc: "IPTC",
     texts: "Texts",
     unreadable: "Could not be read",
@@ -201,7 +201,7 @@ export const en = {
     noFeedback: "None yet",
     found: (count: number) => many(count, "1 record", "# records"),
     foundMore: (count: number) => `${count} records, and more`,
-    empty: "Nothing here yet. Verdicts appear as pictures are checked.",
+    empty: "Nothing here yet. Verdicts appear as images are checked.",
     noMatch: "No record matches.",
     more: "Show more",
     export: "Export",
@@ -210,7 +210,7 @@ export const en = {
       "Every record, to read in a spreadsheet; or those called right or wrong, as a manifest that unmask train and unmask calibrate accept.",
     exportAll: "All records (CSV)",
     exportLabelled: "Manifest (CSV)",
-    unnamed: "Unnamed picture",
+    unnamed: "Unnamed image",
     off: "This service keeps no history.",
   },
 
@@ -218,7 +218,7 @@ export const en = {
     back: "All records",
     delete: "Delete this record",
     deleteHeading: "Delete this record?",
-    deleteText: "The verdict, your answer and any kept picture are gone for good.",
+    deleteText: "The verdict, your answer and any kept image are gone for good.",
     confirm: "Delete",
     cancel: "Cancel",
     deleted: "The record is deleted.",
@@ -232,15 +232,15 @@ export const en = {
     budget: "Real called fake, of 100",
     found: "Fakes found, of 100",
     inUse: "in use",
-    thresholdsNote: "Counted on pictures set aside while training. Expect worse on sources that training never saw.",
+    thresholdsNote: "Counted on images set aside while training. Expect worse on sources that training never saw.",
     uncertain: (low: string, high: string, accuracy: string, share: string) =>
-      `Between ${low} and ${high} a verdict is shown as uncertain, which it was for ${share} of those pictures. ` +
+      `Between ${low} and ${high} a verdict is shown as uncertain, which it was for ${share} of those images. ` +
       `Outside, ${accuracy} were right.`,
     limits: "Where it fails",
     sources: "What it was trained on",
     source: "Source",
     label: "Label",
-    pictures: "Pictures",
+    images: "Images",
     real: "Real",
     fake: "Fake",
     hashes: "Hashes",
@@ -270,16 +270,16 @@ export const en = {
     codes: {
       empty: "The file is empty.",
       truncated: "The file ends too early: part of it is missing. Get it again from where it came from.",
-      corrupt: "The file is damaged and cannot be read as a picture.",
-      unsupported_format: "This is not a picture that unmask reads. It reads JPEG, PNG, WebP, AVIF, TIFF, GIF and BMP.",
+      corrupt: "The file is damaged and cannot be read as an image.",
+      unsupported_format: "This is not an image that unmask reads. It reads JPEG, PNG, WebP, AVIF, TIFF, GIF and BMP.",
       file_too_large: "The file is too large for this service.",
       too_many_pixels:
-        "The picture has too many pixels for this service. Make it smaller, though that weakens the answer.",
-      side_too_long: "The picture is too wide or too high for this service.",
-      too_small: "The picture is too small to judge.",
-      bad_icc_profile: "The picture's colour profile is damaged, so its colours cannot be trusted.",
-      bad_exif: "The picture's metadata is damaged, so it is unclear which way up it is.",
-      out_of_memory: "The service has too little memory for this picture.",
+        "The image has too many pixels for this service. Make it smaller, though that weakens the answer.",
+      side_too_long: "The image is too wide or too high for this service.",
+      too_small: "The image is too small to judge.",
+      bad_icc_profile: "The image's colour profile is damaged, so its colours cannot be trusted.",
+      bad_exif: "The image's metadata is damaged, so it is unclear which way up it is.",
+      out_of_memory: "The service has too little memory for this image.",
     } as Record<string, string>,
     statuses: {
       400: "The service did not understand the request.",
@@ -288,11 +288,11 @@ export const en = {
       404: "This is not here, or not any more.",
       408: "Sending took too long.",
       413: "The file is too large for this service.",
-      415: "This is not a picture that unmask reads. It reads JPEG, PNG, WebP, AVIF, TIFF, GIF and BMP.",
+      415: "This is not an image that unmask reads. It reads JPEG, PNG, WebP, AVIF, TIFF, GIF and BMP.",
       421: "The service does not answer to this address. Open it under the name that it was set up with.",
-      422: "The service cannot use this picture.",
+      422: "The service cannot use this image.",
       429: "The service has more to do than it can take just now.",
-      500: "The service failed. This is a fault in unmask, not in your picture.",
+      500: "The service failed. This is a fault in unmask, not in your image.",
       503: "The service is not ready, or is closing down.",
       504: "Judging took longer than the service allows.",
     } as Record<number, string>,

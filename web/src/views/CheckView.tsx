@@ -1,14 +1,14 @@
 import { useCallback, useEffect, useRef } from "react";
 import { flushSync } from "react-dom";
 import type { Answer } from "../api/types";
-import { AddPictures } from "../components/AddPictures";
-import { FilePicture } from "../components/FilePicture";
+import { AddImages } from "../components/AddImages";
+import { FileImage } from "../components/FileImage";
 import { ProblemNote } from "../components/ProblemNote";
 import { QueueList, settledWords } from "../components/QueueList";
 import { Result } from "../components/Result";
 import { useApp } from "../state/app";
 import type { Item } from "../state/queue";
-import { usePictureDrop } from "../state/usePictureDrop";
+import { useImageDrop } from "../state/useImageDrop";
 import { useQueue } from "../state/useQueue";
 import { t } from "../strings";
 
@@ -22,7 +22,7 @@ export function CheckView({ shown }: { shown: boolean }) {
     },
     [add, announce],
   );
-  const over = usePictureDrop(shown, addOrSay);
+  const over = useImageDrop(shown, addOrSay);
   useAnnounced(queue.items);
   const heading = useRef<HTMLHeadingElement>(null);
   const empty = queue.items.length === 0;
@@ -35,7 +35,7 @@ export function CheckView({ shown }: { shown: boolean }) {
         {empty && <p className="lead">{t.add.lead}</p>}
       </div>
       <div className="check-side">
-        <AddPictures first={empty} over={over} add={addOrSay} />
+        <AddImages first={empty} over={over} add={addOrSay} />
         {!empty && (
           <QueueList
             queue={queue}
@@ -50,8 +50,8 @@ export function CheckView({ shown }: { shown: boolean }) {
         )}
       </div>
       {chosen && (
-        <article className="sheet" aria-labelledby="picture-name">
-          <h2 id="picture-name" ref={heading} tabIndex={-1}>
+        <article className="sheet" aria-labelledby="image-name">
+          <h2 id="image-name" ref={heading} tabIndex={-1}>
             {chosen.name}
           </h2>
           <Outcome key={chosen.key} item={chosen} answer={answer} retry={retry} />
@@ -96,9 +96,9 @@ function Outcome({ item: { key, name, file, stage }, answer, retry }: OutcomePro
   }
   return (
     <div className="result">
-      <figure className="picture">
+      <figure className="image">
         <div className="frame pending">
-          <FilePicture file={file} alt={t.picture.alt(name)} />
+          <FileImage file={file} alt={t.image.alt(name)} />
         </div>
       </figure>
       <p className="busy">{stage.at === "judging" ? t.queue.judging : t.queue.waiting}</p>

@@ -104,7 +104,7 @@ function Sources({ of }: { of: Model["bundle"]["card"]["sources"] }) {
         <tr>
           <th scope="col">{t.detector.source}</th>
           <th scope="col">{t.detector.label}</th>
-          <th scope="col">{t.detector.pictures}</th>
+          <th scope="col">{t.detector.images}</th>
         </tr>
       </thead>
       <tbody>

@@ -16,7 +16,7 @@ export function RecordView({ id }: { id: string }) {
   const { client } = useApp();
   const loaded = useLoaded(id, async (signal) => {
     const record = await client.record(id, signal);
-    return { record, file: await client.picture(record, signal) };
+    return { record, file: await client.imageOf(record, signal) };
   });
   return (
     <div className="record">

@@ -1,4 +1,4 @@
-"""``unmask data``: gather, check, cut and make the pictures of a data set."""
+"""``unmask data``: gather, check, cut and make the images of a data set."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from unmask.cli.data import split as data_split
 from unmask.cli.data import synthesize as data_synthesize
 
 app = typer.Typer(
-    help="Gather, check, cut and make the pictures of a data set.", no_args_is_help=True, rich_markup_mode=None
+    help="Gather, check, cut and make the images of a data set.", no_args_is_help=True, rich_markup_mode=None
 )
 app.command("audit")(data_audit.audit)
 app.command("split")(data_split.split)

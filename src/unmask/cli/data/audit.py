@@ -1,4 +1,4 @@
-"""``unmask data audit``: what is wrong with a set of pictures, before a network learns it."""
+"""``unmask data audit``: what is wrong with a set of images, before a network learns it."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class FailOn(StrEnum):
 @with_examples(EXAMPLE)
 def audit(
     manifest: Annotated[
-        Path, typer.Argument(help="CSV or Parquet table of pictures, or a folder with real/ and fake/ in it.")
+        Path, typer.Argument(help="CSV or Parquet table of images, or a folder with real/ and fake/ in it.")
     ],
     root: Annotated[
         Path | None, typer.Option(metavar="DIR", help="What paths in the manifest are relative to.")
@@ -62,7 +62,7 @@ def audit(
     ] = False,
     probes: Annotated[bool, typer.Option("--probes/--no-probes", help="Run the shortcut probes.")] = True,
     thumbnails: Annotated[
-        bool, typer.Option("--thumbnails/--no-thumbnails", help="Put pictures of the findings into audit.html.")
+        bool, typer.Option("--thumbnails/--no-thumbnails", help="Put images of the findings into audit.html.")
     ] = True,
     max_distance: Annotated[
         int, typer.Option(min=0, max=64, help="Bits of 256 in which near-duplicates' hashes may differ.")
@@ -74,12 +74,12 @@ def audit(
     workers: Annotated[int | None, typer.Option(min=1, help="Threads; by default one a CPU.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Report as one JSON object.")] = False,
 ) -> None:
-    """Look for what would make figures from a set of pictures wrong or flattering.
+    """Look for what would make figures from a set of images wrong or flattering.
 
     Shortcuts (what tells the labels apart without a face), copies across splits and labels, groups that cross splits,
     sources of one label, labels that contradict each other, files that cannot be read.
 
-    Exit codes: 0 audited, 1 some picture could not be read, 2 wrong call, 3 a missing extra, 4 --fail-on.
+    Exit codes: 0 audited, 1 some image could not be read, 2 wrong call, 3 a missing extra, 4 --fail-on.
     """
     from unmask.cli.extras import need
     from unmask.data.audit.run import audit as run_audit
@@ -97,7 +97,7 @@ def audit(
         raise UsageError("unsupported_format", f"{clusters}: clusters are written as .csv or .parquet")
     table = Manifest.from_folders(manifest) if manifest.is_dir() else Manifest.open(manifest, root)
     total = sum(1 for _ in table)
-    with progress_bar("pictures", total) as advance:
+    with progress_bar("images", total) as advance:
         result = run_audit(
             table,
             probes=probes,
@@ -122,7 +122,7 @@ def audit(
             print(f"More in {out / 'audit.html'}")
     if fail_on is not None and result.fails(fail_on.value):
         raise typer.Exit(4)
-    if result.pictures.errors:
+    if result.images.errors:
         raise typer.Exit(1)
 
 
@@ -132,10 +132,10 @@ def _print(result: Audit) -> None:
     from rich.text import Text
 
     console = Console(highlight=False, markup=False)
-    pictures = result.pictures
-    fakes = int(pictures.is_fake.sum())
-    groups = len(set(pictures.columns["group"]) - {""})
-    heading = f"{len(pictures)} pictures: {len(pictures) - fakes} real, {fakes} fake; {groups} groups"
+    images = result.images
+    fakes = int(images.is_fake.sum())
+    groups = len(set(images.columns["group"]) - {""})
+    heading = f"{len(images)} images: {len(images) - fakes} real, {fakes} fake; {groups} groups"
     console.print(Text(heading, style="bold"))
     _print_measures(console, result)
     _print_probes(console, result)
@@ -159,7 +159,7 @@ def _print_measures(console: Console, result: Audit) -> None:
 
     from unmask.data.audit.summary import facts_by_class
 
-    facts = facts_by_class(result.pictures)
+    facts = facts_by_class(result.images)
     table = Table("measure", "real median", "5 % to 95 %", "fake median", "5 % to 95 %", "AUC alone", box=None)
     for name in _SHOWN_MEASURES:
         measure = facts["measures"][name]

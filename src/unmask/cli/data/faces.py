@@ -1,4 +1,4 @@
-"""``unmask data faces``: face crops of a manifest's pictures."""
+"""``unmask data faces``: face crops of a manifest's images."""
 
 from __future__ import annotations
 
@@ -37,17 +37,17 @@ def faces(
     encoding: Annotated[
         str, typer.Option("--format", metavar="png|jpeg:Q|webp:Q", help="How crops are written.")
     ] = "png",
-    all_faces: Annotated[bool, typer.Option("--all-faces", help="Every face of a picture, not the largest.")] = False,
+    all_faces: Annotated[bool, typer.Option("--all-faces", help="Every face of an image, not the largest.")] = False,
     no_face: Annotated[
-        str, typer.Option(metavar="skip|whole", help="Without a face: a miss, or the whole picture.")
+        str, typer.Option(metavar="skip|whole", help="Without a face: a miss, or the whole image.")
     ] = "skip",
     workers: Annotated[int | None, typer.Option(min=1, help="Threads; by default one a CPU.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Report as JSON.")] = False,
 ) -> None:
-    """Cut out faces into pictures of their own, with a manifest that keeps every column.
+    """Cut out faces into images of their own, with a manifest that keeps every column.
 
-    Pictures without a face, and those that cannot be read, are listed in misses.csv. A run that was interrupted goes on
-    where it was when it is called again. Exits with 1 when a picture could not be read.
+    Images without a face, and those that cannot be read, are listed in misses.csv. A run that was interrupted goes on
+    where it was when it is called again. Exits with 1 when an image could not be read.
     """
     from unmask.cli.data.output import open_input, print_report
     from unmask.data.make.faces import CutPolicy, cut_faces
@@ -76,11 +76,11 @@ def faces(
         print(json.dumps({"manifest": str(out / "manifest.csv"), **asdict(report)}))
     else:
         print_report(
-            f"{report.crops} crops of {report.pictures} pictures, {report.kept} of them done before", report.misses, out
+            f"{report.crops} crops of {report.images} images, {report.kept} of them done before", report.misses, out
         )
-        if report.beyond_picture:
+        if report.beyond_image:
             print(
-                f"{report.beyond_picture} crops reach beyond their picture and are black there: compare crop_outside "
+                f"{report.beyond_image} crops reach beyond their image and are black there: compare crop_outside "
                 "of the classes, or use --mode box"
             )
     if report.unreadable:

@@ -1,4 +1,4 @@
-"""``unmask data fetch``: pictures from the URLs of a manifest."""
+"""``unmask data fetch``: images from the URLs of a manifest."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import typer
 
 def fetch(
     manifest: Annotated[Path, typer.Argument(help="CSV or Parquet table with the columns url and label.")],
-    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for the pictures; nothing is written outside it.")],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for the images; nothing is written outside it.")],
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Try again what failed before.")] = False,
     allow_private: Annotated[
         bool, typer.Option("--allow-private", help="Also ask loopback, private and link-local addresses.")
@@ -31,21 +31,21 @@ def fetch(
         float, typer.Option(min=0, help="Seconds before the first retry; doubled for each further one.")
     ] = 1.0,
     max_redirects: Annotated[int, typer.Option(min=0, help="Redirects followed.")] = 5,
-    max_bytes: Annotated[int, typer.Option(min=1, help="Bytes of one picture.")] = 32 * 2**20,
+    max_bytes: Annotated[int, typer.Option(min=1, help="Bytes of one image.")] = 32 * 2**20,
     formats: Annotated[
         str, typer.Option(metavar="LIST", help="Formats accepted, by content and not by name.")
     ] = "jpeg,png,webp,gif,bmp,tiff,avif",
-    decode: Annotated[bool, typer.Option("--decode/--no-decode", help="Whether a picture must also decode.")] = True,
+    decode: Annotated[bool, typer.Option("--decode/--no-decode", help="Whether an image must also decode.")] = True,
     user_agent: Annotated[
         str | None, typer.Option(help="Who to say we are, e.g. with a way to reach you; by default unmask/VERSION.")
     ] = None,
     seed: Annotated[int, typer.Option(help="What the random part of waiting is drawn from.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Report the result as JSON.")] = False,
 ) -> None:
-    """Fetch the pictures of a manifest's URLs, and say of every row what became of it.
+    """Fetch the images of a manifest's URLs, and say of every row what became of it.
 
-    DIR/manifest.csv holds every row with its status, DIR/ok.csv those whose picture is there. Run again, the command
-    goes on where it stopped and fetches nothing twice. Exit code 1 when any row has no picture.
+    DIR/manifest.csv holds every row with its status, DIR/ok.csv those whose image is there. Run again, the command
+    goes on where it stopped and fetches nothing twice. Exit code 1 when any row has no image.
 
     Example:
 
@@ -53,7 +53,7 @@ def fetch(
     """
     from unmask.data.fetch.policy import DEFAULT_USER_AGENT
     from unmask.data.fetch.run import FetchPolicy
-    from unmask.data.fetch.run import fetch as fetch_pictures
+    from unmask.data.fetch.run import fetch as fetch_images
     from unmask.data.manifest import Manifest
 
     policy = FetchPolicy(
@@ -74,7 +74,7 @@ def fetch(
         seed=seed,
         user_agent=DEFAULT_USER_AGENT if user_agent is None else user_agent,
     )
-    report = fetch_pictures(Manifest.open(manifest), out, policy, retry_failed=retry_failed)
+    report = fetch_images(Manifest.open(manifest), out, policy, retry_failed=retry_failed)
     if as_json:
         failures = [dict(zip(("line", "status", "url", "error"), failure, strict=True)) for failure in report.failures]
         content = asdict(report) | {"out": str(report.out), "failed": report.failed, "failures": failures}
@@ -83,15 +83,13 @@ def fetch(
         for line, status, url, error in report.failures:
             print(f"row {line}: {status}: {_printable(url)}: {_printable(error)}")
         if report.failed > len(report.failures):
-            print(f"... and {report.failed - len(report.failures)} more rows without a picture")
+            print(f"... and {report.failed - len(report.failures)} more rows without an image")
         counts = ", ".join(f"{count} {status}" for status, count in report.counts.items())
         now = f"{report.fetched} fetched now ({report.bytes_fetched:,} bytes), {report.kept} kept"
         print(f"{report.rows} rows: {counts}; {now}")
         if report.shared_content:
-            print(f"{report.shared_content} rows have the same picture as a row before them")
-        print(
-            f"every row with its status: {report.out / 'manifest.csv'}; those with a picture: {report.out / 'ok.csv'}"
-        )
+            print(f"{report.shared_content} rows have the same image as a row before them")
+        print(f"every row with its status: {report.out / 'manifest.csv'}; those with an image: {report.out / 'ok.csv'}")
     if report.failed:
         raise typer.Exit(1)
 

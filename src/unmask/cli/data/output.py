@@ -1,4 +1,4 @@
-"""What the commands of ``unmask data`` that write pictures have in common."""
+"""What the commands of ``unmask data`` that write images have in common."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ def sheet(
     root: Annotated[
         Path | None, typer.Option(metavar="DIR", help="What paths in the manifest are relative to.")
     ] = None,
-    per: Annotated[int, typer.Option(min=1, max=1000, help="Most pictures on a sheet.")] = 48,
+    per: Annotated[int, typer.Option(min=1, max=1000, help="Most images on a sheet.")] = 48,
     by: Annotated[
         str, typer.Option(metavar="source|label", help="A sheet for every class and source, or every class.")
     ] = "source",
@@ -71,7 +71,7 @@ def sheet(
             return detector.detect_many(paths, workers)
 
     policy = SheetPolicy(cast(Pick, pick), per, by == "source", seed)
-    with progress_bar("pictures", None) as advance:
+    with progress_bar("images", None) as advance:
         sheets = make_sheets(table, out, policy, judge=judge, workers=workers, progress=advance)
     if as_json:
         print(json.dumps(json.loads((out / INDEX_NAME).read_text(encoding="utf-8"))))

@@ -37,7 +37,7 @@ _OURS = re.compile(r"(split-\d+|fold-\d+|leave-out-.+)\.csv")
 @with_examples(EXAMPLE)
 def split(
     manifest: Annotated[
-        Path, typer.Argument(help="CSV or Parquet table of pictures, or a folder with real/ and fake/ in it.")
+        Path, typer.Argument(help="CSV or Parquet table of images, or a folder with real/ and fake/ in it.")
     ],
     out: Annotated[
         Path,
@@ -85,7 +85,7 @@ def split(
     """Divide a manifest so that no group crosses, balanced by class and source.
 
     A row's split depends on its group and the seed alone, so that adding rows moves no other. With --exact it is
-    balanced to the image instead. Every column is kept; the pictures are not touched.
+    balanced to the image instead. Every column is kept; the images are not touched.
     """
     from unmask.data.manifest import Manifest
     from unmask.data.split.groups import read_clusters

@@ -1,4 +1,4 @@
-"""``unmask data synthesize``: fakes and degraded pictures from the rows of a manifest."""
+"""``unmask data synthesize``: fakes and degraded images from the rows of a manifest."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ def synthesize(
         str,
         typer.Option(
             metavar="self-blend|reconstruct|swap|degrade",
-            help="Fakes from one real picture, from two, or worse copies.",
+            help="Fakes from one real image, from two, or worse copies.",
         ),
     ],
     root: Annotated[
         Path | None, typer.Option(metavar="DIR", help="What paths in the manifest are relative to.")
     ] = None,
-    per_image: Annotated[int, typer.Option(min=1, help="How many from each picture.")] = 1,
-    limit: Annotated[int | None, typer.Option(min=1, help="Use so many of the pictures, chosen by the seed.")] = None,
+    per_image: Annotated[int, typer.Option(min=1, help="How many from each image.")] = 1,
+    limit: Annotated[int | None, typer.Option(min=1, help="Use so many of the images, chosen by the seed.")] = None,
     seed: Annotated[int, typer.Option(help="Fixes every draw.")] = 0,
     encoding: Annotated[
         str, typer.Option("--format", metavar="png|jpeg:Q|webp:Q", help="How all that is made is written.")
@@ -54,7 +54,7 @@ def synthesize(
     workers: Annotated[int | None, typer.Option(min=1, help="Threads; by default one a CPU.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Report as JSON.")] = False,
 ) -> None:
-    """Make fakes from real pictures, or degraded copies of any, with a manifest that tells how each was made.
+    """Make fakes from real images, or degraded copies of any, with a manifest that tells how each was made.
 
     Rows keep group, source and split. A swap takes donor and target from one split and different groups; split again
     by both columns, group and donor_group. The same seed gives the same files, in whatever order the rows stand.
@@ -82,15 +82,15 @@ def synthesize(
     if kind != "degrade" and not with_originals:
         print(
             "unmask: only fakes are written anew: beside originals in another format, the format tells the label. "
-            "--with-originals writes the real pictures the same way.",
+            "--with-originals writes the real images the same way.",
             file=sys.stderr,
         )
-    with progress_bar("pictures", None) as advance:
+    with progress_bar("images", None) as advance:
         report = make(table, out, policy, workers=workers, progress=advance)
     if as_json:
         print(json.dumps({"manifest": str(out / "manifest.csv"), **asdict(report)}))
     else:
         originals = f" and {report.originals} originals" if with_originals else ""
-        print_report(f"{report.made} pictures made{originals} from {report.pictures}", report.misses, out)
+        print_report(f"{report.made} images made{originals} from {report.images}", report.misses, out)
     if report.unreadable:
         raise typer.Exit(1)

@@ -1,6 +1,6 @@
-"""What is wrong with a manifest's pictures before a network learns it: ``unmask data audit``.
+"""What is wrong with a manifest's images before a network learns it: ``unmask data audit``.
 
-:func:`~unmask.data.audit.run.audit` reads every picture once (:mod:`facts`), looks for copies
+:func:`~unmask.data.audit.run.audit` reads every image once (:mod:`facts`), looks for copies
 (:mod:`copies`), trains classifiers that ought to fail (:mod:`probe`), puts what it finds into sentences
 (:mod:`findings`, :mod:`rules`) and figures (:mod:`summary`), and :mod:`page` makes a page of it. May import what
 :mod:`unmask.data` may. The probes need scikit-learn, of the extra ``train``,

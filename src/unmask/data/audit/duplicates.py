@@ -16,7 +16,7 @@ from unmask.data.audit.hashing import (
     Hashes,
     content_sha256,
     distances,
-    hash_pictures,
+    hash_images,
     mirrored,
     perceptual_hash,
     popcount,
@@ -31,7 +31,7 @@ __all__ = [
     "clusters",
     "content_sha256",
     "distances",
-    "hash_pictures",
+    "hash_images",
     "mirrored",
     "near_duplicates",
     "perceptual_hash",
@@ -40,7 +40,7 @@ __all__ = [
 DEFAULT_MAX_DISTANCE: Final = 28
 """Bits that near-duplicates may differ in.
 
-Of copies of the 9,480 shared pictures it finds all that were saved as JPEG 40, halved, brightened by 10 % or partly
+Of copies of the 9,480 shared images it finds all that were saved as JPEG 40, halved, brightened by 10 % or partly
 desaturated, 94 % of those cropped by 2 % around and 87 % of those cropped by 2 % at one side. Among 45 million pairs
 without a known connection the nearest are at 30: one man before one window in two videos. The nearest of different
 people are at 33.
@@ -77,7 +77,7 @@ def near_duplicates(
     """Find all pairs of hashes that differ in at most so many bits. Exact: no pair is missed by chance.
 
     Equal hashes count as one: each is paired with the first of them, and only that first one with others. So a
-    hundred thousand black pictures are a hundred thousand pairs. Where different hashes still make more than
+    hundred thousand black images are a hundred thousand pairs. Where different hashes still make more than
     ``max_pairs`` pairs (the frames of many videos), the search goes on for connections only: it no longer
     compares what is connected already, and :func:`clusters` gives the same answer as for all pairs.
 
@@ -294,7 +294,7 @@ class _Search:
         rows = np.flatnonzero(is_same)
         step = 1
         while len(rows):
-            # Half of the bits settle it nearly always; a quarter would let most pairs of different pictures pass.
+            # Half of the bits settle it nearly always; a quarter would let most pairs of different images pass.
             bits = popcount(half.take(rows, axis=0) ^ half.take(rows + step, axis=0))
             near = rows[bits[:, 0] + bits[:, 1] <= self._max_distance]
             pairs = np.stack([items[near], items[near + step]], axis=1)

@@ -1,4 +1,4 @@
-"""Facts of one picture: what its file is like, and the most trivial statistics of its pixels."""
+"""Facts of one image: what its file is like, and the most trivial statistics of its pixels."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ from unmask.imaging.preprocessing import Preprocessing, crop_of, render
 
 CONTAINERS: Final = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
 COMMON_QUALITY: Final = 90
-"""JPEG quality (Pillow's, 4:2:0) at which every picture is saved again for the common reading."""
+"""JPEG quality (Pillow's, 4:2:0) at which every image is saved again for the common reading."""
 
 _FORMATS: Final = (*CONTAINERS, "MPO")
-_SIDE: Final = 256  # pixels: pictures are compared at this squared area, whatever their own
+_SIDE: Final = 256  # pixels: images are compared at this squared area, whatever their own
 _THUMB_SIDE: Final = 16
 _GREY_SPREAD: Final = 10.0  # levels between channels up to which a pixel passes for grey after JPEG
 
@@ -55,12 +55,12 @@ COMMON_FACTS: Final[dict[str, tuple[str, ...]]] = {
 FACTS: Final = tuple(
     fact for groups in (FILE_FACTS, PIXEL_FACTS, COMMON_FACTS) for item in groups.values() for fact in item
 )
-"""Every fact's name, in the order of :attr:`PictureFacts.values`."""
+"""Every fact's name, in the order of :attr:`ImageFacts.values`."""
 
 
 @dataclass(frozen=True, slots=True)
-class PictureFacts:
-    """What one pass over a picture's file finds.
+class ImageFacts:
+    """What one pass over an image's file finds.
 
     Attributes:
         sha256: of the file's bytes, 32 bytes.
@@ -69,7 +69,7 @@ class PictureFacts:
             :data:`~unmask.imaging.jpeg.SUBSAMPLINGS`.
         hash: the perceptual hash, 4 words of 64 bits.
         thumb: 16 x 16 grey levels, 256 bytes: whether two copies show the same everywhere.
-        error: ``None``, or why the picture could not be read, ``code: message``; then all else is empty or NaN.
+        error: ``None``, or why the image could not be read, ``code: message``; then all else is empty or NaN.
     """
 
     sha256: bytes
@@ -79,8 +79,8 @@ class PictureFacts:
     error: str | None = None
 
 
-def measure(path: Path, common: Preprocessing | None = None, finder: FaceFinder | None = None) -> PictureFacts:
-    """Measure one picture.
+def measure(path: Path, common: Preprocessing | None = None, finder: FaceFinder | None = None) -> ImageFacts:
+    """Measure one image.
 
     Args:
         path: its file.
@@ -88,7 +88,7 @@ def measure(path: Path, common: Preprocessing | None = None, finder: FaceFinder 
         finder: finder for ``common.faces``.
 
     Returns:
-        The facts; a picture that cannot be read is a fact as well.
+        The facts; an image that cannot be read is a fact as well.
     """
     try:
         content = read_bytes(path)
@@ -98,8 +98,8 @@ def measure(path: Path, common: Preprocessing | None = None, finder: FaceFinder 
             facts |= _common_facts(image, common, finder)
     except ImageError as error:
         blank = (math.nan,) * len(FACTS)
-        return PictureFacts(bytes(32), blank, (0,) * 4, bytes(_THUMB_SIDE**2), f"{error.code}: {error.message}")
-    return PictureFacts(
+        return ImageFacts(bytes(32), blank, (0,) * 4, bytes(_THUMB_SIDE**2), f"{error.code}: {error.message}")
+    return ImageFacts(
         sha256=hashlib.sha256(content).digest(),
         values=tuple(facts.get(name, math.nan) for name in FACTS),
         hash=tuple(int(word) for word in perceptual_hash(image)),
@@ -108,7 +108,7 @@ def measure(path: Path, common: Preprocessing | None = None, finder: FaceFinder 
 
 
 def _file_facts(content: bytes) -> dict[str, float]:
-    # The picture was decoded within our limits before, so opening it here costs no more than its header.
+    # The image was decoded within our limits before, so opening it here costs no more than its header.
     with Image.open(io.BytesIO(content), formats=_FORMATS) as image:
         width, height = image.size
         container = "JPEG" if image.format == "MPO" else str(image.format)
@@ -136,11 +136,11 @@ def _file_facts(content: bytes) -> dict[str, float]:
 
 
 def pixel_facts(image: Image.Image) -> dict[str, float]:
-    """Trivial statistics of an upright RGB picture, taken at a common area of 256 x 256 pixels.
+    """Trivial statistics of an upright RGB image, taken at a common area of 256 x 256 pixels.
 
     Levels are 0 to 255. ``red``, ``green``, ``blue``: means. ``contrast``: standard deviation of the luma (BT.601).
     ``sharpness``: log10 of 1 plus the variance of its Laplacian (4 neighbours), after Pech-Pacheco et al., "Diatom
-    autofocusing in brightfield microscopy", 2000; the common area makes small and large pictures comparable.
+    autofocusing in brightfield microscopy", 2000; the common area makes small and large images comparable.
     ``saturation``: mean difference of the largest and smallest channel. ``grey_share``: pixels, 0 to 1, where that is
     at most 10 levels. ``<corner>_mean`` and ``<corner>_contrast``: luma of the corner's square, an eighth of the
     shorter side.

@@ -1,4 +1,4 @@
-"""What an audit reports: findings with a code, a severity, the pictures concerned, and what to do."""
+"""What an audit reports: findings with a code, a severity, the images concerned, and what to do."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ _MAX_TOGETHER: Final = 8
 
 ADVICE: Final = {
     "unreadable": "Fetch these files again, repair them, or take their rows out.",
-    "not-fetched": "Get the pictures first: unmask data fetch.",
+    "not-fetched": "Get the images first: unmask data fetch.",
     "checksum-mismatch": "The files are not those that the manifest speaks of: get them again, or correct sha256.",
-    "one-class": "Add pictures of the other label: nothing can be learned or measured from one.",
-    "imbalance": "Train with balanced draws or class weights, judge by balanced accuracy or AUC, or add pictures.",
+    "one-class": "Add images of the other label: nothing can be learned or measured from one.",
+    "imbalance": "Train with balanced draws or class weights, judge by balanced accuracy or AUC, or add images.",
     "one-class-split": "Cut the set again with both labels in every split: unmask data split.",
     "one-class-source": (
-        "A network can learn the source in place of the label: add pictures of the other label made in the same way,"
+        "A network can learn the source in place of the label: add images of the other label made in the same way,"
         " and report figures on sources that training never saw (leave-one-source-out)."
     ),
     "shortcut-file-facts": (
@@ -29,7 +29,7 @@ ADVICE: Final = {
         " pipeline in training, and print this AUC beside the model's."
     ),
     "shortcut-pixels": (
-        "Look at the pictures (unmask data sheet), match the labels in these statistics or crop what gives them away,"
+        "Look at the images (unmask data sheet), match the labels in these statistics or crop what gives them away,"
         " and print this AUC beside the model's."
     ),
     "shortcut-common": (
@@ -37,7 +37,7 @@ ADVICE: Final = {
         " colour), match the sources, and print this AUC beside the model's."
     ),
     "shortcut-within-source": (
-        "Real and fake pictures of this source were not processed alike: make them again from the originals in one"
+        "Real and fake images of this source were not processed alike: make them again from the originals in one"
         " pipeline, or leave the source out of what you report."
     ),
     "label-conflict": (
@@ -68,11 +68,11 @@ class Finding:
         severity: ``error``: figures from this set would be wrong; ``warning``: they may flatter; ``info``: to know.
         message: what was found, in a sentence.
         items: what is concerned, at most 50 entries: paths as the manifest writes them, those that belong together
-            (copies of each other) in one tuple of at most 8; or names, where ``of`` is not ``pictures``.
+            (copies of each other) in one tuple of at most 8; or names, where ``of`` is not ``images``.
         total: how many entries there are in all.
-        of: what an entry is: ``pictures``, ``sources``, ``splits``, ``groups`` or ``facts``.
+        of: what an entry is: ``images``, ``sources``, ``splits``, ``groups`` or ``facts``.
         details: numbers behind the message.
-        rows: of ``items`` that are pictures, their rows in the manifest, from 0.
+        rows: of ``items`` that are images, their rows in the manifest, from 0.
     """
 
     code: str
@@ -80,7 +80,7 @@ class Finding:
     message: str
     items: tuple[tuple[str, ...], ...] = ()
     total: int = 0
-    of: str = "pictures"
+    of: str = "images"
     details: dict[str, Any] = field(default_factory=dict)
     rows: tuple[tuple[int, ...], ...] = ()
 

@@ -1,8 +1,8 @@
-"""Perceptual hashes: 256 bits that say what a picture shows, alike for its copies and unlike for all others.
+"""Perceptual hashes: 256 bits that say what an image shows, alike for its copies and unlike for all others.
 
-The bits are the signs of the picture's 256 lowest frequencies, kept as four uint64. Re-encoding, resizing and small
-changes of colour flip few of them; other pictures differ in about half. The 64 bits that are usual do not do for
-faces that a data set has aligned: on the 9,480 shared pictures the 64-bit pHash finds 99 % of 2 % crops only at a
+The bits are the signs of the image's 256 lowest frequencies, kept as four uint64. Re-encoding, resizing and small
+changes of colour flip few of them; other images differ in about half. The 64 bits that are usual do not do for
+faces that a data set has aligned: on the 9,480 shared images the 64-bit pHash finds 99 % of 2 % crops only at a
 distance (8) where 801 of 6.8 million pairs within one source match too. With 256 bits the nearest pair of different
 people (generated portraits before plain backgrounds) is at 33, and the mean of such pairs within a source at 109
 to 128.
@@ -38,22 +38,22 @@ Hashes = NDArray[np.uint64]
 
 
 def perceptual_hash(image: PIL.Image.Image) -> Hashes:
-    """Hash a picture by what it shows: one bit for the sign of each of its 256 lowest frequencies.
+    """Hash an image by what it shows: one bit for the sign of each of its 256 lowest frequencies.
 
-    The picture is reduced to 64x64 grey, whatever its shape, and transformed (DCT-II); the constant is left out,
+    The image is reduced to 64x64 grey, whatever its shape, and transformed (DCT-II); the constant is left out,
     so brightness does not count. After Zauner, "Implementation and Benchmarking of Perceptual Image Hash
     Functions" (2010), with more bits, taken by radius, and compared to zero instead of the median. All sums are
-    exact in integers, so that every processor gives the same bits. A picture that is blank (its 64x64 grey
+    exact in integers, so that every processor gives the same bits. An image that is blank (its 64x64 grey
     values deviate by less than one level) has the hash 0 instead of the signs of its noise.
 
     Args:
-        image: a picture of a mode that Pillow converts to grey, e.g. RGB from
+        image: an image of a mode that Pillow converts to grey, e.g. RGB from
             :func:`~unmask.imaging.decode.decode_image`.
 
     Returns:
         uint64 of shape ``[4]``.
     """
-    # Box: the mean of the pixels beneath, so that a picture and its half give the same 64x64.
+    # Box: the mean of the pixels beneath, so that an image and its half give the same 64x64.
     grey = np.asarray(image.convert("L").resize((_SIDE, _SIDE), PIL.Image.Resampling.BOX), dtype=np.float64)
     if grey.std() < _BLANK_DEVIATION:
         return np.zeros(HASH_WORDS, np.uint64)
@@ -64,7 +64,7 @@ def perceptual_hash(image: PIL.Image.Image) -> Hashes:
 
 
 def mirrored(hashes: Hashes) -> Hashes:
-    """The hashes (uint64 ``[..., 4]``) that the pictures have when mirrored left to right, blank ones apart.
+    """The hashes (uint64 ``[..., 4]``) that the images have when mirrored left to right, blank ones apart.
 
     Mirroring flips the sign of every frequency that is odd across. :func:`near_duplicates` does not look for
     mirrored copies; stack these below the hashes to do so, at twice the cost.
@@ -74,20 +74,20 @@ def mirrored(hashes: Hashes) -> Hashes:
     return hashes ^ flips
 
 
-def hash_pictures(
+def hash_images(
     paths: Sequence[str | os.PathLike[str]],
     workers: int | None = None,
     progress: Callable[[], object] = lambda: None,
 ) -> tuple[Hashes, dict[int, ImageError]]:
-    """Read and hash many pictures.
+    """Read and hash many images.
 
     Args:
         paths: the files.
         workers: threads; the number of CPUs by default.
-        progress: called once a picture, in their order.
+        progress: called once an image, in their order.
 
     Returns:
-        The hashes, uint64 of shape ``[len(paths), 4]``, and by row why a picture could not be read. Such a row
+        The hashes, uint64 of shape ``[len(paths), 4]``, and by row why an image could not be read. Such a row
         is 0, as if blank: leave it out of any comparison.
     """
     hashes = np.zeros((len(paths), HASH_WORDS), np.uint64)

@@ -1,4 +1,4 @@
-"""The one pass over a manifest's pictures, by threads, with a file of facts that an interrupted pass goes on from."""
+"""The one pass over a manifest's images, by threads, with a file of facts that an interrupted pass goes on from."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from typing import IO, Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from unmask.data.audit.facts import COMMON_QUALITY, FACTS, PictureFacts, measure
+from unmask.data.audit.facts import COMMON_QUALITY, FACTS, ImageFacts, measure
 from unmask.data.manifest import Manifest, ManifestRow
 from unmask.errors import ManifestError
 from unmask.imaging.faces import FaceFinder
@@ -28,8 +28,8 @@ _HEX_DIGITS: Final = 64
 
 
 @dataclass(frozen=True)
-class Pictures:
-    """A manifest's rows and the facts of their pictures, about 0.6 kB a picture; n rows, one element each.
+class Images:
+    """A manifest's rows and the facts of their images, about 0.6 kB an image; n rows, one element each.
 
     Attributes:
         root: the folder that paths are relative to.
@@ -37,7 +37,7 @@ class Pictures:
         is_fake: bool [n].
         columns: ``source``, ``generator``, ``kind``, ``group`` and ``split``, each a list of n cells, blank cells ''.
         has: which of those columns the manifest has.
-        readable: bool [n]: whether the picture could be read. Where not, all that follows is NaN or 0.
+        readable: bool [n]: whether the image could be read. Where not, all that follows is NaN or 0.
         errors: by row, why not, as ``code: message``.
         facts: float32 [n, len(FACTS)].
         sha256: n byte strings of 32 bytes.
@@ -63,19 +63,19 @@ class Pictures:
         return len(self.path)
 
     def fact(self, name: str) -> npt.NDArray[np.float32]:
-        """One fact of every picture, float32 [n]."""
+        """One fact of every image, float32 [n]."""
         return self.facts[:, FACTS.index(name)]
 
 
-def read_pictures(
+def read_images(
     manifest: Manifest,
     *,
     common: Preprocessing | None = None,
     store: Path | None = None,
     workers: int | None = None,
     progress: Callable[[], object] = lambda: None,
-) -> Pictures:
-    """Measure every picture of a manifest.
+) -> Images:
+    """Measure every image of a manifest.
 
     Args:
         manifest: the table; a row whose file is missing or broken is kept as unreadable.
@@ -83,7 +83,7 @@ def read_pictures(
         store: the facts file, JSON lines: what it already knows of an unchanged file (path, size, time of change) is
             not measured again, and what is measured is added at once.
         workers: threads; the number of CPUs by default.
-        progress: called once a picture, in the manifest's order.
+        progress: called once an image, in the manifest's order.
 
     Raises:
         ManifestError: a bad row, or ``empty_manifest``.
@@ -116,7 +116,7 @@ def read_pictures(
         progress()
     if not path:
         raise ManifestError("empty_manifest", f"{manifest.name}: there are no rows")
-    return Pictures(
+    return Images(
         root=manifest.root,
         path=path,
         is_fake=np.frombuffer(bytes(is_fake), np.bool_),
@@ -134,21 +134,21 @@ def read_pictures(
 
 def _facts(
     manifest: Manifest, common: Preprocessing | None, store: Path | None, workers: int | None
-) -> Iterator[tuple[ManifestRow, PictureFacts]]:
+) -> Iterator[tuple[ManifestRow, ImageFacts]]:
     finder = FaceFinder(common.faces) if common is not None and common.faces is not None else None
     known = _Store(store, common) if store is not None else None
 
-    def look(row: ManifestRow) -> PictureFacts:
+    def look(row: ManifestRow) -> ImageFacts:
         if not row.path:
             return _unread("not_fetched: The row has a URL and no file.")
         return measure(manifest.resolve(row), common, finder)
 
-    def jobs() -> Iterator[tuple[ManifestRow, str, PictureFacts | None]]:
+    def jobs() -> Iterator[tuple[ManifestRow, str, ImageFacts | None]]:
         for row in manifest:  # the file of facts is read here, on the one thread that also writes it
             key = _key(manifest, row) if known is not None else ""
             yield row, key, known.get(key) if known is not None else None
 
-    def facts_of(job: tuple[ManifestRow, str, PictureFacts | None]) -> tuple[ManifestRow, str, PictureFacts, bool]:
+    def facts_of(job: tuple[ManifestRow, str, ImageFacts | None]) -> tuple[ManifestRow, str, ImageFacts, bool]:
         row, key, old = job
         return row, key, old or look(row), old is None
 
@@ -162,8 +162,8 @@ def _facts(
             known.close()
 
 
-def _unread(error: str) -> PictureFacts:
-    return PictureFacts(bytes(32), (math.nan,) * len(FACTS), (0,) * 4, bytes(256), error)
+def _unread(error: str) -> ImageFacts:
+    return ImageFacts(bytes(32), (math.nan,) * len(FACTS), (0,) * 4, bytes(256), error)
 
 
 def _key(manifest: Manifest, row: ManifestRow) -> str:
@@ -196,7 +196,7 @@ class _Store:
         if not ends_with_newline:
             self._file.write(b"\n")
 
-    def get(self, key: str) -> PictureFacts | None:
+    def get(self, key: str) -> ImageFacts | None:
         place = self._place.get(self._digest(key)) if key else None
         if place is None:
             return None
@@ -206,7 +206,7 @@ class _Store:
         except (ValueError, KeyError, TypeError):
             return None
 
-    def add(self, key: str, facts: PictureFacts) -> None:
+    def add(self, key: str, facts: ImageFacts) -> None:
         if not key:
             return
         line = {
@@ -227,10 +227,10 @@ class _Store:
         return hashlib.sha256(f"{self._salt}:{key}".encode("utf-8", "surrogatepass")).hexdigest()[: 2 * 16].encode()
 
 
-def _parse(line: Any) -> PictureFacts:
+def _parse(line: Any) -> ImageFacts:
     values = tuple(math.nan if value is None else float(value) for value in line["values"])
     words = tuple(int(word, 16) for word in line["hash"])
     thumb, sha256 = bytes.fromhex(line["thumb"]), bytes.fromhex(line["sha256"])
     if len(values) != len(FACTS) or len(words) != 4 or len(thumb) != 256 or len(sha256) != 32:
         raise ValueError("not a line of this version")
-    return PictureFacts(sha256, values, words, thumb, line["error"] if line["error"] is None else str(line["error"]))
+    return ImageFacts(sha256, values, words, thumb, line["error"] if line["error"] is None else str(line["error"]))

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from unmask import __version__
 from unmask.data.audit.findings import Finding
-from unmask.data.audit.images import Pictures
+from unmask.data.audit.images import Images
 from unmask.data.audit.run import Audit
 from unmask.data.audit.summary import MEASURES, Histogram, counts, facts_by_class, facts_by_source, histogram
 from unmask.pages.page import render, root_manifest, thumbnail, write_text
@@ -24,7 +24,7 @@ def write_report(result: Audit, folder: Path, *, thumbnails: bool = True) -> Non
     Args:
         result: the audit.
         folder: where to; it must exist.
-        thumbnails: whether pictures of the findings are put into the page. It then holds the user's own pictures.
+        thumbnails: whether images of the findings are put into the page. It then holds the user's own images.
 
     Raises:
         OSError: a file cannot be written.
@@ -36,19 +36,19 @@ def write_report(result: Audit, folder: Path, *, thumbnails: bool = True) -> Non
 
 def render_page(result: Audit, *, thumbnails: bool = True) -> str:
     """The page's HTML; every text from the manifest is escaped."""
-    pictures = result.pictures
-    facts = facts_by_class(pictures)
+    images = result.images
+    facts = facts_by_class(images)
     return render(
         "unmask.data.audit/page.html.j2",
         name=Path(result.name).name,
         version=__version__,
         seed=result.seed,
-        counts=counts(pictures),
+        counts=counts(images),
         findings=[
             {
                 "finding": finding,
                 "is_sets": any(len(item) > 1 for item in finding.items),
-                "sets": _sets(pictures, finding) if thumbnails else [],
+                "sets": _sets(images, finding) if thumbnails else [],
             }
             for finding in result.findings
         ],
@@ -56,28 +56,28 @@ def render_page(result: Audit, *, thumbnails: bool = True) -> str:
         charts=[
             _chart(name, found, facts["measures"][name])
             for name in MEASURES
-            if (found := histogram(pictures, name)) is not None
+            if (found := histogram(images, name)) is not None
         ],
         shares=_shares(facts),
-        sources=facts_by_source(pictures),
+        sources=facts_by_source(images),
     )
 
 
-def _sets(pictures: Pictures, finding: Finding) -> list[list[dict[str, str]]]:
-    """The first pictures that a finding names, as thumbnails beside each other."""
-    manifest = root_manifest(pictures.root)
+def _sets(images: Images, finding: Finding) -> list[list[dict[str, str]]]:
+    """The first images that a finding names, as thumbnails beside each other."""
+    manifest = root_manifest(images.root)
     sets = []
     for item in finding.rows[:MAX_SETS]:
-        rows = [row for row in item[:_MAX_IN_SET] if pictures.readable[row]]
+        rows = [row for row in item[:_MAX_IN_SET] if images.readable[row]]
         if not rows:
             continue
         sets.append(
             [
                 {
-                    "path": pictures.path[row],
-                    "label": "fake" if pictures.is_fake[row] else "real",
-                    "split": pictures.columns["split"][row],
-                    "data": thumbnail(manifest, pictures.path[row]),
+                    "path": images.path[row],
+                    "label": "fake" if images.is_fake[row] else "real",
+                    "split": images.columns["split"][row],
+                    "data": thumbnail(manifest, images.path[row]),
                 }
                 for row in rows
             ]

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from unmask.data.audit.facts import COMMON_FACTS, FACTS, FILE_FACTS, PIXEL_FACTS
-from unmask.data.audit.images import Pictures
+from unmask.data.audit.images import Images
 from unmask.errors import MissingExtraError
 
 READINGS: Final[dict[str, dict[str, tuple[str, ...]]]] = {
@@ -23,9 +23,9 @@ READINGS: Final[dict[str, dict[str, tuple[str, ...]]]] = {
 
 FOLDS: Final = 5
 DRAWS: Final = 1000
-MAX_PICTURES: Final = 50_000
+MAX_IMAGES: Final = 50_000
 MIN_UNITS: Final = 10  # of each class: below, neither folds nor an interval mean anything
-MIN_IN_SOURCE: Final = 30  # pictures of each class in a source with a probe of its own
+MIN_IN_SOURCE: Final = 30  # images of each class in a source with a probe of its own
 MAX_SOURCES: Final = 50
 _REPEATS: Final = 3
 _CATEGORIES: Final = ("container", "chroma_subsampling")
@@ -41,7 +41,7 @@ class Giveaway:
 
     Attributes:
         about: what the facts are about, a key of the reading.
-        drop: by how much the probe's AUC falls when these facts are shuffled together between held-out pictures.
+        drop: by how much the probe's AUC falls when these facts are shuffled together between held-out images.
         fact: the fact among them that separates the classes best alone.
         alone: the AUC of that fact by its own order, 0.5 to 1; of a name, in the order of its share of fakes.
     """
@@ -54,18 +54,18 @@ class Giveaway:
 
 @dataclass(frozen=True, slots=True)
 class Separation:
-    """How well held-out pictures were told apart.
+    """How well held-out images were told apart.
 
     Attributes:
-        auc: the area under the ROC curve over all held-out pictures, 0.5 being chance.
+        auc: the area under the ROC curve over all held-out images, 0.5 being chance.
         low, high: its 95 % interval.
-        pictures, fakes, units: how many there were; a unit is what a group or copies connect.
+        images, fakes, units: how many there were; a unit is what a group or copies connect.
     """
 
     auc: float
     low: float
     high: float
-    pictures: int
+    images: int
     fakes: int
     units: int
 
@@ -76,11 +76,11 @@ class Probe:
 
     Attributes:
         reading: a key of :data:`READINGS`.
-        overall: over all pictures, where a difference between sources helps.
+        overall: over all images, where a difference between sources helps.
         within: of each source with enough of both labels, by a probe trained and tested in that source alone, where
             no such difference can.
         giveaways: every kind of fact, the most telling first: by its drop or by how far it gets alone, the larger.
-        score: probability of fake of every picture, by the probe that had not seen it; NaN where there is none.
+        score: probability of fake of every image, by the probe that had not seen it; NaN where there is none.
             float64 [n].
     """
 
@@ -91,17 +91,17 @@ class Probe:
     score: Floats = field(repr=False)
 
 
-def run_probes(pictures: Pictures, units: Indices, *, common: bool = False, seed: int = 0) -> tuple[Probe, ...]:
+def run_probes(images: Images, units: Indices, *, common: bool = False, seed: int = 0) -> tuple[Probe, ...]:
     """Run every probe whose facts were measured.
 
     A probe is scikit-learn's ``HistGradientBoostingClassifier`` with both classes weighing the same: it takes NaN
     and names as they are, needs no scaling, finds what no single fact shows. It is cross-validated in 5 folds that
     keep units whole and classes even (``StratifiedGroupKFold``). The interval is the percentile bootstrap over
-    units, 1,000 draws: it has the chance of the sample in it, not that of the training. Above 50,000 pictures,
+    units, 1,000 draws: it has the chance of the sample in it, not that of the training. Above 50,000 images,
     that many are drawn, by whole units.
 
     Args:
-        pictures: the pictures; unreadable ones are left out.
+        images: the images; unreadable ones are left out.
         units: int64 [n], what must stay on one side, see :func:`~unmask.data.audit.copies.units_of`.
         common: whether the common facts were measured.
         seed: of folds, boosting, shuffling and bootstrap.
@@ -116,20 +116,20 @@ def run_probes(pictures: Pictures, units: Indices, *, common: bool = False, seed
         import sklearn  # noqa: F401 - asked for once, before any work
     except ImportError as error:
         raise MissingExtraError("train", "The shortcut probe") from error
-    chosen = _sample(np.flatnonzero(pictures.readable), units, seed)
-    is_fake = pictures.is_fake[chosen]
+    chosen = _sample(np.flatnonzero(images.readable), units, seed)
+    is_fake = images.is_fake[chosen]
     if not _enough(is_fake, units[chosen]):
         return ()
-    sources = np.array([pictures.columns["source"][row] for row in chosen])
+    sources = np.array([images.columns["source"][row] for row in chosen])
     within = _mixed_sources(sources, is_fake, units[chosen])
     probes = []
     for reading, kinds in READINGS.items():
         if reading.startswith("common") and not common:
             continue
         names = [name for facts in kinds.values() for name in facts]
-        facts = pictures.facts[chosen][:, [FACTS.index(name) for name in names]]
+        facts = images.facts[chosen][:, [FACTS.index(name) for name in names]]
         overall, score, giveaways = _probe(facts, names, kinds, is_fake, units[chosen], seed)
-        all_scores = np.full(len(pictures), np.nan)
+        all_scores = np.full(len(images), np.nan)
         all_scores[chosen] = score
         separations = {
             source: _probe(facts[at], names, {}, is_fake[at], units[chosen[at]], seed)[0]
@@ -141,7 +141,7 @@ def run_probes(pictures: Pictures, units: Indices, *, common: bool = False, seed
 
 
 def auc(score: npt.NDArray[Any], is_fake: Flags) -> float:
-    """Area under the ROC curve: the chance that a fake scores above a real picture, a tie counting half."""
+    """Area under the ROC curve: the chance that a fake scores above a real image, a tie counting half."""
     return _aucs(score, is_fake, [np.ones(len(score), np.int64)])[0]
 
 
@@ -157,7 +157,7 @@ def alone(values: npt.NDArray[Any], is_fake: Flags, *, is_name: bool = False) ->
 
 
 def _aucs(score: npt.NDArray[Any], is_fake: Flags, weights: Iterable[Indices]) -> list[float]:
-    """The AUC under each weighting of the pictures, int64 [n]; NaN where a class has none."""
+    """The AUC under each weighting of the images, int64 [n]; NaN where a class has none."""
     values, rank = np.unique(score, return_inverse=True)
     found = []
     for weight in weights:
@@ -208,7 +208,7 @@ def _probe(
             if len(np.unique(is_fake[train])) < 2:
                 continue  # a few units hold a whole class: what they would test stays without a score
             model = HistGradientBoostingClassifier(
-                # Leaves as small as the set asks for: the default of 20 learns nothing from 60 pictures.
+                # Leaves as small as the set asks for: the default of 20 learns nothing from 60 images.
                 min_samples_leaf=int(np.clip(len(train) // 40, 2, 20)),
                 max_iter=60,
                 learning_rate=0.15,
@@ -256,12 +256,12 @@ def _shuffle(facts: npt.NDArray[np.float32], kinds: Sequence[list[int]], rng: np
 
 def _sample(rows: Indices, units: Indices, seed: int) -> Indices:
     """At most MAX_PICTURES of the rows, whole units at random."""
-    if len(rows) <= MAX_PICTURES:
+    if len(rows) <= MAX_IMAGES:
         return rows
     names, member = np.unique(units[rows], return_inverse=True)
     order = np.random.default_rng(seed).permutation(len(names))
     taken = np.zeros(len(names), bool)
-    taken[order[np.cumsum(np.bincount(member)[order]) <= MAX_PICTURES]] = True
+    taken[order[np.cumsum(np.bincount(member)[order]) <= MAX_IMAGES]] = True
     return rows[taken[member]]
 
 

@@ -13,7 +13,7 @@ from unmask.data import tables
 from unmask.data.audit.copies import Copies, find_copies, units_of
 from unmask.data.audit.duplicates import DEFAULT_MAX_DISTANCE
 from unmask.data.audit.findings import Finding, Severity, at_least
-from unmask.data.audit.images import Pictures, read_pictures
+from unmask.data.audit.images import Images, read_images
 from unmask.data.audit.probe import Probe, Separation, run_probes
 from unmask.data.audit.rules import find_faults
 from unmask.data.audit.summary import counts, facts_by_class, facts_by_source
@@ -30,7 +30,7 @@ class Audit:
     Attributes:
         name: the manifest's.
         seed: of the probes.
-        pictures: every row with the facts of its picture.
+        images: every row with the facts of its image.
         copies: exact and near-duplicates.
         probes: the shortcut probes' answers; empty when they were not asked or there was too little to ask about.
         findings: what is wrong, the gravest first.
@@ -38,7 +38,7 @@ class Audit:
 
     name: str
     seed: int
-    pictures: Pictures
+    images: Images
     copies: Copies
     probes: tuple[Probe, ...]
     findings: tuple[Finding, ...]
@@ -48,13 +48,13 @@ class Audit:
         return any(at_least(finding.severity, floor) for finding in self.findings)
 
     def to_json(self) -> dict[str, Any]:
-        """All but the single pictures' facts, as plain JSON values without NaN."""
+        """All but the single images' facts, as plain JSON values without NaN."""
         pairs = self.copies.pairs
-        split = self.pictures.columns["split"]
+        split = self.images.columns["split"]
         return {
             "manifest": self.name,
             "seed": self.seed,
-            "counts": counts(self.pictures),
+            "counts": counts(self.images),
             "findings": [finding.to_json() for finding in self.findings],
             "probes": [probe_to_json(probe) for probe in self.probes],
             "copies": {
@@ -62,15 +62,15 @@ class Audit:
                 "near_pairs": len(pairs),
                 "near_pairs_mirrored": int(self.copies.mirrored.sum()),
                 "near_pairs_across_labels": int(
-                    (self.pictures.is_fake[pairs[:, 0]] != self.pictures.is_fake[pairs[:, 1]]).sum()
+                    (self.images.is_fake[pairs[:, 0]] != self.images.is_fake[pairs[:, 1]]).sum()
                 ),
                 "near_pairs_across_splits": sum(
                     1 for a, b in pairs.tolist() if split[a] and split[b] and split[a] != split[b]
                 ),
                 "complete": self.copies.complete,
             },
-            "facts": facts_by_class(self.pictures),
-            "sources": facts_by_source(self.pictures),
+            "facts": facts_by_class(self.images),
+            "sources": facts_by_source(self.images),
         }
 
 
@@ -85,36 +85,36 @@ def audit(
     workers: int | None = None,
     progress: Callable[[], object] = lambda: None,
 ) -> Audit:
-    """Audit a manifest: read every picture once, then judge.
+    """Audit a manifest: read every image once, then judge.
 
     Args:
         manifest: the table. Only its own columns are used; ``group`` and ``split`` may be missing.
         probes: whether to run the shortcut probes, which need scikit-learn.
-        common: whether to read pictures a second way as well, through the face crop that detectors see (192 px) and
+        common: whether to read images a second way as well, through the face crop that detectors see (192 px) and
             one JPEG quality: what the probes still find then, the network is shown too. About three times the work.
         max_distance: bits of 256 up to which hashes count as near-duplicates.
         seed: of the probes; the same seed gives the same audit.
         store: a file of facts that an interrupted audit goes on from, see
-            :func:`~unmask.data.audit.images.read_pictures`.
+            :func:`~unmask.data.audit.images.read_images`.
         workers: threads; the number of CPUs by default.
-        progress: called once a picture.
+        progress: called once an image.
 
     Raises:
-        ManifestError: a bad row, or no rows. Pictures that cannot be read are findings.
+        ManifestError: a bad row, or no rows. Images that cannot be read are findings.
         MissingExtraError: scikit-learn is not installed.
         UsageError: ``bad_distance``.
     """
     policy = Preprocessing() if common else None
-    pictures = read_pictures(manifest, common=policy, store=store, workers=workers, progress=progress)
-    copies = find_copies(pictures, max_distance)
-    answers = run_probes(pictures, units_of(pictures, copies), common=common, seed=seed) if probes else ()
-    return Audit(manifest.name, seed, pictures, copies, answers, find_faults(pictures, copies, answers))
+    images = read_images(manifest, common=policy, store=store, workers=workers, progress=progress)
+    copies = find_copies(images, max_distance)
+    answers = run_probes(images, units_of(images, copies), common=common, seed=seed) if probes else ()
+    return Audit(manifest.name, seed, images, copies, answers, find_faults(images, copies, answers))
 
 
 def write_clusters(result: Audit, path: Path) -> int:
-    """Write which pictures are copies of each other: columns ``path`` and ``cluster``, CSV or Parquet by the suffix.
+    """Write which images are copies of each other: columns ``path`` and ``cluster``, CSV or Parquet by the suffix.
 
-    Pictures without a copy are left out. It is what ``unmask data split --duplicates`` reads.
+    Images without a copy are left out. It is what ``unmask data split --duplicates`` reads.
 
     Returns:
         The number of clusters.
@@ -127,7 +127,7 @@ def write_clusters(result: Audit, path: Path) -> int:
     cluster = result.copies.cluster
     shared = np.bincount(cluster)[cluster] > 1
     # A path that is listed twice is one file; the two rows are in one cluster, since their bytes are equal.
-    named = {result.pictures.path[row]: f"copies-{cluster[row]}" for row in np.flatnonzero(shared)}
+    named = {result.images.path[row]: f"copies-{cluster[row]}" for row in np.flatnonzero(shared)}
     tables.write_table(path, ("path", "cluster"), enumerate(named.items(), 2), result.name)
     return len(set(named.values()))
 
@@ -155,7 +155,7 @@ def _separation(found: Separation) -> dict[str, Any]:
         "auc": round(found.auc, _DIGITS),
         "low": round(found.low, _DIGITS),
         "high": round(found.high, _DIGITS),
-        "pictures": found.pictures,
+        "pictures": found.images,
         "fakes": found.fakes,
         "units": found.units,
     }

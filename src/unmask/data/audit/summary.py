@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from unmask.data.audit.facts import CONTAINERS, FACTS, brightness
-from unmask.data.audit.images import Pictures
+from unmask.data.audit.images import Images
 from unmask.data.audit.probe import alone
 from unmask.imaging.jpeg import SUBSAMPLINGS
 
@@ -49,81 +49,79 @@ class Histogram:
 
     Attributes:
         edges: of the bins, one more than there are bins. The first and last bin take what lies beyond.
-        shares: by label, the share of its pictures in each bin.
+        shares: by label, the share of its images in each bin.
     """
 
     edges: tuple[float, ...]
     shares: dict[str, tuple[float, ...]]
 
 
-def counts(pictures: Pictures) -> dict[str, Any]:
-    """How many pictures there are, by label and by value of each column that the manifest has."""
+def counts(images: Images) -> dict[str, Any]:
+    """How many images there are, by label and by value of each column that the manifest has."""
     by_column = {}
     for column in ("source", "generator", "kind", "split"):
-        if column not in pictures.has:
+        if column not in images.has:
             continue
-        cells = Counter(zip(pictures.columns[column], map(bool, pictures.is_fake), strict=True))
-        totals = Counter(pictures.columns[column])
+        cells = Counter(zip(images.columns[column], map(bool, images.is_fake), strict=True))
+        totals = Counter(images.columns[column])
         by_column[column] = {
             name: {"real": cells[name, False], "fake": cells[name, True]}
             for name, _ in sorted(totals.items(), key=lambda item: (-item[1], item[0]))[:MAX_VALUES]
         }
-    fakes = int(pictures.is_fake.sum())
+    fakes = int(images.is_fake.sum())
     return {
-        "pictures": len(pictures),
-        "real": len(pictures) - fakes,
+        "pictures": len(images),
+        "real": len(images) - fakes,
         "fake": fakes,
-        "unreadable": len(pictures.errors),
-        "groups": len(set(pictures.columns["group"]) - {""}),
+        "unreadable": len(images.errors),
+        "groups": len(set(images.columns["group"]) - {""}),
         "by": by_column,
     }
 
 
-def facts_by_class(pictures: Pictures) -> dict[str, Any]:
+def facts_by_class(images: Images) -> dict[str, Any]:
     """Every measure by label, with the AUC of its order alone, and the share of every name and flag.
 
     A measure is ``{"unit", "auc", "real": {"n", "mean", "p5", "median", "p95"}, "fake": {...}}``; ``auc`` is 0.5 to 1,
-    whichever label is higher, and ``None`` where a label has no such picture.
+    whichever label is higher, and ``None`` where a label has no such image.
     """
     measures = {}
     for name, unit in MEASURES.items():
-        values = measure_of(pictures, name)
+        values = measure_of(images, name)
         known = ~np.isnan(values)
-        both = len(np.unique(pictures.is_fake[known])) == 2
+        both = len(np.unique(images.is_fake[known])) == 2
         measures[name] = {
             "unit": unit,
-            "auc": _rounded(alone(values[known], pictures.is_fake[known])) if both else None,
-            **{label: _spread(values[known & of]) for label, of in _of_labels(pictures)},
+            "auc": _rounded(alone(values[known], images.is_fake[known])) if both else None,
+            **{label: _spread(values[known & of]) for label, of in _of_labels(images)},
         }
     return {
         "measures": measures,
-        "names": {name: {label: _shares(pictures, name, of) for label, of in _of_labels(pictures)} for name in NAMES},
-        "flags": {
-            name: {label: _share(pictures.fact(name)[of]) for label, of in _of_labels(pictures)} for name in FLAGS
-        },
+        "names": {name: {label: _shares(images, name, of) for label, of in _of_labels(images)} for name in NAMES},
+        "flags": {name: {label: _share(images.fact(name)[of]) for label, of in _of_labels(images)} for name in FLAGS},
     }
 
 
-def facts_by_source(pictures: Pictures) -> list[dict[str, Any]]:
-    """Of each source and label: how many pictures, the medians of the main measures, and the containers' shares."""
-    if "source" not in pictures.has:
+def facts_by_source(images: Images) -> list[dict[str, Any]]:
+    """Of each source and label: how many images, the medians of the main measures, and the containers' shares."""
+    if "source" not in images.has:
         return []
-    sources = np.array(pictures.columns["source"])
-    values = {name: measure_of(pictures, name) for name in _BY_SOURCE}
+    sources = np.array(images.columns["source"])
+    values = {name: measure_of(images, name) for name in _BY_SOURCE}
     table = []
-    for source, _ in Counter(pictures.columns["source"]).most_common(MAX_VALUES):
-        for label, of in _of_labels(pictures):
+    for source, _ in Counter(images.columns["source"]).most_common(MAX_VALUES):
+        for label, of in _of_labels(images):
             rows = np.flatnonzero(of & (sources == source))
             if len(rows):
                 medians = {name: _median(column[rows]) for name, column in values.items()}
-                containers = _shares(pictures, "container", rows)
+                containers = _shares(images, "container", rows)
                 table.append({"source": source, "label": label, "n": len(rows), "container": containers, **medians})
     return sorted(table, key=lambda row: (row["source"], row["label"]))
 
 
-def histogram(pictures: Pictures, name: str) -> Histogram | None:
+def histogram(images: Images, name: str) -> Histogram | None:
     """A measure's distribution by label, between its 0.5th and 99.5th percentile; ``None`` where it is constant."""
-    values = measure_of(pictures, name)
+    values = measure_of(images, name)
     known = values[~np.isnan(values)]
     if not len(known) or known.min() == known.max():
         return None
@@ -132,39 +130,39 @@ def histogram(pictures: Pictures, name: str) -> Histogram | None:
         low, high = known.min(), known.max()
     edges = np.linspace(low, high, BINS + 1)
     shares = {}
-    for label, of in _of_labels(pictures):
+    for label, of in _of_labels(images):
         inside = np.clip(values[of & ~np.isnan(values)], low, high)
         found = np.histogram(inside, edges)[0] / max(len(inside), 1)
         shares[label] = tuple(float(share) for share in found)
     return Histogram(tuple(float(edge) for edge in edges), shares)
 
 
-def describe_fact(pictures: Pictures, fact: str) -> str:
+def describe_fact(images: Images, fact: str) -> str:
     """One fact of both labels in a few words, e.g. ``jpeg_quality: real 95, fake 75`` (medians)."""
     texts = []
-    for label, of in _of_labels(pictures):
+    for label, of in _of_labels(images):
         if fact in NAMES:
-            shares = _shares(pictures, fact, of)
+            shares = _shares(images, fact, of)
             name = max(shares, key=lambda name: shares[name], default="none")
             texts.append(f"{label} {name} {shares.get(name, 0.0):.0%}")
         elif fact in FLAGS:
-            texts.append(f"{label} {_share(pictures.fact(fact)[of]) or 0.0:.0%}")
+            texts.append(f"{label} {_share(images.fact(fact)[of]) or 0.0:.0%}")
         else:
-            median = _median(pictures.fact(fact)[of])
+            median = _median(images.fact(fact)[of])
             texts.append(f"{label} {'none' if median is None else f'{median:.4g}'}")
     return f"{fact}: {', '.join(texts)}"
 
 
-def measure_of(pictures: Pictures, name: str) -> npt.NDArray[np.float64]:
-    """A measure of every picture, float64 [n], NaN where it does not apply."""
+def measure_of(images: Images, name: str) -> npt.NDArray[np.float64]:
+    """A measure of every image, float64 [n], NaN where it does not apply."""
     if name == "brightness":
-        return brightness(pictures.facts)
-    return pictures.facts[:, FACTS.index(name)].astype(np.float64)
+        return brightness(images.facts)
+    return images.facts[:, FACTS.index(name)].astype(np.float64)
 
 
-def _of_labels(pictures: Pictures) -> tuple[tuple[str, npt.NDArray[np.bool_]], ...]:
+def _of_labels(images: Images) -> tuple[tuple[str, npt.NDArray[np.bool_]], ...]:
     return tuple(
-        (label, pictures.readable & (pictures.is_fake == is_fake))
+        (label, images.readable & (images.is_fake == is_fake))
         for label, is_fake in zip(LABELS, (False, True), strict=True)
     )
 
@@ -187,8 +185,8 @@ def _share(values: npt.NDArray[Any]) -> float | None:
     return _rounded(float(known.mean())) if len(known) else None
 
 
-def _shares(pictures: Pictures, name: str, rows: npt.NDArray[Any]) -> dict[str, float]:
-    known = pictures.fact(name)[rows]
+def _shares(images: Images, name: str, rows: npt.NDArray[Any]) -> dict[str, float]:
+    known = images.fact(name)[rows]
     known = known[~np.isnan(known)].astype(int)
     found = Counter(known.tolist())
     return {NAMES[name][code]: _rounded(count / len(known)) for code, count in found.most_common()}

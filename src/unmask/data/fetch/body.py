@@ -1,4 +1,4 @@
-"""A picture on its way to disk, judged while it arrives."""
+"""An image on its way to disk, judged while it arrives."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _TOO_LARGE = {"file_too_large", "too_many_pixels", "side_too_long", "out_of_memo
 _WEB_PAGE = (b"<!doctype html", b"<html", b"<head", b"<?xml")
 
 
-class PictureBody:
+class ImageBody:
     """Writes a body to a file of its own; hashes, counts and sniffs it on the way.
 
     Attributes:
@@ -93,7 +93,7 @@ class PictureBody:
                 file.close()
 
     def check(self) -> None:
-        """Decode the picture; slow, so to be called in a thread.
+        """Decode the image; slow, so to be called in a thread.
 
         Raises:
             FetchError: ``not_an_image``, or ``too_large`` for its pixels.
@@ -110,11 +110,11 @@ class PictureBody:
             self.format = name
             return
         if name is not None:
-            raise FetchError("not_an_image", f"the picture is {name}, which is not among the formats asked for")
+            raise FetchError("not_an_image", f"the image is {name}, which is not among the formats asked for")
         if not self._first:
             raise FetchError("not_an_image", "the body is empty")
         page = self._first.lstrip(b"\xef\xbb\xbf \t\r\n").lower().startswith(_WEB_PAGE)
-        what = "is a web page" if page else "is not a picture of a known format"
+        what = "is a web page" if page else "is not an image of a known format"
         raise FetchError("not_an_image", f"the body {what}")
 
     def _too_large(self, count: str) -> FetchError:

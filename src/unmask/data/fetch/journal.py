@@ -43,7 +43,7 @@ class Record:
         sha256: of the bytes that came, as 64 hexadecimal digits; of ``ok`` and ``changed`` rows.
         expected: the checksum that the bytes had to have; '' for any.
         size: how many bytes came, of ``ok`` rows.
-        path: the picture, relative to the folder, with '/'.
+        path: the image, relative to the folder, with '/'.
         fetched_at: when, in UTC, ISO 8601 to the second.
         error: one sentence; '' for ``ok``.
     """
@@ -140,7 +140,7 @@ class Journal:
         self._end = self._file.tell()
 
     def wrote(self, path: str) -> bool:
-        """Whether any record is of a picture stored there."""
+        """Whether any record is of an image stored there."""
         return _digest(path) in self._paths
 
     def _close(self) -> None:

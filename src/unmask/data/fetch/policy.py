@@ -8,7 +8,7 @@ from typing import Final
 from unmask import __version__
 from unmask.errors import UsageError
 
-DEFAULT_USER_AGENT: Final = f"unmask/{__version__} (fetches pictures that its user listed)"
+DEFAULT_USER_AGENT: Final = f"unmask/{__version__} (fetches images that its user listed)"
 FORMAT_SUFFIXES: Final = {
     "JPEG": ".jpg",
     "PNG": ".png",
@@ -20,12 +20,12 @@ FORMAT_SUFFIXES: Final = {
 }
 
 STATUSES: Final = {
-    "ok": "the picture is in the folder",
+    "ok": "the image is in the folder",
     "dead": "404 or 410, or there is no such host",
     "changed": "other bytes than the checksum in the manifest, or than an earlier run, promises",
     "refused": "not asked for: scheme, address, downgrade, credentials, robots.txt, or a file already there",
     "too_large": "more bytes, or more pixels, than allowed",
-    "not_an_image": "the bytes are not a picture of an allowed format, or do not decode",
+    "not_an_image": "the bytes are not an image of an allowed format, or do not decode",
     "http_error": "any other answer than 200, after retries",
     "timeout": "no connection, no data, or no end in time, after retries",
     "network_error": "the connection or the protocol failed, or the body ended early, after retries",
@@ -51,9 +51,9 @@ class FetchPolicy:
         max_backoff: the most seconds that doubling reaches.
         max_retry_after: the most seconds waited because a server says Retry-After; one who wants more is left alone.
         max_redirects: redirects followed.
-        max_bytes: bytes of one picture as it is sent.
+        max_bytes: bytes of one image as it is sent.
         formats: names of :data:`FORMAT_SUFFIXES` that are accepted, decided by content.
-        decode: whether each picture must also decode.
+        decode: whether each image must also decode.
         allow_private: whether loopback, private, link-local and other addresses that are not public may be asked.
         robots: whether robots.txt is read and obeyed.
         user_agent: who we say we are: printable ASCII.
@@ -97,7 +97,7 @@ class FetchPolicy:
 
 
 class FetchError(Exception):
-    """Why one URL gave no picture; never leaves the package, but becomes a row's status.
+    """Why one URL gave no image; never leaves the package, but becomes a row's status.
 
     Attributes:
         status: a key of :data:`STATUSES`.

@@ -28,10 +28,10 @@ class FetchReport:
         out: the folder.
         rows: rows of the manifest.
         counts: rows by status, the keys of :data:`~unmask.data.fetch.policy.STATUSES`; only those that occur.
-        fetched: pictures that this run fetched.
+        fetched: images that this run fetched.
         kept: rows settled by an earlier run and not asked for again.
-        bytes_fetched: of all pictures that this run fetched.
-        shared_content: rows with the same picture, byte for byte, as a row before them.
+        bytes_fetched: of all images that this run fetched.
+        shared_content: rows with the same image, byte for byte, as a row before them.
         seconds: how long the run took.
         failures: the first 20 rows that are not ``ok`` as (row number, status, url, error).
     """
@@ -48,7 +48,7 @@ class FetchReport:
 
     @property
     def failed(self) -> int:
-        """Rows without a picture."""
+        """Rows without an image."""
         return self.rows - self.counts.get("ok", 0)
 
 
@@ -111,14 +111,14 @@ class Results:
     def _rows(self, extra: tuple[str, ...]) -> Iterator[tables.Row]:
         for row in self._manifest:
             record = self._journal.get(key_of(row)) if row.url else None
-            # After an interrupt the journal may speak of pictures that this run had not yet looked after.
+            # After an interrupt the journal may speak of images that this run had not yet looked after.
             if record is None or (record.status == "ok" and not self._is_there(record)):
                 status, error = ("pending", "not tried yet") if row.url else ("no_url", "the row has no url")
                 record = Record(key="", url=row.url, status=status, fetched_at="", error=error)
             self._count(row, record)
             own = [self._path(row, record), row.url, row.label, row.source, row.generator, row.kind, row.group]
             http_status = "" if record.http_status is None else str(record.http_status)
-            # Of a row without a picture the checksum stays what the manifest says the picture should have.
+            # Of a row without an image the checksum stays what the manifest says the image should have.
             ok = record.status == "ok"
             sha256 = record.sha256 if ok else row.extra.get("sha256", "")
             size = str(record.size) if ok else ""

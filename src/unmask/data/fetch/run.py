@@ -1,7 +1,7 @@
-"""Pictures from the URLs of a manifest, into one folder, with a result for every row.
+"""Images from the URLs of a manifest, into one folder, with a result for every row.
 
-The folder holds ``manifest.csv`` (every row of the input with what became of it), ``ok.csv`` (the rows whose picture
-is there), ``fetch-journal.jsonl`` (what a later run goes on from) and the pictures. A row's picture is stored under
+The folder holds ``manifest.csv`` (every row of the input with what became of it), ``ok.csv`` (the rows whose image
+is there), ``fetch-journal.jsonl`` (what a later run goes on from) and the images. A row's image is stored under
 its own ``path`` where it has a usable one, else under its content's hash. Killed at any moment, the folder stays
 consistent: files appear whole or not at all, and what the journal promises is checked against the file's hash.
 
@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from unmask.data import tables
-from unmask.data.fetch.body import PictureBody
+from unmask.data.fetch.body import ImageBody
 from unmask.data.fetch.journal import Journal, Record
 from unmask.data.fetch.policy import FORMAT_SUFFIXES, FetchError, FetchPolicy
 from unmask.data.fetch.result import FetchReport, Results, check_free, key_of
@@ -61,7 +61,7 @@ def fetch(
     retry_failed: bool = False,
     show_progress: bool | None = None,
 ) -> FetchReport:
-    """Fetch the pictures of a manifest's rows into a folder; go on where an earlier run stopped.
+    """Fetch the images of a manifest's rows into a folder; go on where an earlier run stopped.
 
     Rows that an earlier run fetched are not asked for again as long as their file is intact, by its SHA-256. An
     interrupt (Ctrl-C) still writes the result manifest, with ``pending`` rows, before it is passed on.
@@ -82,7 +82,7 @@ def fetch(
         RuntimeError: called from a running event loop.
     """
     if any(importlib.util.find_spec(name) is None for name in ("httpx2", "httpcore2", "anyio")):
-        raise MissingExtraError("fetch", "Fetching pictures")
+        raise MissingExtraError("fetch", "Fetching images")
     if "url" not in manifest.columns:
         raise ManifestError("missing_column", f"{manifest.name}: there is no column url")
     rows = sum(1 for _ in manifest)
@@ -193,7 +193,7 @@ class _Run:
         sha256 = row.extra.get("sha256", "").strip().lower()
         # What an earlier run saw at this URL counts as a promise, too: a link that changed is to be told of.
         expected = sha256 or (known.expected or known.sha256 if known else "")
-        body = PictureBody(self._work / key, self._policy)
+        body = ImageBody(self._work / key, self._policy)
         url = row.url
         try:
             if sha256 and not _SHA256.fullmatch(sha256):
@@ -224,8 +224,8 @@ class _Run:
             body.close()
             body.path.unlink(missing_ok=True)
 
-    def _store(self, body: PictureBody, row: ManifestRow, key: str, path: str, url: str, expected: str) -> None:
-        """Note the picture in the journal and put it in its place, in this order: see :meth:`Journal.wrote`."""
+    def _store(self, body: ImageBody, row: ManifestRow, key: str, path: str, url: str, expected: str) -> None:
+        """Note the image in the journal and put it in its place, in this order: see :meth:`Journal.wrote`."""
         name = path or f"images/{body.sha256[:2]}/{body.sha256}{FORMAT_SUFFIXES[body.format]}"
         target = self._folder / name
         try:
@@ -256,9 +256,9 @@ class _Run:
         self._bytes += body.count
 
     def _own_path(self, row: ManifestRow, key: str) -> str:
-        """Where the row wants its picture, relative to the folder with '/'; '' if it has no wish or a bad one.
+        """Where the row wants its image, relative to the folder with '/'; '' if it has no wish or a bad one.
 
-        Refused are what leads out of the folder, hidden names, our own files, names that are no picture's, and what
+        Refused are what leads out of the folder, hidden names, our own files, names that are no image's, and what
         another row has already, as its file or as a folder above it, were it only in other case, which some file
         systems do not tell apart.
         """
@@ -281,7 +281,7 @@ class _Run:
         return path.as_posix()
 
     def _intact(self, record: Record) -> bool:
-        """Whether a recorded picture is still there, byte for byte; a journal from elsewhere leads nowhere else."""
+        """Whether a recorded image is still there, byte for byte; a journal from elsewhere leads nowhere else."""
         real = self._root_of(record.path)
         if real is None or not real.is_file() or real.stat().st_size != record.size:
             return False

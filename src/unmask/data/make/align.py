@@ -1,4 +1,4 @@
-"""Similarity transforms between faces, and pictures seen through them."""
+"""Similarity transforms between faces, and images seen through them."""
 
 from __future__ import annotations
 
@@ -78,10 +78,10 @@ def umeyama(source: Points, target: Points) -> Similarity:
 
 
 def face_alignment(face: Face, side: int, margin: float) -> Similarity:
-    """From the picture to an upright square crop in which the eyes and the mouth stand at fixed places.
+    """From the image to an upright square crop in which the eyes and the mouth stand at fixed places.
 
     Args:
-        face: the face in the picture.
+        face: the face in the image.
         side: of the crop, in pixels.
         margin: what the crop shows around the finder's box on each side, as a fraction of the box's side.
 
@@ -93,7 +93,7 @@ def face_alignment(face: Face, side: int, margin: float) -> Similarity:
 
 
 def warp(image: Image.Image, transform: Similarity, size: tuple[int, int]) -> Image.Image:
-    """A picture seen through a transform, bicubic, antialiased where it shrinks; black where there is no picture.
+    """An image seen through a transform, bicubic, antialiased where it shrinks; black where there is no image.
 
     Args:
         image: the source, mode RGB or L.
@@ -116,5 +116,5 @@ def warp(image: Image.Image, transform: Similarity, size: tuple[int, int]) -> Im
 
 
 def coverage(source: tuple[int, int], transform: Similarity, size: tuple[int, int]) -> Image.Image:
-    """Where a warped picture has pixels of its own: mode L, 255 inside and 0 outside."""
+    """Where a warped image has pixels of its own: mode L, 255 inside and 0 outside."""
     return warp(Image.new("L", source, 255), transform, size).point([0] * 250 + [255] * 6)

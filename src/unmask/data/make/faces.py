@@ -1,4 +1,4 @@
-"""``data faces``: the faces of a manifest's pictures as pictures of their own, with a manifest of them."""
+"""``data faces``: the faces of a manifest's images as images of their own, with a manifest of them."""
 
 from __future__ import annotations
 
@@ -54,13 +54,13 @@ class CutPolicy:
     """How faces are cut out.
 
     Attributes:
-        mode: ``box``: the square around the face that detectors see, moved inwards at the picture's edges.
+        mode: ``box``: the square around the face that detectors see, moved inwards at the image's edges.
             ``aligned``: turned upright and scaled so that eyes and mouth stand at fixed places; may reach outside the
-            picture, where it is black.
+            image, where it is black.
         margin: what is shown around the finder's box on each side, as a fraction of its longer side.
         size: side of the crops in pixels; ``None``: the face's own.
-        every_face: all faces of a picture in place of the largest.
-        whole_without_face: the whole picture where no face is found, in place of a miss.
+        every_face: all faces of an image in place of the largest.
+        whole_without_face: the whole image where no face is found, in place of a miss.
         encoding: how crops are written.
     """
 
@@ -77,20 +77,20 @@ class CutReport:
     """What came of it.
 
     Attributes:
-        pictures: rows of the input.
+        images: rows of the input.
         crops: rows of the manifest that was written.
-        kept: pictures whose crops were there already.
-        misses: how many pictures gave no crop, by reason; ``no_face`` or the code of an error.
+        kept: images whose crops were there already.
+        misses: how many images gave no crop, by reason; ``no_face`` or the code of an error.
         unreadable: how many of these could not be read.
-        beyond_picture: crops of which more than 1 % lies outside the picture, and is black.
+        beyond_image: crops of which more than 1 % lies outside the image, and is black.
     """
 
-    pictures: int
+    images: int
     crops: int
     kept: int
     misses: dict[str, int]
     unreadable: int
-    beyond_picture: int
+    beyond_image: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,19 +111,19 @@ def cut_faces(
     workers: int | None = None,
     progress: Callable[[], object] = lambda: None,
 ) -> CutReport:
-    """Write a crop of each picture's face, ``manifest.csv`` with a row each, and ``misses.csv``.
+    """Write a crop of each image's face, ``manifest.csv`` with a row each, and ``misses.csv``.
 
-    A picture whose crops were written by an earlier run, is unchanged since, and is wanted in the same way, is not
+    An image whose crops were written by an earlier run, is unchanged since, and is wanted in the same way, is not
     opened again. Manifest and misses are written at the end.
 
     Args:
-        manifest: the pictures. Its columns are kept; ``path``, ``url``, ``sha256``, ``width`` and ``height`` are
+        manifest: the images. Its columns are kept; ``path``, ``url``, ``sha256``, ``width`` and ``height`` are
             kept as ``original_path`` and so on, as a crop has its own.
         out: where to; nothing is written outside it.
         policy: how to cut.
         faces: how to search; the default policy if not given.
         workers: threads; the number of CPUs by default.
-        progress: called once a picture.
+        progress: called once an image.
 
     Raises:
         ManifestError: a row that is malformed or leads out of the root, or two rows of one file.
@@ -137,7 +137,7 @@ def cut_faces(
     columns = made_columns(manifest, COLUMNS)
     missed: list[dict[str, str]] = []
     reasons: Counter[str] = Counter()
-    pictures = kept = unreadable = beyond = 0
+    images = kept = unreadable = beyond = 0
 
     with Journal(out / JOURNAL_NAME) as journal:
 
@@ -159,9 +159,9 @@ def cut_faces(
             return _cut_one(job.path, job.name, folder, finder, policy)
 
         def rows() -> Iterator[list[str]]:
-            nonlocal pictures, kept, unreadable, beyond
+            nonlocal images, kept, unreadable, beyond
             for job, done in ordered_map(lambda job: (job, cut(job)), jobs(), workers):
-                pictures += 1
+                images += 1
                 kept += job.known is not None
                 if job.known is None and not done.get("failed"):
                     journal.note(job.key, done)
@@ -179,7 +179,7 @@ def cut_faces(
         crops = folder.write_rows(MANIFEST_NAME, columns, rows())
         miss_columns = list(dict.fromkeys([*manifest.columns, "reason", "message"]))
         folder.write_rows(MISSES_NAME, miss_columns, ([cells[name] for name in miss_columns] for cells in missed))
-    return CutReport(pictures, crops, kept, dict(sorted(reasons.items())), unreadable, beyond)
+    return CutReport(images, crops, kept, dict(sorted(reasons.items())), unreadable, beyond)
 
 
 def _is_there(folder: OutputFolder, known: dict[str, Any]) -> bool:
@@ -196,7 +196,7 @@ def _cut_one(path: Path, name: str, folder: OutputFolder, finder: FaceFinder, po
         return {"crops": [], "miss": [error.code, error.message], "failed": True}
     found = finder.find(image)
     if not found and not policy.whole_without_face:
-        return {"crops": [], "miss": ["no_face", "No face was found in the picture."]}
+        return {"crops": [], "miss": ["no_face", "No face was found in the image."]}
     crops = []
     for index, face in enumerate(found if policy.every_face else found[:1]):
         try:
@@ -229,7 +229,7 @@ def _boxed(image: Image.Image, face: Face, policy: CutPolicy) -> _Part:
         box = (x0, y0, x1, y1)
         part = image.resize((policy.size, policy.size), Image.Resampling.BICUBIC, box=box)
         return part, {"crop_box": _numbers(box), "crop_outside": "0"}
-    # Whole pixels, so that none is interpolated; and still a square inside the picture.
+    # Whole pixels, so that none is interpolated; and still a square inside the image.
     side = max(1, min(round(x1 - x0), *image.size))
     left, top = min(round(x0), image.width - side), min(round(y0), image.height - side)
     whole = (left, top, left + side, top + side)

@@ -1,7 +1,7 @@
 """Fakes made from real faces alone: their own content, handed through a small autoencoder.
 
 Whatever generates faces ends in layers that up-sample, and what these leave is the trace most generators share. A real
-picture that went through such layers bears the trace on its own camera, codec, background and person, so nothing else
+image that went through such layers bears the trace on its own camera, codec, background and person, so nothing else
 tells the two apart. After Rajan, Ojha, Schloesser and Lee, "Aligned Datasets Improve Detection of Latent
 Diffusion-Generated Images", ICLR 2025; the networks here are small ones of our own, with three ways of up-sampling.
 ``tools/train_reconstructors.py`` makes them.
@@ -23,20 +23,20 @@ from unmask.imaging.faces import Face, single_thread_session
 
 NETWORKS: Final = ("nearest-2", "nearest-4", "shuffle-4", "transposed-4")
 
-_ONLY_FACE = 1 / 3  # of the fakes keep the picture outside the face, as one that was painted in does
-# Small networks lose colour and fine detail, and either would give a fake away. So a fake has the real picture's coarse
+_ONLY_FACE = 1 / 3  # of the fakes keep the image outside the face, as one that was painted in does
+# Small networks lose colour and fine detail, and either would give a fake away. So a fake has the real image's coarse
 # colours, up to all of the strength that its fine detail has, and at least half of the network's pixels.
 _RATIOS = (0.5, 1.0)
-_COARSE = 3  # pixels: the blur beyond which a reconstruction has the real picture's colours
+_COARSE = 3  # pixels: the blur beyond which a reconstruction has the real image's colours
 _MULTIPLE = 4  # of the sides that the networks take
 
 
 @dataclass(frozen=True, slots=True)
 class Reconstruction:
-    """A reconstructed picture and where it was changed.
+    """A reconstructed image and where it was changed.
 
     Attributes:
-        image: RGB, of the size of the real picture.
+        image: RGB, of the size of the real image.
         mask: float32 [height, width] in [0, 1]: the opacity of the reconstruction.
         network: which autoencoder made it, one of ``NETWORKS``.
     """
@@ -50,11 +50,11 @@ def reconstruct(image: Image.Image, face: Face, rng: np.random.Generator) -> Rec
     """Hand a face and what is around it, or only a part of the face, through one of the autoencoders.
 
     Nothing farther from the face than :func:`~unmask.data.make.self_blend.face_window` is looked at or changed: it is
-    more than a crop with the default margin shows, and the result does not depend on where the picture ends beyond it.
-    The same draws give the same picture with one version of Pillow and of ONNX Runtime on one kind of processor.
+    more than a crop with the default margin shows, and the result does not depend on where the image ends beyond it.
+    The same draws give the same image with one version of Pillow and of ONNX Runtime on one kind of processor.
 
     Args:
-        image: the real picture, RGB and upright. It is not changed.
+        image: the real image, RGB and upright. It is not changed.
         face: the face in it.
         rng: the only source of randomness.
     """
@@ -72,7 +72,7 @@ def reconstruct(image: Image.Image, face: Face, rng: np.random.Generator) -> Rec
 
 
 def _through(network: str, image: Image.Image, sharpness: float) -> Image.Image:
-    """What a network makes of a picture, with the picture's own coarse colours and some of its sharpness."""
+    """What a network makes of an image, with the image's own coarse colours and some of its sharpness."""
     pixels = np.asarray(image)
     height, width = pixels.shape[:2]
     padded = np.pad(pixels, ((0, -height % _MULTIPLE), (0, -width % _MULTIPLE), (0, 0)), "edge")
@@ -84,7 +84,7 @@ def _through(network: str, image: Image.Image, sharpness: float) -> Image.Image:
 
 
 def _bands(image: Image.Image) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
-    """A picture as what a blur leaves of it and what that takes away."""
+    """An image as what a blur leaves of it and what that takes away."""
     coarse = np.asarray(image.filter(ImageFilter.GaussianBlur(_COARSE)), np.float32)
     return coarse, np.asarray(image, np.float32) - coarse
 

@@ -1,7 +1,7 @@
 """Fakes made from real faces alone: self-blended images.
 
 A face is blended onto a slightly changed copy of itself, as a face swap would be onto somebody else. Camera, codec,
-background and person are those of the real picture, so the only thing left to learn is the blending. After Shiohara
+background and person are those of the real image, so the only thing left to learn is the blending. After Shiohara
 and Yamasaki, "Detecting Deepfakes with Self-Blended Images", CVPR 2022; masks here come from the face finder's six
 key points in place of 81 landmarks.
 """
@@ -23,10 +23,10 @@ _BLEND_RATIOS = (0.25, 0.5, 0.75, 1.0, 1.0, 1.0)
 
 @dataclass(frozen=True, slots=True)
 class SelfBlend:
-    """A self-blended picture and where it was changed.
+    """A self-blended image and where it was changed.
 
     Attributes:
-        image: RGB, of the size of the real picture.
+        image: RGB, of the size of the real image.
         mask: float32 [height, width] in [0, 1]: the opacity of the pasted face.
     """
 
@@ -38,7 +38,7 @@ def self_blend(image: Image.Image, face: Face, rng: np.random.Generator) -> Self
     """Blend a face onto a changed copy of itself.
 
     Args:
-        image: the real picture, RGB and upright. It is not changed.
+        image: the real image, RGB and upright. It is not changed.
         face: the face in it to manipulate.
         rng: the only source of randomness.
     """
@@ -54,7 +54,7 @@ def self_blend(image: Image.Image, face: Face, rng: np.random.Generator) -> Self
     mask = face_mask(face, window, rng).point([round(level * ratio) for level in range(256)])
     blended = Image.composite(pasted, background, mask)
     if background is not original:
-        # Outside the neighbourhood of the face the picture stays as it was; the seam of the window must not show.
+        # Outside the neighbourhood of the face the image stays as it was; the seam of the window must not show.
         blended = Image.composite(blended, original, _fade(original.size))
     result = image.copy()
     result.paste(blended, window[:2])
@@ -64,7 +64,7 @@ def self_blend(image: Image.Image, face: Face, rng: np.random.Generator) -> Self
 
 
 def face_window(face: Face, size: tuple[int, int]) -> tuple[int, int, int, int]:
-    """The part of a picture that is worked on, in pixels: the face's box with two thirds of its side around it."""
+    """The part of an image that is worked on, in pixels: the face's box with two thirds of its side around it."""
     x0, y0, x1, y1 = face.box
     reach = face.side * 2 / 3
     return (
@@ -116,8 +116,8 @@ def face_mask(face: Face, window: tuple[int, int, int, int], rng: np.random.Gene
     """A soft, irregular mask of the whole face or of a part of it.
 
     Args:
-        face: the face, in pixels of the picture.
-        window: the part of the picture that the mask is for, as :func:`face_window` gives it.
+        face: the face, in pixels of the image.
+        window: the part of the image that the mask is for, as :func:`face_window` gives it.
         rng: the only source of randomness.
 
     Returns:

@@ -18,7 +18,7 @@ _Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One picture of a sheet.
+    """One image of a sheet.
 
     Attributes:
         image: RGB, at most ``SIDE`` pixels a side; ``None``: it could not be read.
@@ -34,7 +34,7 @@ class Cell:
 
 
 def draw_sheet(title: str, cells: Sequence[Cell]) -> Image.Image:
-    """A title and a grid of captioned pictures, about as wide as high: RGB. Pictures are never enlarged."""
+    """A title and a grid of captioned images, about as wide as high: RGB. Images are never enlarged."""
     columns = max(4, min(_MOST_COLUMNS, math.ceil(math.sqrt(1.3 * len(cells)))))
     rows = math.ceil(len(cells) / columns)
     step_x, step_y = Cell.SIDE + _GAP, Cell.SIDE + 2 * _LINE + _GAP

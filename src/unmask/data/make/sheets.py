@@ -1,6 +1,6 @@
-"""``data sheet``: contact sheets, to see what a set of pictures looks like before anything is trained on it.
+"""``data sheet``: contact sheets, to see what a set of images looks like before anything is trained on it.
 
-A sheet shows the pictures of one class, or of one class and source. What it shows is found in a stream: memory holds
+A sheet shows the images of one class, or of one class and source. What it shows is found in a stream: memory holds
 the chosen few of every sheet, whatever the size of the manifest.
 """
 
@@ -59,11 +59,11 @@ class SheetPolicy:
     """What sheets show.
 
     Attributes:
-        pick: ``random``; ``nearest`` to or ``farthest`` from the mean of the pictures that the sheet is about, measured
-            on the largest face (the finder's box with 30 % around it; the whole picture where there is no face)
+        pick: ``random``; ``nearest`` to or ``farthest`` from the mean of the images that the sheet is about, measured
+            on the largest face (the finder's box with 30 % around it; the whole image where there is no face)
             brought down to 16 x 16 RGB, as root mean square difference in levels from 0 to 255; ``errors``: what a
             detector got wrong, the surest first.
-        per: most pictures on a sheet.
+        per: most images on a sheet.
         by_source: a sheet for every class and source, not only for every class.
         seed: of the random choice, which depends on it and on the paths, not on their order.
     """
@@ -82,8 +82,8 @@ class Sheet:
         name: the PNG, relative to the output folder.
         label: ``real`` or ``fake``.
         source: '' where sheets are by class only.
-        of: how many pictures it was chosen from.
-        shown: path, caption and value of each picture, in reading order. The value is the distance or the probability
+        of: how many images it was chosen from.
+        shown: path, caption and value of each image, in reading order. The value is the distance or the probability
             of being fake; ``None`` for random choices.
     """
 
@@ -129,16 +129,16 @@ def make_sheets(
 ) -> list[Sheet]:
     """Write a PNG for every class (and source), and ``sheets.json``, which lists what they show.
 
-    Pictures that cannot be read are shown as such in a random choice; they have no distance and no verdict.
+    Images that cannot be read are shown as such in a random choice; they have no distance and no verdict.
 
     Args:
-        manifest: the pictures; rows without a path are passed over.
+        manifest: the images; rows without a path are passed over.
         out: where to; nothing is written outside it.
         policy: what to show.
         judge: the detector, for ``errors``.
         faces: how faces are searched for a distance.
         workers: threads; the number of CPUs by default.
-        progress: called once a picture.
+        progress: called once an image.
 
     Raises:
         ManifestError: a bad row.
@@ -147,7 +147,7 @@ def make_sheets(
     if policy.pick not in PICKS:
         raise UsageError("bad_sheet", f"There is no choice {policy.pick!r}; there are {', '.join(PICKS)}.")
     if not 1 <= policy.per <= 1000:
-        raise UsageError("bad_sheet", "A sheet shows between 1 and 1000 pictures.")
+        raise UsageError("bad_sheet", "A sheet shows between 1 and 1000 images.")
     folder = OutputFolder(out)
     if policy.pick == "random":
         chosen = _random(manifest, policy, progress)
@@ -158,7 +158,7 @@ def make_sheets(
     else:
         chosen = _by_distance(manifest, policy, FaceFinder(faces), folder.path, workers, progress)
     if not chosen:
-        raise UsageError("no_pictures", f"{manifest.name}: there is no picture with a path to show")
+        raise UsageError("no_pictures", f"{manifest.name}: there is no image with a path to show")
     sheets = [_write(folder, manifest, key, chosen[key], policy, workers) for key in sorted(chosen)]
     listed = [
         {"sheet": sheet.name, "label": sheet.label, "source": sheet.source, "of": sheet.of, "shown": sheet.shown}
@@ -190,7 +190,7 @@ def _detail(row: ManifestRow) -> str:
 def _random(manifest: Manifest, policy: SheetPolicy, progress: Callable[[], object]) -> dict[_Key, _Chosen]:
     chosen: dict[_Key, _Chosen] = {}
     for key, row, name, path in _rows(manifest, policy):
-        # The pictures with the largest hashes are a uniform sample without replacement, in any order of the rows.
+        # The images with the largest hashes are a uniform sample without replacement, in any order of the rows.
         rank = int(hashlib.sha256(f"{policy.seed}\0{name}".encode(errors="surrogateescape")).hexdigest()[:13], 16)
         mine = chosen.setdefault(key, _Chosen())
         mine.of += 1
@@ -229,7 +229,7 @@ def _by_distance(
     chosen: dict[_Key, _Chosen] = {}
     sums: dict[_Key, npt.NDArray[np.float64]] = {}
     counts: dict[_Key, int] = {}
-    # The features are wanted twice, for the mean and for the distances; 768 bytes a picture wait on the disk.
+    # The features are wanted twice, for the mean and for the distances; 768 bytes an image wait on the disk.
     with tempfile.TemporaryFile(dir=folder) as store:
         work = ((key, path) for key, _, _, path in _rows(manifest, policy))
         for key, feature in ordered_map(lambda job: (job[0], _feature(job[1], finder)), work, workers):
@@ -254,7 +254,7 @@ def _by_distance(
 
 
 def _feature(path: Path, finder: FaceFinder) -> npt.NDArray[np.uint8] | None:
-    """The largest face, or the whole picture, as uint8 [768]; ``None`` where it cannot be read."""
+    """The largest face, or the whole image, as uint8 [768]; ``None`` where it cannot be read."""
     try:
         image = decode_image(path)
     except ImageError:

@@ -1,4 +1,4 @@
-"""Face swaps between two real pictures: the oldest way to fake a face, with no network in it.
+"""Face swaps between two real images: the oldest way to fake a face, with no network in it.
 
 The donor's six key points are laid onto the target's by a similarity transform, the donor's colours are brought to the
 target's, and the face is blended in under a soft mask. The pose is not changed, so donors must look the same way:
@@ -20,14 +20,14 @@ from unmask.imaging.faces import Face
 
 _MIRRORED = [1, 0, 2, 3, 5, 4]  # right and left change places in a mirror
 _LEAST_SPREAD, _MOST_SPREAD = 0.5, 2.0  # how far a colour transfer may squeeze or stretch a channel
-_LEAST_COVERED = 0.97  # of the mask must be inside the donor's picture
+_LEAST_COVERED = 0.97  # of the mask must be inside the donor's image
 
 Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
 class FaceSwap:
-    """A picture with somebody else's face, and where.
+    """An image with somebody else's face, and where.
 
     Attributes:
         image: RGB, of the size of the target.
@@ -73,7 +73,7 @@ def swap_faces(
         rng: the only source of randomness.
 
     Raises:
-        UsageError: ``swap_impossible``: key points that fix no transform, or a donor whose picture ends too near its
+        UsageError: ``swap_impossible``: key points that fix no transform, or a donor whose image ends too near its
             face to cover the target's.
     """
     goal = np.asarray(target_face.keypoints, np.float64)
@@ -81,7 +81,7 @@ def swap_faces(
     window = _window(goal, reach, target.size)
     size = (window[2] - window[0], window[3] - window[1])
     if min(size) < 2 or reach < 2:
-        raise UsageError("swap_impossible", "The target's face is outside its picture or too small.")
+        raise UsageError("swap_impossible", "The target's face is outside its image or too small.")
     mirrored = misfit(donor_face, target_face)[1]
     part, points = _donor_part(donor, donor_face, mirrored)
     try:
@@ -98,7 +98,7 @@ def swap_faces(
     core = np.asarray(mask) > 127
     covered = coverage(part.size, transform, size)
     if not core.any() or (np.asarray(covered)[core] > 0).mean() < _LEAST_COVERED:
-        raise UsageError("swap_impossible", "The donor's picture ends too near its face.")
+        raise UsageError("swap_impossible", "The donor's image ends too near its face.")
     # The donor's own edge must not show where the mask reaches up to it.
     soft = covered.filter(ImageFilter.MinFilter(3)).filter(ImageFilter.GaussianBlur(max(1.0, 0.03 * reach)))
     inside = np.asarray(soft, np.float64) / 255 * (np.asarray(covered) > 0)

@@ -66,14 +66,14 @@ class SynthesisPolicy:
     """What is made.
 
     Attributes:
-        kind: ``self-blend`` and ``reconstruct``: fakes from one real picture each; ``swap``: fakes from two;
-            ``degrade``: worse copies of any picture, which keep its label.
-        per_image: how many from each picture.
-        seed: fixes every draw, together with a picture's path; the order of rows and threads have no part in it.
+        kind: ``self-blend`` and ``reconstruct``: fakes from one real image each; ``swap``: fakes from two;
+            ``degrade``: worse copies of any image, which keep its label.
+        per_image: how many from each image.
+        seed: fixes every draw, together with an image's path; the order of rows and threads have no part in it.
         limit: at most so many of the rows are used, chosen by a hash of their paths.
         encoding: how all that is made is written.
         masks: also write where a fake was changed: PNG, grey, 255 for full opacity.
-        with_originals: also write each picture that something was made from through the same encoder.
+        with_originals: also write each image that something was made from through the same encoder.
         steps: which degradations to draw from; empty for all.
     """
 
@@ -92,15 +92,15 @@ class SynthesisReport:
     """What came of it.
 
     Attributes:
-        pictures: rows that were used.
-        made: fakes or degraded pictures in the manifest that was written.
+        images: rows that were used.
+        made: fakes or degraded images in the manifest that was written.
         originals: originals in it.
-        kept: rows whose pictures were there already.
-        misses: how many pictures could not be made, by reason.
-        unreadable: how many of these because a picture could not be read.
+        kept: rows whose images were there already.
+        misses: how many images could not be made, by reason.
+        unreadable: how many of these because an image could not be read.
     """
 
-    pictures: int
+    images: int
     made: int
     originals: int
     kept: int
@@ -109,7 +109,7 @@ class SynthesisReport:
 
 
 @dataclass(frozen=True, slots=True)
-class _Picture:
+class _Original:
     row: ManifestRow
     name: str
     path: Path
@@ -122,8 +122,8 @@ class _Picture:
 
 @dataclass(frozen=True, slots=True)
 class _Job:
-    picture: _Picture
-    donors: tuple[tuple[_Picture, ...], ...]
+    original: _Original
+    donors: tuple[tuple[_Original, ...], ...]
     key: str
     known: dict[str, Any] | None
 
@@ -137,7 +137,7 @@ def synthesize(
     workers: int | None = None,
     progress: Callable[[], object] = lambda: None,
 ) -> SynthesisReport:
-    """Make pictures from those of a manifest and write ``manifest.csv`` and ``misses.csv`` beside them.
+    """Make images from those of a manifest and write ``manifest.csv`` and ``misses.csv`` beside them.
 
     A row keeps ``source``, ``split``, ``group`` and every other column of what it was made from. A swap also has
     ``donor_group``; split by both columns, or a donor's face may stand on both sides: originals written along name
@@ -145,12 +145,12 @@ def synthesize(
     groups. What an earlier run made is not made again.
 
     Args:
-        manifest: the pictures; fakes are made from rows labelled real only.
+        manifest: the images; fakes are made from rows labelled real only.
         out: where to; nothing is written outside it.
         policy: what to make.
         faces: how faces are searched; the default policy if not given.
         workers: threads; the number of CPUs by default.
-        progress: called once a row used, and once a picture while faces are searched.
+        progress: called once a row used, and once an image while faces are searched.
 
     Raises:
         ManifestError: a row that is malformed or leads out of the root, or two rows of one file.
@@ -160,7 +160,7 @@ def synthesize(
     _check(policy)
     manifest.validate(check_files=False)
     folder = OutputFolder(out)
-    everything = _pictures(manifest, policy)
+    everything = _images(manifest, policy)
     used = _limited(everything, policy)
     columns = made_columns(manifest, COLUMNS)
     missed: list[dict[str, str]] = []
@@ -173,12 +173,12 @@ def synthesize(
         records = _faces(used, donors, out, policy, faces or FacePolicy(), workers, progress)
 
         def jobs() -> Iterator[_Job]:
-            for picture in used:
-                mine = donors.get(picture.name, ())
+            for original in used:
+                mine = donors.get(original.name, ())
                 parts = [[(donor.name, donor.group, stamp(donor.path)) for donor in draw] for draw in mine]
-                key = digest(settings, picture.name, stamp(picture.path), parts)
+                key = digest(settings, original.name, stamp(original.path), parts)
                 known = journal.get(key)
-                yield _Job(picture, mine, key, known if known and _is_there(folder, known) else None)
+                yield _Job(original, mine, key, known if known and _is_there(folder, known) else None)
 
         def make(job: _Job) -> dict[str, Any]:
             return job.known if job.known is not None else _make(job, records, folder, policy)
@@ -192,10 +192,10 @@ def synthesize(
                 counts["unreadable"] += done["unreadable"]
                 for reason, message in done["misses"]:
                     reasons[reason] += 1
-                    old = {**job.picture.row.extra, **row_cells(job.picture.row)}
+                    old = {**job.original.row.extra, **row_cells(job.original.row)}
                     missed.append({**old, "reason": reason, "message": message})
                 for made in done["made"]:
-                    cells = {**row_cells(job.picture.row), "group": job.picture.group, **made["cells"]}
+                    cells = {**row_cells(job.original.row), "group": job.original.group, **made["cells"]}
                     counts["originals" if cells["made_by"] == "original" else "made"] += 1
                     yield [cells.get(column, "") for column in columns]
 
@@ -211,9 +211,9 @@ def _check(policy: SynthesisPolicy) -> None:
     if policy.kind not in KINDS:
         problem = f"There is no kind {policy.kind!r}; there are {', '.join(KINDS)}."
     elif policy.per_image < 1 or (policy.limit is not None and policy.limit < 1):
-        problem = "The number of pictures must be at least 1."
+        problem = "The number of images must be at least 1."
     elif policy.kind == "degrade" and policy.masks:
-        problem = "A degradation changes the whole picture; it has no mask."
+        problem = "A degradation changes the whole image; it has no mask."
     elif policy.kind != "degrade" and policy.steps:
         problem = "Only the kind degrade takes a choice of degradations."
     if problem:
@@ -221,26 +221,26 @@ def _check(policy: SynthesisPolicy) -> None:
     draw_steps(np.random.default_rng(0), policy.steps)  # an unknown step is said before any work
 
 
-def _pictures(manifest: Manifest, policy: SynthesisPolicy) -> list[_Picture]:
+def _images(manifest: Manifest, policy: SynthesisPolicy) -> list[_Original]:
     names = Names(manifest)
     chosen = [
-        _Picture(row, *names.of(row))
+        _Original(row, *names.of(row))
         for row in manifest
         if row.path and (policy.kind == "degrade" or row.label == "real")
     ]
     if not chosen:
-        what = "picture" if policy.kind == "degrade" else "real picture"
+        what = "picture" if policy.kind == "degrade" else "real image"
         raise UsageError("no_pictures", f"{manifest.name}: there is no {what} with a path to make anything from")
     return chosen
 
 
-def _limited(pictures: list[_Picture], policy: SynthesisPolicy) -> list[_Picture]:
-    if policy.limit is None or policy.limit >= len(pictures):
-        return pictures
+def _limited(images: list[_Original], policy: SynthesisPolicy) -> list[_Original]:
+    if policy.limit is None or policy.limit >= len(images):
+        return images
     # Not the first ones: a manifest is often sorted, and its head would be one source. In any order, the same.
-    ranks = [digest("limit", policy.seed, picture.name) for picture in pictures]
+    ranks = [digest("limit", policy.seed, original.name) for original in images]
     chosen = set(nsmallest(policy.limit, ranks))
-    return [picture for picture, rank in zip(pictures, ranks, strict=True) if rank in chosen]
+    return [original for original, rank in zip(images, ranks, strict=True) if rank in chosen]
 
 
 def _rng(policy: SynthesisPolicy, what: str, name: str, draw: int) -> np.random.Generator:
@@ -248,30 +248,30 @@ def _rng(policy: SynthesisPolicy, what: str, name: str, draw: int) -> np.random.
 
 
 def _draw_donors(
-    used: Sequence[_Picture], everything: Sequence[_Picture], policy: SynthesisPolicy
-) -> dict[str, tuple[tuple[_Picture, ...], ...]]:
-    """A few pictures for each swap to try: same split, another group, in an order that rows have no part in."""
+    used: Sequence[_Original], everything: Sequence[_Original], policy: SynthesisPolicy
+) -> dict[str, tuple[tuple[_Original, ...], ...]]:
+    """A few images for each swap to try: same split, another group, in an order that rows have no part in."""
     if policy.kind != "swap":
         return {}
-    pools: dict[str, list[_Picture]] = defaultdict(list)
-    for picture in sorted(everything, key=lambda picture: picture.name):
-        pools[picture.row.split].append(picture)
+    pools: dict[str, list[_Original]] = defaultdict(list)
+    for original in sorted(everything, key=lambda original: original.name):
+        pools[original.row.split].append(original)
     donors = {}
-    for picture in used:
-        pool = pools[picture.row.split]
+    for original in used:
+        pool = pools[original.row.split]
         draws = []
         for draw in range(policy.per_image):
-            rng = _rng(policy, "donors", picture.name, draw)
+            rng = _rng(policy, "donors", original.name, draw)
             drawn = [pool[index] for index in rng.choice(len(pool), min(len(pool), _DONORS_DRAWN), replace=False)]
-            others = [donor for donor in drawn if donor.group != picture.group]
+            others = [donor for donor in drawn if donor.group != original.group]
             draws.append(tuple(others[:_DONORS_TRIED]))
-        donors[picture.name] = tuple(draws)
+        donors[original.name] = tuple(draws)
     return donors
 
 
 def _faces(
-    used: Sequence[_Picture],
-    donors: Mapping[str, tuple[tuple[_Picture, ...], ...]],
+    used: Sequence[_Original],
+    donors: Mapping[str, tuple[tuple[_Original, ...], ...]],
     out: Path,
     policy: SynthesisPolicy,
     faces: FacePolicy,
@@ -280,7 +280,7 @@ def _faces(
 ) -> dict[Path, FaceRecord]:
     if policy.kind == "degrade":
         return {}
-    wanted = {picture.path: None for picture in used}
+    wanted = {original.path: None for original in used}
     wanted.update({donor.path: None for draws in donors.values() for draw in draws for donor in draw})
     refuse_link(out / FACES_NAME)
     return FaceIndex(out / FACES_NAME, faces).locate(wanted, progress, workers)
@@ -298,9 +298,9 @@ def _make(
 ) -> dict[str, Any]:
     made: list[dict[str, Any]] = []
     misses: list[tuple[str, str]] = []
-    picture = job.picture
+    original = job.original
     try:
-        image = decode_image(picture.path)
+        image = decode_image(original.path)
     except ImageError as error:
         return {"made": [], "misses": [(error.code, error.message)], "unreadable": 1}
     for draw in range(policy.per_image):
@@ -312,14 +312,14 @@ def _make(
         recipe = {"version": __version__, "seed": policy.seed, "draw": draw, "encoding": str(policy.encoding), **with_}
         made_with = json.dumps(recipe, sort_keys=True)
         cells = {**_LABELS[policy.kind], "made_by": policy.kind, "made_with": made_with, **facts}
-        made.append(_write(picture, new, mask, cells, draw, folder, policy))
+        made.append(_write(original, new, mask, cells, draw, folder, policy))
     if policy.with_originals and made:
         made_with = json.dumps({"encoding": str(policy.encoding), "version": __version__})
         cells = {"made_by": "original", "made_with": made_with}
         if policy.kind == "swap":
             # Splitters compare each column with itself only; this row ties the person as target to the same as donor.
-            cells["donor_group"] = picture.group
-        made.insert(0, _write(picture, image, None, cells, 0, folder, policy))
+            cells["donor_group"] = original.group
+        made.insert(0, _write(original, image, None, cells, 0, folder, policy))
     return {"made": made, "misses": misses, "unreadable": 0}
 
 
@@ -329,13 +329,13 @@ _Made = tuple[Image.Image, npt.NDArray[np.float32] | None, dict[str, str], dict[
 def _one(
     job: _Job, image: Image.Image, records: Mapping[Path, FaceRecord], policy: SynthesisPolicy, draw: int
 ) -> _Made:
-    rng = _rng(policy, "make", job.picture.name, draw)
+    rng = _rng(policy, "make", job.original.name, draw)
     if policy.kind == "degrade":
         steps = draw_steps(rng, policy.steps)
         return apply_steps(image, steps), None, {}, {"steps": [step.to_json() for step in steps]}
-    face = records[job.picture.path].face
+    face = records[job.original.path].face
     if face is None:
-        raise UsageError("no_face", "No face was found in the picture.")
+        raise UsageError("no_face", "No face was found in the image.")
     if policy.kind == "self-blend":
         blend = self_blend(image, face, rng)
         return blend.image, blend.mask, {}, {"method": "self-blend after Shiohara and Yamasaki, CVPR 2022"}
@@ -356,11 +356,11 @@ def _one(
             continue
         facts = {"donor_path": donor.row.path, "donor_group": donor.group, "donor_source": donor.row.source}
         return swap.image, swap.mask, facts, {"misfit": round(distance, 4), **swap.parameters}
-    raise UsageError("no_donor", "No picture of the same split and another group has a face that fits.")
+    raise UsageError("no_donor", "No image of the same split and another group has a face that fits.")
 
 
 def _write(
-    picture: _Picture,
+    original: _Original,
     image: Image.Image,
     mask: npt.NDArray[np.float32] | None,
     cells: dict[str, str],
@@ -369,10 +369,10 @@ def _write(
     policy: SynthesisPolicy,
 ) -> dict[str, Any]:
     content = policy.encoding.encode(image)
-    label = cells.get("label", picture.row.label)
+    label = cells.get("label", original.row.label)
     # Below a folder called "real" a fake would be taken for real wherever labels are read off folders.
-    parts = [label if part.lower() in CLASS_FOLDERS else part for part in PurePosixPath(picture.name).parts[:-1]]
-    tagged = PurePosixPath(made_name(picture.name, "", cells["made_by"], policy.seed, draw)).name
+    parts = [label if part.lower() in CLASS_FOLDERS else part for part in PurePosixPath(original.name).parts[:-1]]
+    tagged = PurePosixPath(made_name(original.name, "", cells["made_by"], policy.seed, draw)).name
     place = "originals" if cells["made_by"] == "original" else policy.kind
     name = "/".join([place, *parts, tagged + policy.encoding.suffix])
     folder.write(name, content)
@@ -390,7 +390,7 @@ def _write(
             **cells,
             "path": name,
             "url": "",
-            "made_from": picture.row.path,
+            "made_from": original.row.path,
             "mask": mask_name,
             "sha256": hashlib.sha256(content).hexdigest(),
             "width": str(image.width),

@@ -1,4 +1,4 @@
-"""What each part of a recipe is worth: the recipe without it, on the same pictures, by several seeds."""
+"""What each part of a recipe is worth: the recipe without it, on the same images, by several seeds."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from unmask.evaluation.compare import ALPHA
 from unmask.evaluation.evaluate import describe_run
 from unmask.evaluation.experiments.ablation_variants import Variant
 from unmask.evaluation.experiments.run_experiments import Experiment, run_series
-from unmask.evaluation.measure import Draws, Pictures, baseline, interval, rounded
+from unmask.evaluation.measure import Draws, Images, baseline, interval, rounded
 from unmask.evaluation.scores import Scores
 from unmask.recipes import Recipe
 from unmask.stats.intervals import LEVEL, draw_groups, percentile_interval
@@ -41,7 +41,7 @@ def ablate(
     """Train a recipe and its variants by several seeds, and compare them, as plain values for JSON.
 
     A variant's effect is the mean over seeds of its figure less that of the whole recipe with the same seed, on the
-    same test pictures. Its interval comes from drawing groups and seeds anew. Chance is tested over whole groups, AUC
+    same test images. Its interval comes from drawing groups and seeds anew. Chance is tested over whole groups, AUC
     by DeLong's variance of the mean over seeds and balanced accuracy by swapping answers, and corrected over the
     variants after Holm. An effect is called established where both agree.
 
@@ -68,7 +68,7 @@ def ablate(
     ]
     tables = list(run_series(experiments, out, cache=cache, workers=workers, announce=announce))
     by_name = {name: tables[at * seeds : (at + 1) * seeds] for at, (name, _, _) in enumerate(named)}
-    first = Pictures.of(by_name[WHOLE][0])
+    first = Images.of(by_name[WHOLE][0])
     entries = [{"name": name, "title": title, **_figures(by_name[name])} for name, title, _ in named]
     effects = [effect(by_name[WHOLE], by_name[entry["name"]], draws) for entry in entries[1:]]
     for figure in FIGURES:
@@ -102,7 +102,7 @@ def ablate(
 
 def _figures(tables: Sequence[Scores]) -> dict[str, Any]:
     """Each figure by seed, and its mean."""
-    by_seed = np.array([_values(Pictures.of(table)) for table in tables])
+    by_seed = np.array([_values(Images.of(table)) for table in tables])
     return {
         figure: {
             "value": rounded(float(by_seed[:, at].mean())),
@@ -112,20 +112,20 @@ def _figures(tables: Sequence[Scores]) -> dict[str, Any]:
     }
 
 
-def _values(pictures: Pictures) -> list[float]:
-    counts = Confusion.of(pictures.called_fake, pictures.is_fake)
-    return [Ranking(pictures.score, pictures.is_fake).roc().auc(), counts.balanced_accuracy]
+def _values(images: Images) -> list[float]:
+    counts = Confusion.of(images.called_fake, images.is_fake)
+    return [Ranking(images.score, images.is_fake).roc().auc(), counts.balanced_accuracy]
 
 
 def effect(whole: Sequence[Scores], changed: Sequence[Scores], draws: Draws) -> dict[str, Any]:
     """Changed less whole in each figure: mean over paired seeds, interval and p-value.
 
     Args:
-        whole: the scores of the unchanged recipe, one table a seed, of the same pictures in the same order.
+        whole: the scores of the unchanged recipe, one table a seed, of the same images in the same order.
         changed: those of the changed recipe.
         draws: how intervals are drawn.
     """
-    pairs = [(Pictures.of(one), Pictures.of(other)) for one, other in zip(whole, changed, strict=True)]
+    pairs = [(Images.of(one), Images.of(other)) for one, other in zip(whole, changed, strict=True)]
     first = pairs[0][0]
     is_fake, group = first.is_fake, first.group
     values = np.array([_values(other) for _, other in pairs]) - np.array([_values(one) for one, _ in pairs])

@@ -73,7 +73,7 @@ def _is_frozen(recipe: Recipe) -> bool:
 def _no_augmentation(recipe: Recipe) -> Change:
     if _is_frozen(recipe):
         if recipe.features is None or not recipe.features.copies:
-            return {}, "features are of the plain pictures"
+            return {}, "features are of the plain images"
         return {"features": recipe.features.model_copy(update={"copies": 0})}, ""
     if recipe.augmentation == Augmentation.off():
         return {}, "the recipe has none"
@@ -109,7 +109,7 @@ def _no_fine_tuning(recipe: Recipe) -> Change:
 
 def _no_face_crop(recipe: Recipe) -> Change:
     if recipe.preprocessing.faces is None:
-        return {}, "the recipe looks at whole pictures"
+        return {}, "the recipe looks at whole images"
     return {"preprocessing": recipe.preprocessing.model_copy(update={"faces": None})}, ""
 
 

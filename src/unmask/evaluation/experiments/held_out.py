@@ -18,7 +18,7 @@ from unmask.errors import UsageError
 from unmask.evaluation.evaluate import describe_run
 from unmask.evaluation.experiments.run_experiments import Experiment, run_series
 from unmask.evaluation.experiments.train_and_score import SPLITS
-from unmask.evaluation.measure import Draws, Pictures, baseline, interval, rounded, share
+from unmask.evaluation.measure import Draws, Images, baseline, interval, rounded, share
 from unmask.evaluation.scores import Scores
 from unmask.recipes import Recipe
 from unmask.stats.intervals import LEVEL, draw_groups, percentile_interval
@@ -56,11 +56,11 @@ def plan(manifest: Manifest, protocol: str, *, folds: int = 5, seed: int = 0) ->
 
     Leaving out keeps one test set for all: the manifest's own, or one that is drawn. The first experiment leaves out
     nothing; each other one lacks a value, and whatever is grouped with it, in training and validation. So held-out
-    and in-distribution figures are of the same pictures. Folds take every picture for testing once: fold i is tested,
+    and in-distribution figures are of the same images. Folds take every image for testing once: fold i is tested,
     fold i + 1 validates, the others are trained on.
 
     Args:
-        manifest: the pictures.
+        manifest: the images.
         protocol: ``loso`` (each source), ``logo`` (each generator of fakes) or ``kfold``.
         folds: of ``kfold``.
         seed: of the splits that are drawn.
@@ -216,52 +216,52 @@ def run_protocol(
 
 
 def _row(scores: Scores, planned: Plan) -> dict[str, Any]:
-    pictures = Pictures.of(scores)
+    images = Images.of(scores)
     return {
         "model": scores.model,
         "threshold": scores.threshold,
-        "n": len(pictures),
-        "failures": int(np.count_nonzero(pictures.failed)),
-        "baseline": baseline(pictures),
+        "n": len(images),
+        "failures": int(np.count_nonzero(images.failed)),
+        "baseline": baseline(images),
         "overall": {
-            **_cell(pictures, np.ones(len(pictures), bool)),
-            "balanced_accuracy": rounded(Confusion.of(pictures.called_fake, pictures.is_fake).balanced_accuracy),
+            **_cell(images, np.ones(len(images), bool)),
+            "balanced_accuracy": rounded(Confusion.of(images.called_fake, images.is_fake).balanced_accuracy),
         },
-        "cells": {value: _cell(pictures, _of(scores, value, planned)) for value in planned.columns},
+        "cells": {value: _cell(images, _of(scores, value, planned)) for value in planned.columns},
     }
 
 
 def _of(scores: Scores, value: str, planned: Plan) -> Flags:
-    """Which pictures are of a value: of a generator only the fakes."""
+    """Which images are of a value: of a generator only the fakes."""
     own = np.asarray(scores.column(PROTOCOLS[planned.protocol]), np.str_) == value
     return np.asarray(own & scores.is_fake if planned.protocol == "logo" else own)
 
 
-def _ranked(pictures: Pictures, own: Flags) -> Flags:
-    """The pictures that an area is of: the value's own where it has both classes, else with all of the other class."""
-    classes = np.unique(pictures.is_fake[own])
-    return own if len(classes) != 1 else own | (pictures.is_fake != classes[0])
+def _ranked(images: Images, own: Flags) -> Flags:
+    """The images that an area is of: the value's own where it has both classes, else with all of the other class."""
+    classes = np.unique(images.is_fake[own])
+    return own if len(classes) != 1 else own | (images.is_fake != classes[0])
 
 
-def _cell(pictures: Pictures, own: Flags) -> dict[str, Any]:
-    among = pictures.where(_ranked(pictures, own))
-    reals, fakes = own & ~pictures.is_fake, own & pictures.is_fake
+def _cell(images: Images, own: Flags) -> dict[str, Any]:
+    among = images.where(_ranked(images, own))
+    reals, fakes = own & ~images.is_fake, own & images.is_fake
     return {
         "n_real": int(reals.sum()),
         "n_fake": int(fakes.sum()),
         "against": "own" if reals.any() and fakes.any() else "all",
         "auc": rounded(Ranking(among.score, among.is_fake).roc().auc()) if own.any() else None,
-        "specificity": share(pictures.is_right[reals], pictures.group[reals]) if reals.any() else None,
-        "recall_fake": share(pictures.is_right[fakes], pictures.group[fakes]) if fakes.any() else None,
+        "specificity": share(images.is_right[reals], images.group[reals]) if reals.any() else None,
+        "recall_fake": share(images.is_right[fakes], images.group[fakes]) if fakes.any() else None,
     }
 
 
 def _held_out(base: Scores, table: Scores, value: str, planned: Plan, draws: Draws) -> dict[str, Any]:
-    """Figures of one value where training saw it, where it did not, and their differences, on the same pictures."""
+    """Figures of one value where training saw it, where it did not, and their differences, on the same images."""
     own = _of(base, value, planned)
-    sides = [Pictures.of(scores) for scores in (base, table)]
+    sides = [Images.of(scores) for scores in (base, table)]
     chosen = _ranked(sides[0], own)
-    # A generator's specificity is that of the real pictures it is told from.
+    # A generator's specificity is that of the real images it is told from.
     judged = chosen if planned.protocol == "logo" else own
     values, drawn = _paired([side.where(chosen) for side in sides], judged[chosen], draws)
     cell = _cell(sides[0], judged)
@@ -275,13 +275,13 @@ def _held_out(base: Scores, table: Scores, value: str, planned: Plan, draws: Dra
             name: interval(values[place], percentile_interval(drawn[:, place]))
             for place, name in enumerate(FIGURES, at * len(FIGURES))
         }
-    for side, pictures in zip(("in_distribution", "held_out"), sides, strict=True):
+    for side, images in zip(("in_distribution", "held_out"), sides, strict=True):
         # Shares have an interval of their own, also where all are right.
-        found[side] |= {name: entry for name, entry in _cell(pictures, judged).items() if name in FIGURES[1:] and entry}
+        found[side] |= {name: entry for name, entry in _cell(images, judged).items() if name in FIGURES[1:] and entry}
     return found
 
 
-def _paired(sides: list[Pictures], judged: Flags, draws: Draws) -> tuple[Floats, Floats]:
+def _paired(sides: list[Images], judged: Flags, draws: Draws) -> tuple[Floats, Floats]:
     rankings = [Ranking(side.score, side.is_fake) for side in sides]
     cells = [confusion_cells(side.called_fake[judged], side.is_fake[judged]) for side in sides]
 
@@ -311,9 +311,9 @@ def _over_folds(scores: list[Scores], draws: Draws) -> dict[str, Any]:
     """Mean and spread of each figure over the folds; intervals by drawing groups within each fold."""
     values, drawn = [], []
     for number, table in enumerate(scores):
-        pictures = Pictures.of(table)
-        ranking = Ranking(pictures.score, pictures.is_fake)
-        cells = confusion_cells(pictures.called_fake, pictures.is_fake)
+        images = Images.of(table)
+        ranking = Ranking(images.score, images.is_fake)
+        cells = confusion_cells(images.called_fake, images.is_fake)
 
         def statistic(weight: Floats, ranking: Ranking = ranking, cells: Any = cells) -> Floats:
             counts = Confusion.of_cells(cells, weight)
@@ -321,9 +321,9 @@ def _over_folds(scores: list[Scores], draws: Draws) -> dict[str, Any]:
                 [ranking.roc(weight).auc(), counts.balanced_accuracy, counts.specificity, counts.recall_fake]
             )
 
-        values.append(statistic(np.ones(len(pictures))))
+        values.append(statistic(np.ones(len(images))))
         # Folds share no group, so their draws are independent.
-        drawn.append(draw_groups(pictures.group, statistic, draws.draws, draws.seed + number, draws.workers))
+        drawn.append(draw_groups(images.group, statistic, draws.draws, draws.seed + number, draws.workers))
     by_fold, mean = np.array(values), np.mean(drawn, axis=0)
     return {
         name: {

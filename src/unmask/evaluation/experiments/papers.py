@@ -10,7 +10,7 @@ import numpy as np
 from unmask.data.manifest import Manifest
 from unmask.data.split.splitter import PRESETS, Splitter
 from unmask.errors import UsageError
-from unmask.evaluation.measure import Pictures, baseline
+from unmask.evaluation.measure import Images, baseline
 from unmask.stats.intervals import wilson
 from unmask.stats.metrics import Confusion
 from unmask.stats.significance import mcnemar
@@ -25,7 +25,7 @@ class Protocol:
 
     Attributes:
         title: the system it is about.
-        data: its pictures.
+        data: its images.
         split: how it divided them.
         fractions: of train, (validation,) and test; ``None`` where the set brings its own split.
     """
@@ -71,7 +71,7 @@ def split_as(seed: str, manifest: Manifest, draw: int, *, given: bool) -> tuple[
 
     Args:
         seed: ``S0`` to ``S4``.
-        manifest: the pictures.
+        manifest: the images.
         draw: another number, another split, where one is drawn.
         given: keep the manifest's own split, whatever the paper does.
 
@@ -141,11 +141,11 @@ def readings(seed: str) -> list[str]:
     return []
 
 
-def _matrix(real_right: int, real_wrong: int, fake_right: int, fake_wrong: int) -> Pictures:
+def _matrix(real_right: int, real_wrong: int, fake_right: int, fake_wrong: int) -> Images:
     """Bare answers with a confusion matrix."""
     called_fake = np.array([True] * real_wrong + [False] * (real_right + fake_wrong) + [True] * fake_right)
     is_fake = np.arange(len(called_fake)) >= real_right + real_wrong
-    return Pictures(is_fake, called_fake.astype(float), called_fake, np.arange(len(called_fake)))
+    return Images(is_fake, called_fake.astype(float), called_fake, np.arange(len(called_fake)))
 
 
 def _percent(shares: dict[str, float]) -> str:

@@ -1,4 +1,4 @@
-"""The papers' systems on one's own pictures: a seed's split, its systems, their test, beside what the paper reports."""
+"""The papers' systems on one's own images: a seed's split, its systems, their test, beside what the paper reports."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from unmask.errors import UnmaskError, UsageError
 from unmask.evaluation.compare import compare
 from unmask.evaluation.experiments.papers import PROTOCOLS, readings, split_as
 from unmask.evaluation.experiments.train_and_score import SPLITS, train_and_score
-from unmask.evaluation.measure import Draws, Pictures, measure
+from unmask.evaluation.measure import Draws, Images, measure
 from unmask.evaluation.scores import Scores
 from unmask.recipes import Recipe
 from unmask.training.history import read_history
 from unmask.training.timing import read_timing
 
 THRESHOLD: Final = 0.5
-"""The papers call a picture fake where that is the likelier class, and so do all figures here."""
+"""The papers call an image fake where that is the likelier class, and so do all figures here."""
 
 REPORTED: Final = {
     "accuracy": "accuracy",
@@ -77,7 +77,7 @@ def reproduce(
 
     Args:
         seeds: of ``S0`` to ``S4``.
-        manifest: the pictures.
+        manifest: the images.
         out: gets a folder for each seed, with its split and a folder for each system.
         settings: what is changed.
         workers: loading processes in training and threads in scoring; by default one a CPU.
@@ -87,7 +87,7 @@ def reproduce(
     Raises:
         UsageError: ``unknown_seed``, ``unknown_recipe``, an override that a recipe refuses, ``no_pictures``,
             ``missing_split``, a split that cannot be made, or ``other_run``: a system's folder holds a run with other
-            settings or pictures.
+            settings or images.
     """
     settings, draws = settings or Settings(), draws or Draws()
     systems = {seed: recipes for seed in seeds if (recipes := _systems(seed, settings))}
@@ -208,7 +208,7 @@ def _system(recipe: Recipe, run: _Run) -> tuple[dict[str, Any], Scores | None]:
         code = error.code if isinstance(error, UnmaskError) else type(error).__name__
         return {**entry, "error": {"code": code, "message": _first_line(error)}}, None
     scores = replace(scores, threshold=THRESHOLD)
-    overall, _ = measure(Pictures.of(scores), run.draws)
+    overall, _ = measure(Images.of(scores), run.draws)
     weights = Bundle.open(folder / "run" / "bundle").info.card.weights
     found = {
         "weights": weights,

@@ -57,7 +57,7 @@ def run_series(
     for number, experiment in enumerate(experiments, 1):
         announce(f"{number} of {len(experiments)}: {experiment.title}")
         run = folder / experiment.place / "run"
-        # Faces are known by picture and policy, so one file may serve experiments that search differently.
+        # Faces are known by image and policy, so one file may serve experiments that search differently.
         if (folder / _FACES).exists() and not (run / _FACES).exists():
             run.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(folder / _FACES, run / _FACES)

@@ -1,4 +1,4 @@
-"""One experiment from pictures to scores: a recipe trained on a manifest, and its answers on the test pictures."""
+"""One experiment from images to scores: a recipe trained on a manifest, and its answers on the test images."""
 
 from __future__ import annotations
 
@@ -28,17 +28,17 @@ def train_and_score(
     """Train a recipe on the rows ``train`` and ``val`` of a manifest and score its rows ``test``.
 
     What is there already is used: a finished run of the same recipe and manifest is not trained again, an interrupted
-    one goes on, and pictures that its bundle has judged are not judged again.
+    one goes on, and images that its bundle has judged are not judged again.
 
     Args:
         recipe: the experiment.
-        manifest: the pictures; rows of any other split are passed over.
+        manifest: the images; rows of any other split are passed over.
         folder: gets the run folder ``run``, ``answers.jsonl`` and ``scores.csv``.
         cache: where crops and features lie, ``folder/run/cache`` by default. Experiments may share it.
         workers: loading processes in training (0 loads in this one) and threads in scoring; by default one a CPU.
 
     Returns:
-        The scores of the test pictures.
+        The scores of the test images.
 
     Raises:
         UsageError: ``missing_split``, when the manifest has no rows to train on, to validate on or to test on;

@@ -29,7 +29,7 @@ def render_markdown(result: dict[str, Any]) -> str:
 def sentences(result: dict[str, Any]) -> Iterator[str]:
     """What to read first."""
     yield (
-        f"{result['n']:,} test pictures ({result['n_real']:,} real, {result['n_fake']:,} fake) in {result['groups']:,} "
+        f"{result['n']:,} test images ({result['n_real']:,} real, {result['n_fake']:,} fake) in {result['groups']:,} "
         f"groups, {len(result['seeds'])} seeds. The whole recipe has AUC {figure(result['whole']['auc']['value'])} and "
         f"balanced accuracy {figure(result['whole']['balanced_accuracy']['value'])}, where always answering "
         f"“{result['baseline']['answer']}” has accuracy {figure(result['baseline']['accuracy'])} and balanced accuracy "

@@ -23,7 +23,7 @@ from unmask.evaluation.reports.sentences import (
     with_interval,
 )
 from unmask.pages.charts import charts, histogram_paths
-from unmask.pages.page import data_uri, picture, render, root_manifest, write_text
+from unmask.pages.page import data_uri, read_image, render, root_manifest, write_text
 
 _SHOWN_FAILURES: Final = 20
 
@@ -104,8 +104,8 @@ def write_report(
     Args:
         result: of :func:`unmask.evaluation.evaluate.evaluate`.
         folder: where to; it must exist.
-        thumbnails_from: the folder that paths are relative to, to put pictures of mistakes into the page; by default
-            there are none, for a page that holds pictures is a copy of them.
+        thumbnails_from: the folder that paths are relative to, to put images of mistakes into the page; by default
+            there are none, for a page that holds images is a copy of them.
         detector: draws its evidence beside each of them.
         beside: further results to show.
 
@@ -149,8 +149,8 @@ def render_markdown(result: dict[str, Any], beside: Beside | None = None) -> str
 
 
 def _shown(root: Manifest | None, path: str, detector: Detector | None) -> dict[str, str]:
-    """A picture and the evidence drawn on it, as data URIs; '' for what there is not."""
-    image = None if root is None else picture(root, path)
+    """An image and the evidence drawn on it, as data URIs; '' for what there is not."""
+    image = None if root is None else read_image(root, path)
     if image is None:
         return {"data": "", "evidence": ""}
     drawn = "" if detector is None else data_uri(draw_evidence(image, detector.detect(image)))

@@ -14,7 +14,7 @@ from unmask.pages.page import render, write_text
 _WHAT: Final = {"loso": "each source", "logo": "each generator", "kfold": "folds"}
 _MATRICES: Final = (
     ("auc", "AUC"),
-    ("specificity", "Real pictures called real, %"),
+    ("specificity", "Real images called real, %"),
     ("recall_fake", "Fakes called fake, %"),
 )
 
@@ -37,7 +37,7 @@ def sentences(result: dict[str, Any]) -> Iterator[str]:
     if result["protocol"] == "kfold":
         found = result["folds"]
         yield (
-            f"{len(result['rows'])} folds, every picture tested once by a detector that saw nothing of its group. AUC "
+            f"{len(result['rows'])} folds, every image tested once by a detector that saw nothing of its group. AUC "
             f"{with_interval(found['auc'])} on average, {figure(found['auc']['least'])} to "
             f"{figure(found['auc']['most'])} by fold; balanced accuracy {percent(found['balanced_accuracy'])}."
         )
@@ -45,12 +45,12 @@ def sentences(result: dict[str, Any]) -> Iterator[str]:
         mean, column = result["mean"], result["column"]
         yield (
             f"{len(result['held_out'])} {column}s left out in turn. Mean AUC of a {column} that training saw: "
-            f"{figure(mean['in_distribution']['auc'])}; of the same pictures where it did not: "
+            f"{figure(mean['in_distribution']['auc'])}; of the same images where it did not: "
             f"{figure(mean['held_out']['auc'])}."
         )
         for name, of, what in (
             ("auc", "AUC", figure),
-            ("specificity", "real pictures called real", _share),
+            ("specificity", "real images called real", _share),
             ("recall_fake", "fakes called fake", _share),
         ):
             having = [entry for entry in result["held_out"] if entry["held_out"][name]["value"] is not None]
@@ -62,7 +62,7 @@ def sentences(result: dict[str, Any]) -> Iterator[str]:
                 )
     yield (
         f"Always answering “{base['answer']}” is right on {100 * base['accuracy']:.1f} % "
-        f"{'of the first fold' if result['protocol'] == 'kfold' else 'of the test pictures'}."
+        f"{'of the first fold' if result['protocol'] == 'kfold' else 'of the test images'}."
     )
     yield from (f"{notice}." for notice in result["notices"])
 

@@ -90,7 +90,7 @@ def cost(system: dict[str, Any]) -> str:
 
 
 def counts(seed: dict[str, Any]) -> str:
-    """How many pictures each part of a split holds."""
+    """How many images each part of a split holds."""
     return "; ".join(
         f"{split} {sum(by_label.values()):,} ({by_label['real']:,} real, {by_label['fake']:,} fake)"
         for split, by_label in seed["data"]["counts"].items()

@@ -59,13 +59,13 @@ def headline(result: dict[str, Any]) -> list[str]:
     overall, head = result["overall"], result["headline"]
     trivial = overall["baseline"]
     lines = [
-        f"{overall['n']:,} pictures ({overall['n_real']:,} real, {overall['n_fake']:,} fake) in {overall['groups']:,} "
+        f"{overall['n']:,} images ({overall['n_real']:,} real, {overall['n_fake']:,} fake) in {overall['groups']:,} "
         f"groups. AUC {with_interval(head['auc'])}, balanced accuracy {percent(head['balanced_accuracy'])}, accuracy "
         f"{percent(head['accuracy'])}.",
         f"Always answering “{trivial['answer']}” is right on {100 * trivial['accuracy']:.1f} %: the accuracy is "
         f"{'above' if head['above_baseline'] else 'not shown to be above'} that.",
     ]
-    for label, what in (("fake", "fakes found"), ("real", "real pictures called real")):
+    for label, what in (("fake", "fakes found"), ("real", "real images called real")):
         worst = head["worst_source"][label]
         if worst is not None and head["sources"] > 1:
             seen = ", seen in training" if worst["seen"] else ""
@@ -81,14 +81,14 @@ def headline(result: dict[str, Any]) -> list[str]:
             f"{'' if area is None else f', AUC {with_interval(area)}'}."
         )
     elif head["sources_seen"]:
-        lines.append("Training saw every source of these pictures: nothing here speaks of pictures from elsewhere.")
+        lines.append("Training saw every source of these images: nothing here speaks of images from elsewhere.")
     if overall["failures"]:
         lines.append(f"Not readable, counted as mistakes: {overall['failures']:,}.")
     calibrated_on = result["detector"].get("calibrated_on")
     if calibrated_on and calibrated_on == result["detector"].get("manifest_digest"):
-        lines.append("The detector was calibrated on these very pictures: its thresholds and probabilities fit them.")
+        lines.append("The detector was calibrated on these very images: its thresholds and probabilities fit them.")
     if "train" in result["data"]["splits"]:
-        lines.append("Pictures of the split “train” are among these: the detector may have learned them.")
+        lines.append("Images of the split “train” are among these: the detector may have learned them.")
     return lines
 
 
@@ -118,18 +118,18 @@ def robustness_headline(result: dict[str, Any]) -> list[str]:
         shown = drop["low"] is not None and drop["low"] > 0
         lines.append(
             f"{what}: {name}{level}, {about['about']}: balanced accuracy {with_interval(figures['balanced_accuracy'])} "
-            f"where clean pictures give {figure(clean['balanced_accuracy']['value'])}, "
+            f"where clean images give {figure(clean['balanced_accuracy']['value'])}, "
             f"{'a drop of' if shown else 'no drop is shown:'} {difference(drop)}; "
             f"AUC {with_interval(figures['auc'])}. {percent(entry['flips']['all'])} of the verdicts flip."
         )
         worst = [
-            f"{percent(of)} of the {label} pictures of {of['source'] or '(no source)'}"
+            f"{percent(of)} of the {label} images of {of['source'] or '(no source)'}"
             for label, of in entry["worst_source"].items()
             if of is not None
         ]
         lines.append(f"Worst sources under {name}: right on {', on '.join(worst)}.")
     lines.append(
-        f"{data['n']:,} pictures ({data['n_real']:,} real, {data['n_fake']:,} fake) in {data['groups']:,} groups, the "
+        f"{data['n']:,} images ({data['n_real']:,} real, {data['n_fake']:,} fake) in {data['groups']:,} groups, the "
         f"same ones under every condition and at the same threshold ({result['detector']['threshold']:.3f})."
     )
     if result["unavailable"]:
@@ -148,12 +148,12 @@ def bench_lines(result: dict[str, Any]) -> list[str]:
         else:
             lines.append(
                 f"{name}: torch eager, with random weights, takes {ratios['latency_p50']:.1f} times as long for one "
-                f"picture and holds {ratios['peak_memory']:.1f} times the memory."
+                f"image and holds {ratios['peak_memory']:.1f} times the memory."
             )
         if whole is not None:
             lines.append(
                 f"{name}: a whole detection, from the file's bytes to the verdict, takes {whole['p50_ms']:.1f} ms "
-                f"(p50), {whole['p95_ms']:.1f} (p95), {whole['p99_ms']:.1f} (p99), over {whole['n']:,} pictures."
+                f"(p50), {whole['p95_ms']:.1f} (p95), {whole['p99_ms']:.1f} (p99), over {whole['n']:,} images."
             )
         spent = (
             ""
@@ -161,7 +161,7 @@ def bench_lines(result: dict[str, Any]) -> list[str]:
             else f", {cost['per_million']:.2f} at a price of {cost['price_per_core_hour']:g} per core-hour"
         )
         lines.append(
-            f"{name}: a million pictures, {cost['of']}, take {cost['core_hours_per_million']:.1f} core-hours{spent}."
+            f"{name}: a million images, {cost['of']}, take {cost['core_hours_per_million']:.1f} core-hours{spent}."
         )
         if model["uncounted"]:
             lines.append(f"{name}: the MACs leave out {', '.join(model['uncounted'])}.")

@@ -1,4 +1,4 @@
-"""Forensic views: other ways to look at a picture, each with figures against the range of real photographs.
+"""Forensic views: other ways to look at an image, each with figures against the range of real photographs.
 
 :func:`forensic_views` runs every registered view. A view is one function in one module of this package, registered
 by :func:`~unmask.explain.views.view.register`. The ranges (``ranges.json``) were measured on real photographs by

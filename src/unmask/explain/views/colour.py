@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from unmask.explain.views.drawing import map_picture
+from unmask.explain.views.drawing import map_image
 from unmask.explain.views.noise import residual
 from unmask.explain.views.subject import Subject, sample_cells
 from unmask.explain.views.view import Findings, Measure, register
@@ -22,8 +22,8 @@ _PAIRS = {"red_green": (0, 1), "green_blue": (1, 2), "red_blue": (0, 2)}
 @register(
     "colour",
     title="Colour channel correlation",
-    look_for="A dark area: there the fine detail of red and green disagrees, unlike elsewhere in the picture.",
-    cannot_show="Strong JPEG compression makes all channels alike in fine detail, and grey pictures have one channel.",
+    look_for="A dark area: there the fine detail of red and green disagrees, unlike elsewhere in the image.",
+    cannot_show="Strong JPEG compression makes all channels alike in fine detail, and grey images have one channel.",
     measures=(
         Measure("correlation_red_green", "Correlation of fine detail, red with green"),
         Measure("correlation_green_blue", "Correlation of fine detail, green with blue"),
@@ -37,7 +37,7 @@ def look(subject: Subject) -> Findings:
     details = [residual(sample_cells(pixels[..., channel])).astype(np.float32) for channel in range(3)]
     values = {f"correlation_{name}": _correlation(details[a], details[b]) for name, (a, b) in _PAIRS.items()}
     local = _by_cell(details[0], details[1])
-    return Findings(values, map_picture(local, 0, 1), {"grey": grey})
+    return Findings(values, map_image(local, 0, 1), {"grey": grey})
 
 
 def _correlation(one: npt.NDArray[np.float32], other: npt.NDArray[np.float32]) -> float | None:

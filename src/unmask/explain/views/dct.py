@@ -27,8 +27,8 @@ _SHOWN = 24  # bins to each side of 0 that are drawn
 @register(
     "dct_histograms",
     title="DCT coefficient histograms",
-    look_for="Bars that come and go in a regular rhythm: the picture was JPEG compressed before, with other steps.",
-    cannot_show="An honest picture that was saved twice has the same rhythm, and an earlier compression on another "
+    look_for="Bars that come and go in a regular rhythm: the image was JPEG compressed before, with other steps.",
+    cannot_show="An honest image that was saved twice has the same rhythm, and an earlier compression on another "
     "grid or before resizing leaves none.",
     measures=(Measure("dct_periodicity", "Rhythm of the median histogram, from 0 (none) to 1 (a comb)"),),
 )

@@ -1,4 +1,4 @@
-"""Maps, bars and curves as small pictures, without a plotting library."""
+"""Maps, bars and curves as small images, without a plotting library."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def grey_levels(values: npt.NDArray[np.floating], low: float, high: float) -> np
     return levels
 
 
-def map_picture(values: npt.NDArray[np.floating], low: float, high: float, side: int = _MAP_SIDE) -> Image.Image | None:
+def map_image(values: npt.NDArray[np.floating], low: float, high: float, side: int = _MAP_SIDE) -> Image.Image | None:
     """A map of any shape [rows, columns] as squares from black (``low``) to white (``high``); ``None`` if empty.
 
     Its longer side has about ``side`` pixels, or a pixel a square where the map has more.
@@ -28,35 +28,35 @@ def map_picture(values: npt.NDArray[np.floating], low: float, high: float, side:
         return None
     rows, columns = values.shape
     scale = max(1, side // max(rows, columns))
-    picture = Image.fromarray(grey_levels(values, low, high)).resize(
+    image = Image.fromarray(grey_levels(values, low, high)).resize(
         (columns * scale, rows * scale), Image.Resampling.NEAREST
     )
-    return picture.convert("RGB")
+    return image.convert("RGB")
 
 
-def panels(pictures: list[tuple[str, Image.Image]], columns: int) -> Image.Image:
-    """Pictures of one size in rows, the caption of each above it."""
-    width, height = pictures[0][1].size
+def panels(images: list[tuple[str, Image.Image]], columns: int) -> Image.Image:
+    """Images of one size in rows, the caption of each above it."""
+    width, height = images[0][1].size
     width, caption = max(width, 60), 16
-    rows = -(-len(pictures) // columns)
+    rows = -(-len(images) // columns)
     sheet = Image.new("RGB", (columns * (width + 4), rows * (height + caption + 4)), _PAPER)
     draw = ImageDraw.Draw(sheet)
-    for at, (text, picture) in enumerate(pictures):
+    for at, (text, image) in enumerate(images):
         x, y = at % columns * (width + 4) + 2, at // columns * (height + caption + 4) + 2
         draw.text((x, y), text, fill=_INK)
-        sheet.paste(picture, (x, y + caption))
+        sheet.paste(image, (x, y + caption))
     return sheet
 
 
 def bars(heights: npt.NDArray[np.floating], width: int = 260, height: int = 120) -> Image.Image:
-    """Bars from the left, the highest filling the picture."""
-    picture = Image.new("RGB", (width, height), _PAPER)
-    draw = ImageDraw.Draw(picture)
+    """Bars from the left, the highest filling the image."""
+    image = Image.new("RGB", (width, height), _PAPER)
+    draw = ImageDraw.Draw(image)
     step, most = width / max(len(heights), 1), max(float(heights.max(initial=0.0)), 1e-12)
     for at, value in enumerate(heights):
         top = height - 1 - round((height - 2) * float(value) / most)
         draw.rectangle((at * step, top, max(at * step, (at + 1) * step - 1), height - 1), fill=_INK)
-    return picture
+    return image
 
 
 def curve(
@@ -66,8 +66,8 @@ def curve(
     top: float,
 ) -> Image.Image:
     """A curve, red, over a band of reference, blue-grey, from ``bottom`` to ``top``."""
-    picture = Image.new("RGB", (_WIDTH, _HEIGHT), _PAPER)
-    draw = ImageDraw.Draw(picture)
+    image = Image.new("RGB", (_WIDTH, _HEIGHT), _PAPER)
+    draw = ImageDraw.Draw(image)
     across = np.linspace(_EDGE, _WIDTH - _EDGE, len(values))
 
     def points(heights: npt.NDArray[np.floating]) -> list[tuple[float, float]]:
@@ -79,4 +79,4 @@ def curve(
         draw.polygon(points(band[0]) + points(band[1])[::-1], fill=_RANGE)
     draw.rectangle((_EDGE, _EDGE, _WIDTH - _EDGE, _HEIGHT - _EDGE), outline=_INK)
     draw.line(points(values), fill=_LINE, width=2)
-    return picture
+    return image

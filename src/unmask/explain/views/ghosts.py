@@ -1,7 +1,7 @@
 """JPEG ghosts: the quality at which saving again changes least tells how a part was saved before.
 
 After H. Farid, "Exposing Digital Forgeries from JPEG Ghosts", IEEE Transactions on Information Forensics and Security
-4(1), 2009. Brightness only, and on one grid: that of the file, or of the picture's corner.
+4(1), 2009. Brightness only, and on one grid: that of the file, or of the image's corner.
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ import io
 import numpy as np
 from PIL import Image
 
-from unmask.explain.views.drawing import map_picture, panels
+from unmask.explain.views.drawing import map_image, panels
 from unmask.explain.views.subject import CELL, Floats, Subject, mosaic
 from unmask.explain.views.view import Findings, Measure, register
 
 QUALITIES = tuple(range(40, 100, 5))
-"""IJG qualities at which the picture is saved again."""
+"""IJG qualities at which the image is saved again."""
 
 _OWN = 4  # a quality so near to the file's own, or better, shows its last compression and not an earlier one
 _DEEP = 0.5
@@ -29,10 +29,10 @@ _PANEL = 180
     title="JPEG ghosts",
     look_for="An area that turns dark at another quality than the rest: it was saved at that quality before.",
     cannot_show="An earlier compression at a similar or better quality than the last, on another grid, or before the "
-    "picture was resized leaves no ghost.",
+    "image was resized leaves no ghost.",
     measures=(
-        Measure("ghost_depth", "Depth of the whole picture's deepest ghost, from 0 (none) to 1 (no change at all)"),
-        Measure("ghost_share", "Largest share of the picture with a deep ghost at one quality"),
+        Measure("ghost_depth", "Depth of the whole image's deepest ghost, from 0 (none) to 1 (no change at all)"),
+        Measure("ghost_share", "Largest share of the image with a deep ghost at one quality"),
     ),
 )
 def look(subject: Subject) -> Findings:
@@ -50,7 +50,7 @@ def look(subject: Subject) -> Findings:
     relative = (changes - lowest) / np.maximum(highest - lowest, 1e-6)
     maps = []
     for quality, values in zip(QUALITIES, relative, strict=True):
-        panel = map_picture(values, 0, 1, _PANEL)
+        panel = map_image(values, 0, 1, _PANEL)
         if panel is not None:
             panel.thumbnail((_PANEL, _PANEL))
             maps.append((f"quality {quality}", panel))
@@ -68,12 +68,12 @@ def look(subject: Subject) -> Findings:
 def ghost_maps(subject: Subject) -> Floats:
     """Mean squared change at each quality around each sampled cell (3 x 3): float32 [qualities, rows, columns]."""
     plane = mosaic(subject.cells)
-    picture = Image.fromarray(plane)
+    image = Image.fromarray(plane)
     rows, columns = subject.cells.shape[:2]
     maps = []
     for quality in QUALITIES:
         saved = io.BytesIO()
-        picture.save(saved, "JPEG", quality=quality)
+        image.save(saved, "JPEG", quality=quality)
         change = np.asarray(Image.open(saved), np.float32) - plane
         maps.append(np.square(change).reshape(rows, CELL, columns, CELL).mean(axis=(1, 3)))
     return np.stack([smooth(values) for values in maps])

@@ -1,7 +1,7 @@
 """Blocking by offset: where the 8 x 8 grid of a JPEG compression lies, and whether there is a second one.
 
 A compression leaves small steps at the borders of its blocks. A grid that does not begin at the corner was there before
-the picture was cropped or a part moved. After W. Li, Y. Yuan and N. Yu, "Passive detection of doctored JPEG image via
+the image was cropped or a part moved. After W. Li, Y. Yuan and N. Yu, "Passive detection of doctored JPEG image via
 block artifact grid extraction", Signal Processing 89(9), 2009; steps are measured against their neighbours.
 """
 
@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from unmask.explain.views.drawing import map_picture
+from unmask.explain.views.drawing import map_image
 from unmask.explain.views.subject import Bytes, Subject
 from unmask.explain.views.view import Findings, Measure, register
 
@@ -21,7 +21,7 @@ _LEAST_CELLS = 16
 @register(
     "jpeg_grid",
     title="JPEG grid alignment",
-    look_for="A bright square away from the top left corner of the chart: the picture was compressed, cropped or "
+    look_for="A bright square away from the top left corner of the chart: the image was compressed, cropped or "
     "moved, and compressed again.",
     cannot_show="Good quality leaves no visible blocks, resizing moves them to other distances, and cropping is no "
     "manipulation.",
@@ -40,7 +40,7 @@ def look(subject: Subject) -> Findings:
     y, x = np.unravel_index(int(np.argmax(excess)), excess.shape)
     return Findings(
         {"grid_strength": float(excess[0, 0]), "grid_elsewhere": float(elsewhere.max())},
-        map_picture(excess, 0, _WHITE),
+        map_image(excess, 0, _WHITE),
         {"strongest_offset": [int(x), int(y)], "excess": np.round(excess, 4).tolist()},
     )
 

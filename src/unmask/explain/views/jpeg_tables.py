@@ -16,7 +16,7 @@ from unmask.explain.views.view import Findings, Measure, register
     "jpeg_tables",
     title="JPEG quantisation tables",
     look_for="Low quality, which hides traces, and tables that no camera named in the metadata writes.",
-    cannot_show="The tables tell of the last save alone; every web site and messenger saves pictures anew.",
+    cannot_show="The tables tell of the last save alone; every web site and messenger saves images anew.",
     measures=(
         Measure("jpeg_quality", "Quality of the luminance table on the IJG scale"),
         Measure("jpeg_quality_chroma", "Quality of the chrominance table on the IJG scale"),

@@ -2,7 +2,7 @@
 
 The residual is that of J. Immerkaer, "Fast Noise Variance Estimation", Computer Vision and Image Understanding 64(2),
 1996: the difference of two Laplacians, blind to planes and straight edges. Comparing its strength between parts of a
-picture follows B. Mahdian and S. Saic, "Using noise inconsistencies for blind image forensics", Image and Vision
+image follows B. Mahdian and S. Saic, "Using noise inconsistencies for blind image forensics", Image and Vision
 Computing 27(10), 2009.
 """
 
@@ -29,7 +29,7 @@ _KERNEL = ImageFilter.Kernel((3, 3), (1, -2, 1, -2, 4, -2, 1, -2, 1), scale=6, o
     title="Noise residual",
     look_for="An area with finer, coarser or no grain where its surroundings have another.",
     cannot_show="Texture looks like noise, smooth skin like its absence, and JPEG compression and resizing remove "
-    "noise from honest pictures.",
+    "noise from honest images.",
     measures=(
         Measure("noise_level", "Noise of the median cell of 16 pixels", "levels"),
         Measure(

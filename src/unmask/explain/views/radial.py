@@ -31,7 +31,7 @@ _BOTTOM, _TOP = -5.0, 2.0
     "radial",
     title="Radial power spectrum",
     look_for="A red curve that leaves the shaded range of real photographs, above all a rise or a cliff at the right.",
-    cannot_show="Sharpening, blur, resizing and compression bend the curve of honest pictures in the same ways.",
+    cannot_show="Sharpening, blur, resizing and compression bend the curve of honest images in the same ways.",
     measures=(
         Measure("spectral_slope", "Slope of power by frequency, both as logarithms"),
         Measure("middle_band", "Power at 0.19 to 0.31 cycles a pixel against 0.06 to 0.125", "log10"),

@@ -1,4 +1,4 @@
-"""Runs every registered view on a picture and sets its figures beside the ranges of real photographs."""
+"""Runs every registered view on an image and sets its figures beside the ranges of real photographs."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ for _module in (
     import_module(f"unmask.explain.views.{_module}")
 
 MAX_SIDE = 1024
-"""Longest side of a view's picture, in pixels."""
+"""Longest side of a view's image, in pixels."""
 
 
 def forensic_views(image: Image.Image, data: bytes | None = None) -> list[View]:
-    """All views of one picture, in a fixed order.
+    """All views of one image, in a fixed order.
 
     Args:
         image: RGB and upright, as :func:`~unmask.imaging.decode.decode_image` returns it; any size from 1 x 1.
-        data: the bytes of its file, for what a JPEG's header tells; ``None`` for pictures in memory.
+        data: the bytes of its file, for what a JPEG's header tells; ``None`` for images in memory.
     """
     subject = Subject(image, data)
     return [_view(registered, subject) for registered in VIEWS.values()]
@@ -49,16 +49,16 @@ def _view(registered: Registered, subject: Subject) -> View:
         figures.append(
             Figure(measure.name, measure.title, value, measure.unit, reference.low, reference.high, reference.n)
         )
-    picture = findings.picture
-    if picture is not None and max(picture.size) > MAX_SIDE:
-        picture = picture.copy()
-        picture.thumbnail((MAX_SIDE, MAX_SIDE), Image.Resampling.BOX)
+    image = findings.image
+    if image is not None and max(image.size) > MAX_SIDE:
+        image = image.copy()
+        image.thumbnail((MAX_SIDE, MAX_SIDE), Image.Resampling.BOX)
     return View(
         registered.name,
         registered.title,
         registered.look_for,
         registered.cannot_show,
         figures,
-        picture,
+        image,
         findings.facts,
     )

@@ -13,15 +13,15 @@ import math
 import numpy as np
 from PIL import Image
 
-from unmask.explain.views.drawing import map_picture
+from unmask.explain.views.drawing import map_image
 from unmask.explain.views.subject import Subject
 from unmask.explain.views.view import Findings, Measure, register
 
 AREA_SIDE = 256
-"""Pictures are compared at the area of a square of this side, whatever their own."""
+"""Images are compared at the area of a square of this side, whatever their own."""
 
 _CELL = 8
-_LEAST_SIDE = 64  # a smaller picture would be compared by invented pixels
+_LEAST_SIDE = 64  # a smaller image would be compared by invented pixels
 _WHITE = 4.0
 
 
@@ -29,14 +29,14 @@ _WHITE = 4.0
     "sharpness",
     title="Local sharpness",
     look_for="A face that is softer or sharper than hair, ears and clothes at the same distance.",
-    cannot_show="Depth of field, motion, make-up and beauty filters change sharpness in honest pictures.",
+    cannot_show="Depth of field, motion, make-up and beauty filters change sharpness in honest images.",
     measures=(
         Measure("sharpness", "Variance of the Laplacian", "log10"),
         Measure("sharpness_contrast", "Sharpness of the sharpest tenth of cells above the median cell", "log10"),
     ),
 )
 def look(subject: Subject) -> Findings:
-    """log10 of 1 plus the variance of the luma's Laplacian, of the picture and of cells, at 256 x 256 pixels' area."""
+    """log10 of 1 plus the variance of the luma's Laplacian, of the image and of cells, at 256 x 256 pixels' area."""
     if min(subject.image.size) < _LEAST_SIDE:
         return Findings({"sharpness": None, "sharpness_contrast": None})
     width, height = subject.image.size
@@ -54,6 +54,6 @@ def look(subject: Subject) -> Findings:
             "sharpness": math.log10(1 + float(laplacian[1:-1, 1:-1].var(dtype=np.float64))),
             "sharpness_contrast": sharpest - middle,
         },
-        map_picture(local, 0, _WHITE),
+        map_image(local, 0, _WHITE),
         {"area_side": AREA_SIDE, "white_is_log10": _WHITE},
     )

@@ -3,7 +3,7 @@
 After X. Zhang, S. Karaman and S.-F. Chang, "Detecting and Simulating Artifacts in GAN Fake Images", WIFS, 2019, and
 J. Frank et al., "Leveraging Frequency Analysis for Deep Fake Image Recognition", ICML, 2020; for resizing A. Popescu
 and H. Farid, "Exposing Digital Forgeries by Detecting Traces of Resampling", IEEE Transactions on Signal Processing
-53(2), 2005. Estimated by Welch's method from windows of the picture's own pixels.
+53(2), 2005. Estimated by Welch's method from windows of the image's own pixels.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ from unmask.explain.views.subject import Bytes, Subject
 from unmask.explain.views.view import Findings, Measure, register
 
 WINDOW = 64
-"""Side of a window in pixels: a picture with a shorter side has no figures."""
+"""Side of a window in pixels: an image with a shorter side has no figures."""
 
 Power = npt.NDArray[np.float64]
 
-_LATTICE = 4  # windows along each side, overlapping in small pictures: as many in every picture
+_LATTICE = 4  # windows along each side, overlapping in small images: as many in every image
 _SHOWN_WINDOW = 256
 _SHOWN_SIDE = 512
 _LOW = 6  # bins around frequency 0 and...
-_AXIS = 3  # ...beside the axes, where edges and JPEG blocks have their peaks in every picture
+_AXIS = 3  # ...beside the axes, where edges and JPEG blocks have their peaks in every image
 _LISTED = 5
 
 
@@ -50,16 +50,16 @@ def look(subject: Subject) -> Findings:
     power = window_power(subject.luma, min(_SHOWN_WINDOW, 1 << min(subject.image.size).bit_length() - 1))
     decibels = 10 * np.log10(power + 1e-3)
     shown = grey_levels(decibels, *np.quantile(decibels, (0.02, 0.999)).tolist())
-    picture = Image.fromarray(shown).resize((_SHOWN_SIDE, _SHOWN_SIDE), Image.Resampling.NEAREST).convert("RGB")
+    image = Image.fromarray(shown).resize((_SHOWN_SIDE, _SHOWN_SIDE), Image.Resampling.NEAREST).convert("RGB")
     return Findings(
         {"spectral_peak": peaks[0]["decibels"] if peaks else None, "upsampling_peaks": _upsampling(excess)},
-        picture,
+        image,
         {"window": WINDOW, "peaks": peaks},
     )
 
 
 def window_power(luma: Bytes, window: int) -> Power:
-    """Mean power of 4 x 4 windows spread over the picture: float64 [window, window], frequency 0 amid.
+    """Mean power of 4 x 4 windows spread over the image: float64 [window, window], frequency 0 amid.
 
     Args:
         luma: uint8 [height, width], both at least ``window``.

@@ -1,8 +1,8 @@
-"""What all views look at: the picture, its brightness, a bounded sample of its cells, and facts of its file.
+"""What all views look at: the image, its brightness, a bounded sample of its cells, and facts of its file.
 
 Traces of cameras, codecs and generators live at single pixels and do not survive resizing. Figures are therefore
-measured at the picture's own pixels, in cells of a fixed size of which at most a fixed number are looked at, spread
-evenly: so a figure means the same in a picture of 200 pixels a side and one of 12 megapixels, and costs the same.
+measured at the image's own pixels, in cells of a fixed size of which at most a fixed number are looked at, spread
+evenly: so a figure means the same in an image of 200 pixels a side and one of 12 megapixels, and costs the same.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ class JpegFile:
     Attributes:
         compression: its quality and more; ``None`` for headers without the usual tables.
         tables: quantisation steps by table number, 64 each, row by row, as the file has them.
-        luminance: the table of the luminance, turned as the upright picture is; ``None`` if there is none.
-        origin: x, y in [0, 8): where the file's 8 x 8 grid begins in the upright picture.
+        luminance: the table of the luminance, turned as the upright image is; ``None`` if there is none.
+        origin: x, y in [0, 8): where the file's 8 x 8 grid begins in the upright image.
     """
 
     compression: Compression | None
@@ -44,7 +44,7 @@ class JpegFile:
 
 
 class Subject:
-    """A picture under examination. What several views need is computed once, when first asked for.
+    """An image under examination. What several views need is computed once, when first asked for.
 
     Args:
         image: RGB and upright, as :func:`~unmask.imaging.decode.decode_image` returns it.
@@ -66,7 +66,7 @@ class Subject:
         if self._data is None or not self._data.startswith(b"\xff\xd8\xff"):
             return None
         try:
-            # The picture was decoded within limits before; opening it here reads no more than its header.
+            # The image was decoded within limits before; opening it here reads no more than its header.
             with Image.open(io.BytesIO(self._data), formats=("JPEG", "MPO")) as opened:
                 tables = {int(number): tuple(table) for number, table in getattr(opened, "quantization", {}).items()}
                 layers = getattr(opened, "layer", [])
@@ -104,7 +104,7 @@ def sample_cells(plane: npt.NDArray[np.uint8], origin: tuple[int, int] = (0, 0))
 
 
 def mosaic(cells: Bytes) -> Bytes:
-    """Cells side by side as one plane; JPEG blocks in it are those of the picture."""
+    """Cells side by side as one plane; JPEG blocks in it are those of the image."""
     rows, columns = cells.shape[:2]
     return np.ascontiguousarray(cells.transpose(0, 2, 1, 3)).reshape(rows * CELL, columns * CELL)
 

@@ -18,7 +18,7 @@ class Figure:
     Attributes:
         name: stable, lower case with underscores, e.g. ``"noise_level"``; unique among all views.
         title: for people.
-        value: ``None`` where it cannot be measured: a picture too small, or no JPEG file.
+        value: ``None`` where it cannot be measured: an image too small, or no JPEG file.
         unit: of value and range; ``""`` for plain ratios.
         low: lower end of the central 95 % of the reference photographs; ``None`` without a reference.
         high: its upper end.
@@ -59,7 +59,7 @@ class Figure:
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """One way to look at a picture.
+    """One way to look at an image.
 
     Attributes:
         name: stable, lower case with underscores.
@@ -67,7 +67,7 @@ class View:
         look_for: one sentence.
         cannot_show: one sentence.
         figures: its numbers, always the same ones in the same order.
-        picture: RGB, at most 1,024 pixels a side; ``None`` where there is nothing to look at.
+        image: RGB, at most 1,024 pixels a side; ``None`` where there is nothing to look at.
         facts: plain values for JSON that have no range.
     """
 
@@ -76,11 +76,11 @@ class View:
     look_for: str
     cannot_show: str
     figures: list[Figure]
-    picture: Image.Image | None
+    image: Image.Image | None
     facts: dict[str, Any]
 
     def to_json(self) -> dict[str, Any]:
-        """The view as plain values, without its picture."""
+        """The view as plain values, without its image."""
         return {
             "name": self.name,
             "title": self.title,
@@ -102,10 +102,10 @@ class Measure:
 
 @dataclass(frozen=True, slots=True)
 class Findings:
-    """What a view's function returns: values by name of measure, a picture of any size, and facts."""
+    """What a view's function returns: values by name of measure, an image of any size, and facts."""
 
     values: Mapping[str, float | None]
-    picture: Image.Image | None = None
+    image: Image.Image | None = None
     facts: dict[str, Any] = field(default_factory=dict)
 
 

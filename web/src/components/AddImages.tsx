@@ -4,14 +4,14 @@ import { useApp } from "../state/app";
 import { locale, t } from "../strings";
 
 interface Props {
-  /** Whether the first pictures are still to come: then there is room to say more. */
+  /** Whether the first images are still to come: then there is room to say more. */
   first: boolean;
   /** Whether files are being dragged over the page. */
   over: boolean;
   add: (files: readonly File[]) => void;
 }
 
-export function AddPictures({ first, over, add }: Props) {
+export function AddImages({ first, over, add }: Props) {
   const limits = useApp().model?.limits;
   return (
     <section className="add" data-over={over} data-first={first}>

@@ -1,7 +1,7 @@
 import { type ImgHTMLAttributes, useCallback } from "react";
 
-/** A picture from its bytes, under an address that lasts as long as the element. */
-export function FilePicture({
+/** An image from its bytes, under an address that lasts as long as the element. */
+export function FileImage({
   file,
   alt,
   ...attributes

@@ -1,7 +1,7 @@
 import { useEffect, useState } from "react";
 
 /** Files dropped anywhere on the page or pasted into it; tells whether some are being dragged over it. */
-export function usePictureDrop(active: boolean, add: (files: readonly File[]) => void): boolean {
+export function useImageDrop(active: boolean, add: (files: readonly File[]) => void): boolean {
   const [over, setOver] = useState(false);
 
   useEffect(() => {

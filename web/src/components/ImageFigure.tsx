@@ -2,11 +2,11 @@ import { useId, useState } from "react";
 import type { Evidence, Face } from "../api/types";
 import { percent } from "../logic/format";
 import { locale, t } from "../strings";
-import { FilePicture } from "./FilePicture";
+import { FileImage } from "./FileImage";
 
 interface Props {
   name: string;
-  /** The picture's bytes; null where they are not kept. */
+  /** The image's bytes; null where they are not kept. */
   file: Blob | null;
   faces: readonly Face[];
   evidence: readonly Evidence[] | null;
@@ -17,22 +17,22 @@ interface Size {
   height: number;
 }
 
-/** The picture with face frames and the evidence laid over it. */
-export function PictureFigure({ name, file, faces, evidence }: Props) {
+/** The image with face frames and the evidence laid over it. */
+export function ImageFigure({ name, file, faces, evidence }: Props) {
   const [size, setSize] = useState<Size | null>(null);
   const [unreadable, setUnreadable] = useState(false);
   const [opacity, setOpacity] = useState(1);
   const [framed, setFramed] = useState(true);
 
   if (file === null || unreadable) {
-    return <p className="no-picture">{file === null ? t.picture.notKept : t.picture.noPreview}</p>;
+    return <p className="no-image">{file === null ? t.image.notKept : t.image.noPreview}</p>;
   }
   return (
-    <figure className="picture">
+    <figure className="image">
       <div className="frame">
-        <FilePicture
+        <FileImage
           file={file}
-          alt={t.picture.alt(name)}
+          alt={t.image.alt(name)}
           onLoad={({ currentTarget: { naturalWidth, naturalHeight } }) => {
             setSize({ width: naturalWidth, height: naturalHeight });
           }}
@@ -44,7 +44,7 @@ export function PictureFigure({ name, file, faces, evidence }: Props) {
       </div>
       <figcaption>
         {evidence !== null && evidence.length > 0 && <EvidenceControls opacity={opacity} setOpacity={setOpacity} />}
-        {evidence !== null && evidence.length === 0 && <p className="dim">{t.picture.noEvidence}</p>}
+        {evidence !== null && evidence.length === 0 && <p className="dim">{t.image.noEvidence}</p>}
         {faces.length > 0 && (
           <label className="check">
             <input
@@ -54,7 +54,7 @@ export function PictureFigure({ name, file, faces, evidence }: Props) {
                 setFramed(event.target.checked);
               }}
             />
-            {t.picture.boxes}
+            {t.image.boxes}
           </label>
         )}
       </figcaption>
@@ -67,7 +67,7 @@ function EvidenceControls({ opacity, setOpacity }: { opacity: number; setOpacity
   return (
     <>
       <div className="slider">
-        <label htmlFor={id}>{t.picture.evidence}</label>
+        <label htmlFor={id}>{t.image.evidence}</label>
         <input
           id={id}
           type="range"
@@ -75,15 +75,15 @@ function EvidenceControls({ opacity, setOpacity }: { opacity: number; setOpacity
           max="100"
           step="5"
           value={Math.round(100 * opacity)}
-          aria-valuetext={t.picture.opacity(share(opacity))}
+          aria-valuetext={t.image.opacity(share(opacity))}
           onChange={(event) => {
             setOpacity(Number(event.target.value) / 100);
           }}
         />
       </div>
       <p className="evidence-key">
-        <span className="key-fake">{t.picture.towardsFake}</span>
-        <span className="key-real">{t.picture.towardsReal}</span>
+        <span className="key-fake">{t.image.towardsFake}</span>
+        <span className="key-real">{t.image.towardsReal}</span>
       </p>
     </>
   );
@@ -98,7 +98,7 @@ interface OverlayProps {
   opacity: number;
 }
 
-/** Drawn in the picture's own pixels, so it fits at any size on the screen. */
+/** Drawn in the image's own pixels, so it fits at any size on the screen. */
 function Overlay({ size: { width, height }, faces, evidence, opacity }: OverlayProps) {
   return (
     <>
