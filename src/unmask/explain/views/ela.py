@@ -1,6 +1,6 @@
 """Error level analysis: what one more JPEG compression changes, and where.
 
-After N. Krawetz, "A Image's Worth... Digital Image Analysis and Forensics", Black Hat Briefings USA, 2007.
+After N. Krawetz, "A Picture's Worth... Digital Image Analysis and Forensics", Black Hat Briefings USA, 2007.
 """
 
 from __future__ import annotations
