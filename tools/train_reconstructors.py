@@ -4,7 +4,7 @@
 
 They learn to hand real images through a narrow code and back, each with another way of up-sampling, so that what
 comes out shows its content on every source's pixels together with what up-sampling leaves. Only real rows of the
-training split are looked at. Each network is written as ONNX: ``image`` uint8 [height, width, 3], sides multiples of
+training split are looked at. Each network is written as ONNX: ``picture`` uint8 [height, width, 3], sides multiples of
 four, to ``reconstruction`` of the same shape; their weights are stored in half precision. Its mean error on rows of
 the validation split is printed. Same manifest, seed and machine, same files.
 """
@@ -133,7 +133,7 @@ def export(network: Autoencoder, path: Path) -> None:
         dynamo=True,
         input_names=["picture"],
         output_names=["reconstruction"],
-        dynamic_shapes={"picture": dims},
+        dynamic_shapes=(dims,),
         verbose=False,
     )
     assert program is not None

@@ -77,7 +77,7 @@ def _seeds() -> dict[str, Any]:
 def test_the_papers_systems() -> None:
     text = "\n\n".join(models.seeds(_seeds()))
     for part in [
-        "**Tuned: AUC 0.973 (0.953–0.993), accuracy 90.0 % (88.0–92.0)** on 50 test images of `images`",
+        "**Tuned: AUC 0.973 (0.953–0.993), accuracy 90.0 % (88.0–92.0)** on 50 test images of `pictures`",
         "always answering “real”: accuracy 60.0 %",
         # The best of frozen features is one with pretrained weights.
         "Frozen features give 0.900 (0.880–0.920) at best",

@@ -670,8 +670,8 @@ def test_a_million_rows_take_the_memory_of_a_thousand(tmp_path: Path) -> None:
 @pytest.mark.shared
 def test_the_shared_manifest(shared_faces: Path, tmp_path: Path) -> None:
     manifest = Manifest.open(shared_faces / "manifest.csv")
-    assert manifest.validate(check_files=True) == 9480
+    assert manifest.validate(check_files=True) == 10972
     manifest.write(tmp_path / "m.parquet")
     again = Manifest.open(tmp_path / "m.parquet", root=shared_faces)
     assert again.digest() == manifest.digest()
-    assert again.validate(check_files=True) == 9480
+    assert again.validate(check_files=True) == 10972

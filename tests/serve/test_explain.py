@@ -35,9 +35,9 @@ def test_an_explanation_is_that_of_the_library_with_its_images(
     expected = json.loads(json.dumps(own.to_json()))
     for view, shown in zip(served["forensics"], own.views or (), strict=True):
         sent = view.pop("picture")
-        assert (sent is None) == (shown.make_image is None)
-        if shown.make_image is not None:
-            assert _size(sent) == shown.make_image.size
+        assert (sent is None) == (shown.image is None)
+        if shown.image is not None:
+            assert _size(sent) == shown.image.size
     assert _size(served.pop("picture")) == _size(served.pop("overlay")) == (160, 160)
     for content in (served, expected):
         content["verdict"].pop("ms")

@@ -93,7 +93,7 @@ class Handler(BaseHTTPRequestHandler):
     def answer(self, path: str, name: str) -> None:
         asked = sum(1 for other, *_ in self.server.asked if other == self.path)
         body = make_image()
-        if name == "picture":  # /image/SEED.FORMAT
+        if name == "image":  # /image/SEED.FORMAT
             seed, _, suffix = path.rsplit("/", 1)[1].partition(".")
             self.send(200, make_image(int(seed), "JPEG" if suffix == "jpg" else suffix.upper()))
         elif name == "slow":

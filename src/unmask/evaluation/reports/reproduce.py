@@ -34,7 +34,7 @@ def write_page(result: dict[str, Any], folder: Path, command: Sequence[str] = ()
 def render_page(kind: str, result: dict[str, Any], command: Sequence[str] = ()) -> str:
     """The page as ``html`` or ``md``."""
     return render(
-        f"unmask.evaluation/reproduce.{kind}.j2",
+        f"unmask.evaluation.reports/reproduce.{kind}.j2",
         result=result,
         seeds=[{**seed, "shared": shared_departures(seed["systems"])} for seed in result["seeds"]],
         metrics=METRICS,
