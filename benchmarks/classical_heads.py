@@ -28,7 +28,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from _report import describe_run, write_json
-from unmask.imaging.faces import single_thread_session
+from unmask.imaging.session import single_thread_session
 from unmask.models.classical import build_estimator, classifier_graph, classifier_logit, fit_estimator
 from unmask.recipes import Classifier
 

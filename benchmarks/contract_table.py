@@ -29,7 +29,7 @@ from unmask import load
 from unmask.bundle.bundle import write_bundle
 from unmask.bundle.export import export_features, export_onnx, parity, record_golden
 from unmask.bundle.schema import BundleInfo
-from unmask.imaging.faces import single_thread_session
+from unmask.imaging.session import single_thread_session
 from unmask.models.network import FaceNetwork
 from unmask.models.registry import BACKBONES
 from unmask.recipes import Recipe

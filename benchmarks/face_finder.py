@@ -32,7 +32,8 @@ from unmask import Bundle, Manifest
 from unmask.data.manifest import ManifestRow
 from unmask.errors import ImageError
 from unmask.imaging.decode import decode_image
-from unmask.imaging.faces import Box, FaceFinder, FacePolicy, overlap, single_thread_session
+from unmask.imaging.faces import Box, FaceFinder, FacePolicy, overlap
+from unmask.imaging.session import single_thread_session
 from unmask.progress import progress_bar
 from unmask.stats.intervals import wilson
 

@@ -14,8 +14,8 @@ from PIL import Image
 from unmask.bundle.bundle import Bundle, run_graph, write_bundle
 from unmask.bundle.golden import GoldenCase, golden_pixels
 from unmask.bundle.schema import BundleInfo, Threshold, UncertainBand
-from unmask.imaging.faces import single_thread_session
 from unmask.imaging.preprocessing import Preprocessing
+from unmask.imaging.session import single_thread_session
 
 MakeGraph = Callable[..., bytes]
 MakeBundle = Callable[..., Bundle]

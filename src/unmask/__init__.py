@@ -11,6 +11,8 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from unmask.version import __version__
+
 if TYPE_CHECKING:
     from unmask.bundle.bundle import Bundle
     from unmask.data.manifest import Manifest
@@ -18,7 +20,6 @@ if TYPE_CHECKING:
     from unmask.detect.verdict import Verdict
     from unmask.recipes.schema import Recipe
 
-__version__ = "0.1.0"
 __all__ = ["Bundle", "Detector", "Manifest", "Recipe", "Verdict", "__version__", "load"]
 
 _HOME = {

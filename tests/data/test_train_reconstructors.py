@@ -14,7 +14,7 @@ from PIL import Image
 torch = pytest.importorskip("torch")
 pytest.importorskip("onnxscript")
 
-from unmask.imaging.faces import single_thread_session  # noqa: E402
+from unmask.imaging.session import single_thread_session  # noqa: E402
 
 TOOL = Path(__file__).parents[2] / "tools" / "train_reconstructors.py"
 

@@ -17,7 +17,7 @@ from unmask.bundle.bundle import ask_graph  # noqa: E402
 from unmask.bundle.export import export_onnx  # noqa: E402
 from unmask.errors import UsageError  # noqa: E402
 from unmask.explain.gradients import gradient_maps, load_run, saliency, smoothgrad, strongest_features  # noqa: E402
-from unmask.imaging.faces import single_thread_session  # noqa: E402
+from unmask.imaging.session import single_thread_session  # noqa: E402
 from unmask.models.network import FaceNetwork  # noqa: E402
 from unmask.recipes import Recipe  # noqa: E402
 

@@ -13,16 +13,8 @@ from PIL import Image
 
 from unmask.errors import BundleError
 from unmask.imaging.decode import decode_image
-from unmask.imaging.faces import (
-    Box,
-    Face,
-    FaceFinder,
-    FacePolicy,
-    _suppress,
-    overlap,
-    single_thread_session,
-    square_crop,
-)
+from unmask.imaging.faces import Box, Face, FaceFinder, FacePolicy, _suppress, overlap, square_crop
+from unmask.imaging.session import single_thread_session
 
 # The astronaut's face as marked by eye: from the brow to the chin, from ear to ear.
 ASTRONAUT_FACE: Box = (175.0, 70.0, 278.0, 174.0)

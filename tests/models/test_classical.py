@@ -15,7 +15,7 @@ from imblearn.over_sampling import SMOTE
 from sklearn.ensemble import GradientBoostingClassifier, RandomForestClassifier
 
 from unmask.errors import UsageError
-from unmask.imaging.faces import single_thread_session
+from unmask.imaging.session import single_thread_session
 from unmask.models import classical
 from unmask.models.classical import (
     build_estimator,

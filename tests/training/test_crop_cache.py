@@ -13,11 +13,12 @@ import pytest
 from PIL import Image
 
 from unmask.data.make.faces import CutPolicy, cut_faces
+from unmask.data.make.made import Encoding, check_apart, made_name
 from unmask.data.make.self_blend import self_blend
 from unmask.data.manifest import Manifest
-from unmask.data.outputs import Encoding, OutputFolder, check_apart, made_name
 from unmask.data.transforms import Augmentation, augment
 from unmask.errors import ImageError, ManifestError, UsageError
+from unmask.files import OutputFolder
 from unmask.imaging.decode import decode_image
 from unmask.imaging.faces import FaceFinder, FacePolicy
 from unmask.imaging.preprocessing import Preprocessing, crop_of, render

@@ -16,7 +16,7 @@ from unmask.bundle.bundle import Bundle, run_graph
 from unmask.bundle.compose import store_half
 from unmask.data.manifest import Manifest, ManifestRow
 from unmask.errors import UsageError
-from unmask.imaging.faces import single_thread_session
+from unmask.imaging.session import single_thread_session
 from unmask.recipes import Recipe
 from unmask.training.ensemble import fit_stacking, fit_weights, fold_manifests, load_members
 from unmask.training.fit import fit

@@ -23,7 +23,7 @@ from pydantic import ValidationError
 from unmask.bundle.golden import GoldenCase, golden_pixels, read_golden
 from unmask.bundle.schema import BundleInfo
 from unmask.errors import BundleError
-from unmask.imaging.faces import single_thread_session
+from unmask.imaging.session import single_thread_session
 
 MODEL, INFO, GOLDEN, SUMS = "model.onnx", "bundle.json", "golden.json", "SHA256SUMS"
 CONTENT = (MODEL, INFO, GOLDEN)

@@ -12,7 +12,7 @@ from onnx import compose, helper, numpy_helper
 from onnx.utils import Extractor
 
 from unmask.bundle.bundle import DISTANCE, run_graph
-from unmask.imaging.faces import single_thread_session
+from unmask.imaging.session import single_thread_session
 
 _CLASSIFIER = "classifier/"
 _LEAST_WEIGHTS = 1024

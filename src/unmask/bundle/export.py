@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from unmask.bundle.bundle import run_graph
 from unmask.bundle.golden import GoldenCase, golden_pixels
-from unmask.imaging.faces import single_thread_session
+from unmask.imaging.session import single_thread_session
 
 _GOLDEN_SEEDS = range(8)
 

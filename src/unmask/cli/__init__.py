@@ -13,7 +13,6 @@ from typing import Annotated
 
 import typer
 
-from unmask import __version__
 from unmask.cli import (
     ablate,
     bench,
@@ -31,6 +30,7 @@ from unmask.cli import (
     train,
 )
 from unmask.errors import UnmaskError
+from unmask.version import __version__
 
 app = typer.Typer(
     name="unmask",

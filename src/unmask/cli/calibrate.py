@@ -64,15 +64,15 @@ def calibrate(
     from unmask.bundle.bundle import Bundle, write_bundle
     from unmask.cli.extras import need
     from unmask.cli.manifests import choose_split, open_manifest
-    from unmask.data.outputs import OutputFolder
     from unmask.errors import UsageError
+    from unmask.files import OutputFolder
     from unmask.progress import progress_bar
 
     need("train", "Calibration", "scipy", "sklearn")
     from unmask.evaluation.calibrate import Settings, score_logits
     from unmask.evaluation.calibrate import calibrate as calibrate_bundle
     from unmask.evaluation.calibration_metrics import sentences
-    from unmask.evaluation.measure import Draws
+    from unmask.stats.resample import Draws
     from unmask.training.calibration import BUDGETS
 
     settings = Settings(method, tuple(budget or BUDGETS), prior, folds, holdout, seed)  # type: ignore[arg-type]  # checked next

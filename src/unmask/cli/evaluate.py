@@ -112,8 +112,8 @@ def evaluate(
     from unmask.errors import UsageError
     from unmask.evaluation.compare import compare
     from unmask.evaluation.evaluate import evaluate as evaluate_scores
-    from unmask.evaluation.measure import Draws
     from unmask.evaluation.reports.evaluation import Beside, read_result, write_report
+    from unmask.stats.resample import Draws
 
     if recipe is not None or protocol is not None:
         if recipe is None or protocol is None or manifest is None or out is None:
@@ -216,6 +216,6 @@ def _tables(
 
 
 def _folder(folder: Path | None) -> Path | None:
-    from unmask.data.outputs import OutputFolder
+    from unmask.files import OutputFolder
 
     return None if folder is None else OutputFolder(folder).path

@@ -139,8 +139,8 @@ def _study(
     as_json: bool,
 ) -> dict[str, Any]:
     from unmask.cli.manifests import choose_split, open_manifest
-    from unmask.data.outputs import OutputFolder
     from unmask.evaluation.map_study import draw_rows, study
+    from unmask.files import OutputFolder
     from unmask.progress import progress_bar
 
     folder = None if out is None else OutputFolder(out)

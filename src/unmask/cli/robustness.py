@@ -72,14 +72,14 @@ def robustness(
     """
     from unmask.cli.evaluate_output import print_robustness
     from unmask.cli.manifests import choose_split, open_manifest
-    from unmask.data.outputs import OutputFolder
     from unmask.detect.detector import load
     from unmask.errors import UsageError
     from unmask.evaluation import degradations as conditions
-    from unmask.evaluation.measure import Draws
     from unmask.evaluation.reports.robustness import write_robustness
     from unmask.evaluation.robustness import draw_rows, measure_conditions, score_conditions
+    from unmask.files import OutputFolder
     from unmask.progress import progress_bar
+    from unmask.stats.resample import Draws
 
     if tiers_only and grid:
         raise UsageError("bad_call", "Give one of --tiers-only and --grid.")

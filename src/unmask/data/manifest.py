@@ -20,6 +20,8 @@ from typing import Final
 
 from unmask.data import tables
 from unmask.errors import ManifestError, UsageError
+from unmask.files import RootFolder
+from unmask.text import quote
 
 LABELS: Final = ("real", "fake")
 STANDARD_COLUMNS: Final = ("path", "url", "label", "source", "generator", "kind", "group", "split")
@@ -175,7 +177,7 @@ class Manifest:
         where = dict(self._where)
         for column, value in equals.items():
             if column not in self.columns:
-                raise UsageError("unknown_column", f"{self.name}: there is no column {tables.quote(column)}")
+                raise UsageError("unknown_column", f"{self.name}: there is no column {quote(column)}")
             values = frozenset([value] if isinstance(value, str) else value)
             where[column] = where.get(column, values) & values
         return Manifest(self._table, self.root, check_files=self._check_files, where=where)
@@ -188,7 +190,7 @@ class Manifest:
         """
         if not row.path:
             raise ManifestError("missing_file", f"{self.name}: row {row.line}: has a url and no path")
-        real = tables.RootFolder(self.root).locate(row.path)
+        real = RootFolder(self.root).locate(row.path)
         if real is None:
             raise self._error(_escape(row.line, row.path))
         return Path(real)
@@ -241,7 +243,7 @@ class Manifest:
             for key, line in database.execute("SELECT key, line FROM seen ORDER BY key, line"):
                 if key == previous:
                     total += 1
-                    text = f"{tables.quote(key[1:].decode('utf-8', 'replace'))} is already in row {first}"
+                    text = f"{quote(key[1:].decode('utf-8', 'replace'))} is already in row {first}"
                     yield _Problem(line, "duplicate_path", text)
                 else:
                     previous, first = key, line
@@ -298,7 +300,7 @@ class Manifest:
 
     def _scan(self, check_files: bool) -> Iterator[tuple[ManifestRow | _Problem, str]]:
         """Each selected row, or what is wrong with it, beside what it must not share with another row."""
-        root = tables.RootFolder(self.root)
+        root = RootFolder(self.root)
         columns = self.columns
         # A blank cell is put after each row's own, and is what index -1 finds for a column that is not there.
         indices = [columns.index(name) if name in columns else -1 for name in STANDARD_COLUMNS]
@@ -315,7 +317,7 @@ class Manifest:
             if label not in LABELS:
                 label = cells[at_label] = label.strip().lower()
                 if label not in LABELS:
-                    text = f"the label {tables.quote(own_cells[at_label])} is neither real nor fake"
+                    text = f"the label {quote(own_cells[at_label])} is neither real nor fake"
                     yield _Problem(line, "unknown_label", text), ""
                     continue
             if where and not all(cells[i] in values for i, values in where):
@@ -327,7 +329,7 @@ class Manifest:
                     yield _escape(line, path), ""
                     continue
                 if check_files and not os.path.isfile(real):  # noqa: PTH113 - as in RootFolder
-                    yield _Problem(line, "missing_file", f"there is no file {tables.quote(path)}"), ""
+                    yield _Problem(line, "missing_file", f"there is no file {quote(path)}"), ""
                     continue
             elif not cells[at_url]:
                 yield _Problem(line, "bad_row", "has neither a path nor a url"), ""
@@ -389,4 +391,4 @@ def _cells(row: ManifestRow, standard: Sequence[str], extra: Sequence[str]) -> l
 
 
 def _escape(line: int, path: str) -> _Problem:
-    return _Problem(line, "path_escapes_root", f"the path {tables.quote(path)} leads out of the root folder")
+    return _Problem(line, "path_escapes_root", f"the path {quote(path)} leads out of the root folder")

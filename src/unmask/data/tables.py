@@ -10,7 +10,6 @@ from __future__ import annotations
 import csv
 import io
 import os
-import secrets
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,6 +17,8 @@ from pathlib import Path
 from typing import IO, Any, Protocol
 
 from unmask.errors import ManifestError, MissingExtraError, UsageError
+from unmask.files import OutputFolder, whole_file
+from unmask.text import quote
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".avif"})
 CLASS_FOLDERS = frozenset({"real", "fake"})
@@ -28,8 +29,6 @@ _MAX_LINE = 16 * 2**20
 # Small enough to cost little to hold, large enough that Parquet's cost per batch does not show.
 _READ_BATCH = 4096
 _WRITE_BATCH = 16384
-# Resolving a folder asks the system about each of its parts; rows of one folder mostly stand together.
-_MAX_CACHED_FOLDERS = 4096
 
 Row = tuple[int, Sequence[str]]
 
@@ -55,11 +54,6 @@ class Table(Protocol):
 
         A row may have the wrong number of cells. A table that cannot be read on raises ManifestError.
         """
-
-
-def quote(text: str) -> str:
-    """Text from a file made safe for a message: control characters escaped, at most 80 characters."""
-    return repr(text if len(text) <= 80 else f"{text[:77]}...")
 
 
 def open_table(path: Path) -> CsvTable | ParquetTable:
@@ -154,38 +148,6 @@ class FolderTable:
                 yield line, ("/".join((*parents, name)), parents[nearest].lower(), source)
 
 
-class RootFolder:
-    """A root folder as the system knows it, with the folders below it that one pass has met."""
-
-    def __init__(self, root: Path) -> None:
-        self._real = os.path.realpath(root)
-        self._prefix = os.path.join(self._real, "")  # noqa: PTH118 - the trailing separator is the point
-        self._folders: dict[str, str | None] = {}
-
-    def locate(self, path: str) -> str | None:
-        """The path with every link followed, or None when that is outside the root."""
-        if "\0" in path:
-            return None
-        # Strings throughout: this runs for every row, and pathlib takes several times as long.
-        folder, name = os.path.split(path)
-        if name in ("", ".", ".."):
-            return self._follow(path)
-        if folder not in self._folders:
-            if len(self._folders) >= _MAX_CACHED_FOLDERS:
-                self._folders.clear()
-            followed = self._follow(folder)
-            self._folders[folder] = followed and os.path.join(followed, "")  # noqa: PTH118
-        prefix = self._folders[folder]
-        if prefix is None:
-            return None
-        real = prefix + name
-        return self._follow(real) if os.path.islink(real) else real  # noqa: PTH114
-
-    def _follow(self, path: str) -> str | None:
-        real = os.path.realpath(os.path.join(self._real, path))  # noqa: PTH118
-        return real if real == self._real or real.startswith(self._prefix) else None
-
-
 def write_table(path: Path, columns: Sequence[str], rows: Iterable[Row], name: str) -> None:
     """Write rows as CSV or Parquet, by the suffix, so that the file appears whole or not at all.
 
@@ -198,8 +160,8 @@ def write_table(path: Path, columns: Sequence[str], rows: Iterable[Row], name: s
     Raises:
         ManifestError: ``bad_row``, a cell that could not be read back: a NUL character, text that is not
             Unicode (a file name in another encoding), or text longer than the csv module reads.
-        UsageError: ``unsupported_format``, any other suffix.
-        OSError: the folder is missing, full or closed to writing.
+        UsageError: ``unsupported_format``, any other suffix; ``cannot_write``, the folder is missing, full or closed
+            to writing.
     """
     suffix = path.suffix.lower()
     if suffix not in (".csv", ".parquet"):
@@ -207,27 +169,47 @@ def write_table(path: Path, columns: Sequence[str], rows: Iterable[Row], name: s
     checked = _writable((row for part in ([(1, columns)], rows) for row in part), name)
     next(checked)
     if suffix == ".csv":
-        with _atomic(path) as raw, io.TextIOWrapper(raw, "utf-8", newline="") as text:
+        with whole_file(path) as raw:
+            text = io.TextIOWrapper(raw, "utf-8", newline="")
             # The csv module's own line end, CR LF: a lone CR or LF inside a cell is quoted only because of
             # it.
             writer = csv.writer(text)
             writer.writerow(columns)
             writer.writerows(checked)
-            _flush_to_disk(text)
+            text.detach()  # written out, and left open for the file to be put in its place
         return
     arrow, parquet = _pyarrow()
     schema = arrow.schema([(column, arrow.string()) for column in columns])
-    with _atomic(path) as raw:
-        with parquet.ParquetWriter(raw, schema) as writer:
-            batch: list[Sequence[str]] = []
-            for cells in checked:
-                batch.append(cells)
-                if len(batch) == _WRITE_BATCH:
-                    writer.write_table(_arrow_table(arrow, schema, batch))
-                    batch.clear()
-            if batch:
+    with whole_file(path) as raw, parquet.ParquetWriter(raw, schema) as writer:
+        batch: list[Sequence[str]] = []
+        for cells in checked:
+            batch.append(cells)
+            if len(batch) == _WRITE_BATCH:
                 writer.write_table(_arrow_table(arrow, schema, batch))
-        _flush_to_disk(raw)
+                batch.clear()
+        if batch:
+            writer.write_table(_arrow_table(arrow, schema, batch))
+
+
+def write_rows(folder: OutputFolder, name: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> int:
+    """Write a table of an output folder that this run has locked; returns the number of rows.
+
+    Raises:
+        ManifestError: ``bad_row``, a cell that cannot be written.
+        UsageError: ``outside_folder``, ``cannot_write``.
+    """
+    count = 0
+
+    def numbered() -> Iterator[Row]:
+        nonlocal count
+        for cells in rows:
+            count += 1
+            yield count, cells
+
+    target = folder.locate(name)
+    folder.remove_partials(name)  # of a run that was killed
+    write_table(target, columns, numbered(), name)
+    return count
 
 
 def _csv_records(path: Path) -> Iterator[tuple[int, list[str]]]:
@@ -336,22 +318,3 @@ def _writable(rows: Iterable[Row], name: str) -> Iterator[Sequence[str]]:
 
 def _arrow_table(arrow: Any, schema: Any, batch: list[Sequence[str]]) -> Any:
     return arrow.table(list(map(list, zip(*batch, strict=True))), schema=schema)
-
-
-@contextmanager
-def _atomic(path: Path) -> Iterator[IO[bytes]]:
-    # In the same folder, since a rename is atomic only within one file system; not from tempfile, whose files
-    # only their owner may read.
-    partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}.partial")
-    try:
-        with partial.open("xb") as raw:
-            yield raw
-        partial.replace(path)
-    except BaseException:
-        partial.unlink(missing_ok=True)
-        raise
-
-
-def _flush_to_disk(file: IO[Any]) -> None:
-    file.flush()
-    os.fsync(file.fileno())

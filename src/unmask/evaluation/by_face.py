@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from unmask.data import tables
 from unmask.evaluation.scores import Scores, parse_probability
+from unmask.text import quote
 
 
 def by_face(scores: Scores) -> Scores | None:
@@ -31,7 +31,7 @@ def by_face(scores: Scores) -> Scores | None:
         is_fake=scores.is_fake[image],
         fake_probability=np.array(
             [
-                parse_probability(cell, "", f"{scores.name}: {tables.quote(path)}, face_probabilities")
+                parse_probability(cell, "", f"{scores.name}: {quote(path)}, face_probabilities")
                 for path, each in zip(scores.path, faces, strict=True)
                 for cell in each
             ]

@@ -15,16 +15,15 @@ from typing import Any, Final, Literal
 import numpy as np
 from sklearn.model_selection import StratifiedGroupKFold
 
-from unmask import __version__
 from unmask.bundle.bundle import Bundle
 from unmask.bundle.schema import BundleInfo, Calibration, Measured, Recalibration, Threshold
 from unmask.data.manifest import Manifest
 from unmask.detect.detector import Detector
 from unmask.errors import UsageError
 from unmask.evaluation.calibration_metrics import Labelled, figures, flat, shares
-from unmask.evaluation.measure import Draws
 from unmask.evaluation.scores import Scores, score_manifest
 from unmask.stats.metrics import Codes, Floats
+from unmask.stats.resample import Draws
 from unmask.training.calibration import (
     BUDGETS,
     fit_isotonic,
@@ -35,6 +34,7 @@ from unmask.training.calibration import (
     thresholds,
     uncertain_band,
 )
+from unmask.version import __version__
 
 Method = Literal["auto", "temperature", "platt", "isotonic"]
 METHODS: Final[tuple[Method, ...]] = ("auto", "temperature", "platt", "isotonic")

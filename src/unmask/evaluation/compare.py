@@ -10,13 +10,16 @@ from typing import Any, Final
 
 import numpy as np
 
-from unmask.data import tables
 from unmask.errors import UsageError
-from unmask.evaluation.measure import Draws, Images, baseline, interval, rounded, share
+from unmask.evaluation.measure import baseline, share
 from unmask.evaluation.scores import Scores
-from unmask.stats.intervals import LEVEL, draw_groups, percentile_interval
+from unmask.stats.images import Images
+from unmask.stats.intervals import LEVEL, interval, rounded
 from unmask.stats.metrics import Confusion, Floats, Ranking
+from unmask.stats.registry import MetricValues
+from unmask.stats.resample import Draws, resample
 from unmask.stats.significance import CochranQ, Swap, cochran_q, delong, holm, mcnemar, swap
+from unmask.text import quote
 
 ALPHA: Final = 1 - LEVEL
 
@@ -99,7 +102,7 @@ def _pair(given: Sequence[Scores]) -> _Paired:
     for scores, at in zip(given, order, strict=True):
         differs = np.flatnonzero(scores.is_fake[at] != truth)
         if len(differs):
-            text = f"{given[0].name} and {scores.name} give {tables.quote(common[differs[0]])} different labels"
+            text = f"{given[0].name} and {scores.name} give {quote(common[differs[0]])} different labels"
             raise UsageError("labels_differ", text)
     images = [Images.of(scores) for scores in given]
     _, group = np.unique(images[0].group[order[0]], return_inverse=True)
@@ -145,17 +148,16 @@ def _difference(first: Images, second: Images, draws: Draws) -> dict[str, Any]:
 
 def _auc(first: Images, second: Images, draws: Draws) -> dict[str, Any]:
     ranks = delong(first.score, second.score, first.is_fake, first.group)
-    rankings = [Ranking(own.score, own.is_fake) for own in (first, second)]
+    areas = [MetricValues(own, ("auc",)) for own in (first, second)]
 
     def statistic(weight: Floats) -> Floats:
-        areas = [ranking.roc(weight).auc() for ranking in rankings]
-        return np.array([areas[0] - areas[1]])
+        return areas[0](weight) - areas[1](weight)
 
-    drawn = draw_groups(first.group, statistic, draws.draws, draws.seed, draws.workers)[:, 0]
+    found = resample(first.group, statistic, draws)
     # Bare answers rank nothing; DeLong's normal approximation would find more in a few of them than McNemar does.
     is_bare = all(len(np.unique(own.score)) <= 2 for own in (first, second))
     p = None if is_bare or math.isnan(ranks.p) else ranks.p
-    return {**interval(ranks.first - ranks.second, percentile_interval(drawn)), "p": p, "test": "delong"}
+    return {**interval(ranks.first - ranks.second, found.interval(0)), "p": p, "test": "delong"}
 
 
 def _ends(found: Swap) -> dict[str, Any]:

@@ -9,13 +9,16 @@ from typing import Any, Final
 
 import numpy as np
 
-from unmask import __version__
 from unmask.data.manifest import Manifest, ManifestRow
-from unmask.data.outputs import Journal, digest, stamp
 from unmask.errors import ImageError, UsageError
 from unmask.explain.explainer import Explainer
+from unmask.files import digest, stamp
 from unmask.imaging.decode import decode_image
-from unmask.stats.intervals import draw_groups, group_codes, percentile_interval, share_interval
+from unmask.journal import Journal
+from unmask.stats.intervals import group_codes, share_interval
+from unmask.stats.metrics import weighted_mean
+from unmask.stats.resample import resample
+from unmask.version import __version__
 
 MEANS: Final = ("gain", "deletion_gain", "insertion_gain", "redrawn_gain", "agreement", "redrawn_correlation")
 """Figures of :class:`~unmask.explain.faithfulness.Faithfulness` that are averaged."""
@@ -136,11 +139,7 @@ def _mean(values: Sequence[float | None], group: Any) -> dict[str, Any] | None:
         return None
     figures = np.array([value for value in values if value is not None])
     _, codes = np.unique(group[known], return_inverse=True)
-
-    def mean(weight: Any) -> Any:
-        return np.array([np.average(figures, weights=weight) if weight.sum() else np.nan])
-
-    ends = percentile_interval(draw_groups(codes, mean)[:, 0])
+    ends = resample(codes, lambda weight: np.array([weighted_mean(figures, weight)])).interval(0)
     return {
         "value": float(figures.mean()),
         "low": None if ends is None else ends[0],

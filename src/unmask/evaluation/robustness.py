@@ -10,9 +10,8 @@ from typing import Any, Final
 import numpy as np
 from PIL import Image
 
-from unmask import __version__
+from unmask.data.make.made import Encoding, made_name
 from unmask.data.manifest import Manifest, ManifestRow
-from unmask.data.outputs import Encoding, Journal, OutputFolder, digest, made_name, stamp
 from unmask.detect.detector import Detector
 from unmask.errors import ImageError, UsageError
 from unmask.evaluation.degradations import (
@@ -27,12 +26,18 @@ from unmask.evaluation.degradations import (
     unavailable,
 )
 from unmask.evaluation.evaluate import describe_run, worst_of
-from unmask.evaluation.measure import Draws, Images, interval, share
+from unmask.evaluation.measure import share
 from unmask.evaluation.scores import Cells, Scores, cells_of, tabulate
+from unmask.files import OutputFolder, digest, stamp
 from unmask.imaging.decode import decode_image
+from unmask.journal import Journal
 from unmask.parallel import ordered_map
-from unmask.stats.intervals import LEVEL, draw_groups, percentile_interval
-from unmask.stats.metrics import Confusion, Floats, Ranking, confusion_cells
+from unmask.stats.images import Images
+from unmask.stats.intervals import LEVEL, interval
+from unmask.stats.metrics import Floats
+from unmask.stats.registry import MetricValues
+from unmask.stats.resample import Draws, Resampled, percentile_interval, resample
+from unmask.version import __version__
 
 FIGURES: Final = ("auc", "balanced_accuracy", "recall_fake", "specificity")
 MAX_FLIPS: Final = 20
@@ -159,7 +164,8 @@ def measure_conditions(
     clean = tables[CLEAN]
     images = {each.name: Images.of(tables[each.name]) for each in conditions}
     before = images[CLEAN]
-    values, drawn = _figures(list(images.values()), draws)
+    resampled = _figures(list(images.values()), draws)
+    values, drawn = resampled.values, resampled.drawn
     at_clean = list(images).index(CLEAN)
     found = []
     for at, each in enumerate(conditions):
@@ -172,7 +178,7 @@ def measure_conditions(
                 "failures": int(np.count_nonzero(after.failed)),
                 "figures": {
                     name: {
-                        **interval(values[at, of], percentile_interval(drawn[:, at, of])),
+                        **interval(values[at, of], resampled.interval(at, of)),
                         "drop": interval(
                             values[at_clean, of] - values[at, of],
                             percentile_interval(drawn[:, at_clean, of] - drawn[:, at, of]),
@@ -234,22 +240,14 @@ def _work(
         yield row, path, keys, {key: facts["cells"] for key, facts in known.items() if facts is not None}
 
 
-def _figures(images: Sequence[Images], draws: Draws) -> tuple[Floats, Floats]:
+def _figures(images: Sequence[Images], draws: Draws) -> Resampled:
     """``FIGURES`` of each condition [c, 4], and of each draw [draws, c, 4]; the same groups for all conditions."""
-    rankings = [Ranking(each.score, each.is_fake) for each in images]
-    cells = [confusion_cells(each.called_fake, each.is_fake) for each in images]
+    of_condition = [MetricValues(each, FIGURES) for each in images]
 
     def statistic(weight: Floats) -> Floats:
-        found = []
-        for ranking, of in zip(rankings, cells, strict=True):
-            counts = Confusion.of_cells(of, weight)
-            area = ranking.roc(weight).auc()
-            found.append([area, counts.balanced_accuracy, counts.recall_fake, counts.specificity])
-        return np.array(found)
+        return np.array([values(weight) for values in of_condition])
 
-    first = images[0]
-    drawn = draw_groups(first.group, statistic, draws.draws, draws.seed, draws.workers)
-    return statistic(np.ones(len(first))), drawn
+    return resample(images[0].group, statistic, draws)
 
 
 def _flips(before: Images, after: Images) -> dict[str, Any]:

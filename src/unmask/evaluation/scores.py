@@ -17,16 +17,18 @@ from typing import Any, Final
 
 import numpy as np
 
-from unmask import __version__
 from unmask.data import tables
 from unmask.data.manifest import LABELS, Manifest, ManifestRow
-from unmask.data.outputs import Journal, digest, stamp
 from unmask.detect.detector import Detector
 from unmask.detect.verdict import Verdict
 from unmask.errors import UsageError
+from unmask.files import digest, stamp
+from unmask.journal import Journal
 from unmask.parallel import ordered_map
 from unmask.stats.intervals import group_codes
 from unmask.stats.metrics import Codes, Flags, Floats
+from unmask.text import quote
+from unmask.version import __version__
 
 NEEDED: Final = ("path", "label", "fake_probability")
 COLUMNS: Final[tuple[str, ...]] = (
@@ -122,10 +124,10 @@ class Scores:
             if not path:
                 raise UsageError("bad_row", f"{where}: has no path")
             if first.setdefault(path, line) != line:
-                text = f"{where}: {tables.quote(path)} is already in row {first[path]}"
+                text = f"{where}: {quote(path)} is already in row {first[path]}"
                 raise UsageError("duplicate_path", text)
             if label not in LABELS:
-                text = f"{where}: the label {tables.quote(row[at['label']])} is neither real nor fake"
+                text = f"{where}: the label {quote(row[at['label']])} is neither real nor fake"
                 raise UsageError("unknown_label", text)
             error = row[at["error"]] if "error" in at else ""
             probabilities.append(parse_probability(row[at["fake_probability"]], error, where))
@@ -340,7 +342,7 @@ def parse_probability(cell: str, error: str, where: str) -> float:
     except ValueError:
         value = math.nan
     if not 0 <= value <= 1:
-        text = f"{where}: the fake_probability {tables.quote(cell)} is no number from 0 to 1"
+        text = f"{where}: the fake_probability {quote(cell)} is no number from 0 to 1"
         raise UsageError("bad_probability", text)
     return value
 
@@ -349,7 +351,7 @@ def _constant(columns: Mapping[str, tuple[str, ...]], name: str, table: str) -> 
     """The one value of a column that speaks of the whole table; '' without the column."""
     values = set(columns.get(name, ("",)))
     if len(values) > 1:
-        shown = " and ".join(tables.quote(value) for value in sorted(values)[:2])
+        shown = " and ".join(quote(value) for value in sorted(values)[:2])
         raise UsageError(f"bad_{name}", f"{table}: the column {name} holds {shown}; it must be one for the whole table")
     return values.pop()
 
@@ -360,7 +362,7 @@ def _threshold(cell: str, table: str) -> float:
     try:
         return check_threshold(float(cell))
     except ValueError:
-        raise UsageError("bad_threshold", f"{table}: the threshold {tables.quote(cell)} is no number") from None
+        raise UsageError("bad_threshold", f"{table}: the threshold {quote(cell)} is no number") from None
 
 
 def check_threshold(value: float) -> float:

@@ -27,10 +27,10 @@ from unmask.explain.redraw import redrawn
 from unmask.explain.views import View, forensic_views
 from unmask.explain.words import Sentence, compose
 from unmask.imaging.decode import ImageSource, decode_image, read_bytes, sniff_format
-from unmask.imaging.faces import single_thread_session
 from unmask.imaging.jpeg import read_compression
 from unmask.imaging.preprocessing import Pixels, render
 from unmask.imaging.provenance import read_provenance
+from unmask.imaging.session import single_thread_session
 
 if TYPE_CHECKING:
     from unmask.explain.gradients import GradientMaps

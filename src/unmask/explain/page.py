@@ -15,14 +15,14 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from unmask import __version__
-from unmask.data.outputs import OutputFolder
 from unmask.detect.overlay import TOWARDS_FAKE, TOWARDS_REAL
 from unmask.detect.verdict import Verdict
 from unmask.explain.explainer import Explanation
 from unmask.explain.faithfulness import Curves, Faithfulness, mean_curves
 from unmask.explain.views import Figure
+from unmask.files import OutputFolder
 from unmask.pages.page import render
+from unmask.version import __version__
 
 REPORT: Final = "report.html"
 _THUMBNAIL: Final = 240

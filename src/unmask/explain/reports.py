@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
-from unmask.data.outputs import OutputFolder
 from unmask.detect.verdict import Verdict
 from unmask.errors import UsageError
 from unmask.explain.explainer import Explanation
 from unmask.explain.page import Entry, entry_of, folder_name, render_html, render_index, write_explanation
+from unmask.files import OutputFolder
 from unmask.pages.page import write_text
 
 INDEX: Final = "index.html"

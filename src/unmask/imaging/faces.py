@@ -12,15 +12,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import onnxruntime as ort
 from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field
 
-from unmask.errors import BundleError
+from unmask.imaging.session import single_thread_session
 
 Box = tuple[float, float, float, float]
 
@@ -184,31 +182,6 @@ def square_crop(box: Box, margin: float, size: tuple[int, int]) -> Box:
     top = min(max((y0 + y1 - side) / 2, 0.0), size[1] - side)
     # Floating point may overshoot the edge by one unit in the last place, which Pillow refuses.
     return left, top, min(left + side, float(size[0])), min(top + side, float(size[1]))
-
-
-def single_thread_session(model: bytes, *, arena: bool = False) -> Any:
-    """An ONNX Runtime session on one CPU thread.
-
-    One thread, so that the same input gives the same bits whatever the machine is doing; many images are spread over
-    the cores by running many sessions' calls at once.
-
-    Args:
-        model: the graph.
-        arena: whether memory is kept from run to run: faster, and smaller over many runs of one size.
-
-    Raises:
-        BundleError: if the model cannot be loaded.
-    """
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = 1
-    options.inter_op_num_threads = 1
-    options.log_severity_level = 3
-    # The arena keeps the largest size ever asked for; without it memory stays flat over mixed inputs.
-    options.enable_cpu_mem_arena = arena
-    try:
-        return ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # ONNX Runtime raises a family of its own without a common base
-        raise BundleError("bad_model", f"The ONNX model cannot be loaded: {error}") from error
 
 
 def _windows(width: int, height: int, side: float) -> list[_View]:

@@ -11,7 +11,6 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from starlette.middleware.cors import CORSMiddleware
 
-from unmask import __version__
 from unmask.bundle.bundle import Bundle
 from unmask.detect.detector import Detector
 from unmask.imaging.decode import DecodeLimits
@@ -26,6 +25,7 @@ from unmask.serve.problems import ProblemDetails
 from unmask.serve.service import Service
 from unmask.serve.settings import Settings
 from unmask.serve.store import Store
+from unmask.version import __version__
 
 _ABOUT = """Tells real photographs of faces from faked ones.
 

@@ -9,7 +9,6 @@ from fastapi import APIRouter, Depends, Query
 from starlette.requests import Request
 from starlette.responses import Response
 
-from unmask import __version__
 from unmask.detect.verdict import Verdict
 from unmask.serve import problems
 from unmask.serve.evidence import overlays
@@ -20,6 +19,7 @@ from unmask.serve.schemas import Detected, Detection, Explained, Health, Model, 
 from unmask.serve.service import Service, service_of, while_connected
 from unmask.serve.store import Record
 from unmask.serve.uploads import Upload, read_uploads
+from unmask.version import __version__
 
 router = APIRouter()
 InService = Annotated[Service, Depends(service_of)]

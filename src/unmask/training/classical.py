@@ -13,7 +13,7 @@ from unmask.bundle.bundle import Bundle
 from unmask.bundle.compose import attach_classifier
 from unmask.bundle.export import export_features, export_with_features, parity
 from unmask.errors import UsageError
-from unmask.imaging.faces import single_thread_session
+from unmask.imaging.session import single_thread_session
 from unmask.models.classical import (
     build_estimator,
     check_convertible,

@@ -26,8 +26,8 @@ import numpy.typing as npt
 from PIL import Image
 
 from unmask.data.face_index import FaceRecord
-from unmask.data.outputs import digest, refuse_link, stamp
 from unmask.errors import ImageError, UsageError
+from unmask.files import digest, refuse_link, stamp
 from unmask.imaging.decode import decode_image
 from unmask.imaging.faces import Box, Face, FaceFinder
 from unmask.parallel import ordered_map

@@ -25,7 +25,7 @@ from unmask.bundle.bundle import Bundle, run_graph
 from unmask.bundle.compose import combine, store_half
 from unmask.data.manifest import Manifest
 from unmask.errors import UsageError
-from unmask.imaging.faces import single_thread_session
+from unmask.imaging.session import single_thread_session
 from unmask.recipes import Ensemble, Recipe
 from unmask.training.dataset import Sample
 from unmask.training.folder import finished_bundle

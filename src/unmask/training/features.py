@@ -22,9 +22,9 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from unmask.data.outputs import digest, refuse_link, stamp
 from unmask.data.transforms import augment
 from unmask.errors import UsageError
+from unmask.files import digest, refuse_link, stamp
 from unmask.imaging.decode import decode_image, read_bytes
 from unmask.imaging.preprocessing import Pixels, crop_of, render
 from unmask.models.network import FaceNetwork

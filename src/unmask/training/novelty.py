@@ -10,8 +10,8 @@ import numpy.typing as npt
 from unmask.bundle.compose import Reference, attach_distance
 from unmask.bundle.schema import OutOfDistribution
 from unmask.imaging.decode import decode_image
-from unmask.imaging.faces import single_thread_session
 from unmask.imaging.preprocessing import Pixels, crop_of, render
+from unmask.imaging.session import single_thread_session
 from unmask.progress import progress_bar
 from unmask.recipes import Recipe
 from unmask.training.dataset import Sample

@@ -17,7 +17,7 @@ from unmask.bundle.export import export_with_features, parity, record_golden
 from unmask.bundle.golden import golden_pixels
 from unmask.bundle.schema import BundleInfo, Card
 from unmask.errors import BundleError
-from unmask.imaging.faces import single_thread_session
+from unmask.imaging.session import single_thread_session
 from unmask.models.network import FaceNetwork
 from unmask.recipes import Recipe
 from unmask.training.calibration import fit_platt, thresholds, uncertain_band

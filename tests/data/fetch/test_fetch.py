@@ -36,7 +36,6 @@ pytest.importorskip("httpx2")
 
 import httpcore2
 
-from unmask import __version__
 from unmask.cli.data import fetch as data_fetch
 from unmask.data.fetch import guard as fetch_guard
 from unmask.data.fetch import http as fetch_http
@@ -44,6 +43,7 @@ from unmask.data.fetch.policy import FetchError
 from unmask.data.fetch.run import FetchPolicy, FetchReport, fetch
 from unmask.data.manifest import Manifest
 from unmask.errors import ManifestError, MissingExtraError, UnmaskError, UsageError
+from unmask.version import __version__
 
 QUICK = FetchPolicy(
     allow_private=True,

@@ -12,9 +12,9 @@ import pytest
 from PIL import Image
 
 from unmask.data.degrade import Step, apply_steps
+from unmask.data.make.made import Encoding
 from unmask.data.make.synthesize import Kind, SynthesisPolicy, synthesize
 from unmask.data.manifest import Manifest
-from unmask.data.outputs import Encoding
 from unmask.errors import UsageError
 from unmask.imaging.decode import decode_image
 

@@ -51,7 +51,7 @@ def faces(
     """
     from unmask.cli.data.output import open_input, print_report
     from unmask.data.make.faces import CutPolicy, cut_faces
-    from unmask.data.outputs import Encoding
+    from unmask.data.make.made import Encoding
     from unmask.errors import UsageError
     from unmask.progress import progress_bar
 

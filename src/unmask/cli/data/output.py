@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from unmask.data.make.made import check_apart
 from unmask.data.manifest import Manifest
-from unmask.data.outputs import check_apart
 
 
 def open_input(manifest: Path, root: Path | None, out: Path) -> Manifest:

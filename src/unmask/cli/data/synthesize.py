@@ -60,9 +60,9 @@ def synthesize(
     by both columns, group and donor_group. The same seed gives the same files, in whatever order the rows stand.
     """
     from unmask.cli.data.output import open_input, print_report
+    from unmask.data.make.made import Encoding
     from unmask.data.make.synthesize import KINDS, Kind, SynthesisPolicy
     from unmask.data.make.synthesize import synthesize as make
-    from unmask.data.outputs import Encoding
     from unmask.errors import UsageError
     from unmask.progress import progress_bar
 

@@ -6,12 +6,12 @@ import json
 from pathlib import Path
 from typing import Any, Final
 
-from unmask import __version__
 from unmask.data.audit.findings import Finding
 from unmask.data.audit.images import Images
 from unmask.data.audit.run import Audit
 from unmask.data.audit.summary import MEASURES, Histogram, counts, facts_by_class, facts_by_source, histogram
 from unmask.pages.page import render, root_manifest, thumbnail, write_text
+from unmask.version import __version__
 
 MAX_SETS: Final = 8
 _MAX_IN_SET: Final = 4

@@ -14,7 +14,8 @@ from unmask.data.audit.findings import SEVERITIES, Finding, Severity, bounded
 from unmask.data.audit.images import Images
 from unmask.data.audit.probe import Probe, Separation
 from unmask.data.audit.summary import describe_fact
-from unmask.data.tables import CLASS_FOLDERS, quote
+from unmask.data.tables import CLASS_FOLDERS
+from unmask.text import quote
 
 MANY_UNREADABLE: Final = 0.01  # share of the rows from which broken files are an error
 FEW: Final = 0.2  # share of the rarer label below which a set is imbalanced ...

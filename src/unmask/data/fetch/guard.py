@@ -18,7 +18,7 @@ import httpcore2
 import httpx2
 
 from unmask.data.fetch.policy import FetchError
-from unmask.data.tables import quote
+from unmask.text import quote
 
 _MAX_URL = 8192
 _MAX_ADDRESSES = 4  # of one name that are tried

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from unmask import __version__
 from unmask.errors import UsageError
+from unmask.version import __version__
 
 DEFAULT_USER_AGENT: Final = f"unmask/{__version__} (fetches images that its user listed)"
 FORMAT_SUFFIXES: Final = {

@@ -13,6 +13,7 @@ from unmask.data import tables
 from unmask.data.fetch.journal import Journal, Record, row_key
 from unmask.data.manifest import STANDARD_COLUMNS, Manifest, ManifestRow
 from unmask.errors import UsageError
+from unmask.files import RootFolder
 
 MANIFEST_NAME: Final = "manifest.csv"
 OK_NAME: Final = "ok.csv"
@@ -77,7 +78,7 @@ class Results:
         self._manifest = manifest
         self._folder = folder
         self._journal = journal
-        self._root = tables.RootFolder(folder)
+        self._root = RootFolder(folder)
 
     def write(self, *, fetched: int, kept: int, bytes_fetched: int, seconds: float) -> FetchReport:
         """Write ``manifest.csv`` and ``ok.csv``, each whole or not at all.

@@ -31,7 +31,9 @@ from unmask.data.fetch.policy import FORMAT_SUFFIXES, FetchError, FetchPolicy
 from unmask.data.fetch.result import FetchReport, Results, check_free, key_of
 from unmask.data.manifest import Manifest, ManifestRow
 from unmask.errors import ManifestError, MissingExtraError, UnmaskError
+from unmask.files import RootFolder
 from unmask.progress import progress_bar
+from unmask.text import quote
 
 if TYPE_CHECKING:
     from unmask.data.fetch.http import Client
@@ -115,7 +117,7 @@ class _Run:
         self._policy = policy
         self._retry_failed = retry_failed
         self._started = time.monotonic()
-        self._root = tables.RootFolder(folder)
+        self._root = RootFolder(folder)
         self._begun: set[bytes] = set()
         self._claimed: dict[str, str] = {}
         self._claimed_folders: set[str] = set()
@@ -235,7 +237,7 @@ class _Run:
         except OSError as error:
             if error.errno not in _BAD_PATH_ERRORS:
                 raise
-            text = f"no file can be made at {tables.quote(name)}: {error.strerror}"
+            text = f"no file can be made at {quote(name)}: {error.strerror}"
             raise FetchError("refused", text) from None
         self._journal.add(
             Record(
@@ -293,7 +295,7 @@ class _Run:
 
     def _root_of(self, path: str) -> Path | None:
         # A root of its own each time: the shared one keeps folders in a dictionary and this runs in threads.
-        real = tables.RootFolder(self._folder).locate(path) if path else None
+        real = RootFolder(self._folder).locate(path) if path else None
         return Path(real) if real else None
 
     async def _in_thread(self, work: Callable[[], _T]) -> _T:

@@ -13,24 +13,15 @@ from typing import Any, Literal
 import numpy as np
 from PIL import Image
 
+from unmask.data import tables
 from unmask.data.make.align import coverage, face_alignment, warp
+from unmask.data.make.made import MANIFEST_NAME, MISSES_NAME, Encoding, Names, made_columns, made_name, row_cells
 from unmask.data.manifest import Manifest, ManifestRow
-from unmask.data.outputs import (
-    MANIFEST_NAME,
-    MISSES_NAME,
-    Encoding,
-    Journal,
-    Names,
-    OutputFolder,
-    digest,
-    made_columns,
-    made_name,
-    row_cells,
-    stamp,
-)
 from unmask.errors import ImageError, UsageError
+from unmask.files import OutputFolder, digest, stamp
 from unmask.imaging.decode import decode_image
 from unmask.imaging.faces import Face, FaceFinder, FacePolicy, square_crop
+from unmask.journal import Journal
 from unmask.parallel import ordered_map
 
 JOURNAL_NAME = ".faces-journal.jsonl"
@@ -176,9 +167,11 @@ def cut_faces(
                     beyond += float(cells["crop_outside"]) > 0.01
                     yield [cells.get(column, "") for column in columns]
 
-        crops = folder.write_rows(MANIFEST_NAME, columns, rows())
+        crops = tables.write_rows(folder, MANIFEST_NAME, columns, rows())
         miss_columns = list(dict.fromkeys([*manifest.columns, "reason", "message"]))
-        folder.write_rows(MISSES_NAME, miss_columns, ([cells[name] for name in miss_columns] for cells in missed))
+        tables.write_rows(
+            folder, MISSES_NAME, miss_columns, ([cells[name] for name in miss_columns] for cells in missed)
+        )
     return CutReport(images, crops, kept, dict(sorted(reasons.items())), unreadable, beyond)
 
 

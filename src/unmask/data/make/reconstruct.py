@@ -19,7 +19,8 @@ import numpy.typing as npt
 from PIL import Image, ImageFilter
 
 from unmask.data.make.self_blend import face_mask, face_window
-from unmask.imaging.faces import Face, single_thread_session
+from unmask.imaging.faces import Face
+from unmask.imaging.session import single_thread_session
 
 NETWORKS: Final = ("nearest-2", "nearest-4", "shuffle-4", "transposed-4")
 

@@ -20,10 +20,11 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from unmask.data.make.made import Encoding, Names
 from unmask.data.make.sheet_drawing import Cell, draw_sheet
 from unmask.data.manifest import Manifest, ManifestRow
-from unmask.data.outputs import Encoding, Names, OutputFolder, digest
 from unmask.errors import ImageError, UsageError
+from unmask.files import OutputFolder, digest
 from unmask.imaging.decode import decode_image
 from unmask.imaging.faces import FaceFinder, FacePolicy, square_crop
 from unmask.parallel import ordered_map

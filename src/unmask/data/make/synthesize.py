@@ -16,32 +16,22 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from unmask import __version__
+from unmask.data import tables
 from unmask.data.degrade import apply_steps, draw_steps
 from unmask.data.face_index import FaceIndex, FaceRecord
+from unmask.data.make.made import MANIFEST_NAME, MISSES_NAME, Encoding, Names, made_columns, made_name, row_cells
 from unmask.data.make.reconstruct import reconstruct
 from unmask.data.make.self_blend import self_blend
 from unmask.data.make.swap import misfit, swap_faces
 from unmask.data.manifest import Manifest, ManifestRow
-from unmask.data.outputs import (
-    MANIFEST_NAME,
-    MISSES_NAME,
-    Encoding,
-    Journal,
-    Names,
-    OutputFolder,
-    digest,
-    made_columns,
-    made_name,
-    refuse_link,
-    row_cells,
-    stamp,
-)
 from unmask.data.tables import CLASS_FOLDERS
 from unmask.errors import ImageError, UsageError
+from unmask.files import OutputFolder, digest, refuse_link, stamp
 from unmask.imaging.decode import decode_image
 from unmask.imaging.faces import FacePolicy
+from unmask.journal import Journal
 from unmask.parallel import ordered_map
+from unmask.version import __version__
 
 Kind = Literal["self-blend", "reconstruct", "swap", "degrade"]
 KINDS: Final[tuple[str, ...]] = get_args(Kind)
@@ -199,9 +189,11 @@ def synthesize(
                     counts["originals" if cells["made_by"] == "original" else "made"] += 1
                     yield [cells.get(column, "") for column in columns]
 
-        folder.write_rows(MANIFEST_NAME, columns, rows())
+        tables.write_rows(folder, MANIFEST_NAME, columns, rows())
         miss_columns = list(dict.fromkeys([*manifest.columns, "reason", "message"]))
-        folder.write_rows(MISSES_NAME, miss_columns, ([cells[name] for name in miss_columns] for cells in missed))
+        tables.write_rows(
+            folder, MISSES_NAME, miss_columns, ([cells[name] for name in miss_columns] for cells in missed)
+        )
     found = dict(sorted(reasons.items()))
     return SynthesisReport(len(used), counts["made"], counts["originals"], counts["kept"], found, counts["unreadable"])
 

@@ -9,10 +9,10 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from unmask.data import tables
 from unmask.data.manifest import LABELS
 from unmask.data.split.groups import Grouping, IntArray
 from unmask.errors import UsageError
+from unmask.text import quote
 
 # Rows of a label that are missing somewhere count for more than rows of one of its sources: each split's share of
 # a label is promised, that of a source is only sought.
@@ -171,7 +171,7 @@ def check(
 def listed(names: Sequence[str]) -> str:
     """The first few names of a list, safe for a message, and how many more there are."""
     more = f" and {len(names) - _MAX_NAMED} more" if len(names) > _MAX_NAMED else ""
-    return ", ".join(tables.quote(name) for name in names[:_MAX_NAMED]) + more
+    return ", ".join(quote(name) for name in names[:_MAX_NAMED]) + more
 
 
 def _advice(exact: bool, otherwise: str) -> str:

@@ -17,6 +17,7 @@ import numpy.typing as npt
 from unmask.data import tables
 from unmask.data.manifest import STANDARD_COLUMNS, Manifest, ManifestRow
 from unmask.errors import ManifestError, UsageError
+from unmask.text import quote
 
 IntArray = npt.NDArray[np.int64]
 
@@ -71,7 +72,7 @@ class Grouping:
     def describe(self, cluster: int) -> str:
         """A cluster's key for a message, e.g. ``group 'person-7'``."""
         column, _, value = self.keys[cluster].partition("\0")
-        return f"{column or 'image'} {tables.quote(value)}"
+        return f"{column or 'image'} {quote(value)}"
 
 
 class _Forest:
@@ -139,7 +140,7 @@ def read_grouping(
     columns = tuple(group) if group is not None else tuple({"group"} & set(manifest.columns))
     for column in columns:
         if column not in manifest.columns:
-            raise UsageError("unknown_column", f"{manifest.name}: there is no column {tables.quote(column)}")
+            raise UsageError("unknown_column", f"{manifest.name}: there is no column {quote(column)}")
     forest = _Forest()
     cells: dict[Cell, int] = {}
     kept: dict[str, int] = {}
@@ -221,7 +222,7 @@ def read_clusters(path: Path) -> dict[str, str]:
             raise ManifestError("bad_row", text)
         image, cluster = cells[at_path], cells[at_cluster]
         if image and cluster and clusters.setdefault(image, cluster) != cluster:
-            raise ManifestError("bad_row", f"{path}: row {line}: {tables.quote(image)} is in another cluster already")
+            raise ManifestError("bad_row", f"{path}: row {line}: {quote(image)} is in another cluster already")
     return clusters
 
 
@@ -255,8 +256,7 @@ def _check_given(manifest: Manifest, grouping: Grouping, kept_rows: IntArray) ->
     count = len(np.unique(grouping.cluster_of_row[wrong]))
     more = f" (and {count - 1} more such clusters)" if count > 1 else ""
     in_rows = " and ".join(
-        f"{tables.quote(grouping.given_names[kept_rows[place]])} in row {lines[place]}"
-        for place in sorted((first, other))
+        f"{quote(grouping.given_names[kept_rows[place]])} in row {lines[place]}" for place in sorted((first, other))
     )
     text = f"{manifest.name}: {grouping.describe(cluster)} is given two splits, {in_rows}{more}"
     raise ManifestError("conflicting_split", text)

@@ -26,12 +26,12 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from unmask.data import tables
 from unmask.data.manifest import LABELS, Manifest
 from unmask.data.split import balance
 from unmask.data.split.groups import IntArray, read_grouping
 from unmask.data.split.result import Notice, Split, SplitSet, file_names
 from unmask.errors import UsageError
+from unmask.text import quote
 
 DEFAULT_FRACTIONS: Final = (0.7, 0.1, 0.2)
 DEFAULT_TOLERANCE: Final = 0.05
@@ -255,14 +255,14 @@ class Splitter:
         """The split whose test set is the clusters of a mask, or None where it makes no sense."""
         grouping, notices = self.grouping, []
         if carried := self._images(~own, grouping.holding(own)):
-            text = f"{carried} other images are grouped with {tables.quote(value)} and are in its test set too"
+            text = f"{carried} other images are grouped with {quote(value)} and are in its test set too"
             notices.append(Notice("carried", text, name))
         for label in LABELS:
             holding = grouping.holding(self._of_label(label))
             tested = int((holding & test).sum())
             if not tested or (holding & ~test).sum() < 2:
                 where = "training and validation" if tested else "the test set"
-                text = f"{tables.quote(value)} is not left out: {where} would be without {label} images"
+                text = f"{quote(value)} is not left out: {where} would be without {label} images"
                 return None, [Notice("skipped", text, name)]
             if tested < SMALL_TEST:
                 text = f"the test set has {tested} clusters of {label} images: too few for an AUC"

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from unmask.data.manifest import Manifest
-from unmask.data.outputs import OutputFolder
 from unmask.evaluation.experiments.train_and_score import train_and_score
 from unmask.evaluation.scores import Scores
+from unmask.files import OutputFolder
 from unmask.recipes import Recipe
 
 _FACES = "faces.jsonl"
