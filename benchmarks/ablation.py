@@ -36,8 +36,8 @@ def main() -> None:
     prepare_training("The benchmark")
     from unmask.evaluation.experiments.ablation import ablate
     from unmask.evaluation.experiments.ablation_variants import variants
-    from unmask.evaluation.measure import Draws
     from unmask.evaluation.reports.ablation import sentences
+    from unmask.stats.resample import Draws
 
     recipe = Recipe.load(arguments.recipe)
     result = ablate(

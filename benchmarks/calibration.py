@@ -27,7 +27,7 @@ from unmask.bundle.schema import Calibration
 from unmask.data.manifest import Manifest
 from unmask.evaluation.calibrate import FEWEST, score_logits
 from unmask.evaluation.calibration_metrics import Labelled, figures
-from unmask.evaluation.measure import Draws
+from unmask.stats.resample import Draws
 from unmask.training.calibration import fit_isotonic, fit_platt, fit_shrunk, fit_temperature
 
 _PACKAGES = ("unmask", "numpy", "scipy", "scikit-learn", "onnxruntime")

@@ -14,9 +14,9 @@ from _report import describe_run, write_json
 from unmask.data.manifest import Manifest
 from unmask.detect.detector import load
 from unmask.evaluation.evaluate import evaluate
-from unmask.evaluation.measure import Draws
 from unmask.evaluation.scores import score_manifest
 from unmask.progress import progress_bar
+from unmask.stats.resample import Draws
 
 _PACKAGES = ("unmask", "numpy", "onnxruntime", "Pillow")
 

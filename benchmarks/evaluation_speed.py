@@ -18,8 +18,8 @@ import numpy as np
 from _report import describe_run, write_json
 from unmask.evaluation.cost_worker import peak_memory_mb
 from unmask.evaluation.evaluate import evaluate
-from unmask.evaluation.measure import Draws
 from unmask.evaluation.scores import Scores
+from unmask.stats.resample import Draws
 
 _SOURCES = 12
 

@@ -29,10 +29,13 @@ from unmask.bundle.bundle import Bundle
 from unmask.cli.training import prepare_training
 from unmask.data.manifest import Manifest, ManifestRow
 from unmask.data.split.groups import read_grouping
-from unmask.evaluation.measure import Draws, Images, measure_within, rounded, share
+from unmask.evaluation.measure import measure_within, share
 from unmask.evaluation.scores import Scores, score_manifest
 from unmask.recipes import Recipe
+from unmask.stats.images import Images
+from unmask.stats.intervals import rounded
 from unmask.stats.metrics import Flags, auc
+from unmask.stats.resample import Draws
 
 FOLDS: Final = {
     "celeba": "SDXL",

@@ -35,8 +35,8 @@ def main() -> None:
     arguments = parser.parse_args()
     prepare_training("The benchmark")
     from unmask.evaluation.experiments.held_out import plan, run_protocol
-    from unmask.evaluation.measure import Draws
     from unmask.evaluation.reports.held_out import sentences
+    from unmask.stats.resample import Draws
 
     manifest = draw_groups(Manifest.open(arguments.manifest), arguments.share)
     result = run_protocol(

@@ -30,8 +30,9 @@ from unmask.imaging.decode import decode_image
 from unmask.imaging.faces import FaceFinder
 from unmask.parallel import ordered_map
 from unmask.progress import progress_bar
-from unmask.stats.intervals import draw_groups, group_codes, percentile_interval, share_interval
+from unmask.stats.intervals import group_codes, share_interval
 from unmask.stats.metrics import auc
+from unmask.stats.resample import resample
 
 _PACKAGES = ("unmask", "numpy", "onnxruntime", "Pillow", "scikit-image")
 _SIDE = 512  # kinds are made at most so large, so that a strength means the same in each image
@@ -196,8 +197,7 @@ def _kind(
     both = np.concatenate([near, far])
     is_far = np.arange(len(both)) >= len(near)
     codes = group_codes([*near_groups, *groups])
-    draws = draw_groups(codes, lambda weight: np.array([auc(both, is_far, weight)]))
-    low, high = percentile_interval(draws[:, 0]) or (None, None)
+    low, high = resample(codes, lambda weight: np.array([auc(both, is_far, weight)])).interval(0) or (None, None)
     return {
         "name": name,
         "about": about,

@@ -15,9 +15,9 @@ from _report import describe_run, write_json
 from unmask.data.manifest import Manifest
 from unmask.detect.detector import load
 from unmask.evaluation import degradations as conditions
-from unmask.evaluation.measure import Draws
 from unmask.evaluation.robustness import draw_rows, measure_conditions, score_conditions
 from unmask.progress import progress_bar
+from unmask.stats.resample import Draws
 
 _PACKAGES = ("unmask", "numpy", "onnxruntime", "Pillow")
 

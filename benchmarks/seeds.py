@@ -35,8 +35,10 @@ from unmask.evaluation.compare import compare
 from unmask.evaluation.experiments.papers import PROTOCOLS
 from unmask.evaluation.experiments.reproduce import REPORTED, THRESHOLD, Settings, reproduce
 from unmask.evaluation.experiments.train_and_score import train_and_score
-from unmask.evaluation.measure import Draws, Images, measure
+from unmask.evaluation.measure import measure
 from unmask.evaluation.scores import Scores
+from unmask.stats.images import Images
+from unmask.stats.resample import Draws
 from unmask.training.history import read_history
 from unmask.training.timing import read_timing
 
@@ -140,12 +142,12 @@ def main() -> None:
 
 
 def _reproduction(name: str, manifest: Manifest, work: Path, only: tuple[str, ...] = ()) -> dict[str, Any]:
-    seeds, settings = REPRODUCTIONS[name]
+    papers, settings = REPRODUCTIONS[name]
     if only:
         settings = replace(settings, only=only)
     with _counted(work, name):
         result = reproduce(
-            seeds,
+            papers,
             manifest,
             work / name,
             settings,
@@ -153,8 +155,8 @@ def _reproduction(name: str, manifest: Manifest, work: Path, only: tuple[str, ..
             draws=_DRAWS,
             announce=lambda line: print(f"{name}: {line}", file=sys.stderr, flush=True),
         )
-    for seed in result["seeds"]:
-        seed["comparison"] = seed["comparison"] and _short(seed["comparison"])
+    for paper in result["papers"]:
+        paper["comparison"] = paper["comparison"] and _short(paper["comparison"])
     return result
 
 

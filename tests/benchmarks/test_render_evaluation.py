@@ -13,9 +13,9 @@ import render
 from unmask.bundle.bundle import Bundle
 from unmask.evaluation.degradations import tiers
 from unmask.evaluation.evaluate import evaluate
-from unmask.evaluation.measure import Draws
 from unmask.evaluation.robustness import measure_conditions
 from unmask.evaluation.scores import Scores
+from unmask.stats.resample import Draws
 
 _RUN = {
     "command": "python benchmarks/x.py",

@@ -30,9 +30,9 @@ from unmask.cli import app
 from unmask.errors import UsageError
 from unmask.evaluation.calibrate import Settings, _parts, calibrate, fewest_reals, labelled
 from unmask.evaluation.calibration_metrics import Labelled, sentences
-from unmask.evaluation.measure import Draws
 from unmask.stats import metrics
 from unmask.stats.intervals import wilson
+from unmask.stats.resample import Draws
 from unmask.training.calibration import fit_isotonic, fit_platt, fit_shrunk, fit_temperature, thresholds
 
 pytestmark = pytest.mark.train

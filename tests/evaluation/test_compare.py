@@ -12,8 +12,8 @@ import pytest
 
 from unmask.errors import UsageError
 from unmask.evaluation.compare import compare
-from unmask.evaluation.measure import Draws
 from unmask.evaluation.scores import Scores
+from unmask.stats.resample import Draws
 from unmask.stats.significance import holm
 
 MakeScores = Callable[..., Scores]

@@ -15,12 +15,12 @@ from unmask.data.manifest import Manifest, ManifestRow
 from unmask.detect.detector import Detector, load
 from unmask.errors import UsageError
 from unmask.evaluation.degradations import Condition, grid, tiers
-from unmask.evaluation.measure import Draws
 from unmask.evaluation.reports.robustness import write_robustness
 from unmask.evaluation.robustness import draw_rows, measure_conditions, score_conditions
 from unmask.evaluation.scores import Scores, score_manifest
 from unmask.imaging.preprocessing import Preprocessing
 from unmask.stats import metrics
+from unmask.stats.resample import Draws
 
 MakeScores = Callable[..., Scores]
 MakeBundle = Callable[..., Bundle]

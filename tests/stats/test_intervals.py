@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 import pytest
 
-from unmask.stats import metrics
-from unmask.stats.intervals import draw_groups, group_codes, percentile_interval, share_interval, wilson
-from unmask.stats.metrics import Floats
+from unmask.stats.intervals import group_codes, share_interval, wilson
 
 
 @pytest.mark.parametrize(
@@ -86,60 +82,9 @@ def test_shares_cover_where_images_hang_together() -> None:
     assert naive / 400 < 0.85
 
 
-def test_areas_cover_where_images_hang_together() -> None:
-    # Half the groups are fake and shifted by 1; two thirds of the variance is the group's: AUC = Phi(1 / sqrt 2).
-    draw = np.random.default_rng(5)
-    truth = 0.5 * (1 + math.erf(0.5))
-    group = np.repeat(np.arange(60), 4)
-    is_fake = group % 2 == 0
-    covered = alone = 0
-    rounds = 150
-    for seed in range(rounds):
-        score = math.sqrt(2 / 3) * draw.normal(size=60)[group] + math.sqrt(1 / 3) * draw.normal(size=240) + is_fake
-        ranking = metrics.Ranking(score, is_fake)
-
-        def figure(weight: Floats, ranking: metrics.Ranking = ranking) -> Floats:
-            return np.array([ranking.roc(weight).auc()])
-
-        for codes in (group, np.arange(240)):
-            ends = percentile_interval(draw_groups(codes, figure, 200, seed, 1)[:, 0])
-            assert ends is not None
-            if codes is group:
-                covered += ends[0] <= truth <= ends[1]
-            else:
-                alone += ends[0] <= truth <= ends[1]
-    assert 0.89 <= covered / rounds <= 0.99
-    # Taking images as independent would miss far more often.
-    assert alone / rounds < 0.85
-
-
-def test_whole_groups_are_drawn() -> None:
-    drawn = draw_groups(group_codes(["a", "a", "b", "b", "c"]), lambda weight: weight, draws=120)
-    assert drawn.shape == (120, 5)
-    assert (drawn[:, 0] == drawn[:, 1]).all() and (drawn[:, 2] == drawn[:, 3]).all()
-    # As many groups as there are, in each draw.
-    assert (drawn[:, 0] + drawn[:, 2] + drawn[:, 4] == 3).all()
-    assert len(np.unique(drawn, axis=0)) > 5
-
-
-def test_draws_are_repeatable_whatever_the_threads() -> None:
-    group = group_codes([str(index // 2) for index in range(40)])
-    one, four = (draw_groups(group, lambda weight: weight, 130, 7, workers) for workers in (1, 4))
-    assert (one == four).all()
-    assert (one != draw_groups(group, lambda weight: weight, 130, 8, 1)).any()
-    # More draws go on where fewer stopped.
-    assert (one == draw_groups(group, lambda weight: weight, 150, 7, 1)[:130]).all()
-
-
 def test_blank_groups_are_single_images() -> None:
     codes = group_codes(["", "a", "", "a", "b"])
     assert sorted(set(codes.tolist())) == [0, 1, 2, 3]
     assert codes[1] == codes[3] and codes[0] != codes[2]
     # Codes need no blank either.
     assert group_codes(["b", "a", "b"]).tolist() == [1, 0, 1]
-
-
-def test_what_does_not_vary_has_no_interval() -> None:
-    assert percentile_interval(np.full(100, 0.7)) is None
-    assert percentile_interval(np.full(100, math.nan)) is None
-    assert percentile_interval(np.array([math.nan, 0.0, 1.0])) == pytest.approx((0.025, 0.975))

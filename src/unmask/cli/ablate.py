@@ -60,8 +60,8 @@ def ablate(
     prepare_training("An ablation")
     from unmask.evaluation.experiments.ablation import ablate as ablate_recipe
     from unmask.evaluation.experiments.ablation_variants import variants
-    from unmask.evaluation.measure import Draws
     from unmask.evaluation.reports.ablation import render_markdown, write_report
+    from unmask.stats.resample import Draws
 
     whole = Recipe.load(recipe, overrides or ())
     changed = variants(whole, tuple(only or ()))

@@ -34,8 +34,8 @@ def compare(
     Exit codes: 0 compared, 2 wrong call, 3 a missing extra.
     """
     from unmask.evaluation.compare import compare as compare_scores
-    from unmask.evaluation.measure import Draws
     from unmask.evaluation.scores import Scores
+    from unmask.stats.resample import Draws
 
     result = compare_scores([Scores.open(path) for path in scores], Draws(draws, seed, workers))
     print(json.dumps(result, allow_nan=False) if as_json else "\n".join(result["sentences"]))

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from unmask.evaluation.measure import Draws
+    from unmask.stats.resample import Draws
 
 
 def evaluate_protocol(

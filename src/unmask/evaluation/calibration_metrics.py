@@ -9,10 +9,12 @@ from typing import Any, Final
 
 import numpy as np
 
-from unmask.evaluation.measure import Draws, interval, rounded, share
+from unmask.evaluation.measure import share
 from unmask.evaluation.reports.sentences import figure, percent, with_interval
-from unmask.stats.intervals import draw_groups, percentile_interval
-from unmask.stats.metrics import Bins, Codes, Flags, Floats, log_losses, squared_errors, weighted_mean
+from unmask.stats.intervals import interval, rounded
+from unmask.stats.metrics import Bins, Codes, Flags, Floats
+from unmask.stats.registry import METRICS, OfProbabilities, Probabilities
+from unmask.stats.resample import Draws, resample
 
 FIGURES: Final = ("ece", "log_loss", "brier")
 
@@ -57,31 +59,23 @@ def shares(called_fake: Flags, images: Labelled) -> dict[str, Any]:
 def figures(before: Floats, after: Floats, images: Labelled, prior: float, draws: Draws) -> dict[str, Any]:
     """Calibration error, log loss and Brier score where a share ``prior`` is fake: before, after and the difference."""
     is_fake = images.is_fake
-    sides = [
-        (Bins(probability, is_fake), log_losses(probability, is_fake), squared_errors(probability, is_fake))
-        for probability in (before, after)
-    ]
+    sides = [Probabilities(probability, is_fake) for probability in (before, after)]
+    metrics = [metric for name in FIGURES if isinstance(metric := METRICS[name], OfProbabilities)]
 
     def statistic(weight: Floats) -> Floats:
         fakes, reals = float(weight[is_fake].sum()), float(weight[~is_fake].sum())
         if not fakes or not reals:
             return np.full(3 * len(FIGURES), math.nan)
         mixed = weight * np.where(is_fake, prior / fakes, (1 - prior) / reals)
-        values = np.array(
-            [
-                [bins.error(mixed), weighted_mean(losses, mixed), weighted_mean(squares, mixed)]
-                for bins, losses, squares in sides
-            ]
-        )
+        values = np.array([[metric.function(known, mixed) for metric in metrics] for known in sides])
         return np.concatenate([values[0], values[1], values[1] - values[0]])
 
     _, group = np.unique(images.group, return_inverse=True)
-    values = statistic(np.ones(len(is_fake)))
-    drawn = draw_groups(group, statistic, draws.draws, draws.seed, draws.workers)
+    found = resample(group, statistic, draws)
     blocks = {}
     for at, side in enumerate(("before", "after", "difference")):
         blocks[side] = {
-            name: interval(values[place], percentile_interval(drawn[:, place]))
+            name: interval(found.values[place], found.interval(place))
             for place, name in enumerate(FIGURES, at * len(FIGURES))
         }
     weight = np.where(is_fake, prior / is_fake.sum(), (1 - prior) / (~is_fake).sum())

@@ -13,11 +13,13 @@ import numpy as np
 
 from unmask.errors import UsageError
 from unmask.evaluation.by_face import by_face
-from unmask.evaluation.measure import Draws, Images, measure, measure_within, rounded, share
+from unmask.evaluation.measure import measure, measure_within, share
 from unmask.evaluation.scores import Scores
 from unmask.stats.curves import curves, histograms
-from unmask.stats.intervals import LEVEL
+from unmask.stats.images import Images
+from unmask.stats.intervals import LEVEL, rounded
 from unmask.stats.metrics import ECE_BINS, Codes
+from unmask.stats.resample import Draws
 
 ALWAYS_BY: Final = ("source", "generator", "kind", "seen")
 MAX_MISTAKES: Final = 24

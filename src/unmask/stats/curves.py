@@ -6,8 +6,8 @@ from typing import Any, Final
 
 import numpy as np
 
-from unmask.evaluation.measure import Images, interval, rounded
-from unmask.stats.intervals import share_interval
+from unmask.stats.images import Images
+from unmask.stats.intervals import interval, rounded, share_interval
 from unmask.stats.metrics import ECE_BINS, Bins, Codes, Floats, Ranking
 
 HISTOGRAM_BINS: Final = 20

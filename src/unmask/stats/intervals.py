@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
-from unmask.parallel import ordered_map
-from unmask.stats.metrics import Codes, Flags, Floats
+from unmask.stats.metrics import Codes, Flags
 
-DRAWS: Final = 2000
+DIGITS: Final = 10
 LEVEL: Final = 0.95
 
 _NORMAL_QUANTILE_975 = 1.959963984540054
-# Draws that share a stream of random numbers: the result depends on this and not on the number of threads.
-_BLOCK = 50
 
 
 def wilson(successes: float, n: float, z: float = _NORMAL_QUANTILE_975) -> tuple[float, float]:
@@ -75,48 +72,12 @@ def group_codes(groups: Sequence[str] | npt.NDArray[np.str_]) -> Codes:
     return codes
 
 
-def draw_groups(
-    group: Codes, statistic: Callable[[Floats], Floats], draws: int = DRAWS, seed: int = 0, workers: int | None = None
-) -> Floats:
-    """Figures of resampled sets, whole groups being drawn with replacement (cluster bootstrap, Field and Welsh 2007).
-
-    Images of one person or video are no independent evidence; drawing their group as a whole keeps that in.
-
-    Args:
-        group: [n], numbers from 0, equal for images of one group.
-        statistic: figures [m], given how often each image was drawn, float [n]; called from several threads.
-        draws: how many sets are drawn.
-        seed: the same seed gives the same draws.
-        workers: threads; by default one a CPU.
-
-    Returns:
-        float [draws, m].
-    """
-    groups = int(group.max()) + 1
-    is_alone = groups == len(group) and bool((group == np.arange(groups)).all())
-
-    def block(first: int) -> list[Floats]:
-        generator = np.random.default_rng([seed, first])
-        figures = []
-        for _ in range(first, min(first + _BLOCK, draws)):
-            # As a multinomial draw, but many times faster where there are many groups.
-            drawn = np.bincount(generator.integers(0, groups, groups), minlength=groups).astype(np.float64)
-            figures.append(statistic(drawn if is_alone else drawn[group]))
-        return figures
-
-    blocks = ordered_map(block, range(0, draws, _BLOCK), workers)
-    return np.array([figures for done in blocks for figures in done], dtype=np.float64)
+def interval(value: float, ends: tuple[float, float] | None) -> dict[str, float | None]:
+    """A metric with the ends of its interval as plain values; ``None`` for what does not exist."""
+    low, high = ends if ends is not None and not math.isnan(value) else (math.nan, math.nan)
+    return {"value": rounded(value), "low": rounded(low), "high": rounded(high)}
 
 
-def percentile_interval(drawn: Floats, level: float = LEVEL) -> tuple[float, float] | None:
-    """The percentile interval of a figure from its draws [draws]; those where it does not exist are left out.
-
-    Returns:
-        ``None`` where the draws do not vary or do not exist: then they say nothing of how sure the figure is.
-    """
-    existing = drawn[~np.isnan(drawn)]
-    # What differs by rounding only does not vary.
-    if not len(existing) or np.ptp(existing) <= 1e-12 * max(1.0, float(np.abs(existing).max())):
-        return None
-    low, high = np.quantile(existing, [(1 - level) / 2, (1 + level) / 2])
-    return float(low), float(high)
+def rounded(value: float) -> float | None:
+    """A value for JSON, with as many digits as the noise of the last bit allows; ``None`` for NaN."""
+    return None if math.isnan(value) else round(float(value), DIGITS)

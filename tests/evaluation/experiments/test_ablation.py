@@ -22,9 +22,9 @@ from unmask.data.transforms import Augmentation
 from unmask.errors import UsageError
 from unmask.evaluation.experiments.ablation import effect
 from unmask.evaluation.experiments.ablation_variants import Variant, variants
-from unmask.evaluation.measure import Draws
 from unmask.evaluation.scores import Scores
 from unmask.stats import metrics
+from unmask.stats.resample import Draws
 from unmask.stats.significance import delong, delong_runs
 
 pytestmark = pytest.mark.train

@@ -23,10 +23,10 @@ from unmask.data.manifest import Manifest, ManifestRow
 from unmask.errors import UsageError
 from unmask.evaluation.experiments import train_and_score as experiment
 from unmask.evaluation.experiments.held_out import LEFT_OUT, _over_folds, plan
-from unmask.evaluation.measure import Draws
 from unmask.evaluation.reports.held_out import sentences
 from unmask.evaluation.scores import Scores
 from unmask.stats import metrics
+from unmask.stats.resample import Draws
 
 pytestmark = pytest.mark.train
 

@@ -20,11 +20,12 @@ from unmask.errors import UsageError
 from unmask.evaluation.by_face import by_face
 from unmask.evaluation.degradations import tiers
 from unmask.evaluation.evaluate import evaluate
-from unmask.evaluation.measure import METRICS, Draws
 from unmask.evaluation.reports.evaluation import Beside, read_result, render_html, render_markdown, write_report
 from unmask.evaluation.robustness import measure_conditions
 from unmask.evaluation.scores import Scores
 from unmask.imaging.preprocessing import Preprocessing
+from unmask.stats.registry import METRICS
+from unmask.stats.resample import Draws
 
 MakeScores = Callable[..., Scores]
 MakeBundle = Callable[..., Bundle]

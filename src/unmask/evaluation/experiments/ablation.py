@@ -14,11 +14,14 @@ from unmask.evaluation.compare import ALPHA
 from unmask.evaluation.evaluate import describe_run
 from unmask.evaluation.experiments.ablation_variants import Variant
 from unmask.evaluation.experiments.run_experiments import Experiment, run_series
-from unmask.evaluation.measure import Draws, Images, baseline, interval, rounded
+from unmask.evaluation.measure import baseline
 from unmask.evaluation.scores import Scores
 from unmask.recipes import Recipe
-from unmask.stats.intervals import LEVEL, draw_groups, percentile_interval
-from unmask.stats.metrics import Confusion, Floats, Ranking, confusion_cells
+from unmask.stats.images import Images
+from unmask.stats.intervals import LEVEL, interval, rounded
+from unmask.stats.metrics import Floats
+from unmask.stats.registry import MetricValues
+from unmask.stats.resample import Draws, draw_groups, percentile_interval
 from unmask.stats.significance import delong_runs, holm, swap
 
 FIGURES: Final = ("auc", "balanced_accuracy")
@@ -113,8 +116,8 @@ def _figures(tables: Sequence[Scores]) -> dict[str, Any]:
 
 
 def _values(images: Images) -> list[float]:
-    counts = Confusion.of(images.called_fake, images.is_fake)
-    return [Ranking(images.score, images.is_fake).roc().auc(), counts.balanced_accuracy]
+    values: list[float] = MetricValues(images, FIGURES)(np.ones(len(images))).tolist()
+    return values
 
 
 def effect(whole: Sequence[Scores], changed: Sequence[Scores], draws: Draws) -> dict[str, Any]:
@@ -129,21 +132,12 @@ def effect(whole: Sequence[Scores], changed: Sequence[Scores], draws: Draws) -> 
     first = pairs[0][0]
     is_fake, group = first.is_fake, first.group
     values = np.array([_values(other) for _, other in pairs]) - np.array([_values(one) for one, _ in pairs])
-    ranked = [
-        [(Ranking(side.score, is_fake), confusion_cells(side.called_fake, is_fake)) for side in pair] for pair in pairs
-    ]
+    of_pairs = [[MetricValues(side, FIGURES) for side in pair] for pair in pairs]
 
     def by_seed(weight: Floats) -> Floats:
-        found = []
-        for pair in ranked:
-            one, other = (
-                (ranking.roc(weight).auc(), Confusion.of_cells(cells, weight).balanced_accuracy)
-                for ranking, cells in pair
-            )
-            found += [other[0] - one[0], other[1] - one[1]]
-        return np.array(found)
+        return np.array([other(weight) - one(weight) for one, other in of_pairs])
 
-    drawn = draw_groups(group, by_seed, draws.draws, draws.seed, draws.workers).reshape(-1, len(pairs), len(FIGURES))
+    drawn = draw_groups(group, by_seed, draws)
     # Groups and seeds are drawn independently: a set of seeds for each set of groups.
     seeds = np.random.default_rng([draws.seed, 1]).integers(0, len(pairs), (len(drawn), len(pairs)))
     means = np.take_along_axis(drawn, seeds[:, :, None], axis=1).mean(axis=1)

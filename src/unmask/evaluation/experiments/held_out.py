@@ -18,11 +18,14 @@ from unmask.errors import UsageError
 from unmask.evaluation.evaluate import describe_run
 from unmask.evaluation.experiments.run_experiments import Experiment, run_series
 from unmask.evaluation.experiments.train_and_score import SPLITS
-from unmask.evaluation.measure import Draws, Images, baseline, interval, rounded, share
+from unmask.evaluation.measure import baseline, share
 from unmask.evaluation.scores import Scores
 from unmask.recipes import Recipe
-from unmask.stats.intervals import LEVEL, draw_groups, percentile_interval
-from unmask.stats.metrics import Confusion, Flags, Floats, Ranking, confusion_cells
+from unmask.stats.images import Images
+from unmask.stats.intervals import LEVEL, interval, rounded
+from unmask.stats.metrics import Confusion, Flags, Floats, Ranking
+from unmask.stats.registry import MetricValues
+from unmask.stats.resample import Draws, Resampled, percentile_interval, resample
 
 Protocol = Literal["loso", "logo", "kfold"]
 PROTOCOLS: Final[dict[str, str]] = {"loso": "source", "logo": "generator", "kfold": "source"}
@@ -263,7 +266,7 @@ def _held_out(base: Scores, table: Scores, value: str, planned: Plan, draws: Dra
     chosen = _ranked(sides[0], own)
     # A generator's specificity is that of the real images it is told from.
     judged = chosen if planned.protocol == "logo" else own
-    values, drawn = _paired([side.where(chosen) for side in sides], judged[chosen], draws)
+    paired = _paired([side.where(chosen) for side in sides], judged[chosen], draws)
     cell = _cell(sides[0], judged)
     found: dict[str, Any] = {
         "n_real": cell["n_real"],
@@ -272,7 +275,7 @@ def _held_out(base: Scores, table: Scores, value: str, planned: Plan, draws: Dra
     }
     for at, side in enumerate(("in_distribution", "held_out", "difference")):
         found[side] = {
-            name: interval(values[place], percentile_interval(drawn[:, place]))
+            name: interval(paired.values[place], paired.interval(place))
             for place, name in enumerate(FIGURES, at * len(FIGURES))
         }
     for side, images in zip(("in_distribution", "held_out"), sides, strict=True):
@@ -281,20 +284,16 @@ def _held_out(base: Scores, table: Scores, value: str, planned: Plan, draws: Dra
     return found
 
 
-def _paired(sides: list[Images], judged: Flags, draws: Draws) -> tuple[Floats, Floats]:
-    rankings = [Ranking(side.score, side.is_fake) for side in sides]
-    cells = [confusion_cells(side.called_fake[judged], side.is_fake[judged]) for side in sides]
+def _paired(sides: list[Images], judged: Flags, draws: Draws) -> Resampled:
+    """``FIGURES`` of both sides and of their difference, as [9]; rates are those of the images ``judged``."""
+    areas = [MetricValues(side, FIGURES[:1]) for side in sides]
+    rates = [MetricValues(side.where(judged), FIGURES[1:]) for side in sides]
 
     def statistic(weight: Floats) -> Floats:
-        values = []
-        for ranking, own in zip(rankings, cells, strict=True):
-            counts = Confusion.of_cells(own, weight[judged])
-            values.append([ranking.roc(weight).auc(), counts.specificity, counts.recall_fake])
-        first, second = np.array(values)
+        first, second = (np.append(area(weight), rate(weight[judged])) for area, rate in zip(areas, rates, strict=True))
         return np.concatenate([first, second, second - first])
 
-    drawn = draw_groups(sides[0].group, statistic, draws.draws, draws.seed, draws.workers)
-    return statistic(np.ones(len(sides[0]))), drawn
+    return resample(sides[0].group, statistic, draws)
 
 
 def _mean_gap(held_out: list[dict[str, Any]]) -> dict[str, Any]:
@@ -309,27 +308,17 @@ def _mean_gap(held_out: list[dict[str, Any]]) -> dict[str, Any]:
 
 def _over_folds(scores: list[Scores], draws: Draws) -> dict[str, Any]:
     """Mean and spread of each figure over the folds; intervals by drawing groups within each fold."""
-    values, drawn = [], []
-    for number, table in enumerate(scores):
-        images = Images.of(table)
-        ranking = Ranking(images.score, images.is_fake)
-        cells = confusion_cells(images.called_fake, images.is_fake)
-
-        def statistic(weight: Floats, ranking: Ranking = ranking, cells: Any = cells) -> Floats:
-            counts = Confusion.of_cells(cells, weight)
-            return np.array(
-                [ranking.roc(weight).auc(), counts.balanced_accuracy, counts.specificity, counts.recall_fake]
-            )
-
-        values.append(statistic(np.ones(len(images))))
+    names = ("auc", "balanced_accuracy", "specificity", "recall_fake")
+    folds = []
+    for number, images in enumerate(map(Images.of, scores)):
         # Folds share no group, so their draws are independent.
-        drawn.append(draw_groups(images.group, statistic, draws.draws, draws.seed + number, draws.workers))
-    by_fold, mean = np.array(values), np.mean(drawn, axis=0)
+        folds.append(resample(images.group, MetricValues(images, names), replace(draws, seed=draws.seed + number)))
+    by_fold, mean = np.array([fold.values for fold in folds]), np.mean([fold.drawn for fold in folds], axis=0)
     return {
         name: {
             **interval(float(by_fold[:, at].mean()), percentile_interval(mean[:, at])),
             "least": rounded(float(by_fold[:, at].min())),
             "most": rounded(float(by_fold[:, at].max())),
         }
-        for at, name in enumerate(("auc", "balanced_accuracy", "specificity", "recall_fake"))
+        for at, name in enumerate(names)
     }

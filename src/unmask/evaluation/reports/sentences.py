@@ -4,27 +4,9 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-METRIC_NAMES: Final = {
-    "accuracy": "accuracy",
-    "recall_fake": "recall of fake",
-    "specificity": "recall of real (specificity)",
-    "precision_fake": "precision of fake",
-    "precision_real": "precision of real",
-    "balanced_accuracy": "balanced accuracy",
-    "f1_fake": "F1 of fake",
-    "f1_real": "F1 of real",
-    "f1_weighted": "F1, weighted",
-    "precision_weighted": "precision, weighted",
-    "mcc": "Matthews' correlation",
-    "auc": "AUC",
-    "average_precision": "average precision",
-    "eer": "equal error rate",
-    "tpr_at_fpr_1": "fakes found at 1 % false positives",
-    "tpr_at_fpr_5": "fakes found at 5 % false positives",
-    "log_loss": "log loss",
-    "brier": "Brier score",
-    "ece": "expected calibration error",
-}
+from unmask.stats.registry import METRICS
+
+METRIC_NAMES: Final = {name: metric.title for name, metric in METRICS.items()}
 
 
 def figure(value: float | None) -> str:
