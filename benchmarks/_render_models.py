@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from _markdown import Result, area, percent, share, table
+from unmask.evaluation.reports.reproduce import with_papers
 
 _HEADS = {
     "linear": "linear",
@@ -186,7 +187,8 @@ def seeds(result: Result) -> list[str]:
 
 
 def _reproduction(name: str, result: Result, minutes: float) -> list[str]:
-    entries = [(seed, system) for seed in result["seeds"] for system in seed["systems"]]
+    papers = with_papers(result)["papers"]
+    entries = [(paper, system) for paper in papers for system in paper["systems"]]
     random = sum(bool(system["figures"] and system["figures"]["random_weights"]) for _, system in entries)
     settings = result["settings"]
     epochs = f"{settings['epochs']} epoch{'s' if settings['epochs'] > 1 else ''}"
@@ -195,15 +197,15 @@ def _reproduction(name: str, result: Result, minutes: float) -> list[str]:
     if random:
         text += f" **{random} of them began with random weights: their figures say nothing about the papers' systems.**"
     rows = []
-    for seed, system in entries:
+    for paper, system in entries:
         reported = system["reported"]
         if system["figures"] is None:
-            rows.append((seed["seed"], f"`{system['recipe']}`", f"failed: {system['error']['message']}", *[""] * 7))
+            rows.append((paper["paper"], f"`{system['recipe']}`", f"failed: {system['error']['message']}", *[""] * 7))
             continue
         metrics = system["figures"]["metrics"]
         rows.append(
             (
-                seed["seed"],
+                paper["paper"],
                 f"`{system['recipe']}`",
                 "random" if system["figures"]["random_weights"] else "pretrained",
                 system["figures"]["epochs"] or "",
@@ -217,14 +219,14 @@ def _reproduction(name: str, result: Result, minutes: float) -> list[str]:
         )
     header = ("", "recipe", "weights", "epochs", "accuracy", "paper", "F1", "paper", "AUC", "paper")
     splits = []
-    for seed in result["seeds"]:
-        test = seed["data"]["counts"]["test"]
+    for paper in papers:
+        test = paper["data"]["counts"]["test"]
         total = sum(test.values())
         splits.append(
-            f"{seed['seed']} {total:,} ({test['real']:,} real; majority {percent(max(test.values()) / total)})"
+            f"{paper['paper']} {total:,} ({test['real']:,} real; majority {percent(max(test.values()) / total)})"
         )
     comparisons = " ".join(
-        f"{seed['seed']}: {_differences(seed['comparison'])}" for seed in result["seeds"] if seed["comparison"]
+        f"{paper['paper']}: {_differences(paper['comparison'])}" for paper in papers if paper["comparison"]
     )
     return [
         f"### {_REPRODUCTIONS[name]}",

@@ -12,9 +12,10 @@ from typer.testing import CliRunner
 
 from unmask.cli.recipes import app
 from unmask.recipes import Recipe
+from unmask.recipes.references import PAPERS, Reference
 
-# What each follows, and the figure that its paper reports first.
-PAPERS = {
+# The accuracy that the paper of each recipe reports.
+ACCURACIES = {
     "s0-mobilenetv2": 0.98, "s0-mobilenetv2-rf": 0.99, "s0-resnet50": 0.97, "s0-resnet50-rf": 0.98,
     "s0-resnet50-svm": None, "s0-resnet50-lr": None,
     "s1-mobilenetv2-96": 0.95, "s1-vgg16": 0.90, "s1-resnet50": 0.96,
@@ -27,17 +28,50 @@ OWN = {"frequency", "vit-small", "unmask-default", "unmask-single"}
 
 
 def test_all_systems_ship() -> None:
-    assert set(Recipe.shipped()) == PAPERS.keys() | OWN
+    assert set(Recipe.shipped()) == ACCURACIES.keys() | OWN
 
 
-@pytest.mark.parametrize("name", PAPERS)
+@pytest.mark.parametrize("name", ACCURACIES)
 def test_a_papers_recipe_names_it_its_figures_and_its_departures(name: str) -> None:
     paper = Recipe.load(name).paper
     assert paper is not None
-    assert paper.seed == name[:2].upper()
-    assert paper.reported.get("accuracy") == PAPERS[name]
+    assert paper.id == name[:2].upper()
+    assert paper.reference is PAPERS[paper.id]
+    assert paper.reported.get("accuracy") == ACCURACIES[name]
     assert paper.departs
     assert all(departure.endswith(".") for departure in paper.departs)
+
+
+def test_every_paper_in_the_table_is_followed() -> None:
+    assert {paper.id for name in Recipe.shipped() if (paper := Recipe.load(name).paper)} == PAPERS.keys()
+
+
+@pytest.mark.parametrize(
+    ("reference", "text"),
+    [
+        # everything known
+        (Reference("T", "A. B, C. D", "J 1(2), 3-4", 2025, "10.1/x"), "A. B, C. D, T, J 1(2), 3-4, 2025, doi:10.1/x"),
+        # no venue, no year, no DOI
+        (Reference("T", "A. B"), "A. B, T"),
+        # only a description
+        (Reference("a study"), "a study"),
+    ],
+)
+def test_a_reference_leaves_out_what_is_not_known(reference: Reference, text: str) -> None:
+    assert str(reference) == text
+
+
+def test_the_page_on_reproduction_lists_each_paper() -> None:
+    page = re.sub(r"\s+", " ", (Path(__file__).parents[2] / "docs" / "reproduction.md").read_text(encoding="utf-8"))
+    for name, reference in PAPERS.items():
+        assert f"| {name} | {reference}" in page
+
+
+def test_a_recipe_of_a_version_that_called_papers_seeds(tmp_path: Path) -> None:
+    path = tmp_path / "old.yaml"
+    path.write_text(Recipe.load("s1-vgg16").to_yaml().replace("  id: S1", "  seed: S1"))
+    assert "  seed: S1" in path.read_text()
+    assert Recipe.load(path) == Recipe.load("s1-vgg16")
 
 
 @pytest.mark.parametrize("name", sorted(OWN))
@@ -70,7 +104,7 @@ def test_settings_that_the_papers_state() -> None:
         assert [phase.train for phase in s1.schedule.phases] == ["head", "head", "all"]
         assert sum(phase.epochs for phase in s1.schedule.phases) == 20
         assert (s1.head.kind, s1.head.batch_norm, s1.head.output) == ("dense", True, "softmax")
-    for name in [name for name in PAPERS if name.startswith("s2") and PAPERS[name]]:
+    for name in [name for name in ACCURACIES if name.startswith("s2") and ACCURACIES[name]]:
         s2 = Recipe.load(name)
         assert (s2.schedule.epochs, s2.schedule.learning_rate, s2.head.output) == (10, 1e-3, "softmax")
     s4 = Recipe.load("s4-mobilenet")
@@ -101,8 +135,8 @@ def test_list_as_json() -> None:
     rows = json.loads(CliRunner().invoke(app, ["list", "--json"]).stdout)
     assert [row["name"] for row in rows] == Recipe.shipped()
     for row in rows:
-        assert row.keys() == {"name", "seed", "summary", "random_seed"}
-        assert row["seed"] == (row["name"][:2].upper() if row["name"] in PAPERS else None)
+        assert row.keys() == {"name", "paper", "summary", "random_seed"}
+        assert row["paper"] == (row["name"][:2].upper() if row["name"] in ACCURACIES else None)
         assert row["summary"]
         assert row["random_seed"] == 1
 
@@ -121,8 +155,9 @@ def test_show_prints_the_recipe_and_where_it_departs(tmp_path: Path) -> None:
     assert Recipe.load(tmp_path / "shown.yaml") == recipe
     assert "preset" not in yaml.safe_load(shown)["augmentation"]
     comments = " ".join(line.lstrip("# -") for line in shown.splitlines() if line.startswith("#"))
-    assert comments.startswith("Follows VGG16 of S1, and departs from it:")
     assert recipe.paper is not None
+    start = f"Follows VGG16 of S1: {recipe.paper.reference} It differs from the paper in: "
+    assert re.sub(r"\s+", " ", comments).startswith(start)
     for departure in recipe.paper.departs:
         assert departure in re.sub(r"\s+", " ", comments)
     assert not CliRunner().invoke(app, ["show", "unmask-default"]).stdout.startswith("#")

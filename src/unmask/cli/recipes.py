@@ -13,7 +13,7 @@ app = typer.Typer(help="Show the recipes in the package.", no_args_is_help=True,
 
 @app.command("list")
 def list_recipes(as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False) -> None:
-    """List the shipped recipes, with the paper that each follows (``seed``, S0 to S4), if any.
+    """List the shipped recipes, with the paper that each follows (S0 to S4), if any.
 
     Example:
 
@@ -26,7 +26,7 @@ def list_recipes(as_json: Annotated[bool, typer.Option("--json", help="As JSON."
         rows = [
             {
                 "name": recipe.name,
-                "seed": recipe.paper.seed if recipe.paper else None,
+                "paper": recipe.paper.id if recipe.paper else None,
                 "summary": recipe.summary,
                 "random_seed": recipe.seed,
             }
@@ -36,7 +36,7 @@ def list_recipes(as_json: Annotated[bool, typer.Option("--json", help="As JSON."
         return
     width = max(len(recipe.name) for recipe in recipes)
     for recipe in recipes:
-        print(f"{recipe.name:<{width}}  {recipe.paper.seed if recipe.paper else '  '}  {recipe.summary}")
+        print(f"{recipe.name:<{width}}  {recipe.paper.id if recipe.paper else '  '}  {recipe.summary}")
 
 
 @app.command()
@@ -44,7 +44,7 @@ def show(
     recipe: Annotated[str, typer.Argument(help="Name of a shipped recipe, or a YAML file.")],
     overrides: Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a setting.")] = None,
 ) -> None:
-    """Print a recipe with every setting written out, and as comments where it departs from its paper.
+    """Print a recipe with every setting; comments name its paper and where it differs.
 
     Example:
 
@@ -54,7 +54,10 @@ def show(
 
     resolved = Recipe.load(recipe, overrides or [])
     if resolved.paper is not None:
-        print(f"# Follows {resolved.paper.system} of {resolved.paper.seed}, and departs from it:")
-        for departure in resolved.paper.departs:
+        paper = resolved.paper
+        print(f"# Follows {paper.system} of {paper.id}:")
+        print(*textwrap.wrap(str(paper.reference), 116, initial_indent="# ", subsequent_indent="# "), sep="\n")
+        print("# It differs from the paper in:")
+        for departure in paper.departs:
             print(*textwrap.wrap(departure, 116, initial_indent="# - ", subsequent_indent="#   "), sep="\n")
     print(resolved.to_yaml(), end="")

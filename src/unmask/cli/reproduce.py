@@ -84,12 +84,12 @@ def reproduce(
         seed=random_seed,
         given=split is SplitOf.given,
     )
-    seeds = list(PROTOCOLS) if seed.lower() == "all" else [seed.upper()]
+    papers = list(PROTOCOLS) if seed.lower() == "all" else [seed.upper()]
     result = reproduce(
-        seeds, table, out, settings, workers=workers, announce=lambda line: print(f"unmask: {line}", file=sys.stderr)
+        papers, table, out, settings, workers=workers, announce=lambda line: print(f"unmask: {line}", file=sys.stderr)
     )
     write_page(result, out, ["unmask", *sys.argv[1:]])
-    systems = [system for found in result["seeds"] for system in found["systems"]]
+    systems = [system for found in result["papers"] for system in found["systems"]]
     if as_json:
         print(json.dumps(result, allow_nan=False))
     else:

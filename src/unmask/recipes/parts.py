@@ -6,6 +6,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
+from unmask.recipes.references import PAPERS, Reference
+
 
 def _known_source(source: str) -> str:
     if source not in ("pip", "hub", "none") and not (source.startswith("file:") and len(source) > len("file:")):
@@ -233,19 +235,33 @@ class Ensemble(Part):
 
 
 class Paper(Part):
-    """What a recipe follows, and where it cannot.
+    """The system of a paper that a recipe follows, and where the recipe differs from it.
 
     Attributes:
-        seed: ``S0`` to ``S4``.
-        system: the system's name there.
-        reported: the paper's own figures on its own data, by metric, as fractions.
-        departs: each setting that differs from the paper's, and why, a sentence each.
+        id: ``S0`` to ``S4``, a key of :data:`unmask.recipes.references.PAPERS`. Recipes of earlier versions call it
+            ``seed``.
+        system: the system's name in the paper.
+        reported: the paper's results on its own data, by metric, as fractions.
+        departs: each setting that differs from the paper's, and why; one sentence each.
     """
 
-    seed: Literal["S0", "S1", "S2", "S3", "S4"]
+    id: Literal["S0", "S1", "S2", "S3", "S4"]
     system: str
     reported: dict[str, float] = {}
     departs: tuple[str, ...] = ()
+
+    @property
+    def reference(self) -> Reference:
+        """Authors, title, venue and year of the paper."""
+        return PAPERS[self.id]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _rename_seed(cls, content: Any) -> Any:
+        # Run folders hold recipes of the versions that called a paper a seed.
+        if isinstance(content, dict) and "seed" in content and "id" not in content:
+            content = {("id" if key == "seed" else key): value for key, value in content.items()}
+        return content
 
     @model_validator(mode="before")
     @classmethod

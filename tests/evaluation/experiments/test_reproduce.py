@@ -24,9 +24,10 @@ from unmask.evaluation.experiments import reproduce
 from unmask.evaluation.experiments import train_and_score as experiment
 from unmask.evaluation.experiments.papers import PROTOCOLS, readings, split_as
 from unmask.evaluation.experiments.reproduce import Settings, cap_epochs
-from unmask.evaluation.measure import Draws
 from unmask.evaluation.reports.reproduce import NAMES, render_page, write_page
 from unmask.evaluation.scores import Scores
+from unmask.recipes.references import PAPERS
+from unmask.stats.resample import Draws
 
 pytestmark = pytest.mark.train
 
@@ -50,8 +51,8 @@ def done(manifest: Manifest, tmp_path_factory: pytest.TempPathFactory) -> tuple[
 
 def test_figures_stand_beside_the_paper_s(done: tuple[Path, dict[str, Any]]) -> None:
     out, result = done
-    [seed] = result["seeds"]
-    network, hybrid = seed["systems"]
+    [paper] = result["papers"]
+    network, hybrid = paper["systems"]
     assert (network["recipe"], hybrid["recipe"]) == ("s0-mobilenetv2", "s0-resnet50-lr")
     assert network["reported"] == {"accuracy": 0.98, "precision": 0.9, "recall": 0.91, "f1": 0.9, "auc": 0.98}
     assert hybrid["reported"] == {}
@@ -67,8 +68,24 @@ def test_figures_stand_beside_the_paper_s(done: tuple[Path, dict[str, Any]]) -> 
     assert figures["epochs"] == 2 and hybrid["figures"]["epochs"] == 0
     assert any("1 of 15, then 1 of 25 epochs" in line for line in network["departs"])
     assert not any("epochs" in line for line in hybrid["departs"])
-    [pair] = seed["comparison"]["pairs"]
+    [pair] = paper["comparison"]["pairs"]
     assert pair["mcnemar_form"] == "exact" and pair["accuracy"]["p_holm"] is not None
+
+
+def test_a_result_of_schema_1_still_renders(done: tuple[Path, dict[str, Any]]) -> None:
+    # It called papers seeds, kept the protocol under "paper", and had no references.
+    old = {key: value for key, value in done[1].items() if key != "papers"} | {
+        "schema": 1,
+        "seeds": [
+            {key: value for key, value in found.items() if key not in ("paper", "protocol", "reference")}
+            | {"seed": found["paper"], "paper": found["protocol"]}
+            for found in done[1]["papers"]
+        ],
+    }
+    reference = str(PAPERS["S0"])
+    for kind in ("html", "md"):
+        page = render_page(kind, done[1]).replace(f'<p class="dim">{reference}</p>', "")
+        assert render_page(kind, old).split() == page.replace(reference, "").split()
 
 
 def test_a_finished_reproduction_is_only_read(
@@ -106,14 +123,14 @@ def test_a_system_that_fails_does_not_cost_the_others(
     monkeypatch.setattr(reproduce, "train_and_score", one_fails)
     settings = Settings(overrides=TINY, only=("s0-mobilenetv2", "s0-resnet50-lr"), given=True)
     result = reproduce.reproduce(["S0"], manifest, tmp_path, settings, draws=DRAWS)
-    first, second = result["seeds"][0]["systems"]
+    first, second = result["papers"][0]["systems"]
     assert first["error"] == {
         "code": "RuntimeError",
         "message": "DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes",
     }
     assert first["figures"] is None and second["figures"] is not None
     # One system alone is compared with nothing.
-    assert result["seeds"][0]["comparison"] is None
+    assert result["papers"][0]["comparison"] is None
     for kind in ("html", "md"):
         page = render_page(kind, result)
         assert "FAILED: 1 of 2 systems" in page and re.search("can(&#39;|')t allocate memory", page)
@@ -125,9 +142,9 @@ def test_the_page_says_what_differs(done: tuple[Path, dict[str, Any]], tmp_path:
     html, markdown = (tmp_path / "reproduction.html").read_text(), (tmp_path / "reproduction.md").read_text()
     for page in (html, markdown):
         assert "RANDOM WEIGHTS: 2 of 2 systems" in page
-        assert "CUT SHORT" in page
+        assert "SHORTENED" in page
         assert "train 24 (12 real, 12 fake); val 12 (6 real, 6 fake); test 12 (6 real, 6 fake)" in page
-        assert "photo site" in page and "p = 0.0625" in page and "93.0%" in page
+        assert "photo site" in page and "p = 0.0625" in page and "93.0 %" in page
         assert "Features are taken from the plain images" in page
     # What a caller types is text, not markup.
     assert "<b>" not in html
@@ -135,12 +152,12 @@ def test_the_page_says_what_differs(done: tuple[Path, dict[str, Any]], tmp_path:
     rows = [line for line in markdown.splitlines() if line.startswith("|")]
     assert len(rows) > 5 and len({line.count("|") for line in rows}) == 1
     kept = json.loads((tmp_path / "reproduction.json").read_text())
-    assert kept["seeds"] == json.loads(json.dumps(result["seeds"]))
+    assert kept["papers"] == json.loads(json.dumps(result["papers"]))
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(NAMES)
 
 
 @pytest.mark.parametrize(
-    ("seed", "shares"),
+    ("paper", "shares"),
     [
         # A paper's own three parts; two parts, the validation part being taken from training.
         ("S0", {"train": 0.7, "val": 0.1, "test": 0.2}),
@@ -149,27 +166,27 @@ def test_the_page_says_what_differs(done: tuple[Path, dict[str, Any]], tmp_path:
     ],
 )
 def test_a_paper_s_split_is_made_whole_groups_at_a_time(
-    manifest: Manifest, seed: str, shares: dict[str, float]
+    manifest: Manifest, paper: str, shares: dict[str, float]
 ) -> None:
     rows = [replace(row, group=f"person {at // 4}", path=f"{at}.png") for at, row in enumerate([*manifest] * 20)]
     table = Manifest.from_rows(rows, manifest.root)
-    divided, said = split_as(seed, table, 1, given=False)
+    divided, said = split_as(paper, table, 1, given=False)
     found = list(divided)
     counts = Counter(row.split for row in found)
     assert {split: count / len(rows) for split, count in counts.items()} == pytest.approx(shares, abs=0.01)
     assert len({(row.group, row.split) for row in found}) == len({row.group for row in found})
     assert "not used" in " ".join(said)
-    assert ("validation part" in said[0]) == (seed != "S0")
+    assert ("validation part" in said[0]) == (paper != "S0")
     # Another draw, another split; the same draw, the same one.
-    assert [row.split for row in split_as(seed, table, 2, given=False)[0]] != [row.split for row in found]
-    assert split_as(seed, table, 1, given=False)[0].digest() == divided.digest()
+    assert [row.split for row in split_as(paper, table, 2, given=False)[0]] != [row.split for row in found]
+    assert split_as(paper, table, 1, given=False)[0].digest() == divided.digest()
 
 
-@pytest.mark.parametrize(("seed", "given"), [("S2", False), ("S3", False), ("S0", True)])
-def test_a_split_that_is_given_is_kept(manifest: Manifest, seed: str, given: bool) -> None:
-    divided, said = split_as(seed, manifest, 1, given=given)
+@pytest.mark.parametrize(("paper", "given"), [("S2", False), ("S3", False), ("S0", True)])
+def test_a_split_that_is_given_is_kept(manifest: Manifest, paper: str, given: bool) -> None:
+    divided, said = split_as(paper, manifest, 1, given=given)
     assert divided.digest() == manifest.digest()
-    assert said == [f"The manifest's own split. The paper's: {PROTOCOLS[seed].split}."]
+    assert said == [f"The manifest's own split. The paper's: {PROTOCOLS[paper].split}."]
 
 
 def test_a_given_split_without_validation_gets_one_from_training(manifest: Manifest) -> None:
@@ -182,15 +199,15 @@ def test_a_given_split_without_validation_gets_one_from_training(manifest: Manif
 
 
 def test_a_given_split_needs_rows_to_test_on(manifest: Manifest) -> None:
-    with pytest.raises(UsageError, match="no row is of the split test") as caught:
+    with pytest.raises(UsageError, match="no row has the split test") as caught:
         split_as("S3", manifest.select(split={"train", "val"}), 1, given=False)
     assert caught.value.code == "missing_split"
 
 
 def test_the_readings_follow_from_our_metrics() -> None:
     text = " ".join(readings("S0"))
-    assert "93.0%" in text and "93.5%" in text and "p = 0.0625" in text
-    assert "95.4%" in readings("S4")[0]
+    assert "93.0 %" in text and "93.5 %" in text and "p = 0.0625" in text
+    assert "95.4 %" in readings("S4")[0]
     assert readings("S1") == []
 
 
@@ -215,17 +232,17 @@ def test_epochs_are_capped_in_every_phase() -> None:
     assert [phase.epochs for phase in recipe.schedule.phases] == [7, 6, 6]
 
 
-def test_every_seed_has_its_shipped_recipes() -> None:
-    of_seed = {seed: [recipe.name for recipe in reproduce._systems(seed, Settings())] for seed in PROTOCOLS}
-    papers = [paper.seed for name in Recipe.shipped() if (paper := Recipe.load(name).paper)]
-    assert {seed: len(names) for seed, names in of_seed.items()} == Counter(papers)
-    assert of_seed["S4"] == ["s4-mobilenet"]
+def test_every_paper_has_its_shipped_recipes() -> None:
+    of_paper = {paper: [recipe.name for recipe in reproduce._systems(paper, Settings())] for paper in PROTOCOLS}
+    papers = [paper.id for name in Recipe.shipped() if (paper := Recipe.load(name).paper)]
+    assert {paper: len(names) for paper, names in of_paper.items()} == Counter(papers)
+    assert of_paper["S4"] == ["s4-mobilenet"]
 
 
 @pytest.mark.parametrize(
-    ("seed", "settings", "code"),
+    ("paper", "settings", "code"),
     [
-        ("S9", Settings(), "unknown_seed"),
+        ("S9", Settings(), "unknown_paper"),
         ("S0", Settings(only=("s4-mobilenet",)), "unknown_recipe"),
         ("S0", Settings(where={"source": frozenset({"moon"})}), "no_pictures"),
         ("S0", Settings(where={"planet": frozenset({"moon"})}), "unknown_column"),
@@ -233,9 +250,9 @@ def test_every_seed_has_its_shipped_recipes() -> None:
         ("S2", Settings(overrides=("schedule.epoch=3",), only=("s2-ensemble",)), "bad_recipe"),
     ],
 )
-def test_wrong_calls(manifest: Manifest, tmp_path: Path, seed: str, settings: Settings, code: str) -> None:
+def test_wrong_calls(manifest: Manifest, tmp_path: Path, paper: str, settings: Settings, code: str) -> None:
     with pytest.raises(UsageError) as caught:
-        reproduce.reproduce([seed], manifest, tmp_path, settings)
+        reproduce.reproduce([paper], manifest, tmp_path, settings)
     assert caught.value.code == code
     assert not any(tmp_path.iterdir())
 
@@ -250,7 +267,7 @@ def test_the_command(done: tuple[Path, dict[str, Any]], striped_faces: Path) -> 
     assert found.returncode == 0, found.stderr
     said = json.loads(found.stdout)
     # Read, not run again: the time that it took is still what the first call noted.
-    for now, before in zip(said["seeds"][0]["systems"], result["seeds"][0]["systems"], strict=True):
+    for now, before in zip(said["papers"][0]["systems"], result["papers"][0]["systems"], strict=True):
         assert {key: now["figures"][key] for key in ("timing", "confusion", "n")} == {
             key: before["figures"][key] for key in ("timing", "confusion", "n")
         }

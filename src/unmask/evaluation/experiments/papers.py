@@ -1,4 +1,4 @@
-"""What the papers S0 to S4 did with their data, and what their figures say when they are read with our metrics."""
+"""How the papers S0 to S4 split their data, and what their reported results say in our metrics."""
 
 from __future__ import annotations
 
@@ -10,24 +10,25 @@ import numpy as np
 from unmask.data.manifest import Manifest
 from unmask.data.split.splitter import PRESETS, Splitter
 from unmask.errors import UsageError
-from unmask.evaluation.measure import Images, baseline
+from unmask.evaluation.measure import baseline
+from unmask.stats.images import Images
 from unmask.stats.intervals import wilson
 from unmask.stats.metrics import Confusion
 from unmask.stats.significance import mcnemar
 
 VALIDATION_SHARE: Final = 0.15
-"""Of the training part, where a paper names no validation part."""
+"""Part of the training images used for validation where a paper names no validation part."""
 
 
 @dataclass(frozen=True)
 class Protocol:
-    """What a paper tested on.
+    """The data and split of a paper.
 
     Attributes:
-        title: the system it is about.
+        title: the paper's system.
         data: its images.
         split: how it divided them.
-        fractions: of train, (validation,) and test; ``None`` where the set brings its own split.
+        fractions: of train, (validation,) and test; ``None`` where the data set has its own split.
     """
 
     title: str
@@ -40,13 +41,11 @@ PROTOCOLS: Final = {
     "S0": Protocol(
         "CNN features and a Random Forest",
         "3,000 of 6,557 faces fetched by URL: portraits of a photo site, fakes by StyleGAN3 and others; its test set "
-        "holds 42 real and 561 fake faces",
+        "has 42 real and 561 fake faces",
         "70 / 10 / 20, before anything else; classical heads 70 / 30",
         PRESETS["s0"].fractions,
     ),
-    "S1": Protocol(
-        "MobileNetV2 at 96 x 96", "class folders whose size is not named", "80 / 20", PRESETS["s1"].fractions
-    ),
+    "S1": Protocol("MobileNetV2 at 96 x 96", "class folders of unreported size", "80 / 20", PRESETS["s1"].fractions),
     "S2": Protocol(
         "MobileNetV3, EfficientNetV2, InceptionResNetV2",
         "“140k real and fake faces”: 70,000 of FFHQ and 70,000 by StyleGAN at 256 px, 20,000 of them to test on",
@@ -66,86 +65,90 @@ PROTOCOLS: Final = {
 }
 
 
-def split_as(seed: str, manifest: Manifest, draw: int, *, given: bool) -> tuple[Manifest, list[str]]:
-    """A manifest divided as a paper does it, no group crossing, and what is to be said of that, a sentence each.
+def split_as(paper: str, manifest: Manifest, seed: int, *, given: bool) -> tuple[Manifest, list[str]]:
+    """Split a manifest as a paper does, without dividing groups; and notes on the split, one sentence each.
 
     Args:
-        seed: ``S0`` to ``S4``.
+        paper: ``S0`` to ``S4``.
         manifest: the images.
-        draw: another number, another split, where one is drawn.
+        seed: random seed, where the split is drawn.
         given: keep the manifest's own split, whatever the paper does.
 
     Raises:
-        UsageError: ``missing_split``, when the manifest's own split is to be used and it has none to train or test on;
-            or what :class:`unmask.data.split.splitter.Splitter` raises.
+        UsageError: ``missing_split``, when the manifest's own split is needed and has no rows to train or test on; or
+            what :class:`unmask.data.split.splitter.Splitter` raises.
     """
-    protocol = PROTOCOLS[seed]
+    protocol = PROTOCOLS[paper]
     if given or protocol.fractions is None:
-        return _given(manifest, protocol, draw)
+        return _given(manifest, protocol, seed)
     if len(protocol.fractions) == 3:
         shares = dict(zip(("train", "val", "test"), protocol.fractions, strict=True))
-        said = [f"Divided {_percent(shares)} before anything else, as the paper does."]
+        said = [f"Split {_percent(shares)} before any other step, as the paper does."]
     else:
         train, test = protocol.fractions
         shares = {"train": train * (1 - VALIDATION_SHARE), "val": train * VALIDATION_SHARE, "test": test}
         said = [
-            f"Divided {_percent({'train': train, 'test': test})} as the paper does. It names no validation part: "
-            f"{VALIDATION_SHARE:.0%} of the training part is set aside, to choose the epoch and to calibrate."
+            f"Split {_percent({'train': train, 'test': test})} as the paper does. It names no validation part: "
+            f"{100 * VALIDATION_SHARE:.0f} % of the training part is set aside, to choose the epoch and to calibrate."
         ]
-    drawn = Splitter(manifest, exact=True).fractions(shares, seed=draw)
+    drawn = Splitter(manifest, exact=True).fractions(shares, seed=seed)
     said.append("The manifest's own split is not used.")
     return drawn.splits[0].manifest(), [*said, *(f"The split: {notice.message}." for notice in drawn.notices)]
 
 
-def _given(manifest: Manifest, protocol: Protocol, draw: int) -> tuple[Manifest, list[str]]:
+def _given(manifest: Manifest, protocol: Protocol, seed: int) -> tuple[Manifest, list[str]]:
     there = {row.split for row in manifest}
     if missing := [split for split in ("train", "test") if split not in there]:
         raise UsageError(
             "missing_split",
-            f"{manifest.name}: its own split is to be used, and no row is of the split {' or '.join(missing)}. "
-            "unmask data split makes one.",
+            f"{manifest.name}: the manifest's own split is used, but no row has the split {' or '.join(missing)}. "
+            "Make one with: unmask data split.",
         )
     said = [f"The manifest's own split. The paper's: {protocol.split}."]
     if "val" in there:
         return manifest, said
     said.append(
-        f"It has no validation part: {VALIDATION_SHARE:.0%} of the training part is set aside, to choose the epoch and "
+        f"It has no validation part: {100 * VALIDATION_SHARE:.0f} % of the training part is set aside, to choose the epoch and "
         "to calibrate."
     )
     shares = {"train": 1 - VALIDATION_SHARE, "val": VALIDATION_SHARE}
-    drawn = Splitter(manifest, exact=True, keep=there - {"train", ""}).fractions(shares, seed=draw)
+    drawn = Splitter(manifest, exact=True, keep=there - {"train", ""}).fractions(shares, seed=seed)
     return drawn.splits[0].manifest(), said
 
 
-def readings(seed: str) -> list[str]:
-    """What a paper's own figures say by our metrics, a sentence each."""
-    if seed == "S0":
+def readings(paper: str) -> list[str]:
+    """What a paper's own results say in our metrics, one sentence each."""
+    if paper == "S0":
         read = _matrix(37, 5, 555, 6)
         trivial, counts = baseline(read), Confusion.of(read.called_fake, read.is_fake)
         right = np.arange(603) >= 5
         p = mcnemar(np.ones(603, bool), right).p
         return [
-            f"Of its {len(read)} test faces 42 are real: answering “{trivial['answer']}” every time is right on "
-            f"{trivial['accuracy']:.1%}.",
-            f"37 of the 42 and 555 of the 561 right, for one, is {read.is_right.mean():.1%} accuracy at "
-            f"{counts.balanced_accuracy:.1%} balanced accuracy.",
+            f"Of its {len(read)} test faces 42 are real: always predicting “{trivial['answer']}” is right on "
+            f"{_one_digit(trivial['accuracy'])}.",
+            f"37 of the 42 and 555 of the 561 right, for example, is {_one_digit(read.is_right.mean())} accuracy at "
+            f"{_one_digit(counts.balanced_accuracy)} balanced accuracy.",
             f"With 5 discordant faces against none the exact McNemar test gives p = {p:.4f}.",
         ]
-    if seed == "S4":
+    if paper == "S4":
         correct, everything = 1821 + 1806, 3800
         low, high = wilson(correct, everything)
         return [
-            f"The matrix that it prints has 1,821 + 1,806 of {everything:,} right: {correct / everything:.1%} (95 % "
-            f"interval {low:.1%} to {high:.1%}), where it reports 96.1 %."
+            f"Its printed confusion matrix has 1,821 + 1,806 of {everything:,} right: {_one_digit(correct / everything)} (95 % "
+            f"interval {_one_digit(low)} to {_one_digit(high)}), but it reports 96.1 %."
         ]
     return []
 
 
 def _matrix(real_right: int, real_wrong: int, fake_right: int, fake_wrong: int) -> Images:
-    """Bare answers with a confusion matrix."""
+    """Predictions with a given confusion matrix."""
     called_fake = np.array([True] * real_wrong + [False] * (real_right + fake_wrong) + [True] * fake_right)
     is_fake = np.arange(len(called_fake)) >= real_right + real_wrong
     return Images(is_fake, called_fake.astype(float), called_fake, np.arange(len(called_fake)))
+
+
+def _one_digit(fraction: float) -> str:
+    return f"{100 * fraction:.1f} %"
 
 
 def _percent(shares: dict[str, float]) -> str:

@@ -1,4 +1,4 @@
-"""The papers' systems on one's own images: a seed's split, its systems, their test, beside what the paper reports."""
+"""The papers' systems on your own images: a paper's split, its systems and their test, next to what it reports."""
 
 from __future__ import annotations
 
@@ -17,14 +17,17 @@ from unmask.errors import UnmaskError, UsageError
 from unmask.evaluation.compare import compare
 from unmask.evaluation.experiments.papers import PROTOCOLS, readings, split_as
 from unmask.evaluation.experiments.train_and_score import SPLITS, train_and_score
-from unmask.evaluation.measure import Draws, Images, measure
+from unmask.evaluation.measure import measure
 from unmask.evaluation.scores import Scores
 from unmask.recipes import Recipe
+from unmask.recipes.references import PAPERS
+from unmask.stats.images import Images
+from unmask.stats.resample import Draws
 from unmask.training.history import read_history
 from unmask.training.timing import read_timing
 
 THRESHOLD: Final = 0.5
-"""The papers call an image fake where that is the likelier class, and so do all figures here."""
+"""The papers call an image fake where that is the more likely class, and so do all metrics here."""
 
 REPORTED: Final = {
     "accuracy": "accuracy",
@@ -34,7 +37,7 @@ REPORTED: Final = {
     "f1": "f1_fake",
     "auc": "auc",
 }
-"""The figures of the page, under the papers' names; precision, recall and F1 are of the class fake."""
+"""The metrics of the page, under the papers' names; precision, recall and F1 are of the class fake."""
 
 _PACKAGES: Final = ("unmask", "torch", "timm", "scikit-learn", "onnxruntime", "numpy", "Pillow")
 _log = logging.getLogger(__name__)
@@ -42,15 +45,15 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Settings:
-    """What is changed in a paper's protocol and recipes.
+    """Changes to a paper's protocol and recipes.
 
     Attributes:
-        where: for a column the values that rows must have, one of them.
-        overrides: ``part.key=value`` for every recipe.
-        epochs: most epochs of every phase; ``None`` leaves the recipes'.
-        only: names of recipes; all of a seed when empty.
-        seed: of the split and of every run.
-        given: whether the manifest's own split is kept for all.
+        where: for each column, the values that select a row.
+        overrides: ``part.key=value``, for every recipe.
+        epochs: maximum number of epochs per phase; ``None``: as in the recipes.
+        only: names of recipes; empty: all recipes of the paper.
+        seed: random seed of the split and of every run.
+        given: keep the manifest's own split for all papers.
     """
 
     where: Mapping[str, frozenset[str]] = field(default_factory=dict)
@@ -62,7 +65,7 @@ class Settings:
 
 
 def reproduce(
-    seeds: Sequence[str],
+    papers: Sequence[str],
     manifest: Manifest,
     out: Path,
     settings: Settings | None = None,
@@ -71,51 +74,57 @@ def reproduce(
     draws: Draws | None = None,
     announce: Callable[[str], None] = lambda _: None,
 ) -> dict[str, Any]:
-    """Run the protocols of some papers: everything for the page, as plain values for JSON.
+    """Run the protocols of some papers; the result holds everything for the page, as plain values for JSON.
 
-    A system that fails is noted with its error and the others go on. What is finished is not run again.
+    A system that fails is recorded with its error, and the others are run all the same. Finished systems are not run
+    again.
 
     Args:
-        seeds: of ``S0`` to ``S4``.
+        papers: from ``S0`` to ``S4``.
         manifest: the images.
-        out: gets a folder for each seed, with its split and a folder for each system.
-        settings: what is changed.
-        workers: loading processes in training and threads in scoring; by default one a CPU.
-        draws: how intervals are drawn.
-        announce: called with a line before each system.
+        out: gets a folder for each paper, with its split and a folder for each system.
+        settings: changes to protocols and recipes.
+        workers: loading processes in training and threads in scoring; default: the number of CPUs.
+        draws: how bootstrap intervals are drawn.
+        announce: called with one line before each system.
 
     Raises:
-        UsageError: ``unknown_seed``, ``unknown_recipe``, an override that a recipe refuses, ``no_pictures``,
+        UsageError: ``unknown_paper``, ``unknown_recipe``, an override that a recipe refuses, ``no_pictures``,
             ``missing_split``, a split that cannot be made, or ``other_run``: a system's folder holds a run with other
             settings or images.
     """
     settings, draws = settings or Settings(), draws or Draws()
-    systems = {seed: recipes for seed in seeds if (recipes := _systems(seed, settings))}
+    systems = {paper: recipes for paper in papers if (recipes := _systems(paper, settings))}
     if unknown := set(settings.only) - {recipe.name for recipes in systems.values() for recipe in recipes}:
-        known = ", ".join(recipe.name for seed in seeds for recipe in _systems(seed, Settings()))
+        known = ", ".join(recipe.name for paper in papers for recipe in _systems(paper, Settings()))
         raise UsageError("unknown_recipe", f"{' and '.join(sorted(unknown))}: not among {known}.")
     chosen = manifest.select(**settings.where)
     if next(iter(chosen), None) is None:
-        raise UsageError("no_pictures", f"{manifest.name}: no row is left.")
+        raise UsageError("no_pictures", f"{manifest.name}: no row meets the conditions.")
     found: list[dict[str, Any]] = []
-    for seed, recipes in systems.items():
-        divided, said = split_as(seed, chosen, settings.seed, given=settings.given)
-        folder = out / seed.lower()
+    for paper, recipes in systems.items():
+        divided, said = split_as(paper, chosen, settings.seed, given=settings.given)
+        folder = out / paper.lower()
         folder.mkdir(parents=True, exist_ok=True)
         divided.write(folder / "split.csv")
-        run = _Run(seed, divided, folder, settings, out / "cache", workers, draws)
+        run = _Run(divided, folder, settings, out / "cache", workers, draws)
         scores: list[Scores] = []
         entries = []
         for number, recipe in enumerate(recipes, 1):
-            announce(f"{seed} {number}/{len(recipes)}: {recipe.name}")
+            announce(f"{paper} {number}/{len(recipes)}: {recipe.name}")
             entry, scored = _system(recipe, run)
             entries.append(entry)
             scores += [scored] if scored is not None else []
         found.append(
             {
-                "seed": seed,
-                "title": PROTOCOLS[seed].title,
-                "paper": {"data": PROTOCOLS[seed].data, "split": PROTOCOLS[seed].split, "readings": readings(seed)},
+                "paper": paper,
+                "title": PROTOCOLS[paper].title,
+                "reference": str(PAPERS[paper]),
+                "protocol": {
+                    "data": PROTOCOLS[paper].data,
+                    "split": PROTOCOLS[paper].split,
+                    "readings": readings(paper),
+                },
                 "split": said,
                 "data": _data(divided),
                 "systems": entries,
@@ -123,7 +132,7 @@ def reproduce(
             }
         )
     return {
-        "schema": 1,
+        "schema": 2,
         "run": {"python": platform.python_version(), "packages": {name: version(name) for name in _PACKAGES}},
         "settings": {
             "where": {column: sorted(values) for column, values in settings.where.items()},
@@ -134,15 +143,14 @@ def reproduce(
             "threshold": THRESHOLD,
         },
         "intervals": {"draws": draws.draws, "seed": draws.seed},
-        "seeds": found,
+        "papers": found,
     }
 
 
 @dataclass(frozen=True)
 class _Run:
-    """What all systems of a seed share."""
+    """What all systems of a paper share."""
 
-    seed: str
     manifest: Manifest
     folder: Path
     settings: Settings
@@ -151,15 +159,15 @@ class _Run:
     draws: Draws
 
 
-def _systems(seed: str, settings: Settings) -> list[Recipe]:
-    """The shipped recipes of a seed, changed as asked."""
-    if seed not in PROTOCOLS:
-        raise UsageError("unknown_seed", f"There is no seed {seed}; there are {', '.join(PROTOCOLS)}.")
+def _systems(paper: str, settings: Settings) -> list[Recipe]:
+    """The shipped recipes of a paper, with the settings applied."""
+    if paper not in PROTOCOLS:
+        raise UsageError("unknown_paper", f"Unknown paper {paper}. Choose from {', '.join(PROTOCOLS)}.")
     names = [
         name
         for name in Recipe.shipped()
-        if (paper := Recipe.load(name).paper) is not None
-        and paper.seed == seed
+        if (followed := Recipe.load(name).paper) is not None
+        and followed.id == paper
         and (not settings.only or name in settings.only)
     ]
     return [_changed(name, settings) for name in names]
@@ -169,14 +177,14 @@ def _changed(name: str, settings: Settings) -> Recipe:
     shipped, overrides = Recipe.load(name), list(settings.overrides)
     if shipped.ensemble is not None:
         for member in shipped.ensemble.members:
-            _changed(member, settings)  # a wrong key is said before anything is trained
+            _changed(member, settings)  # report a wrong key before anything is trained
         overrides = [override for override in overrides if not shipped.why_unheeded(override.partition("=")[0])]
     recipe = Recipe.load(name, [*overrides, f"seed={settings.seed}"])
     return recipe if settings.epochs is None else cap_epochs(recipe, settings.epochs)
 
 
 def cap_epochs(recipe: Recipe, epochs: int) -> Recipe:
-    """The recipe with at most so many epochs in every phase."""
+    """The recipe with at most ``epochs`` epochs in every phase."""
     schedule = recipe.schedule
     phases = [phase.model_copy(update={"epochs": min(phase.epochs, epochs)}) for phase in schedule.phases]
     capped = {"epochs": min(schedule.epochs, epochs), "phases": tuple(phases)}
@@ -184,7 +192,7 @@ def cap_epochs(recipe: Recipe, epochs: int) -> Recipe:
 
 
 def _system(recipe: Recipe, run: _Run) -> tuple[dict[str, Any], Scores | None]:
-    """What one system gave, and its scores if it could be run."""
+    """The result of one system, and its scores if it could be run."""
     paper = recipe.paper
     assert paper is not None
     folder = run.folder / recipe.name
@@ -222,7 +230,7 @@ def _system(recipe: Recipe, run: _Run) -> tuple[dict[str, Any], Scores | None]:
 
 
 def _departures(recipe: Recipe, settings: Settings) -> list[str]:
-    """What the call changed, a sentence each."""
+    """What the settings changed, one sentence each."""
     changes = [f"Changed for this run: {override}." for override in settings.overrides]
     if settings.epochs is not None and recipe.ensemble is None:
         before = Recipe.load(recipe.name, settings.overrides).schedule.all_phases
@@ -232,14 +240,14 @@ def _departures(recipe: Recipe, settings: Settings) -> list[str]:
             if after.epochs < phase.epochs
         ]
         if shorter and (recipe.classifier is None or recipe.schedule.phases):
-            changes.append(f"Cut short for this run: {', then '.join(shorter)} epochs.")
+            changes.append(f"Shortened for this run: {', then '.join(shorter)} epochs.")
     if settings.epochs is not None and recipe.ensemble is not None:
-        changes.append(f"Cut short for this run: at most {settings.epochs} epochs of each member's phases.")
+        changes.append(f"Shortened for this run: at most {settings.epochs} epochs of each member's phases.")
     return changes
 
 
 def _with_members(recipe: Recipe, folder: Path, settings: Settings) -> Recipe:
-    """An ensemble whose members are changed as it was; any other recipe as it is."""
+    """An ensemble with the same changes applied to its members; any other recipe unchanged."""
     if recipe.ensemble is None or not (settings.overrides or settings.epochs):
         return recipe
     home = folder / "members"
@@ -253,7 +261,7 @@ def _with_members(recipe: Recipe, folder: Path, settings: Settings) -> Recipe:
 
 
 def _data(manifest: Manifest) -> dict[str, Any]:
-    """Rows by split and label, and the sources they are of."""
+    """Number of rows by split and label, and their sources."""
     counts = {split: dict.fromkeys(LABELS, 0) for split in SPLITS}
     sources: set[str] = set()
     for row in manifest:

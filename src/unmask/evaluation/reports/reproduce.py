@@ -1,4 +1,4 @@
-"""What :func:`unmask.evaluation.experiments.reproduce.reproduce` found, as one HTML page, as Markdown, and as JSON."""
+"""The result of :func:`unmask.evaluation.experiments.reproduce.reproduce` as an HTML page, Markdown and JSON."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from unmask.evaluation.reports.sentences import with_interval
-from unmask.pages.page import render, write_text
+from unmask.files import write_whole
+from unmask.pages.page import render
 
 NAMES = ("reproduction.json", "reproduction.html", "reproduction.md")
 
@@ -18,9 +19,9 @@ def write_page(result: dict[str, Any], folder: Path, command: Sequence[str] = ()
     """Write ``reproduction.json``, ``.html`` and ``.md``; each appears whole or not at all.
 
     Args:
-        result: what was found.
-        folder: where to; it must exist.
-        command: what was called, to be repeated.
+        result: of :func:`unmask.evaluation.experiments.reproduce.reproduce`.
+        folder: existing folder to write to.
+        command: the call, so that it can be repeated.
     """
     texts = (
         json.dumps({**result, "command": list(command)}, indent=1, allow_nan=False) + "\n",
@@ -28,15 +29,16 @@ def write_page(result: dict[str, Any], folder: Path, command: Sequence[str] = ()
         render_page("md", result, command),
     )
     for name, text in zip(NAMES, texts, strict=True):
-        write_text(folder / name, text)
+        write_whole(folder / name, text)
 
 
 def render_page(kind: str, result: dict[str, Any], command: Sequence[str] = ()) -> str:
-    """The page as ``html`` or ``md``."""
+    """The page as ``html`` or ``md``; results of earlier versions are accepted."""
+    result = with_papers(result)
     return render(
         f"unmask.evaluation.reports/reproduce.{kind}.j2",
         result=result,
-        seeds=[{**seed, "shared": shared_departures(seed["systems"])} for seed in result["seeds"]],
+        papers=[{**paper, "shared": shared_departures(paper["systems"])} for paper in result["papers"]],
         metrics=METRICS,
         ours_and_theirs=ours_and_theirs,
         weights=weights,
@@ -46,6 +48,16 @@ def render_page(kind: str, result: dict[str, Any], command: Sequence[str] = ()) 
         settings=settings(result["settings"]),
         command=shlex.join(command),
     )
+
+
+def with_papers(result: dict[str, Any]) -> dict[str, Any]:
+    """A result of schema 1, which called papers seeds and gave no references, in the form of schema 2."""
+    if "seeds" not in result:
+        return result
+    papers = [
+        {**found, "paper": found["seed"], "reference": "", "protocol": found.get("paper")} for found in result["seeds"]
+    ]
+    return {**result, "papers": papers}
 
 
 METRICS = {
@@ -59,14 +71,14 @@ METRICS = {
 
 
 def ours_and_theirs(system: dict[str, Any], metric: str) -> tuple[str, str]:
-    """Our figure with its interval, and the paper's; a dash where there is none."""
+    """Our result with its interval, and the paper's; a dash where there is none."""
     ours = with_interval(system["figures"]["metrics"][metric]) if system["figures"] else "–"
     reported = system["reported"].get(metric)
     return ours, "–" if reported is None else f"{reported:.4g}"
 
 
 def weights(system: dict[str, Any]) -> str:
-    """What was loaded into the system's networks, in words."""
+    """Where the weights of the system's networks came from, in words."""
     if not system["figures"]:
         return "–"
     found = system["figures"]["weights"]
@@ -80,7 +92,7 @@ def weights(system: dict[str, Any]) -> str:
 
 
 def cost(system: dict[str, Any]) -> str:
-    """Epochs and the time of the whole run."""
+    """Number of epochs, and the time of the whole run in seconds."""
     if not system["figures"]:
         return "–"
     timing = system["figures"]["timing"]
@@ -89,45 +101,45 @@ def cost(system: dict[str, Any]) -> str:
     return f"{f'{epochs} epochs, ' if epochs else ''}{seconds:,.0f} s"
 
 
-def counts(seed: dict[str, Any]) -> str:
-    """How many images each part of a split holds."""
+def counts(paper: dict[str, Any]) -> str:
+    """Number of images in each part of a split."""
     return "; ".join(
         f"{split} {sum(by_label.values()):,} ({by_label['real']:,} real, {by_label['fake']:,} fake)"
-        for split, by_label in seed["data"]["counts"].items()
+        for split, by_label in paper["data"]["counts"].items()
     )
 
 
 def shared_departures(systems: list[dict[str, Any]]) -> list[str]:
-    """What all systems of a seed depart in, in the first one's order."""
+    """The departures that all systems of a paper have in common, in the first one's order."""
     return [line for line in systems[0]["departs"] if all(line in system["departs"] for system in systems)]
 
 
 def settings(found: dict[str, Any]) -> list[str]:
-    """What the call changed, a sentence each."""
-    lines = [f"Rows whose {column} is {' or '.join(values)}." for column, values in found["where"].items()]
+    """What the call changed, one sentence each."""
+    lines = [f"Only rows whose {column} is {' or '.join(values)}." for column, values in found["where"].items()]
     lines += [f"--set {override}, for every recipe." for override in found["set"]]
     if found["epochs"] is not None:
-        lines.append(f"At most {found['epochs']} epochs a phase.")
+        lines.append(f"At most {found['epochs']} epochs per phase.")
     if found["given"]:
-        lines.append("The manifest's own split for all.")
-    return [*lines, f"Seed {found['seed']}, of splits and runs."]
+        lines.append("The manifest's own split for all papers.")
+    return [*lines, f"Random seed {found['seed']} for splits and runs."]
 
 
 def warnings(result: dict[str, Any]) -> list[str]:
-    """What must be read before any figure."""
-    systems = [system for seed in result["seeds"] for system in seed["systems"]]
+    """What must be read before any result."""
+    systems = [system for paper in result["papers"] for system in paper["systems"]]
     done = [system for system in systems if system["figures"]]
     lines = []
     if bare := [system["recipe"] for system in done if system["figures"]["random_weights"]]:
         lines.append(
-            f"RANDOM WEIGHTS: {len(bare)} of {len(done)} systems began, in whole or in part, with random weights in "
-            f"place of pretrained ones ({', '.join(bare)}). Their figures say nothing about the papers' systems."
+            f"RANDOM WEIGHTS: {len(bare)} of {len(done)} systems started, in whole or in part, from random weights "
+            f"in place of pretrained ones ({', '.join(bare)}). Their results say nothing about the papers' systems."
         )
     if failed := [system["recipe"] for system in systems if system["error"]]:
         lines.append(f"FAILED: {len(failed)} of {len(systems)} systems could not be run ({', '.join(failed)}).")
     if result["settings"]["epochs"] is not None:
         lines.append(
-            f"CUT SHORT: no phase was trained for more than {result['settings']['epochs']} epochs; what a system "
-            "reaches with the recipe's own schedule may be far better."
+            f"SHORTENED: no phase was trained for more than {result['settings']['epochs']} epochs; with the recipes' own "
+            "schedules the systems may do far better."
         )
     return lines
