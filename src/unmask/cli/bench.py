@@ -54,7 +54,7 @@ def bench(
     from unmask.errors import UsageError
     from unmask.evaluation.cost import bench as bench_bundle
     from unmask.evaluation.cost import describe_machine, steps
-    from unmask.pages.page import write_text
+    from unmask.files import write_whole
     from unmask.progress import progress_bar
 
     need("train", "Counting a graph's work", "onnx")
@@ -78,10 +78,7 @@ def bench(
         "run": machine,
         "models": models,
     }
-    try:
-        write_text(out, json.dumps(result, indent=1, allow_nan=False) + "\n")
-    except OSError as error:
-        raise UsageError("cannot_write", f"{out}: cannot be written: {error.strerror or error}") from None
+    write_whole(out, json.dumps(result, indent=1, allow_nan=False) + "\n")
     if as_json:
         print(json.dumps(result, allow_nan=False))
     else:

@@ -108,18 +108,14 @@ def card(
       unmask bundle card mine/bundle --results evaluation/result.json --results bench.json --out README.md
     """
     from unmask.bundle.bundle import Bundle
-    from unmask.errors import UsageError
     from unmask.evaluation.reports.evaluation import read_result
     from unmask.evaluation.reports.model_card import model_card
-    from unmask.pages.page import write_text
+    from unmask.files import write_whole
 
     found = [read_result(file, "evaluation", "robustness", "bench") for file in results or ()]
     text = model_card(Bundle.open(path), found, licence)
     if out is None:
         print(text, end="")
         return
-    try:
-        write_text(out, text)
-    except OSError as error:
-        raise UsageError("cannot_write", f"{out}: cannot be written: {error.strerror or error}") from None
+    write_whole(out, text)
     print(f"Written to {out}")

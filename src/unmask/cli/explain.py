@@ -124,7 +124,7 @@ def explain(
 
 
 def _network(run: Path) -> FaceNetwork:
-    from unmask.explain.gradients import load_run
+    from unmask.training.fit import load_run
 
     return load_run(run)
 

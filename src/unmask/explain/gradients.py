@@ -7,16 +7,17 @@ the evidence map does that, and needs no torch.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from unmask.errors import UsageError
 from unmask.imaging.preprocessing import Pixels
-from unmask.models.network import FaceNetwork
+
+if TYPE_CHECKING:
+    from unmask.models.network import FaceNetwork
 
 Map = npt.NDArray[np.float32]
 
@@ -54,23 +55,6 @@ class GradientMaps:
     saliency: Map
     smoothgrad: Map
     features: tuple[Feature, ...]
-
-
-def load_run(run: Path) -> FaceNetwork:
-    """The network of a run's best epoch.
-
-    Raises:
-        UsageError: ``no_run``; ``no_network``: the run is of an ensemble or a classical head.
-    """
-    from unmask.training.fit import load_network
-    from unmask.training.folder import best_checkpoint, read_recipe
-
-    recipe = read_recipe(run)
-    if recipe.ensemble is not None or recipe.classifier is not None:
-        raise UsageError(
-            "no_network", f"{run} is of an ensemble or a classical head, which has no gradient from logit to pixels."
-        )
-    return load_network(recipe, best_checkpoint(run))
 
 
 def gradient_maps(network: FaceNetwork, pixels: Pixels, seed: int = 0) -> GradientMaps:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import io
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -17,15 +16,18 @@ from PIL import Image
 
 from unmask.detect.overlay import TOWARDS_FAKE, TOWARDS_REAL
 from unmask.detect.verdict import Verdict
-from unmask.explain.explainer import Explanation
 from unmask.explain.faithfulness import Curves, Faithfulness, mean_curves
 from unmask.explain.views import Figure
 from unmask.files import OutputFolder
-from unmask.pages.page import render
+from unmask.pages.page import data_uri, render
 from unmask.version import __version__
+
+if TYPE_CHECKING:
+    from unmask.explain.explainer import Explanation
 
 REPORT: Final = "report.html"
 _THUMBNAIL: Final = 240
+_QUALITY: Final = 85
 _FEATURE_SIDE: Final = 192
 
 
@@ -177,7 +179,7 @@ def _css(colour: tuple[int, int, int]) -> str:
 
 
 def _data_uri(image: Image.Image) -> str:
-    return "data:image/jpeg;base64," + base64.b64encode(_encoded(image, "JPEG", quality=85)).decode()
+    return data_uri(image, _QUALITY)
 
 
 def _encoded(image: Image.Image, form: str, **options: Any) -> bytes:

@@ -6,11 +6,9 @@ from pathlib import Path
 from typing import Final
 
 from unmask.detect.verdict import Verdict
-from unmask.errors import UsageError
 from unmask.explain.explainer import Explanation
 from unmask.explain.page import Entry, entry_of, folder_name, render_html, render_index, write_explanation
-from unmask.files import OutputFolder
-from unmask.pages.page import write_text
+from unmask.files import OutputFolder, cannot_write, write_whole
 
 INDEX: Final = "index.html"
 
@@ -40,7 +38,7 @@ class Reports:
 
     def close(self) -> Path:
         """Write the index; returns where it is."""
-        self._out.write(INDEX, render_index(self._entries, self._model).encode())
+        self._out.write(INDEX, render_index(self._entries, self._model))
         return self._out.path / INDEX
 
 
@@ -52,6 +50,6 @@ def write_html(explanation: Explanation, path: Path) -> None:
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_text(path, render_html(explanation))
     except OSError as error:
-        raise UsageError("cannot_write", f"{path}: cannot be written: {error.strerror or error}") from error
+        raise cannot_write(path, error) from error
+    write_whole(path, render_html(explanation))

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import base64
-import io
-
 import numpy as np
 from PIL import Image
 
 from unmask.detect.overlay import colour_map
 from unmask.detect.verdict import RegionVerdict, Verdict
+from unmask.pages.page import data_uri
 from unmask.serve.schemas import Evidence
 
 _SIDE = 256
@@ -18,7 +16,7 @@ _SIDE = 256
 def overlays(verdict: Verdict) -> list[Evidence]:
     """One overlay a region, in the colours of ``unmask detect --evidence``; none where the evidence has no places."""
     return [
-        Evidence(box=region.crop, png=_data_uri(_overlay(region)))
+        Evidence(box=region.crop, png=data_uri(_overlay(region)))
         for region in verdict.regions
         if region.evidence.size > 1
     ]
@@ -28,9 +26,3 @@ def _overlay(region: RegionVerdict) -> Image.Image:
     smooth = Image.fromarray(region.evidence).resize((_SIDE, _SIDE), Image.Resampling.BICUBIC)
     colours, opacity = colour_map(np.asarray(smooth), region.fake_probability)
     return Image.fromarray(np.dstack([colours, np.rint(opacity * 255).astype(np.uint8)]), "RGBA")
-
-
-def _data_uri(image: Image.Image) -> str:
-    out = io.BytesIO()
-    image.save(out, "PNG")
-    return "data:image/png;base64," + base64.b64encode(out.getvalue()).decode()

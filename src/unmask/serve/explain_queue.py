@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import base64
-import io
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -12,6 +10,7 @@ from PIL import Image
 
 from unmask.detect.detector import Detector
 from unmask.explain.explainer import Explainer, Explanation
+from unmask.pages.page import data_uri
 from unmask.serve.problems import Problem
 
 # For the eye: a lossless photograph would be ten times as long.
@@ -71,6 +70,4 @@ def _plain(explanation: Explanation) -> dict[str, Any]:
 
 
 def _data_uri(image: Image.Image) -> str:
-    out = io.BytesIO()
-    image.save(out, "JPEG", quality=_QUALITY)
-    return "data:image/jpeg;base64," + base64.b64encode(out.getvalue()).decode()
+    return data_uri(image, _QUALITY)

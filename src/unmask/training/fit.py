@@ -190,3 +190,17 @@ def load_network(recipe: Recipe, checkpoint: Path) -> FaceNetwork:
     module = DetectorModule(recipe, steps_per_epoch=1)
     module.load_state_dict(read_checkpoint(checkpoint)["state_dict"])
     return module.network.eval()
+
+
+def load_run(run: Path) -> FaceNetwork:
+    """The network of a run's best epoch.
+
+    Raises:
+        UsageError: ``no_run``; ``no_network``, the run is of an ensemble or a classical head.
+    """
+    recipe = read_recipe(run)
+    if recipe.ensemble is not None or recipe.classifier is not None:
+        raise UsageError(
+            "no_network", f"{run} is of an ensemble or a classical head, which has no gradient from logit to pixels."
+        )
+    return load_network(recipe, best_checkpoint(run))

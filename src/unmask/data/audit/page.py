@@ -10,7 +10,9 @@ from unmask.data.audit.findings import Finding
 from unmask.data.audit.images import Images
 from unmask.data.audit.run import Audit
 from unmask.data.audit.summary import MEASURES, Histogram, counts, facts_by_class, facts_by_source, histogram
-from unmask.pages.page import render, root_manifest, thumbnail, write_text
+from unmask.data.thumbnails import thumbnail
+from unmask.files import RootFolder, write_whole
+from unmask.pages.page import render
 from unmask.version import __version__
 
 MAX_SETS: Final = 8
@@ -27,11 +29,11 @@ def write_report(result: Audit, folder: Path, *, thumbnails: bool = True) -> Non
         thumbnails: whether images of the findings are put into the page. It then holds the user's own images.
 
     Raises:
-        OSError: a file cannot be written.
+        UsageError: ``cannot_write``.
     """
     page = render_page(result, thumbnails=thumbnails)
-    write_text(folder / "audit.json", json.dumps(result.to_json(), indent=1, allow_nan=False) + "\n")
-    write_text(folder / "audit.html", page)
+    write_whole(folder / "audit.json", json.dumps(result.to_json(), indent=1, allow_nan=False) + "\n")
+    write_whole(folder / "audit.html", page)
 
 
 def render_page(result: Audit, *, thumbnails: bool = True) -> str:
@@ -65,7 +67,7 @@ def render_page(result: Audit, *, thumbnails: bool = True) -> str:
 
 def _sets(images: Images, finding: Finding) -> list[list[dict[str, str]]]:
     """The first images that a finding names, as thumbnails beside each other."""
-    manifest = root_manifest(images.root)
+    root = RootFolder(images.root)
     sets = []
     for item in finding.rows[:MAX_SETS]:
         rows = [row for row in item[:_MAX_IN_SET] if images.readable[row]]
@@ -77,7 +79,7 @@ def _sets(images: Images, finding: Finding) -> list[list[dict[str, str]]]:
                     "path": images.path[row],
                     "label": "fake" if images.is_fake[row] else "real",
                     "split": images.columns["split"][row],
-                    "data": thumbnail(manifest, images.path[row]),
+                    "data": thumbnail(root, images.path[row]),
                 }
                 for row in rows
             ]

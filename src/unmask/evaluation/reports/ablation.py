@@ -9,16 +9,17 @@ from pathlib import Path
 from typing import Any, Final
 
 from unmask.evaluation.reports.sentences import figure, markdown_cell
-from unmask.pages.page import render, write_text
+from unmask.files import write_whole
+from unmask.pages.page import render
 
 _NAMES: Final = {"auc": "AUC", "balanced_accuracy": "balanced accuracy"}
 
 
 def write_report(result: dict[str, Any], folder: Path) -> None:
     """Write ``ablation.json``, ``ablation.html`` and ``ablation.md``; each appears whole or not at all."""
-    write_text(folder / "ablation.json", json.dumps(result, indent=1, allow_nan=False) + "\n")
-    write_text(folder / "ablation.html", render("unmask.evaluation.reports/ablation.html.j2", **_content(result)))
-    write_text(folder / "ablation.md", render_markdown(result))
+    write_whole(folder / "ablation.json", json.dumps(result, indent=1, allow_nan=False) + "\n")
+    write_whole(folder / "ablation.html", render("unmask.evaluation.reports/ablation.html.j2", **_content(result)))
+    write_whole(folder / "ablation.md", render_markdown(result))
 
 
 def render_markdown(result: dict[str, Any]) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from unmask.data.manifest import Manifest
+from unmask.data.thumbnails import read_image
 from unmask.detect.detector import Detector
 from unmask.detect.overlay import draw_evidence
 from unmask.errors import UsageError
@@ -22,8 +22,9 @@ from unmask.evaluation.reports.sentences import (
     percent,
     with_interval,
 )
+from unmask.files import RootFolder, write_whole
 from unmask.pages.charts import charts, histogram_paths
-from unmask.pages.page import data_uri, read_image, render, root_manifest, write_text
+from unmask.pages.page import render, thumbnail_uri
 
 _SHOWN_FAILURES: Final = 20
 
@@ -110,13 +111,13 @@ def write_report(
         beside: further results to show.
 
     Raises:
-        OSError: a file cannot be written.
+        UsageError: ``cannot_write``.
     """
     beside = beside or Beside()
     page, markdown = render_html(result, thumbnails_from, detector, beside), render_markdown(result, beside)
-    write_text(folder / "result.json", json.dumps(result, indent=1, allow_nan=False) + "\n")
-    write_text(folder / "report.html", page)
-    write_text(folder / "report.md", markdown)
+    write_whole(folder / "result.json", json.dumps(result, indent=1, allow_nan=False) + "\n")
+    write_whole(folder / "report.html", page)
+    write_whole(folder / "report.md", markdown)
 
 
 def render_html(
@@ -126,7 +127,7 @@ def render_html(
     beside: Beside | None = None,
 ) -> str:
     """The page; every text of the scores is escaped. Arguments as for :func:`write_report`."""
-    root = None if thumbnails_from is None else root_manifest(thumbnails_from)
+    root = None if thumbnails_from is None else RootFolder(thumbnails_from)
     mistakes = {
         name: [{**entry, **_shown(root, entry["path"], detector)} for entry in entries]
         for name, entries in result["mistakes"].items()
@@ -148,13 +149,13 @@ def render_markdown(result: dict[str, Any], beside: Beside | None = None) -> str
     )
 
 
-def _shown(root: Manifest | None, path: str, detector: Detector | None) -> dict[str, str]:
+def _shown(root: RootFolder | None, path: str, detector: Detector | None) -> dict[str, str]:
     """An image and the evidence drawn on it, as data URIs; '' for what there is not."""
     image = None if root is None else read_image(root, path)
     if image is None:
         return {"data": "", "evidence": ""}
-    drawn = "" if detector is None else data_uri(draw_evidence(image, detector.detect(image)))
-    return {"data": data_uri(image), "evidence": drawn}
+    drawn = "" if detector is None else thumbnail_uri(draw_evidence(image, detector.detect(image)))
+    return {"data": thumbnail_uri(image), "evidence": drawn}
 
 
 def _content(result: dict[str, Any], beside: Beside) -> dict[str, Any]:

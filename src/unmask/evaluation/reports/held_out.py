@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from unmask.evaluation.reports.sentences import figure, markdown_cell, percent, with_interval
-from unmask.pages.page import render, write_text
+from unmask.files import write_whole
+from unmask.pages.page import render
 
 _WHAT: Final = {"loso": "each source", "logo": "each generator", "kfold": "folds"}
 _MATRICES: Final = (
@@ -21,9 +22,9 @@ _MATRICES: Final = (
 
 def write_report(result: dict[str, Any], folder: Path) -> None:
     """Write ``protocol.json``, ``protocol.html`` and ``protocol.md``; each appears whole or not at all."""
-    write_text(folder / "protocol.json", json.dumps(result, indent=1, allow_nan=False) + "\n")
-    write_text(folder / "protocol.html", render("unmask.evaluation.reports/held_out.html.j2", **_content(result)))
-    write_text(folder / "protocol.md", render_markdown(result))
+    write_whole(folder / "protocol.json", json.dumps(result, indent=1, allow_nan=False) + "\n")
+    write_whole(folder / "protocol.html", render("unmask.evaluation.reports/held_out.html.j2", **_content(result)))
+    write_whole(folder / "protocol.md", render_markdown(result))
 
 
 def render_markdown(result: dict[str, Any]) -> str:

@@ -139,7 +139,7 @@ def warnings(result: dict[str, Any]) -> list[str]:
         lines.append(f"FAILED: {len(failed)} of {len(systems)} systems could not be run ({', '.join(failed)}).")
     if result["settings"]["epochs"] is not None:
         lines.append(
-            f"SHORTENED: no phase was trained for more than {result['settings']['epochs']} epochs; with the recipes' own "
-            "schedules the systems may do far better."
+            f"SHORTENED: no phase was trained for more than {result['settings']['epochs']} epochs; with the recipes' "
+            "own schedules the systems may do far better."
         )
     return lines

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from unmask.evaluation.reports.sentences import difference, markdown_cell, percent, robustness_headline, with_interval
+from unmask.files import write_whole
 from unmask.pages.charts import condition_charts
-from unmask.pages.page import render, write_text
+from unmask.pages.page import render
 
 NAME = "robustness.json"
 
@@ -27,9 +28,9 @@ def write_robustness(result: dict[str, Any], folder: Path) -> None:
     content = {"robustness": robustness_content(result)}
     page = render("unmask.evaluation.reports/robustness.html.j2", **content)
     markdown = render("unmask.evaluation.reports/robustness.md.j2", **content, cell=markdown_cell)
-    write_text(folder / NAME, json.dumps(result, indent=1, allow_nan=False) + "\n")
-    write_text(folder / "robustness.html", page)
-    write_text(folder / "robustness.md", markdown)
+    write_whole(folder / NAME, json.dumps(result, indent=1, allow_nan=False) + "\n")
+    write_whole(folder / "robustness.html", page)
+    write_whole(folder / "robustness.md", markdown)
 
 
 def robustness_content(result: dict[str, Any]) -> dict[str, Any]:
