@@ -65,12 +65,12 @@ def explain(
     """
     from unmask.cli.extras import need
     from unmask.cli.inputs import expand
-    from unmask.cli.output import printable
     from unmask.detect.detector import load
     from unmask.errors import ImageError, UsageError
     from unmask.explain.explainer import Explainer
     from unmask.explain.reports import Reports, write_html
     from unmask.progress import progress_bar
+    from unmask.text import printable
 
     if bool(paths) == (manifest is not None):
         raise UsageError("bad_call", "Give either images or --manifest.")

@@ -13,6 +13,7 @@ from rich.text import Text
 
 from unmask.detect.detector import Detector
 from unmask.detect.verdict import Verdict
+from unmask.text import printable
 
 
 class Output:
@@ -124,8 +125,3 @@ class TableOutput(Output):
         text = f"{info.name}@{info.version}: FAKE from a probability of {self._detector.threshold:.3f}{meaning}"
         self._console.print(Text(text, style="dim"))
         super().__exit__(kind, error, trace)
-
-
-def printable(path: str) -> str:
-    """A path that cannot steer the terminal: control characters are shown escaped."""
-    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in path)

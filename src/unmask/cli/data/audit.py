@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from unmask.cli.examples import with_examples
+from unmask.text import printable
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -143,10 +144,10 @@ def _print(result: Audit) -> None:
     for finding in result.findings:
         line = Text(f"{finding.severity:<8}", style=_STYLES[finding.severity])
         line.append(f"{finding.code}: ", style="bold default")
-        line.append(_printable(finding.message), style="not bold default")
+        line.append(printable(finding.message), style="not bold default")
         console.print(line)
         for item in finding.items[:_SHOWN_ITEMS] if finding.of != "facts" else ():
-            console.print(Text(_printable(f"          {'  '.join(item)}"), style="dim"), soft_wrap=True)
+            console.print(Text(printable(f"          {'  '.join(item)}"), style="dim"), soft_wrap=True)
         if finding.of != "facts" and finding.total > _SHOWN_ITEMS:
             console.print(Text(f"          ... {finding.total} in all", style="dim"))
         console.print(Text(f"          {finding.advice}", style="italic"))
@@ -193,12 +194,7 @@ def _print_probes(console: Console, result: Audit) -> None:
             f"{found.auc:.3f}",
             f"{found.low:.3f} to {found.high:.3f}",
             ", ".join(item.about for item in probe.giveaways[:3]),
-            _printable(", ".join(f"{source} {inside.auc:.3f}" for source, inside in list(probe.within.items())[:5])),
+            printable(", ".join(f"{source} {inside.auc:.3f}" for source, inside in list(probe.within.items())[:5])),
         )
     console.print()
     console.print(table)
-
-
-def _printable(text: str) -> str:
-    """A text that cannot steer the terminal: control characters are shown escaped."""
-    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)

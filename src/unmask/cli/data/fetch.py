@@ -9,6 +9,8 @@ from typing import Annotated
 
 import typer
 
+from unmask.text import printable
+
 
 def fetch(
     manifest: Annotated[Path, typer.Argument(help="CSV or Parquet table with the columns url and label.")],
@@ -81,7 +83,7 @@ def fetch(
         print(json.dumps(content | {"manifest": str(report.out / "manifest.csv")}))
     else:
         for line, status, url, error in report.failures:
-            print(f"row {line}: {status}: {_printable(url)}: {_printable(error)}")
+            print(f"row {line}: {status}: {printable(url)}: {printable(error)}")
         if report.failed > len(report.failures):
             print(f"... and {report.failed - len(report.failures)} more rows without an image")
         counts = ", ".join(f"{count} {status}" for status, count in report.counts.items())
@@ -92,8 +94,3 @@ def fetch(
         print(f"every row with its status: {report.out / 'manifest.csv'}; those with an image: {report.out / 'ok.csv'}")
     if report.failed:
         raise typer.Exit(1)
-
-
-def _printable(text: str) -> str:
-    """Text from a manifest or a server that cannot steer the terminal."""
-    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from unmask.cli.examples import with_examples
+from unmask.text import printable
 
 if TYPE_CHECKING:
     from unmask.data.split.result import Split, SplitSet
@@ -256,7 +257,7 @@ def _print_table(item: Split) -> None:
     lines = [["label", "source", *item.names, "all"]]
     for (label, source), images in sorted(rows.items())[:_MAX_LINES]:
         numbers = [str(images.get(name, 0)) for name in item.names]
-        lines.append([label, _printable(source)[:40], *numbers, str(sum(images.values()))])
+        lines.append([label, printable(source)[:40], *numbers, str(sum(images.values()))])
     if len(rows) > _MAX_LINES:
         lines.append(["...", f"{len(rows) - _MAX_LINES} more", *[""] * (len(item.names) + 1)])
     totals = _by_label(item)
@@ -278,8 +279,4 @@ def _print_lines(splits: Iterable[Split], files: Iterable[Path]) -> None:
     for item, file in zip(splits, files, strict=True):
         totals = _by_label(item)
         parts = [f"{name} {totals.get((name, 'real'), 0)} + {totals.get((name, 'fake'), 0)}" for name in item.names]
-        print(f"{_printable(str(file))}: {', '.join(parts)} (real + fake)")
-
-
-def _printable(text: str) -> str:
-    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
+        print(f"{printable(str(file))}: {', '.join(parts)} (real + fake)")
