@@ -32,12 +32,13 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True, help="the JSON file to write")
     parser.add_argument("--work", type=Path, help="folder from which a stopped run goes on; by default a temporary one")
     parser.add_argument("--split", default="test", help="which images (default: test)")
+    parser.add_argument("--edition", default="1", help="edition of the shared images (default: 1)")
     parser.add_argument("--sample", type=int, default=400, help="images of the grid, 400 or more (default: 400)")
     parser.add_argument("--seed", type=int, default=0, help="of every draw (default: 0)")
     parser.add_argument("--workers", type=int, help="threads; by default one a CPU")
     arguments = parser.parse_args()
     detector = load()
-    split = Manifest.open(arguments.manifest).select(split=arguments.split)
+    split = Manifest.open(arguments.manifest).select(split=arguments.split, edition=arguments.edition)
     results = {}
     with tempfile.TemporaryDirectory() as temporary:
         work = arguments.work or Path(temporary)

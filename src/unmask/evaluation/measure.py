@@ -127,6 +127,14 @@ def baseline(images: Images) -> dict[str, Any]:
     }
 
 
+def with_interval(images: Images, name: str, value: float, drawn: tuple[float, float] | None) -> dict[str, Any]:
+    """A metric with the one interval that it has everywhere: a proportion its own, any other the one drawn."""
+    if isinstance(METRICS[name], Proportion):
+        success, among = proportion(images, name)
+        return interval(value, share_interval(success[among], images.group[among]))
+    return interval(value, drawn)
+
+
 def share(success: Flags, group: Codes) -> dict[str, Any]:
     """A share with Wilson's interval, widened where groups hang together; no value where nothing was counted."""
     n = len(success)

@@ -26,7 +26,7 @@ from unmask.evaluation.degradations import (
     unavailable,
 )
 from unmask.evaluation.evaluate import describe_run, worst_of
-from unmask.evaluation.measure import share
+from unmask.evaluation.measure import share, with_interval
 from unmask.evaluation.scores import Cells, Scores, cells_of, tabulate
 from unmask.files import OutputFolder, digest, stamp
 from unmask.imaging.decode import decode_image
@@ -178,7 +178,7 @@ def measure_conditions(
                 "failures": int(np.count_nonzero(after.failed)),
                 "figures": {
                     name: {
-                        **interval(values[at, of], resampled.interval(at, of)),
+                        **with_interval(after, name, values[at, of], resampled.interval(at, of)),
                         "drop": interval(
                             values[at_clean, of] - values[at, of],
                             percentile_interval(drawn[:, at_clean, of] - drawn[:, at, of]),
