@@ -57,6 +57,22 @@ class ManifestRow:
     line: int = 0
 
 
+class RowsDigest:
+    """The digest of a manifest, row by row, for callers that need the rows of the same pass; see Manifest.digest."""
+
+    def __init__(self) -> None:
+        self._sha = hashlib.sha256(b"unmask manifest 1\n")
+
+    def add(self, row: ManifestRow) -> None:
+        """Add the next row."""
+        extra = sorted((name, cell) for name, cell in row.extra.items() if cell)
+        self._sha.update(json.dumps([_cells(row, STANDARD_COLUMNS, ()), extra]).encode() + b"\n")
+
+    def hexdigest(self) -> str:
+        """64 hexadecimal digits."""
+        return self._sha.hexdigest()
+
+
 @dataclass(frozen=True, slots=True)
 class _Problem:
     line: int
@@ -292,11 +308,10 @@ class Manifest:
         Raises:
             ManifestError: a bad row.
         """
-        sha = hashlib.sha256(b"unmask manifest 1\n")
+        digest = RowsDigest()
         for row in self:
-            extra = sorted((name, cell) for name, cell in row.extra.items() if cell)
-            sha.update(json.dumps([_cells(row, STANDARD_COLUMNS, ()), extra]).encode() + b"\n")
-        return sha.hexdigest()
+            digest.add(row)
+        return digest.hexdigest()
 
     def _scan(self, check_files: bool) -> Iterator[tuple[ManifestRow | _Problem, str]]:
         """Each selected row, or what is wrong with it, beside what it must not share with another row."""
