@@ -1,8 +1,8 @@
-"""Shortcut probes: classifiers that see no face, and that therefore ought to be unable to tell the labels."""
+"""Shortcut probes: classifiers that see no face, so they should not be able to predict the label."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -12,6 +12,8 @@ import numpy.typing as npt
 from unmask.data.audit.facts import COMMON_FACTS, FACTS, FILE_FACTS, PIXEL_FACTS
 from unmask.data.audit.images import Images
 from unmask.errors import MissingExtraError
+from unmask.stats.metrics import Flags, Floats, Ranking, auc
+from unmask.stats.resample import Draws, resample
 
 READINGS: Final[dict[str, dict[str, tuple[str, ...]]]] = {
     "file-facts": FILE_FACTS,
@@ -19,31 +21,29 @@ READINGS: Final[dict[str, dict[str, tuple[str, ...]]]] = {
     "common-file-facts": {"bytes per pixel": COMMON_FACTS["bytes per pixel"]},
     "common-pixels": {name: facts for name, facts in COMMON_FACTS.items() if name != "bytes per pixel"},
 }
-"""What each probe sees, by what its facts are about. The common ones need the common reading."""
+"""The facts that each probe sees, by topic. The common probes need the common reading."""
 
 FOLDS: Final = 5
 DRAWS: Final = 1000
 MAX_IMAGES: Final = 50_000
-MIN_UNITS: Final = 10  # of each class: below, neither folds nor an interval mean anything
-MIN_IN_SOURCE: Final = 30  # images of each class in a source with a probe of its own
+MIN_UNITS: Final = 10  # in each class: with fewer, neither folds nor an interval mean anything
+MIN_IN_SOURCE: Final = 30  # images of each class that a source needs for its own probe
 MAX_SOURCES: Final = 50
 _REPEATS: Final = 3
 _CATEGORIES: Final = ("container", "chroma_subsampling")
 
-Floats = npt.NDArray[np.float64]
-Flags = npt.NDArray[np.bool_]
 Indices = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
 class Giveaway:
-    """How much one kind of fact gives away.
+    """How much the facts of one topic give away.
 
     Attributes:
-        about: what the facts are about, a key of the reading.
-        drop: by how much the probe's AUC falls when these facts are shuffled together between held-out images.
-        fact: the fact among them that separates the classes best alone.
-        alone: the AUC of that fact by its own order, 0.5 to 1; of a name, in the order of its share of fakes.
+        about: the topic, a key of the reading.
+        drop: drop of the probe's AUC when these facts are shuffled together between held-out images.
+        fact: the fact among them that separates the classes best on its own.
+        alone: AUC of that fact on its own, 0.5 to 1; names are ordered by their proportion of fakes.
     """
 
     about: str
@@ -54,12 +54,12 @@ class Giveaway:
 
 @dataclass(frozen=True, slots=True)
 class Separation:
-    """How well held-out images were told apart.
+    """How well held-out images were separated.
 
     Attributes:
-        auc: the area under the ROC curve over all held-out images, 0.5 being chance.
-        low, high: its 95 % interval.
-        images, fakes, units: how many there were; a unit is what a group or copies connect.
+        auc: area under the ROC curve over all held-out images; 0.5 is chance.
+        low, high: its 95 % confidence interval; both are the AUC where no resampled set changes it.
+        images, fakes, units: their numbers; a unit is all images connected by a group or by copies.
     """
 
     auc: float
@@ -72,16 +72,16 @@ class Separation:
 
 @dataclass(frozen=True)
 class Probe:
-    """One probe's answer.
+    """The result of one probe.
 
     Attributes:
         reading: a key of :data:`READINGS`.
-        overall: over all images, where a difference between sources helps.
-        within: of each source with enough of both labels, by a probe trained and tested in that source alone, where
-            no such difference can.
-        giveaways: every kind of fact, the most telling first: by its drop or by how far it gets alone, the larger.
-        score: probability of fake of every image, by the probe that had not seen it; NaN where there is none.
-            float64 [n].
+        overall: over all images, where differences between sources help.
+        within: for each source with enough of both labels, a probe trained and tested on that source alone, where they
+            cannot help.
+        giveaways: every topic, most telling first: by its drop or by its AUC alone, whichever says more.
+        score: float64 [n], probability of fake of every image by the probe that was not trained on it; NaN where
+            there is none.
     """
 
     reading: str
@@ -94,17 +94,17 @@ class Probe:
 def run_probes(images: Images, units: Indices, *, common: bool = False, seed: int = 0) -> tuple[Probe, ...]:
     """Run every probe whose facts were measured.
 
-    A probe is scikit-learn's ``HistGradientBoostingClassifier`` with both classes weighing the same: it takes NaN
-    and names as they are, needs no scaling, finds what no single fact shows. It is cross-validated in 5 folds that
-    keep units whole and classes even (``StratifiedGroupKFold``). The interval is the percentile bootstrap over
-    units, 1,000 draws: it has the chance of the sample in it, not that of the training. Above 50,000 images,
-    that many are drawn, by whole units.
+    A probe is scikit-learn's ``HistGradientBoostingClassifier`` with equal class weights: it accepts NaN and names,
+    needs no scaling, and finds what no single fact shows. It is cross-validated in 5 folds that keep units whole and
+    classes balanced (``StratifiedGroupKFold``). The interval is a percentile bootstrap over units with 1,000 draws: it
+    covers the chance in the sample, not the chance in training. Of more than 50,000 images, a random sample of that
+    size is used, by whole units.
 
     Args:
         images: the images; unreadable ones are left out.
-        units: int64 [n], what must stay on one side, see :func:`~unmask.data.audit.copies.units_of`.
+        units: int64 [n], images that must stay on one side, see :func:`~unmask.data.audit.copies.units_of`.
         common: whether the common facts were measured.
-        seed: of folds, boosting, shuffling and bootstrap.
+        seed: random seed for folds, boosting, shuffling and bootstrap.
 
     Returns:
         The probes; none when a class has fewer than 10 units.
@@ -113,7 +113,7 @@ def run_probes(images: Images, units: Indices, *, common: bool = False, seed: in
         MissingExtraError: scikit-learn is not installed.
     """
     try:
-        import sklearn  # noqa: F401 - asked for once, before any work
+        import sklearn  # noqa: F401 - checked once, before any work
     except ImportError as error:
         raise MissingExtraError("train", "The shortcut probe") from error
     chosen = _sample(np.flatnonzero(images.readable), units, seed)
@@ -140,43 +140,21 @@ def run_probes(images: Images, units: Indices, *, common: bool = False, seed: in
     return tuple(probes)
 
 
-def auc(score: npt.NDArray[Any], is_fake: Flags) -> float:
-    """Area under the ROC curve: the chance that a fake scores above a real image, a tie counting half."""
-    return _aucs(score, is_fake, [np.ones(len(score), np.int64)])[0]
-
-
 def alone(values: npt.NDArray[Any], is_fake: Flags, *, is_name: bool = False) -> float:
-    """The AUC of one fact by its own order, whichever way it points: 0.5 to 1. NaN counts as the smallest."""
+    """AUC of one fact on its own, in the better direction: 0.5 to 1. NaN counts as the smallest value."""
     values = np.where(np.isnan(values), -np.inf, values)
     if is_name:
         _, code = np.unique(values, return_inverse=True)
-        share = np.bincount(code, is_fake) / np.bincount(code)
-        values = share[code]
+        proportion_fake = np.bincount(code, is_fake) / np.bincount(code)
+        values = proportion_fake[code]
     found = auc(values, is_fake)
     return max(found, 1 - found)
 
 
-def _aucs(score: npt.NDArray[Any], is_fake: Flags, weights: Iterable[Indices]) -> list[float]:
-    """The AUC under each weighting of the images, int64 [n]; NaN where a class has none."""
-    values, rank = np.unique(score, return_inverse=True)
-    found = []
-    for weight in weights:
-        fakes = np.bincount(rank, weight * is_fake, len(values))
-        reals = np.bincount(rank, weight * ~is_fake, len(values))
-        pairs = fakes.sum() * reals.sum()
-        below = np.cumsum(reals) - reals / 2
-        found.append(float((fakes * below).sum() / pairs) if pairs else np.nan)
-    return found
-
-
-def _interval(score: Floats, is_fake: Flags, units: Indices, seed: int) -> tuple[float, float]:
+def _interval(score: Floats, is_fake: Flags, units: Indices, seed: int) -> tuple[float, float] | None:
     _, member = np.unique(units, return_inverse=True)
-    count = int(member.max()) + 1
-    rng = np.random.default_rng(seed)
-    even = np.full(count, 1 / count)
-    drawn = _aucs(score, is_fake, (rng.multinomial(count, even)[member] for _ in range(DRAWS)))
-    low, high = np.nanquantile(drawn, [0.025, 0.975])
-    return float(low), float(high)
+    ranking = Ranking(score, is_fake)
+    return resample(member, lambda weight: np.array([ranking.roc(weight).auc()]), Draws(DRAWS, seed, 1)).interval(0)
 
 
 def _probe(
@@ -192,7 +170,7 @@ def _probe(
     from threadpoolctl import threadpool_limits  # a dependency of scikit-learn
 
     n = len(is_fake)
-    # Equal facts as equal numbers: NaN in a whole column would otherwise be no constant.
+    # NaN is unequal to itself: a column of NaN would not look constant.
     filled = np.where(np.isnan(facts), np.float32(-1), facts)
     varies = (filled != filled[:1]).any(axis=0)
     if not varies.any():
@@ -202,13 +180,13 @@ def _probe(
     shuffled = np.full((len(kinds), _REPEATS, n), np.nan)
     rng = np.random.default_rng(seed)
     folds = StratifiedGroupKFold(FOLDS, shuffle=True, random_state=seed)
-    # One thread: boosting waits for its threads by spinning, which on a busy machine takes a hundred times as long.
+    # One thread: boosting waits for its threads in a busy loop, which on a loaded machine takes 100 times as long.
     with threadpool_limits(1):
         for train, test in folds.split(facts, is_fake, units):
             if len(np.unique(is_fake[train])) < 2:
-                continue  # a few units hold a whole class: what they would test stays without a score
+                continue  # a few units hold a whole class: the images of this fold get no score
             model = HistGradientBoostingClassifier(
-                # Leaves as small as the set asks for: the default of 20 learns nothing from 60 images.
+                # Small leaves for small sets: the default of 20 learns nothing from 60 images.
                 min_samples_leaf=int(np.clip(len(train) // 40, 2, 20)),
                 max_iter=60,
                 learning_rate=0.15,
@@ -222,15 +200,15 @@ def _probe(
             score[test] = model.predict_proba(facts[test])[:, 1]
             if kinds:
                 changed = _shuffle(facts[test], [[names.index(name) for name in of] for of in kinds.values()], rng)
-                answers = model.predict_proba(changed.reshape(-1, len(names)))[:, 1]
-                shuffled[:, :, test] = answers.reshape(len(kinds), _REPEATS, len(test))
+                predicted = model.predict_proba(changed.reshape(-1, len(names)))[:, 1]
+                shuffled[:, :, test] = predicted.reshape(len(kinds), _REPEATS, len(test))
     scored = ~np.isnan(score)
     fakes = is_fake[scored]
     whole = auc(score[scored], fakes)
-    low, high = _interval(score[scored], fakes, units[scored], seed)
+    low, high = _interval(score[scored], fakes, units[scored], seed) or (whole, whole)
     giveaways = []
-    for (about, members), answers in zip(kinds.items(), shuffled, strict=True):
-        drop = whole - float(np.mean([auc(row[scored], fakes) for row in answers]))
+    for (about, members), scores in zip(kinds.items(), shuffled, strict=True):
+        drop = whole - float(np.mean([auc(row[scored], fakes) for row in scores]))
         single = {
             name: alone(facts[:, names.index(name)], is_fake, is_name=name in _CATEGORIES)
             for name in members
@@ -239,14 +217,14 @@ def _probe(
         if single:
             best = max(single, key=lambda name: single[name])
             giveaways.append(Giveaway(about, drop, best, single[best]))
-    # Of facts that say the same the trees use one, and the drop of the others is 0: what each says alone counts too.
+    # Of facts that say the same, the trees use only one, so the drop of the others is 0: the AUC alone counts, too.
     giveaways.sort(key=lambda item: -round(max(item.drop, item.alone - 0.5), 3))
     separation = Separation(whole, low, high, int(scored.sum()), int(fakes.sum()), len(np.unique(units[scored])))
     return separation, score, tuple(giveaways)
 
 
 def _shuffle(facts: npt.NDArray[np.float32], kinds: Sequence[list[int]], rng: np.random.Generator) -> Any:
-    """Copies of the facts with the columns of one kind shuffled together: float32 [kinds, repeats, n, facts]."""
+    """Copies of the facts with the columns of one topic shuffled together: float32 [kinds, repeats, n, facts]."""
     changed = np.broadcast_to(facts, (len(kinds), _REPEATS, *facts.shape)).copy()
     for copies, columns in zip(changed, kinds, strict=True):
         for copy in copies:
@@ -255,7 +233,7 @@ def _shuffle(facts: npt.NDArray[np.float32], kinds: Sequence[list[int]], rng: np
 
 
 def _sample(rows: Indices, units: Indices, seed: int) -> Indices:
-    """At most MAX_PICTURES of the rows, whole units at random."""
+    """A random sample of at most ``MAX_IMAGES`` rows, by whole units."""
     if len(rows) <= MAX_IMAGES:
         return rows
     names, member = np.unique(units[rows], return_inverse=True)
@@ -270,7 +248,7 @@ def _enough(is_fake: Flags, units: Indices) -> bool:
 
 
 def _mixed_sources(sources: npt.NDArray[np.str_], is_fake: Flags, units: Indices) -> list[str]:
-    """Sources with enough of both labels, the largest first; none where the set has one source only."""
+    """Sources with enough of both labels, largest first; none where the data set has a single source."""
     names, counts = np.unique(sources, return_counts=True)
     if len(names) < 2:
         return []
