@@ -1,6 +1,6 @@
 """What every result file says of how it was made, and how it is written.
 
-Imports the standard library only: ``speed.py`` must stay small, see there.
+Imports nothing large: ``speed.py`` must stay small, see there.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
+
+from unmask.files import OutputFolder
 
 
 def describe_run(packages: Iterable[str], bundle_sha256: str, *, smoke: bool) -> dict[str, Any]:
@@ -40,10 +42,7 @@ def describe_run(packages: Iterable[str], bundle_sha256: str, *, smoke: bool) ->
 
 def write_json(path: Path, content: dict[str, Any]) -> None:
     """Write a result; the file appears whole or not at all. NaN is refused."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f"{path.name}.partial")
-    partial.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n", encoding="utf-8")
-    partial.replace(path)
+    OutputFolder(path.parent).write(path.name, json.dumps(content, indent=2, allow_nan=False) + "\n")
 
 
 def _without_place(argument: str) -> str:

@@ -70,18 +70,6 @@ def write_whole(path: Path, content: bytes | str, *, durable: bool = True) -> No
         file.write(content.encode() if isinstance(content, str) else content)
 
 
-def move_whole(finished: Path, path: Path) -> None:
-    """Give a finished file its final name in the same file system, once its content is on the disk.
-
-    Raises:
-        OSError: it cannot be moved.
-    """
-    with finished.open("rb+") as file:
-        os.fsync(file.fileno())
-    finished.replace(path)
-    _sync_folder(path.parent)
-
-
 def cannot_write(path: Path, error: OSError) -> UsageError:
     """The error to raise when a file or folder cannot be written."""
     return UsageError("cannot_write", f"{path}: cannot be written: {error.strerror or error}")

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from unmask.detect.overlay import draw_evidence
 from unmask.detect.verdict import Verdict
+from unmask.files import OutputFolder, whole_file
 from unmask.imaging.decode import decode_image
 
 
@@ -16,9 +17,9 @@ def write_evidence(folder: Path, verdict: Verdict) -> Path:
     The name holds the image's name and a hash of its path: images of one name from two folders both stay.
     """
     assert verdict.path is not None
-    folder.mkdir(parents=True, exist_ok=True)
     tag = hashlib.sha256(verdict.path.encode(errors="surrogateescape")).hexdigest()[:8]
     stem = Path(verdict.path).stem[:50]  # at four bytes a character, well within the 255 that a name may have
-    target = folder / f"{stem}.{tag}.evidence.png"
-    draw_evidence(decode_image(verdict.path), verdict).save(target)
+    target = OutputFolder(folder).path / f"{stem}.{tag}.evidence.png"
+    with whole_file(target, durable=False) as file:
+        draw_evidence(decode_image(verdict.path), verdict).save(file, "PNG")
     return target

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import re
-import secrets
 from collections.abc import Iterator
 from pathlib import Path
 
+from unmask.files import write_whole
 from unmask.imaging.decode import sniff_format
 
 MEDIA_TYPES = {
@@ -41,15 +40,7 @@ class ImageFolder:
         if target.exists():
             return name
         target.parent.mkdir(exist_ok=True)
-        partial = target.with_name(f"{secrets.token_hex(8)}.partial")
-        try:
-            with partial.open("xb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            partial.replace(target)
-        finally:
-            partial.unlink(missing_ok=True)
+        write_whole(target, data)
         return name
 
     def read(self, name: str) -> bytes | None:

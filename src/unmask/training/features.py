@@ -24,7 +24,7 @@ from torch.utils.data import DataLoader
 
 from unmask.data.transforms import augment
 from unmask.errors import UsageError
-from unmask.files import digest, refuse_link, stamp
+from unmask.files import OutputFolder, digest, refuse_link, stamp, whole_file, write_whole
 from unmask.imaging.decode import decode_image, read_bytes
 from unmask.imaging.preprocessing import Pixels, crop_of, render
 from unmask.models.network import FaceNetwork
@@ -98,12 +98,10 @@ class FeatureCache:
             return False
         refuse_link(self.folder)
         shard = self.folder / f"{digest(*keys)}.npy"
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            _write(shard, lambda file: np.save(file, features, allow_pickle=False))
-            _write(shard.with_suffix(".json"), lambda file: file.write(json.dumps(list(keys)).encode()))
-        except OSError as error:
-            raise UsageError("cannot_write", f"{self.folder}: cannot be written: {error.strerror or error}") from error
+        OutputFolder(self.folder)
+        with whole_file(shard) as file:
+            np.save(file, features, allow_pickle=False)
+        write_whole(shard.with_suffix(".json"), json.dumps(list(keys)))
         self._load(shard.with_suffix(".json"))
         return True
 
@@ -117,15 +115,6 @@ class FeatureCache:
         except (OSError, ValueError, TypeError, EOFError):
             return
         self.size_bytes += features.nbytes
-
-
-def _write(target: Path, fill: Callable[[Any], object]) -> None:
-    partial = target.with_name(f"{target.name}.{os.getpid()}.partial")
-    with partial.open("wb") as file:
-        fill(file)
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(target)
 
 
 def check_cacheable(recipe: Recipe) -> None:

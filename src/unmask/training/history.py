@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import platform
 import sys
 import time
@@ -10,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import lightning.pytorch as pl
+
+from unmask.files import write_whole
 
 try:
     import resource
@@ -64,13 +67,12 @@ class History(pl.Callback):
             print(" ".join(f"{name}={value}" for name, value in row.items()), file=sys.stderr, flush=True)
 
     def _write(self, rows: list[dict[str, Any]]) -> None:
-        temporary = self._path.with_suffix(".partial")
-        with temporary.open("w", newline="", encoding="utf-8") as out:
-            # A run that began with fewer columns goes on; what it did not note stays empty.
-            writer = csv.DictWriter(out, _COLUMNS, restval="", extrasaction="ignore")
-            writer.writeheader()
-            writer.writerows(rows)
-        temporary.replace(self._path)
+        table = io.StringIO(newline="")
+        # A run that began with fewer columns goes on; what it did not note stays empty.
+        writer = csv.DictWriter(table, _COLUMNS, restval="", extrasaction="ignore")
+        writer.writeheader()
+        writer.writerows(rows)
+        write_whole(self._path, table.getvalue())
 
 
 def read_history(path: Path) -> list[dict[str, Any]]:

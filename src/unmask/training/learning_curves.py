@@ -10,6 +10,7 @@ from typing import Any
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from unmask.files import whole_file
 from unmask.training.history import read_history
 
 # Okabe and Ito's colours, which the colour-blind tell apart; lines differ in style as well.
@@ -62,4 +63,5 @@ def draw_curves(history: Path, monitor: str, out: Path) -> None:
         axes.set(title=title, xlabel="epoch")
         axes.xaxis.get_major_locator().set_params(integer=True)
         axes.legend(frameon=False)
-    figure.savefig(out, dpi=120, metadata={"Software": None})
+    with whole_file(out) as file:
+        figure.savefig(file, format="png", dpi=120, metadata={"Software": None})

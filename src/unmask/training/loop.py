@@ -12,6 +12,7 @@ from lightning.pytorch.loggers import TensorBoardLogger
 from rich.console import Console
 from torch import Tensor
 
+from unmask.files import whole_file
 from unmask.training.folder import read_checkpoint
 from unmask.training.history import History
 from unmask.training.memory import keep_freed_memory
@@ -63,18 +64,16 @@ def keep_weights(module: DetectorModule, out: Path) -> None:
     if best.exists():
         return
     best.parent.mkdir(parents=True, exist_ok=True)
-    partial = best.with_suffix(".partial")
-    torch.save({"state_dict": module.state_dict()}, partial)
-    partial.replace(best)
+    with whole_file(best) as file:
+        torch.save({"state_dict": module.state_dict()}, file)
 
 
 def _start_of_phase(checkpoints: Path, index: int) -> dict[str, Any]:
     """The weights of the best epoch before a phase. They are kept, for the phase may soon have a better one."""
     kept = checkpoints / f"phase-{index + 1}.ckpt"
     if not kept.exists():
-        partial = kept.with_suffix(".partial")
-        torch.save({"state_dict": read_checkpoint(checkpoints / "best.ckpt")["state_dict"]}, partial)
-        partial.replace(kept)
+        with whole_file(kept) as file:
+            torch.save({"state_dict": read_checkpoint(checkpoints / "best.ckpt")["state_dict"]}, file)
     weights: dict[str, Any] = read_checkpoint(kept)["state_dict"]
     return weights
 

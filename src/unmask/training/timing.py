@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from unmask.files import write_whole
 from unmask.training.history import peak_memory_mb, read_history
 
 
@@ -31,7 +32,7 @@ class Timing:
         self._content["epochs"] = len(rows)
         self._content["epochs_seconds"] = round(sum(float(row["seconds"]) for row in rows), 1)
         self._content["peak_memory_mb"] = max(peak_memory_mb(), self._content.get("peak_memory_mb", 0))
-        self._path.write_text(json.dumps(self._content, indent=2) + "\n", encoding="utf-8")
+        write_whole(self._path, json.dumps(self._content, indent=2) + "\n")
 
 
 def read_timing(run: Path) -> dict[str, Any]:

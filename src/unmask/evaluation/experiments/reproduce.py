@@ -19,6 +19,7 @@ from unmask.evaluation.experiments.papers import PROTOCOLS, readings, split_as
 from unmask.evaluation.experiments.train_and_score import SPLITS, train_and_score
 from unmask.evaluation.measure import measure
 from unmask.evaluation.scores import Scores
+from unmask.files import write_whole
 from unmask.recipes import Recipe
 from unmask.recipes.references import PAPERS
 from unmask.stats.images import Images
@@ -255,7 +256,7 @@ def _with_members(recipe: Recipe, folder: Path, settings: Settings) -> Recipe:
     members = []
     for name in recipe.ensemble.members:
         members.append(home / f"{name}.yaml")
-        members[-1].write_text(_changed(name, settings).to_yaml(), encoding="utf-8")
+        write_whole(members[-1], _changed(name, settings).to_yaml())
     changed = recipe.ensemble.model_copy(update={"members": tuple(str(path) for path in members)})
     return recipe.model_copy(update={"ensemble": changed})
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from unmask.data.manifest import Manifest
 from unmask.evaluation.experiments.train_and_score import train_and_score
 from unmask.evaluation.scores import Scores
-from unmask.files import OutputFolder
+from unmask.files import OutputFolder, whole_file
 from unmask.recipes import Recipe
 
 _FACES = "faces.jsonl"
@@ -59,12 +59,14 @@ def run_series(
         run = folder / experiment.place / "run"
         # Faces are known by image and policy, so one file may serve experiments that search differently.
         if (folder / _FACES).exists() and not (run / _FACES).exists():
-            run.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(folder / _FACES, run / _FACES)
+            _copy(folder / _FACES, OutputFolder(run).path / _FACES)
         yield train_and_score(
             experiment.recipe, experiment.manifest, run.parent, cache=cache or folder / "cache", workers=workers
         )
         if (run / _FACES).exists():
-            partial = folder / f"{_FACES}.partial"
-            shutil.copyfile(run / _FACES, partial)
-            partial.replace(folder / _FACES)
+            _copy(run / _FACES, folder / _FACES)
+
+
+def _copy(source: Path, target: Path) -> None:
+    with source.open("rb") as file, whole_file(target) as copy:
+        shutil.copyfileobj(file, copy)
