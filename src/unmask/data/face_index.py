@@ -1,22 +1,24 @@
-"""Where the faces of a manifest's images are: found once, kept in a file, so that an epoch need not search again."""
+"""The faces in a manifest's images: found once and kept in a file, so that no epoch searches again."""
 
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from unmask.errors import ImageError
+from unmask.files import OutputFolder
 from unmask.imaging.decode import decode_image
 from unmask.imaging.faces import FINDER_VERSION, Face, FaceFinder, FacePolicy
+from unmask.journal import Journal
 from unmask.parallel import ordered_map
 
 
 @dataclass(frozen=True, slots=True)
 class FaceRecord:
-    """What is known of one image's faces.
+    """The faces of one image.
 
     Attributes:
         face: the largest face, ``None`` when there is none.
@@ -28,10 +30,10 @@ class FaceRecord:
 
 
 class FaceIndex:
-    """Largest face by image, in a JSON-lines file that an interrupted search goes on from.
+    """Largest face by image, in a :class:`~unmask.journal.Journal` that an interrupted search resumes from.
 
-    A line is valid for the file's path, size and time of change under one face policy, so a changed image or
-    policy is searched again.
+    A record is valid for the file's path, size and time of change under one face policy, so a changed image or policy
+    is searched again.
     """
 
     def __init__(self, store: Path, policy: FacePolicy | None) -> None:
@@ -39,8 +41,6 @@ class FaceIndex:
         self._policy = policy
         described = f"{FINDER_VERSION}:{policy.model_dump_json() if policy else ''}"
         self._policy_digest = hashlib.sha256(described.encode()).hexdigest()[:16]
-        self._cut_short = False
-        self._known = self._read()
 
     def locate(
         self, paths: Iterable[Path], progress: Callable[[], object] = lambda: None, workers: int | None = None
@@ -49,32 +49,26 @@ class FaceIndex:
 
         Args:
             paths: the images.
-            progress: called once an image.
+            progress: called once per image.
             workers: threads; the number of CPUs by default.
+
+        Raises:
+            UsageError: ``cannot_write`` or ``outside_folder`` of the file.
         """
         finder = FaceFinder(self._policy) if self._policy is not None else None
         records: dict[Path, FaceRecord] = {}
-        self._store.parent.mkdir(parents=True, exist_ok=True)
-        with self._store.open("a", encoding="utf-8", buffering=1) as out:
-            if self._cut_short:
-                out.write("\n")
-                self._cut_short = False
+        store = OutputFolder(self._store.parent).path / self._store.name
+        with Journal(store, shared=True) as journal:
 
             def search(path: Path) -> tuple[Path, str, FaceRecord, bool]:
                 key = self._key(path)
-                if key in self._known:
-                    return path, key, self._known[key], False
-                return path, key, _search(finder, path), True
+                known = _parse(journal.get(key))
+                return path, key, known or _search(finder, path), known is None
 
             for path, key, record, is_new in ordered_map(search, paths, workers):
-                records[path] = self._known[key] = record
+                records[path] = record
                 if is_new:
-                    line = {
-                        "key": key,
-                        "face": asdict(record.face) if record.face else None,
-                        "error": record.error,
-                    }
-                    out.write(json.dumps(line) + "\n")
+                    journal.note(key, {"face": asdict(record.face) if record.face else None, "error": record.error})
                 progress()
         return records
 
@@ -85,24 +79,19 @@ class FaceIndex:
             return f"{self._policy_digest}:{path}"
         return f"{self._policy_digest}:{path}:{status.st_size}:{status.st_mtime_ns}"
 
-    def _read(self) -> dict[str, FaceRecord]:
-        known: dict[str, FaceRecord] = {}
-        if not self._store.exists():
-            return known
-        content = self._store.read_text(encoding="utf-8")
-        self._cut_short = bool(content) and not content.endswith("\n")
-        for text in content.splitlines():
-            try:
-                line = json.loads(text)
-                face = line["face"] and Face(
-                    tuple(line["face"]["box"]),
-                    line["face"]["score"],
-                    tuple((x, y) for x, y in line["face"]["keypoints"]),
-                )
-                known[line["key"]] = FaceRecord(face, line["error"])
-            except (ValueError, KeyError, TypeError):
-                continue  # a line that a kill cut short: that image is searched again
-        return known
+
+def _parse(found: dict[str, Any] | None) -> FaceRecord | None:
+    """A record as it was noted; ``None`` where there is none that can be read."""
+    try:
+        if found is None:
+            return None
+        face, error = found["face"], found["error"]
+        if face is None:
+            return FaceRecord(None, error)
+        points = tuple((x, y) for x, y in face["keypoints"])
+        return FaceRecord(Face(tuple(face["box"]), face["score"], points), error)
+    except (ValueError, KeyError, TypeError):
+        return None
 
 
 def _search(finder: FaceFinder | None, path: Path) -> FaceRecord:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from sys import intern
-from typing import IO, Any, Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -18,8 +18,10 @@ import numpy.typing as npt
 from unmask.data.audit.facts import COMMON_QUALITY, FACTS, ImageFacts, measure
 from unmask.data.manifest import Manifest, ManifestRow
 from unmask.errors import ManifestError
+from unmask.files import OutputFolder
 from unmask.imaging.faces import FaceFinder
 from unmask.imaging.preprocessing import Preprocessing
+from unmask.journal import Journal
 from unmask.parallel import ordered_map
 
 # Part of every key of the facts file: raise it when a fact comes to mean something else.
@@ -87,7 +89,7 @@ def read_images(
 
     Raises:
         ManifestError: a bad row, or ``empty_manifest``.
-        OSError: the facts file cannot be written.
+        UsageError: ``cannot_write`` or ``outside_folder`` of the facts file.
     """
     columns: dict[str, list[str]] = {name: [] for name in ("source", "generator", "kind", "group", "split")}
     path: list[str] = []
@@ -136,7 +138,7 @@ def _facts(
     manifest: Manifest, common: Preprocessing | None, store: Path | None, workers: int | None
 ) -> Iterator[tuple[ManifestRow, ImageFacts]]:
     finder = FaceFinder(common.faces) if common is not None and common.faces is not None else None
-    known = _Store(store, common) if store is not None else None
+    known = _FactsFile(store, common) if store is not None else None
 
     def look(row: ManifestRow) -> ImageFacts:
         if not row.path:
@@ -175,34 +177,18 @@ def _key(manifest: Manifest, row: ManifestRow) -> str:
     return f"{row.path}:{status.st_size}:{status.st_mtime_ns}"
 
 
-class _Store:
-    """The facts file; only places in it are kept in memory. A line that a kill cut short is measured again."""
+class _FactsFile:
+    """The facts that an earlier pass measured; several audits may share it."""
 
     def __init__(self, path: Path, common: Preprocessing | None) -> None:
         policy = [_VERSION, FACTS, COMMON_QUALITY, common.model_dump_json() if common is not None else ""]
         self._salt = hashlib.sha256(json.dumps(policy).encode()).hexdigest()[:16]
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._file: IO[bytes] = path.open("a+b")
-        self._place: dict[bytes, int] = {}
-        self._file.seek(0)
-        at = 0
-        ends_with_newline = True
-        for line in self._file:
-            ends_with_newline = line.endswith(b"\n")
-            digest = line[: 2 * 16]
-            if ends_with_newline:
-                self._place[digest] = at
-            at += len(line)
-        if not ends_with_newline:
-            self._file.write(b"\n")
+        self._journal = Journal(OutputFolder(path.parent).path / path.name, shared=True)
 
     def get(self, key: str) -> ImageFacts | None:
-        place = self._place.get(self._digest(key)) if key else None
-        if place is None:
-            return None
-        self._file.seek(place)
+        found = self._journal.get(self._digest(key)) if key else None
         try:
-            return _parse(json.loads(self._file.readline()[2 * 16 :]))
+            return None if found is None else _parse(found)
         except (ValueError, KeyError, TypeError):
             return None
 
@@ -216,15 +202,13 @@ class _Store:
             "thumb": facts.thumb.hex(),
             "error": facts.error,
         }
-        # The mode "a" writes at the end wherever the file was read; the key stands in front, at a fixed width.
-        self._file.write(self._digest(key) + json.dumps(line).encode() + b"\n")
-        self._file.flush()
+        self._journal.note(self._digest(key), line)
 
     def close(self) -> None:
-        self._file.close()
+        self._journal.close()
 
-    def _digest(self, key: str) -> bytes:
-        return hashlib.sha256(f"{self._salt}:{key}".encode("utf-8", "surrogatepass")).hexdigest()[: 2 * 16].encode()
+    def _digest(self, key: str) -> str:
+        return hashlib.sha256(f"{self._salt}:{key}".encode("utf-8", "surrogatepass")).hexdigest()[: _HEX_DIGITS // 2]
 
 
 def _parse(line: Any) -> ImageFacts:

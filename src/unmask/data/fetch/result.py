@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from unmask.data import tables
-from unmask.data.fetch.journal import Journal, Record, row_key
+from unmask.data.fetch.journal import FetchLog, Record, row_key
 from unmask.data.manifest import STANDARD_COLUMNS, Manifest, ManifestRow
 from unmask.errors import UsageError
 from unmask.files import RootFolder
@@ -58,7 +58,7 @@ def key_of(row: ManifestRow) -> str:
     return row_key(row.url, row.path, row.extra.get("sha256", "").strip().lower())
 
 
-def check_free(folder: Path, journal: Journal) -> None:
+def check_free(folder: Path, journal: FetchLog) -> None:
     """Refuse a folder with tables that no fetch has written, above all the input manifest itself.
 
     Raises:
@@ -74,7 +74,7 @@ def check_free(folder: Path, journal: Journal) -> None:
 class Results:
     """Writes the tables and counts on the way."""
 
-    def __init__(self, manifest: Manifest, folder: Path, journal: Journal) -> None:
+    def __init__(self, manifest: Manifest, folder: Path, journal: FetchLog) -> None:
         self._manifest = manifest
         self._folder = folder
         self._journal = journal

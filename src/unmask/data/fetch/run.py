@@ -26,11 +26,11 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 from unmask.data import tables
 from unmask.data.fetch.body import ImageBody
-from unmask.data.fetch.journal import Journal, Record
+from unmask.data.fetch.journal import FetchLog, Record
 from unmask.data.fetch.policy import FORMAT_SUFFIXES, FetchError, FetchPolicy
 from unmask.data.fetch.result import FetchReport, Results, check_free, key_of
 from unmask.data.manifest import Manifest, ManifestRow
-from unmask.errors import ManifestError, MissingExtraError, UnmaskError
+from unmask.errors import ManifestError, MissingExtraError, UnmaskError, UsageError
 from unmask.files import RootFolder
 from unmask.progress import progress_bar
 from unmask.text import quote
@@ -106,6 +106,10 @@ def fetch(
             run.close()
     except OSError as error:
         raise UnmaskError("write_failed", f"{out}: cannot be written: {error}") from error
+    except UsageError as error:
+        if error.code != "cannot_write":
+            raise
+        raise UnmaskError("write_failed", error.message) from error
 
 
 class _Run:
@@ -123,7 +127,7 @@ class _Run:
         self._claimed_folders: set[str] = set()
         self._fetched = self._kept = self._bytes = 0
         self._work = folder / _WORK_FOLDER
-        self._journal = Journal(folder)
+        self._journal = FetchLog(folder)
         try:
             check_free(folder, self._journal)
             self._journal.begin()
@@ -227,7 +231,7 @@ class _Run:
             body.path.unlink(missing_ok=True)
 
     def _store(self, body: ImageBody, row: ManifestRow, key: str, path: str, url: str, expected: str) -> None:
-        """Note the image in the journal and put it in its place, in this order: see :meth:`Journal.wrote`."""
+        """Note the image in the journal and put it in its place, in this order: see :meth:`FetchLog.wrote`."""
         name = path or f"images/{body.sha256[:2]}/{body.sha256}{FORMAT_SUFFIXES[body.format]}"
         target = self._folder / name
         try:
