@@ -30,6 +30,7 @@ from _report import describe_run, write_json
 from unmask import Manifest, Recipe
 from unmask.training.fit import fit
 from unmask.training.history import read_history
+from unmask.training.rows import TrainingRows
 from unmask.training.samples import find_samples
 
 _PACKAGES = ("unmask", "torch", "timm", "lightning", "numpy", "Pillow")
@@ -70,7 +71,7 @@ def main() -> None:
 
 
 def _compare(recipe: Recipe, manifest: Manifest, folder: Path) -> dict[str, Any]:
-    find_samples(recipe, manifest, folder)
+    find_samples(recipe, TrainingRows.read(manifest), folder)
     frozen = recipe.model_copy(update={"features": None})
     cached = Recipe.model_validate(recipe.model_dump() | {"features": {"copies": 0}})
     slow = _run(frozen, manifest, folder, "epoch_by_epoch")

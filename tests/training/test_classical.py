@@ -21,6 +21,7 @@ from unmask.recipes import Recipe
 from unmask.training.features import FeatureCache, extract
 from unmask.training.fit import export_run, fit, load_network
 from unmask.training.package import score
+from unmask.training.rows import TrainingRows
 from unmask.training.samples import find_samples
 
 pytestmark = pytest.mark.train
@@ -34,7 +35,7 @@ def train(path: Path, manifest: Path, out: Path, *overrides: str) -> tuple[Recip
 def by_hand(recipe: Recipe, manifest: Path, run: Path) -> tuple[np.ndarray, list]:
     """What scikit-learn says of the validation images, from torch's features."""
     network = load_network(recipe, run / "checkpoints" / "best.ckpt")
-    rows, validation = find_samples(recipe, Manifest.open(manifest), run)
+    rows, validation = find_samples(recipe, TrainingRows.read(Manifest.open(manifest)), run)
     pooled = extract(network, rows, validation, recipe, FeatureCache(run / "none", max_bytes=0), workers=1)
     assert recipe.classifier is not None
     pipeline = build_estimator(recipe.classifier, recipe.seed)

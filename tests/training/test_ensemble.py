@@ -21,6 +21,7 @@ from unmask.recipes import Recipe
 from unmask.training.ensemble import fit_stacking, fit_weights, fold_manifests, load_members
 from unmask.training.fit import fit
 from unmask.training.package import golden_batch
+from unmask.training.rows import TrainingRows
 
 pytestmark = pytest.mark.train
 
@@ -78,7 +79,7 @@ def test_folds_hold_groups_together_and_every_image_once(tmp_path: Path) -> None
         for number in range(48)
     ]
     manifest = Manifest.from_rows(rows, tmp_path)
-    folds = fold_manifests(manifest, 3, seed=1)
+    folds = fold_manifests(TrainingRows.read(manifest), 3, seed=1)
     assert len(folds) == 3
     left_out = [path.name for _, paths in folds for path in paths]
     assert sorted(left_out) == sorted(f"{number}.png" for number in range(40))
@@ -91,9 +92,11 @@ def test_folds_hold_groups_together_and_every_image_once(tmp_path: Path) -> None
         groups = {row.group for row in rows if row.path in names} - {""}
         assert groups.isdisjoint({row.group for row in kept})
         assert {row.label for row in rows if row.path in names} == {"real", "fake"}
-    assert [paths for _, paths in folds] == [paths for _, paths in fold_manifests(manifest, 3, seed=1)]
-    with pytest.raises(UsageError, match="folds need as many groups"):
-        fold_manifests(Manifest.from_rows(rows[:4], tmp_path), 3, seed=1)
+    assert [paths for _, paths in folds] == [
+        paths for _, paths in fold_manifests(TrainingRows.read(manifest), 3, seed=1)
+    ]
+    with pytest.raises(UsageError, match="folds need at least 3 groups"):
+        fold_manifests(TrainingRows.read(Manifest.from_rows(rows[:4], tmp_path)), 3, seed=1)
 
 
 @pytest.fixture

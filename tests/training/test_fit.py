@@ -26,6 +26,7 @@ pytest.importorskip("onnxscript")
 
 from unmask.bundle.bundle import Bundle  # noqa: E402
 from unmask.data.manifest import Manifest, ManifestRow  # noqa: E402
+from unmask.data.tables import CsvTable  # noqa: E402
 from unmask.detect.detector import Detector  # noqa: E402
 from unmask.errors import UsageError  # noqa: E402
 from unmask.recipes import Recipe  # noqa: E402
@@ -35,7 +36,8 @@ from unmask.training.fit import export_run, fit, load_network  # noqa: E402
 from unmask.training.history import read_history  # noqa: E402
 from unmask.training.module import DetectorModule  # noqa: E402
 from unmask.training.rates import warmed_cosine  # noqa: E402
-from unmask.training.samples import find_samples, split_rows  # noqa: E402
+from unmask.training.rows import TrainingRows  # noqa: E402
+from unmask.training.samples import find_samples  # noqa: E402
 
 pytestmark = pytest.mark.train
 
@@ -463,7 +465,7 @@ def test_what_is_validated_is_the_moving_average(
     run, _ = averaged
     recipe = Recipe.load(toy_recipe, AVERAGED)
     network = load_network(recipe, run / "checkpoints" / "last.ckpt")
-    train, validation = find_samples(recipe, Manifest.open(toy_manifest), run)
+    train, validation = find_samples(recipe, TrainingRows.read(Manifest.open(toy_manifest)), run)
     batches = list(FaceData(train, validation, recipe, 0).val_dataloader())
     with torch.inference_mode():
         logit = torch.cat([network(pixels)[0] for pixels, _ in batches])
@@ -612,6 +614,68 @@ def test_a_missing_class_is_an_error(
     assert caught.value.code == "missing_class"
 
 
+def is_set_aside(name: str) -> bool:
+    """By the first byte of a SHA-256, 15 % of 256 being 38.4."""
+    return hashlib.sha256(name.encode()).digest()[0] < 38.4
+
+
+@pytest.mark.parametrize(
+    ("count", "split", "parts"),
+    [
+        # Six and six images without splits: none of these names is set aside by its hash.
+        (
+            12,
+            "",
+            [
+                "The validation split needs images of both classes, and has 0 real and 0 fake.",
+                "The manifest has no split (6 real, 6 fake).",
+                "so about 15 % of the groups are set aside for validation: here 0 of 12 images.",
+                "unmask data split",
+            ],
+        ),
+        # Splits under other names: nothing to train on.
+        (
+            4,
+            "training",
+            [
+                "The train split needs images of both classes, and has 0 real and 0 fake.",
+                "The manifest has training (2 real, 2 fake).",
+            ],
+        ),
+    ],
+)
+def test_a_missing_split_is_named(
+    count: int, split: str, parts: list[str], make_toy: MakeToy, toy_recipe: Path, tmp_path: Path
+) -> None:
+    make_toy(tmp_path, train=20, val=0)
+    names = [name for name in sorted(path.name for path in tmp_path.glob("*.png")) if not is_set_aside(name)][:count]
+    table = [
+        ManifestRow(path=name, label="fake" if number % 2 else "real", split=split) for number, name in enumerate(names)
+    ]
+    with pytest.raises(UsageError) as caught:
+        fit(Recipe.load(toy_recipe), Manifest.from_rows(table, tmp_path), tmp_path / "run", workers=0)
+    assert caught.value.code == "missing_class"
+    for part in parts:
+        assert part in caught.value.message
+
+
+@pytest.mark.parametrize("ensemble", [False, True], ids=["a network", "an ensemble and its members"])
+def test_the_manifest_is_read_once(
+    ensemble: bool, toy_manifest: Path, toy_recipe: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = toy_recipe.read_text().replace("epochs: 4", "epochs: 1") + "classifier: {estimator: naive_bayes}\n"
+    (tmp_path / "member.yaml").write_text(text)
+    members = f'ensemble={{members: ["{tmp_path / "member.yaml"}", "{tmp_path / "member.yaml"}"]}}'
+    recipe = Recipe.load(toy_recipe, [members]) if ensemble else Recipe.load(tmp_path / "member.yaml")
+    manifest = Manifest.open(toy_manifest)
+    reads: list[Path] = []
+    rows_of = CsvTable.rows
+    monkeypatch.setattr(CsvTable, "rows", lambda self: reads.append(self.path) or rows_of(self))
+    bundle = fit(recipe, manifest, tmp_path / "run", workers=0)
+    assert reads == [toy_manifest]
+    assert bundle.info.card.manifest_digest == manifest.digest()
+
+
 def test_fewer_images_than_a_batch(toy_manifest: Path, toy_recipe: Path, tmp_path: Path) -> None:
     with pytest.raises(UsageError) as caught:
         fit(Recipe.load(toy_recipe, ["schedule.batch_size=17"]), Manifest.open(toy_manifest), tmp_path / "run")
@@ -666,6 +730,12 @@ def test_rows_of_the_test_split_are_never_read(
     assert not {sample.path.name for sample in train + validation} & {row["path"] for row in more}
 
 
+def split_rows(manifest: Manifest) -> dict[str, list[tuple[ManifestRow, Path]]]:
+    read = TrainingRows.read(manifest)
+    assert read.digest == manifest.digest()
+    return {"train": read.train, "val": read.validation}
+
+
 def rows(count: int, groups: int, split: str = "") -> list[ManifestRow]:
     return [
         ManifestRow(
@@ -699,9 +769,8 @@ def test_without_a_validation_split_groups_are_set_aside(groups: int, split: str
     # By the group's name alone: another table with some of the same groups splits them alike.
     fewer = split_rows(Manifest.from_rows(rows(2000, groups, split)[:500][::-1], tmp_path))
     assert {row.path for row, _ in fewer["val"]} <= {row.path for row, _ in parts["val"]}
-    # By the first byte of a SHA-256, as an oracle finds it.
     for row, _ in parts["val"][:20]:
-        assert hashlib.sha256((row.group or row.path).encode()).digest()[0] < 38.4
+        assert is_set_aside(row.group or row.path)
 
 
 def test_splits_of_other_names_are_not_trained_on(tmp_path: Path) -> None:

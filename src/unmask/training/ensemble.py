@@ -30,7 +30,7 @@ from unmask.recipes import Ensemble, Recipe
 from unmask.training.dataset import Sample
 from unmask.training.folder import finished_bundle
 from unmask.training.package import golden_batch, package_graph, score
-from unmask.training.samples import split_rows
+from unmask.training.rows import TrainingRows
 
 Array = npt.NDArray[np.float64]
 
@@ -38,7 +38,7 @@ Array = npt.NDArray[np.float64]
 class Fit(Protocol):
     """Trains one recipe into a run folder, as :func:`unmask.training.fit.fit` does."""
 
-    def __call__(self, recipe: Recipe, manifest: Manifest, out: Path, *, resume: bool) -> Bundle:
+    def __call__(self, recipe: Recipe, manifest: TrainingRows, out: Path, *, resume: bool) -> Bundle:
         """The bundle of a finished run."""
         ...
 
@@ -67,7 +67,7 @@ def load_members(recipe: Recipe, ensemble: Ensemble) -> dict[str, Recipe]:
 def fit_ensemble(
     recipe: Recipe,
     ensemble: Ensemble,
-    manifest: Manifest,
+    rows: TrainingRows,
     train: Sequence[Sample],
     validation: Sequence[Sample],
     out: Path,
@@ -88,7 +88,7 @@ def fit_ensemble(
     """
     members = load_members(recipe, ensemble)
     homes = {name: out / "members" / name for name in members}
-    bundles = [_trained(members[name], manifest, home, out, fit) for name, home in homes.items()]
+    bundles = [_trained(members[name], rows, home, out, fit) for name, home in homes.items()]
     halves = [store_half(bundle.model) for bundle in bundles]
     logits = np.stack([score(recipe, half, validation) for half in halves], 1)
     is_fake = np.array([sample.is_fake for sample in validation])
@@ -97,7 +97,7 @@ def fit_ensemble(
     elif ensemble.combine == "weighted":
         weights, bias = fit_weights(logits, is_fake), 0.0
     else:
-        scores, targets = _out_of_fold(recipe, ensemble, members, manifest, train, out, fit)
+        scores, targets = _out_of_fold(recipe, ensemble, members, rows, train, out, fit)
         weights, bias = fit_stacking(scores, targets)
     model = combine(halves, weights.tolist(), bias)
     whole = [bundle.model for bundle in bundles]
@@ -113,7 +113,7 @@ def fit_ensemble(
         },
         train,
         validation,
-        manifest.digest(),
+        rows.digest,
         folder,
         evidence="none" if kinds == {"none"} else "cam",
         members=members,
@@ -161,55 +161,57 @@ def fit_stacking(scores: Array, is_fake: npt.NDArray[np.bool_]) -> tuple[Array, 
     return model.coef_[0], float(model.intercept_[0])
 
 
-def fold_manifests(manifest: Manifest, folds: int, seed: int) -> list[tuple[Manifest, set[Path]]]:
-    """For each fold a manifest without it, and the paths in it. The rows to validate on stay what they are.
+def fold_manifests(rows: TrainingRows, folds: int, seed: int) -> list[tuple[Manifest, set[Path]]]:
+    """For each fold, a manifest without its rows, and the paths of its rows. Validation rows stay the same.
 
     Rows of one group are in one fold; a row without a group is a group of its own.
 
     Raises:
         UsageError: ``too_few_pictures``, when there are fewer groups of a class than folds.
     """
-    rows = split_rows(manifest)
-    labels = np.array([row.label for row, _ in rows["train"]])
-    groups = np.array([f"group {row.group}" if row.group else f"path {row.path}" for row, _ in rows["train"]])
+    labels = np.array([row.label for row, _ in rows.train])
+    groups = np.array([f"group {row.group}" if row.group else f"path {row.path}" for row, _ in rows.train])
     if any(len(set(groups[labels == label])) < folds for label in ("real", "fake")):
-        raise UsageError("too_few_pictures", f"ensemble.folds: {folds} folds need as many groups of each class.")
+        raise UsageError(
+            "too_few_pictures", f"ensemble.folds: {folds} folds need at least {folds} groups of each class."
+        )
     found = []
     splitter = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
     for kept, left_out in splitter.split(labels, labels, groups):
-        trained = [replace(rows["train"][place][0], split="train") for place in kept]
-        validated = [replace(row, split="val") for row, _ in rows["val"]]
-        without = Manifest.from_rows([*trained, *validated], manifest.root)
-        found.append((without, {rows["train"][place][1] for place in left_out}))
+        trained = [replace(rows.train[place][0], split="train") for place in kept]
+        validated = [replace(row, split="val") for row, _ in rows.validation]
+        without = Manifest.from_rows([*trained, *validated], rows.root)
+        found.append((without, {rows.train[place][1] for place in left_out}))
     return found
 
 
-def _trained(member: Recipe, manifest: Manifest, home: Path, run: Path, fit: Fit) -> Bundle:
-    finished = finished_bundle(home, member, manifest)
+def _trained(member: Recipe, rows: TrainingRows, home: Path, run: Path, fit: Fit) -> Bundle:
+    finished = finished_bundle(home, member, rows.digest)
     if finished is not None:
         return finished
     home.mkdir(parents=True, exist_ok=True)
     if not (home / "faces.jsonl").exists():
         shutil.copyfile(run / "faces.jsonl", home / "faces.jsonl")
-    return fit(member, manifest, home, resume=(home / "run.json").exists())
+    return fit(member, rows, home, resume=(home / "run.json").exists())
 
 
 def _out_of_fold(
     recipe: Recipe,
     ensemble: Ensemble,
     members: dict[str, Recipe],
-    manifest: Manifest,
+    rows: TrainingRows,
     train: Sequence[Sample],
     out: Path,
     fit: Fit,
 ) -> tuple[Array, npt.NDArray[np.bool_]]:
     scores, targets = [], []
-    for number, (without, paths) in enumerate(fold_manifests(manifest, ensemble.folds, recipe.seed), 1):
+    for number, (without, paths) in enumerate(fold_manifests(rows, ensemble.folds, recipe.seed), 1):
+        fold_rows = TrainingRows.read(without)
         held_out = [sample for sample in train if sample.path in paths]
         by_member = []
         for name, member in members.items():
             home = out / "members" / name / f"fold-{number}"
-            by_member.append(score(recipe, _trained(member, without, home, out, fit).model, held_out))
+            by_member.append(score(recipe, _trained(member, fold_rows, home, out, fit).model, held_out))
         scores.append(np.stack(by_member, 1))
         targets += [sample.is_fake for sample in held_out]
     return np.concatenate(scores), np.array(targets)

@@ -1,4 +1,4 @@
-"""One training run: faces found, network fitted, best checkpoint exported as a bundle. Killed, it can be resumed."""
+"""One training run: find faces, train the network, export the best checkpoint as a bundle. It can be resumed."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import lightning.pytorch as pl
 from unmask.bundle.bundle import Bundle
 from unmask.data.manifest import Manifest
 from unmask.errors import UsageError
+from unmask.files import write_whole
 from unmask.models.network import FaceNetwork, describe
 from unmask.progress import progress_bar
 from unmask.recipes import Recipe
@@ -25,6 +26,7 @@ from unmask.training.loop import keep_weights, train_phases
 from unmask.training.losses import inverse_frequency
 from unmask.training.module import DetectorModule
 from unmask.training.package import package_run
+from unmask.training.rows import TrainingRows
 from unmask.training.samples import cache_crops, find_samples
 from unmask.training.timing import Timing
 
@@ -33,7 +35,7 @@ CACHE_BYTES = 8 * 2**30
 
 def fit(
     recipe: Recipe,
-    manifest: Manifest,
+    manifest: Manifest | TrainingRows,
     out: Path,
     *,
     start_from: Path | None = None,
@@ -44,50 +46,52 @@ def fit(
 ) -> Bundle:
     """Train a recipe on a manifest.
 
-    Rows with split ``train`` and ``val`` are used, and ``test`` is never read. A manifest without ``val`` rows has
-    15 % of the groups of its ``train`` rows, or of those without a split, set aside by a hash of the group, so that
-    no group stands on both sides.
+    Rows with split ``train`` and ``val`` are used; images with split ``test`` are never opened. Without ``val`` rows
+    about 15 % of the groups are set aside for validation, see :meth:`unmask.training.rows.TrainingRows.read`.
 
     Args:
         recipe: the experiment.
-        manifest: the images.
-        out: the run folder; must not hold another run unless ``resume`` is set.
-        start_from: a run folder whose best epoch gives the weights to start from, in place of the backbone's.
-        resume: continue an interrupted run to the figures that it would have reached unbroken.
-        workers: loading processes; the number of CPUs by default.
-        cache: where what is computed once lies, ``out/cache`` by default. Runs may share it.
-        cache_bytes: most bytes of crops in it; 0 reads the images in every epoch.
+        manifest: the images, or their rows if they have been read already. The manifest is read once.
+        out: the run folder; it must not hold a run unless ``resume`` is set.
+        start_from: a run folder whose best epoch gives the weights to start from, instead of the backbone's.
+        resume: resume an interrupted run; it ends with the same weights and metrics as an uninterrupted one.
+        workers: loading processes; default: the number of CPUs.
+        cache: folder for face crops and features, ``out/cache`` by default. Runs may share it.
+        cache_bytes: maximum size of the crops in it; 0: no cache, images are decoded in every epoch.
 
     Returns:
-        The bundle, written to ``out/bundle``, of the best epoch by ``recipe.schedule.monitor``.
+        The bundle of the best epoch by ``recipe.schedule.monitor``, written to ``out/bundle``.
 
     Raises:
-        UsageError: when ``out`` holds a run already, a run to resume is not there or of another recipe, manifest or
-            start, there is nothing to start from or it is another network, or a split lacks a class.
+        UsageError: ``run_exists``: ``out`` already holds a run; ``no_run`` or ``other_run``: there is no run to resume
+            or to start from, or it is one of another recipe, manifest or start; ``other_network``: the run to start
+            from has another network; ``missing_class``: a split has no readable image of a class;
+            ``too_few_pictures``: fewer images than a batch.
     """
     if recipe.classifier is not None:
         check_classifier(recipe, recipe.classifier)
     if recipe.features is not None or not _trains_network(recipe):
         check_cacheable(recipe)
     if recipe.ensemble is not None and start_from is not None:
-        raise UsageError("other_network", "An ensemble has no network of its own to start from another run.")
+        raise UsageError("other_network", "An ensemble has no network of its own that could start from another run.")
     if recipe.ensemble is not None:
         load_members(recipe, recipe.ensemble)
-    open_run(out, recipe, manifest, start_from, resume=resume)
+    rows = manifest if isinstance(manifest, TrainingRows) else TrainingRows.read(manifest)
+    open_run(out, recipe, rows.digest, start_from, resume=resume)
     timing = Timing(out / "timing.json")
     with timing.of("faces"):
-        train, validation = find_samples(recipe, manifest, out)
+        train, validation = find_samples(recipe, rows, out)
     cache = cache or out / "cache"
     if recipe.ensemble is None:
         _train_network(recipe, train, validation, out, timing, start_from, workers, cache, cache_bytes)
     with timing.of("packaging"):
-        bundle = _package(recipe, manifest, train, validation, out, out / "bundle", cache, workers, cache_bytes)
-    (out / "card.md").write_text(card_text(bundle.info, bundle.sha256), encoding="utf-8")
+        bundle = _package(recipe, rows, train, validation, out, out / "bundle", cache, workers, cache_bytes)
+    write_whole(out / "card.md", card_text(bundle.info, bundle.sha256))
     return bundle
 
 
 def _trains_network(recipe: Recipe) -> bool:
-    """Whether the network is trained before, or in place of, a classical head."""
+    """Whether the network itself is trained: without a classical head, or before it."""
     return recipe.ensemble is None and (recipe.classifier is None or bool(recipe.schedule.phases))
 
 
@@ -105,7 +109,9 @@ def _train_network(
     pl.seed_everything(recipe.seed, verbose=False)
     steps = (recipe.data.epoch_size or len(train)) // recipe.schedule.batch_size
     if steps == 0 and _trains_network(recipe):
-        raise UsageError("too_few_pictures", f"{len(train)} images do not fill one batch.")
+        raise UsageError(
+            "too_few_pictures", f"{len(train):,} training images do not fill a batch of {recipe.schedule.batch_size}."
+        )
     fakes = sum(sample.is_fake for sample in train)
     weights = inverse_frequency(len(train) - fakes, fakes) if recipe.data.class_weights else (1.0, 1.0)
     module = (DetectorModule if recipe.features is None else HeadModule)(recipe, steps, weights)
@@ -144,25 +150,29 @@ def _pool(
 
 
 def export_run(run: Path, manifest: Manifest, folder: Path) -> Bundle:
-    """Make the bundle of a run again from its best checkpoint, as :func:`fit` does at its end.
+    """Export a run's best checkpoint again, to the same bundle that :func:`fit` writes at its end.
 
     Args:
         run: a run folder with at least one finished epoch.
-        manifest: the one that the run was trained on.
+        manifest: the manifest that the run was trained on.
         folder: where the bundle is written.
+
+    Raises:
+        UsageError: ``no_run``, or ``other_run``: the run was trained on another manifest.
     """
     recipe = read_recipe(run)
     if recipe.ensemble is None:
         best_checkpoint(run)
-    if read_record(run)["manifest"] != manifest.digest():
+    rows = TrainingRows.read(manifest)
+    if read_record(run)["manifest"] != rows.digest:
         raise UsageError("other_run", f"{run} holds a run of another manifest.")
-    train, validation = find_samples(recipe, manifest, run)
-    return _package(recipe, manifest, train, validation, run, folder, run / "cache", None, CACHE_BYTES)
+    train, validation = find_samples(recipe, rows, run)
+    return _package(recipe, rows, train, validation, run, folder, run / "cache", None, CACHE_BYTES)
 
 
 def _package(
     recipe: Recipe,
-    manifest: Manifest,
+    rows: TrainingRows,
     train: list[Sample],
     validation: list[Sample],
     run: Path,
@@ -173,7 +183,7 @@ def _package(
 ) -> Bundle:
     if recipe.ensemble is not None:
         member = partial(fit, workers=workers, cache=cache, cache_bytes=cache_bytes)
-        return fit_ensemble(recipe, recipe.ensemble, manifest, train, validation, run, member, folder)
+        return fit_ensemble(recipe, recipe.ensemble, rows, train, validation, run, member, folder)
     record = read_record(run)
     network = load_network(recipe, best_checkpoint(run))
     weights = describe(*network.branch_weights) | ({"started_from": record["start"]} if record["start"] else {})
@@ -186,7 +196,7 @@ def _package(
 
 
 def load_network(recipe: Recipe, checkpoint: Path) -> FaceNetwork:
-    """The network of a checkpoint, ready to predict. Only tensors and plain values are read, never code."""
+    """The network of a checkpoint, ready for inference. Only tensors and plain values are read, never code."""
     module = DetectorModule(recipe, steps_per_epoch=1)
     module.load_state_dict(read_checkpoint(checkpoint)["state_dict"])
     return module.network.eval()
@@ -196,11 +206,11 @@ def load_run(run: Path) -> FaceNetwork:
     """The network of a run's best epoch.
 
     Raises:
-        UsageError: ``no_run``; ``no_network``, the run is of an ensemble or a classical head.
+        UsageError: ``no_run``, or ``no_network``: the run trained an ensemble or a classical head.
     """
     recipe = read_recipe(run)
     if recipe.ensemble is not None or recipe.classifier is not None:
         raise UsageError(
-            "no_network", f"{run} is of an ensemble or a classical head, which has no gradient from logit to pixels."
+            "no_network", f"{run} trained an ensemble or a classical head, which has no gradient from logit to pixels."
         )
     return load_network(recipe, best_checkpoint(run))

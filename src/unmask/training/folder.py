@@ -1,4 +1,4 @@
-"""The run folder: what makes a run this run, and where its checkpoints are."""
+"""The run folder: the identity of a run, and its checkpoints."""
 
 from __future__ import annotations
 
@@ -10,13 +10,20 @@ from typing import Any
 import torch
 
 from unmask.bundle.bundle import Bundle
-from unmask.data.manifest import Manifest
 from unmask.errors import UsageError
+from unmask.files import OutputFolder
 from unmask.recipes import Recipe
 
 
-def open_run(out: Path, recipe: Recipe, manifest: Manifest, start_from: Path | None, *, resume: bool) -> None:
-    """Begin a run folder, or check that the run in it is the one to go on with.
+def open_run(out: Path, recipe: Recipe, manifest_digest: str, start_from: Path | None, *, resume: bool) -> None:
+    """Start a run folder, or check that the run in it is the one to resume.
+
+    Args:
+        out: the run folder.
+        recipe: the experiment.
+        manifest_digest: of the manifest.
+        start_from: another run folder, whose best epoch gives the weights to start from.
+        resume: whether ``out`` must hold an unfinished run of the same recipe, manifest and start.
 
     Raises:
         UsageError: ``run_exists``, ``other_run`` or ``no_run``.
@@ -25,41 +32,42 @@ def open_run(out: Path, recipe: Recipe, manifest: Manifest, start_from: Path | N
     if start_from is not None:
         digest = hashlib.sha256(best_checkpoint(start_from).read_bytes()).hexdigest()
         start = f"best epoch of {Recipe.load(start_from / 'recipe.yaml').name}, checkpoint sha256 {digest}"
-    identity = {"recipe": recipe.digest(), "manifest": manifest.digest(), "start": start}
+    identity = {"recipe": recipe.digest(), "manifest": manifest_digest, "start": start}
     record = out / "run.json"
     if record.exists():
         if not resume:
             raise UsageError(
-                "run_exists", f"{out} holds a run already. Continue it with --resume or name another folder."
+                "run_exists", f"{out} already holds a run. Resume it with --resume, or choose another folder."
             )
-        # The digest of the recipe as it is read today: a setting that recipes have learnt since the run began has
-        # its default in it, and does not make it another run.
+        # The digest of the stored recipe as read today: a setting that was added since the run started has its
+        # default there and does not make it another run.
         if read_record(out) | {"recipe": Recipe.load(out / "recipe.yaml").digest()} != identity:
             raise UsageError(
-                "other_run", f"{out} holds a run of another recipe, manifest or start; it cannot be resumed as this."
+                "other_run",
+                f"{out} holds a run of another recipe, manifest or start, so it cannot be resumed as this one.",
             )
     elif resume:
         raise UsageError("no_run", f"There is no run in {out} to resume.")
-    out.mkdir(parents=True, exist_ok=True)
-    # Anew when resumed too: what the weights do not depend on may have changed since.
-    (out / "recipe.yaml").write_text(recipe.to_yaml(), encoding="utf-8")
-    record.write_text(json.dumps(identity, indent=2), encoding="utf-8")
+    folder = OutputFolder(out)
+    # Written again when resumed: settings that the weights do not depend on may have changed.
+    folder.write("recipe.yaml", recipe.to_yaml())
+    folder.write("run.json", json.dumps(identity, indent=2))
 
 
-def finished_bundle(run: Path, recipe: Recipe, manifest: Manifest) -> Bundle | None:
-    """The bundle of a finished run of a recipe on a manifest; ``None`` where there is no such run or it is unfinished.
+def finished_bundle(run: Path, recipe: Recipe, manifest_digest: str) -> Bundle | None:
+    """The bundle of a finished run of a recipe on a manifest; ``None`` if there is no such run or it is unfinished.
 
     Raises:
-        BundleError: there is one, and it does not match its hashes.
+        BundleError: the bundle does not match its hashes.
     """
     if not (run / "run.json").exists() or not (run / "bundle" / "SHA256SUMS").exists():
         return None
-    identity = {"recipe": recipe.digest(), "manifest": manifest.digest(), "start": ""}
+    identity = {"recipe": recipe.digest(), "manifest": manifest_digest, "start": ""}
     return Bundle.open(run / "bundle") if read_record(run) == identity else None
 
 
 def read_record(run: Path) -> dict[str, str]:
-    """What makes a run this run: digests of its recipe and manifest, and what it started from."""
+    """The identity of a run: digests of its recipe and manifest, and what it started from."""
     return {"start": ""} | json.loads((run / "run.json").read_text(encoding="utf-8"))
 
 
@@ -82,7 +90,7 @@ def best_checkpoint(run: Path) -> Path:
     """
     checkpoint = run / "checkpoints" / "best.ckpt"
     if not (run / "recipe.yaml").exists() or not checkpoint.exists():
-        raise UsageError("no_run", f"There is no run with a finished epoch in {run}.")
+        raise UsageError("no_run", f"{run} holds no run with a finished epoch.")
     return checkpoint
 
 

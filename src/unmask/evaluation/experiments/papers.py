@@ -108,8 +108,8 @@ def _given(manifest: Manifest, protocol: Protocol, seed: int) -> tuple[Manifest,
     if "val" in there:
         return manifest, said
     said.append(
-        f"It has no validation part: {100 * VALIDATION_SHARE:.0f} % of the training part is set aside, to choose the epoch and "
-        "to calibrate."
+        f"It has no validation part: {100 * VALIDATION_SHARE:.0f} % of the training part is set aside, to choose the "
+        "epoch and to calibrate."
     )
     shares = {"train": 1 - VALIDATION_SHARE, "val": VALIDATION_SHARE}
     drawn = Splitter(manifest, exact=True, keep=there - {"train", ""}).fractions(shares, seed=seed)
@@ -133,9 +133,10 @@ def readings(paper: str) -> list[str]:
     if paper == "S4":
         correct, everything = 1821 + 1806, 3800
         low, high = wilson(correct, everything)
+        interval = f"95 % interval {_one_digit(low)} to {_one_digit(high)}"
         return [
-            f"Its printed confusion matrix has 1,821 + 1,806 of {everything:,} right: {_one_digit(correct / everything)} (95 % "
-            f"interval {_one_digit(low)} to {_one_digit(high)}), but it reports 96.1 %."
+            f"Its printed confusion matrix has 1,821 + 1,806 of {everything:,} right: "
+            f"{_one_digit(correct / everything)} ({interval}), but it reports 96.1 %."
         ]
     return []
 

@@ -13,6 +13,7 @@ from unmask.progress import progress_bar
 from unmask.recipes import Recipe
 from unmask.training.fit import fit
 from unmask.training.folder import finished_bundle
+from unmask.training.rows import TrainingRows
 
 SPLITS: Final = ("train", "val", "test")
 
@@ -45,11 +46,12 @@ def train_and_score(
             ``other_run``, when ``folder`` holds an experiment with another recipe or manifest; or what
             :func:`unmask.training.fit.fit` and :func:`unmask.evaluation.scores.score_manifest` raise.
     """
-    _check_splits(manifest)
+    rows = TrainingRows.read(manifest)
+    _check_splits(manifest.name, {split for split, _ in rows.found})
     run = folder / "run"
-    bundle = finished_bundle(run, recipe, manifest)
+    bundle = finished_bundle(run, recipe, rows.digest)
     if bundle is None:
-        bundle = fit(recipe, manifest, run, resume=(run / "run.json").exists(), workers=workers, cache=cache)
+        bundle = fit(recipe, rows, run, resume=(run / "run.json").exists(), workers=workers, cache=cache)
     test = manifest.select(split="test")
     threads = None if workers is None else max(workers, 1)
     with progress_bar(f"scoring {recipe.name}", sum(1 for _ in test)) as advance:
@@ -58,12 +60,11 @@ def train_and_score(
     return scores
 
 
-def _check_splits(manifest: Manifest) -> None:
-    there = {row.split for row in manifest}
+def _check_splits(name: str, there: set[str]) -> None:
     missing = [split for split in SPLITS if split not in there]
     if missing:
         raise UsageError(
             "missing_split",
-            f"{manifest.name}: an experiment needs rows of split train, val and test; there are none of "
+            f"{name}: an experiment needs rows of split train, val and test; there are none of "
             f"{' and '.join(missing)}. unmask data split makes them.",
         )

@@ -1,0 +1,76 @@
+"""The rows of a manifest that a run trains and validates on, and the manifest's digest, from one pass over its file."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+from unmask.data.manifest import LABELS, Manifest, ManifestRow, RowsDigest
+
+VALIDATION_FRACTION = 0.15
+"""Approximate part of the groups set aside where a manifest has no rows with split ``val``."""
+
+Rows = list[tuple[ManifestRow, Path]]
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingRows:
+    """What a run needs of a manifest.
+
+    Attributes:
+        root: the folder that the manifest's paths are relative to.
+        digest: of the whole manifest, as :meth:`unmask.data.manifest.Manifest.digest`.
+        train: rows to train on, with their paths.
+        validation: rows to validate on, with their paths.
+        set_aside: whether ``validation`` was drawn from the rows to train on, for lack of rows with split ``val``.
+        found: number of rows in the manifest by split and label.
+    """
+
+    root: Path
+    digest: str
+    train: Rows
+    validation: Rows
+    set_aside: bool
+    found: Counter[tuple[str, str]]
+
+    @classmethod
+    def read(cls, manifest: Manifest) -> TrainingRows:
+        """Read a manifest once.
+
+        Rows with split ``train`` and ``val`` are kept. A manifest without ``val`` rows has about 15 % of the groups of
+        its ``train`` rows, or of those without a split, set aside by a hash of the group's name, so no group is on both
+        sides. Rows with any other split, or with only a URL, are left out.
+
+        Raises:
+            ManifestError: a bad row.
+        """
+        digest, found = RowsDigest(), Counter[tuple[str, str]]()
+        kept: Rows = []
+        for row in manifest:
+            digest.add(row)
+            found[row.split, row.label] += 1
+            if row.path and row.split in {"", "train", "val"}:
+                kept.append((row, manifest.resolve(row)))
+        set_aside = not any(split == "val" for split, _ in found)
+        train: Rows = []
+        validation: Rows = []
+        for row, path in kept:
+            if row.split == "val" or (set_aside and _is_set_aside(row)):
+                validation.append((row, path))
+            elif set_aside or row.split == "train":
+                train.append((row, path))
+        return cls(manifest.root, digest.hexdigest(), train, validation, set_aside, found)
+
+    def describe(self) -> str:
+        """The splits of the manifest with their numbers of rows, as ``train (6 real, 6 fake)``."""
+        splits = dict.fromkeys(split for split, _ in self.found)
+        return ", ".join(
+            f"{split or 'no split'} ({', '.join(f'{self.found[split, label]:,} {label}' for label in LABELS)})"
+            for split in splits
+        )
+
+
+def _is_set_aside(row: ManifestRow) -> bool:
+    return hashlib.sha256((row.group or row.path).encode()).digest()[0] < 256 * VALIDATION_FRACTION
