@@ -19,6 +19,7 @@ from unmask.detect.verdict import Verdict
 from unmask.explain.faithfulness import Curves, Faithfulness, mean_curves
 from unmask.explain.views import Figure
 from unmask.files import OutputFolder
+from unmask.pages.charts import Chart, curves
 from unmask.pages.page import data_uri, render
 from unmask.version import __version__
 
@@ -66,7 +67,7 @@ def write_explanation(explanation: Explanation, folder: Path) -> Path:
     images |= {f"forensics-{view.name}": view.image for view in explanation.views or () if view.image is not None}
     images |= {name: image for name, _, image in _gradient_images(explanation)}
     for name, image in images.items():
-        out.write(f"{name}.png", _encoded(image, "PNG"))
+        out.write(f"{name}.png", _encoded(image, "PNG"), durable=False)
     out.write("explanation.json", (json.dumps(explanation.to_json(), indent=1, allow_nan=False) + "\n").encode())
     out.write(REPORT, render_html(explanation).encode())
     return folder / REPORT
@@ -142,23 +143,32 @@ def _grey(values: npt.NDArray[np.float32]) -> Image.Image:
     return Image.fromarray(np.rint(255 * np.clip(scaled, 0, 1)).astype(np.uint8)).convert("RGB")
 
 
-def _charts(checked: Faithfulness) -> list[dict[str, Any]]:
-    """Curves of deletion and insertion as paths over 0 to 200 by 0 to 100."""
+def _charts(checked: Faithfulness) -> list[Chart]:
+    """Curves of deletion and insertion."""
     drawn: list[tuple[str, Curves]] = [("map", checked.map), ("random", mean_curves(checked.random))]
     if checked.redrawn is not None:
         drawn.append(("redrawn", checked.redrawn))
     charts = []
     for name, about in (
-        ("deletion", "cells blurred away, those with most evidence first; the lower the line, the better the map"),
-        ("insertion", "cells brought back, those with most evidence first; the higher the line, the better the map"),
+        ("deletion", "Cells are blurred, those with most evidence first; the lower the line, the better the map."),
+        ("insertion", "Cells are restored, those with most evidence first; the higher the line, the better the map."),
     ):
-        lines = {kind: getattr(curves, name) for kind, curves in drawn}
-        paths = {
-            kind: "M"
-            + "L".join(f"{200 * x:.1f} {100 - 100 * y:.1f}" for x, y in zip(checked.fractions, line, strict=True))
-            for kind, line in lines.items()
-        }
-        charts.append({"name": name, "about": about, "lines": lines, "paths": paths})
+        lines = {kind: getattr(of_kind, name) for kind, of_kind in drawn}
+        charts.append(
+            curves(
+                name.capitalize(),
+                about,
+                {kind: list(zip(checked.fractions, line, strict=True)) for kind, line in lines.items()},
+                ("cells", *lines),
+                [
+                    (f"{100 * fraction:.1f} %", *(f"{value:.3f}" for value in values))
+                    for fraction, *values in zip(checked.fractions, *lines.values(), strict=True)
+                ],
+                ticks_x=((0.0, "none"), (1.0, "all cells")),
+                ticks_y=((0.0, "0"), (1.0, "1")),
+                height=100.0,
+            )
+        )
     return charts
 
 

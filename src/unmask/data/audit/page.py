@@ -9,15 +9,23 @@ from typing import Any, Final
 from unmask.data.audit.findings import Finding
 from unmask.data.audit.images import Images
 from unmask.data.audit.run import Audit
-from unmask.data.audit.summary import MEASURES, Histogram, counts, facts_by_class, facts_by_source, histogram
+from unmask.data.audit.summary import (
+    LABELS,
+    MEASURES,
+    Histogram,
+    counts,
+    distribution,
+    facts_by_class,
+    facts_by_source,
+)
 from unmask.data.thumbnails import thumbnail
 from unmask.files import RootFolder, write_whole
+from unmask.pages.charts import histogram
 from unmask.pages.page import render
 from unmask.version import __version__
 
 MAX_SETS: Final = 8
 _MAX_IN_SET: Final = 4
-_WIDTH, _HEIGHT, _BASE = 240.0, 76.0, 78.0  # of a chart, in its own units
 
 
 def write_report(result: Audit, folder: Path, *, thumbnails: bool = True) -> None:
@@ -58,7 +66,7 @@ def render_page(result: Audit, *, thumbnails: bool = True) -> str:
         charts=[
             _chart(name, found, facts["measures"][name])
             for name in MEASURES
-            if (found := histogram(images, name)) is not None
+            if (found := distribution(images, name)) is not None
         ],
         shares=_shares(facts),
         sources=facts_by_source(images),
@@ -87,27 +95,16 @@ def _sets(images: Images, finding: Finding) -> list[list[dict[str, str]]]:
     return sets
 
 
-def _chart(name: str, found: Histogram, measure: dict[str, Any]) -> dict[str, str]:
-    highest = max(max(shares) for shares in found.shares.values()) or 1.0
+def _chart(name: str, found: Histogram, measure: dict[str, Any]) -> dict[str, Any]:
     return {
         "name": name.replace("_", " "),
-        "real": _steps(found.shares["real"], highest),
-        "fake": _steps(found.shares["fake"], highest),
+        "areas": histogram({label[0]: found.shares[label] for label in LABELS}, shared_height=True),
         "low": f"{found.edges[0]:.4g}",
         "high": f"{found.edges[-1]:.4g} ({measure['unit']})",
         "median_real": _number(measure["real"]["median"]),
         "median_fake": _number(measure["fake"]["median"]),
         "auc": _number(measure["auc"]),
     }
-
-
-def _steps(shares: tuple[float, ...], highest: float) -> str:
-    """A histogram's outline as an SVG path."""
-    width = _WIDTH / len(shares)
-    path = [f"M0 {_BASE:g}"]
-    for at, share in enumerate(shares):
-        path.append(f"V{_BASE - _HEIGHT * share / highest:.1f}H{(at + 1) * width:g}")
-    return "".join([*path, f"V{_BASE:g}Z"])
 
 
 def _shares(facts: dict[str, Any]) -> list[dict[str, str]]:

@@ -119,7 +119,7 @@ def facts_by_source(images: Images) -> list[dict[str, Any]]:
     return sorted(table, key=lambda row: (row["source"], row["label"]))
 
 
-def histogram(images: Images, name: str) -> Histogram | None:
+def distribution(images: Images, name: str) -> Histogram | None:
     """A measure's distribution by label, between its 0.5th and 99.5th percentile; ``None`` where it is constant."""
     values = measure_of(images, name)
     known = values[~np.isnan(values)]

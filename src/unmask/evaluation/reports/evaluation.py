@@ -12,6 +12,7 @@ from unmask.data.thumbnails import read_image
 from unmask.detect.detector import Detector
 from unmask.detect.overlay import draw_evidence
 from unmask.errors import UsageError
+from unmask.evaluation.reports.charts import charts, source_histograms
 from unmask.evaluation.reports.robustness import robustness_content
 from unmask.evaluation.reports.sentences import (
     METRIC_NAMES,
@@ -23,7 +24,6 @@ from unmask.evaluation.reports.sentences import (
     with_interval,
 )
 from unmask.files import RootFolder, write_whole
-from unmask.pages.charts import charts, histogram_paths
 from unmask.pages.page import render, thumbnail_uri
 
 _SHOWN_FAILURES: Final = 20
@@ -136,7 +136,7 @@ def render_html(
         "unmask.evaluation.reports/evaluation.html.j2",
         **_content(result, beside or Beside()),
         charts=charts(result),
-        histograms=histogram_paths(result["curves"]["histograms"]),
+        histograms=source_histograms(result["curves"]["histograms"]),
         mistakes=mistakes,
     )
 

@@ -7,9 +7,9 @@ import shlex
 from pathlib import Path
 from typing import Any
 
+from unmask.evaluation.reports.charts import condition_charts
 from unmask.evaluation.reports.sentences import difference, markdown_cell, percent, robustness_headline, with_interval
 from unmask.files import write_whole
-from unmask.pages.charts import condition_charts
 from unmask.pages.page import render
 
 NAME = "robustness.json"
