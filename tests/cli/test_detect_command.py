@@ -185,7 +185,7 @@ def test_hostile_inputs_as_arguments(unmask: Unmask, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("damage", "words"),
     [
-        pytest.param(lambda b: (b / "model.onnx").write_bytes(b"x"), "does not have the hash", id="wrong hash"),
+        pytest.param(lambda b: (b / "model.onnx").write_bytes(b"x"), "does not match its hash", id="wrong hash"),
         pytest.param(lambda b: (b / "bundle.json").unlink(), "bundle.json cannot be read", id="missing file"),
         pytest.param(lambda b: shutil.rmtree(b), "There is no bundle at", id="no bundle"),
     ],
@@ -425,7 +425,7 @@ def test_evidence_of_images_of_one_name(unmask: Unmask, tmp_path: Path, astronau
     assert sorted({*tmp_path.rglob("*")} - {*written, tmp_path / "out", tmp_path / "out/evidence"}) == before
 
 
-def test_a_image_that_vanishes_before_its_evidence_is_drawn(
+def test_an_image_that_vanishes_before_its_evidence_is_drawn(
     unmask: Unmask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from unmask.detect.detector import Detector
@@ -448,7 +448,7 @@ def test_a_image_that_vanishes_before_its_evidence_is_drawn(
     assert [path.name.split(".")[0] for path in (tmp_path / "e").iterdir()] == ["b"]
 
 
-def test_evidence_of_a_image_with_a_long_name(unmask: Unmask, tmp_path: Path) -> None:
+def test_evidence_of_an_image_with_a_long_name(unmask: Unmask, tmp_path: Path) -> None:
     name = "写" * 80 + ".png"  # 244 bytes of the 255 that there may be
     make_image(tmp_path / name)
     assert unmask(name, "--json", "--evidence", "e").code == 0

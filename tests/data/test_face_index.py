@@ -47,7 +47,7 @@ def images(tmp_path: Path) -> list[Path]:
     return paths
 
 
-def test_a_image_is_searched_once_and_its_largest_face_kept(
+def test_an_image_is_searched_once_and_its_largest_face_kept(
     tmp_path: Path, images: list[Path], searched: list[int]
 ) -> None:
     store = tmp_path / "run" / "faces.jsonl"
@@ -154,7 +154,7 @@ def test_another_policy_searches_again_and_the_first_is_still_known(
 
 
 @pytest.mark.parametrize("policy", [POLICY, None], ids=["faces", "no faces"])
-def test_a_image_that_cannot_be_read_is_an_error_on_record(
+def test_an_image_that_cannot_be_read_is_an_error_on_record(
     tmp_path: Path, images: list[Path], searched: list[int], policy: FacePolicy | None
 ) -> None:
     images[2].write_bytes(images[2].read_bytes()[:60])

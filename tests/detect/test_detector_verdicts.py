@@ -20,11 +20,12 @@ from PIL import Image
 import unmask
 from unmask.bundle.bundle import Bundle
 from unmask.bundle.schema import Calibration
-from unmask.detect.detector import Detector, image_probability, load
+from unmask.detect.detector import Detector, deciding_region, load
 from unmask.detect.verdict import RegionVerdict, Verdict
 from unmask.errors import ImageError, UsageError
-from unmask.imaging.decode import DecodeLimits, ImageSource
+from unmask.imaging.decode import ImageSource
 from unmask.imaging.faces import Face
+from unmask.imaging.limits import DecodeLimits
 from unmask.imaging.preprocessing import Preprocessing
 
 MakeBundle = Callable[..., Bundle]
@@ -201,12 +202,49 @@ def region(side: float | None, probability: float) -> RegionVerdict:
         pytest.param([(100, 0.2), (60, 0.6), (10, 0.9)], 0.6, id="three"),
     ],
 )
-def test_image_probability_by_hand(regions: list[tuple[float | None, float]], expected: float) -> None:
-    assert image_probability([region(*item) for item in regions]) == expected
-    assert image_probability(iter([region(*item) for item in regions])) == expected
+def test_the_deciding_probability_by_hand(regions: list[tuple[float | None, float]], expected: float) -> None:
+    assert deciding_region([region(*item) for item in regions], 0.4).fake_probability == expected
+    assert deciding_region(iter([region(*item) for item in regions]), 0.4).fake_probability == expected
 
 
-def test_two_faces_in_a_image(detector: Detector, astronaut: Image.Image) -> None:
+@pytest.mark.parametrize(
+    ("main_face", "expected"),
+    [
+        pytest.param(0.0, 0.9, id="every face is a main face"),
+        pytest.param(0.1, 0.9, id="at its side exactly it is one"),
+        pytest.param(0.2, 0.6, id="the smallest is a bystander"),
+        pytest.param(1.0, 0.2, id="only the largest counts"),
+    ],
+)
+def test_main_faces_are_bundle_data(main_face: float, expected: float, make_bundle: MakeBundle, tmp_path: Path) -> None:
+    detector = Detector(make_bundle(tmp_path / "b", main_face=main_face))
+    found = [region(*item) for item in [(100, 0.2), (60, 0.6), (10, 0.9)]]
+    assert detector.deciding(found).fake_probability == expected
+
+
+def test_the_main_face_of_a_bundle_decides_the_verdict(
+    make_bundle: MakeBundle, astronaut: Image.Image, tmp_path: Path
+) -> None:
+    """The second face has seven tenths of the first one's side; brightened, it alone is fake."""
+    canvas = Image.new("RGB", (900, 600), (90, 120, 150))
+    canvas.paste(astronaut.point(lambda value: value // 2), (380, 60))
+    canvas.paste(astronaut.resize((358, 358)), (0, 95))
+    results = {}
+    for main_face in (0.4, 1.0):
+        verdict = Detector(make_bundle(tmp_path / str(main_face), main_face=main_face)).detect(canvas)
+        large, small = verdict.faces
+        assert large.fake_probability < 0.5 <= small.fake_probability
+        results[main_face] = verdict.result
+    assert results == {0.4: "FAKE", 1.0: "REAL"}
+
+
+def test_bundles_without_a_main_face_have_the_one_of_old() -> None:
+    info = Bundle.open().info
+    assert "main_face" not in json.loads(Bundle.open().files["bundle.json"])
+    assert info.main_face == 0.4
+
+
+def test_two_faces_in_an_image(detector: Detector, astronaut: Image.Image) -> None:
     verdict = detector.detect(portraits(astronaut))
     large, small = verdict.faces
     assert large.face is not None

@@ -92,7 +92,7 @@ def test_json_is_plain_and_repeatable(explanation: Explanation, tiny_bundle: Pat
     assert {view["name"] for view in content["forensics"]} >= {"ela", "noise"}
 
 
-def test_a_image_in_memory_has_no_file_to_speak_of(tiny_bundle: Path, astronaut: Image.Image) -> None:
+def test_an_image_in_memory_has_no_file_to_speak_of(tiny_bundle: Path, astronaut: Image.Image) -> None:
     found = explain(astronaut, load(tiny_bundle), forensics=False, faithfulness=False)
     assert found.metadata is found.credentials is found.faithfulness is found.views is None
     assert "file" not in found.text
@@ -145,7 +145,7 @@ def test_a_detector_without_a_map_is_explained_by_occlusion(
     assert 0 < len(steps) <= explainer.steps()
 
 
-def test_a_image_unlike_training_is_told(
+def test_an_image_unlike_training_is_told(
     make_bundle: Callable[..., Any], make_graph: Callable[..., bytes], tmp_path: Path
 ) -> None:
     onnx = pytest.importorskip("onnx")

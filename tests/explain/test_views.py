@@ -22,7 +22,8 @@ from unmask.explain.views.ranges import reference
 from unmask.explain.views.spectrum import WINDOW, peak_excess, strongest_peaks
 from unmask.explain.views.subject import CELL, MAX_CELLS, Subject, mosaic, sample_cells
 from unmask.explain.views.view import VIEWS, Findings, Measure, register
-from unmask.imaging.decode import DecodeLimits, decode_image
+from unmask.imaging.decode import decode_image
+from unmask.imaging.limits import DecodeLimits
 
 ANY_SIZE = DecodeLimits(min_side=1)
 

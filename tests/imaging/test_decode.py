@@ -24,7 +24,8 @@ from PIL.Image import Image
 
 from unmask.errors import ImageError
 from unmask.imaging import decode
-from unmask.imaging.decode import DecodeLimits, decode_image, read_bytes
+from unmask.imaging.decode import decode_image, read_bytes
+from unmask.imaging.limits import DecodeLimits
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
 TINY = DecodeLimits(min_side=1)
@@ -779,7 +780,7 @@ def mutate(data: bytes, changes: list[tuple[str, float, bytes]]) -> bytes:
 
 @settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.sampled_from(SEEDS), st.lists(CHANGE, min_size=1, max_size=4))
-def test_mutated_files_give_a_image_or_an_error(seed: bytes, changes: list[tuple[str, float, bytes]]) -> None:
+def test_mutated_files_give_an_image_or_an_error(seed: bytes, changes: list[tuple[str, float, bytes]]) -> None:
     try:
         image = decode_image(mutate(seed, changes), DecodeLimits(max_pixels=1_000_000))
     except ImageError as error:

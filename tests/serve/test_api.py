@@ -102,7 +102,7 @@ def test_evidence_is_an_overlay_of_the_region(client: httpx2.Client) -> None:
         pytest.param(b"x" * (4 << 20), 413, "body_too_large", id="over four MiB with its form"),
     ],
 )
-def test_a_image_that_cannot_be_judged(data: bytes, status: int, code: str, client: httpx2.Client) -> None:
+def test_an_image_that_cannot_be_judged(data: bytes, status: int, code: str, client: httpx2.Client) -> None:
     problem(client.post("/predict", files={"image": ("a.png", data)}), status, code)
     problem(client.post("/v1/detect", files={"images": ("a.png", data)}), status, code)
 
@@ -258,7 +258,7 @@ def test_export_is_a_manifest(start: Start, tmp_path: Path) -> None:
     assert {row["id"]: row["label"] for row in everything}[unsaid["id"]] == ""
 
 
-def test_a_image_stays_while_a_record_has_it(client: httpx2.Client) -> None:
+def test_an_image_stays_while_a_record_has_it(client: httpx2.Client) -> None:
     first, second = send(client, make_image(77)), send(client, make_image(77))
     client.delete(f"/v1/history/{first[0]['id']}")
     image = f"/v1/history/{second[0]['id']}/image"

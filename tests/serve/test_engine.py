@@ -57,7 +57,7 @@ def test_verdicts_are_those_of_the_detector_at_every_size_of_batch(tiny_bundle: 
         verdicts = asyncio.run(ask())
         engine.close()
         assert [verdict.fake_probability for verdict in verdicts] == expected
-        assert engine.inside == 0
+        assert engine.in_queue == 0
 
 
 def test_batches_form_while_images_wait(gated: Gated) -> None:
@@ -98,16 +98,16 @@ def test_what_nobody_waits_for_is_dropped(gated: Gated) -> None:
         await asyncio.to_thread(gated.arrived.acquire)
         waiting = asyncio.create_task(engine.judge([make_image()] * 3))
         await asyncio.sleep(0)
-        assert engine.inside == 4
+        assert engine.in_queue == 4
         waiting.cancel()
         begun.cancel()
         await asyncio.gather(waiting, begun, return_exceptions=True)
-        assert engine.inside == 1  # the one that is being prepared
+        assert engine.in_queue == 1  # the one that is being prepared
         gated.gate.set()
 
     asyncio.run(ask())
     engine.close()
-    assert engine.inside == 0
+    assert engine.in_queue == 0
     assert gated.runs == []
 
 
@@ -119,12 +119,12 @@ def test_a_deadline_is_a_problem_and_drops_what_waits(gated: Gated) -> None:
             async with until(asyncio.get_running_loop().time() + 0.05):
                 await engine.judge([make_image()] * 2)
         assert caught.value.status_code == 504
-        assert engine.inside == 1
+        assert engine.in_queue == 1
         gated.gate.set()
 
     asyncio.run(ask())
     engine.close()
-    assert engine.inside == 0
+    assert engine.in_queue == 0
 
 
 def test_closing_finishes_what_is_inside(gated: Gated) -> None:
@@ -157,4 +157,4 @@ def test_a_fault_of_the_detector_reaches_who_waits(tiny_bundle: Path, monkeypatc
 
     asyncio.run(ask())
     engine.close()
-    assert engine.inside == 0
+    assert engine.in_queue == 0

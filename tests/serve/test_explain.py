@@ -17,7 +17,7 @@ from tests.serve.conftest import Start, make_image
 from unmask.detect.detector import load
 from unmask.explain.explainer import explain
 from unmask.serve import explain_queue as explaining
-from unmask.serve.explain_queue import Explaining
+from unmask.serve.explain_queue import ExplainQueue
 from unmask.serve.problems import Problem
 
 
@@ -54,7 +54,7 @@ def test_too_many_explanations_are_turned_away(tiny_bundle: Path, monkeypatch: p
         return made(*args, **options)
 
     monkeypatch.setattr(explaining.Explainer, "explain", slow)
-    service = Explaining(load(tiny_bundle), capacity=2)
+    service = ExplainQueue(load(tiny_bundle), capacity=2)
 
     async def ask() -> None:
         tasks = [asyncio.create_task(service.explain(make_image(), faithfulness=False)) for _ in range(2)]

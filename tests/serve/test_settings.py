@@ -10,12 +10,14 @@ from pathlib import Path
 
 import pytest
 from click.testing import Result
+from typer.main import get_command
 from typer.testing import CliRunner
 
 from unmask.cli import app
+from unmask.cli.lazy import LazyCommand, LazyGroup
 from unmask.errors import UsageError
 from unmask.serve.access import hash_of
-from unmask.serve.arguments import parse
+from unmask.serve.arguments import read_settings, serve_options
 from unmask.serve.settings import Settings
 
 
@@ -24,11 +26,21 @@ def serve(*arguments: str) -> Result:
     return CliRunner().invoke(app, ["serve", *arguments])
 
 
+def parse(words: list[str]) -> Settings:
+    """The settings that ``unmask serve`` with these words would run with."""
+    group = get_command(app)
+    assert isinstance(group, LazyGroup)
+    command = group.commands["serve"]
+    assert isinstance(command, LazyCommand)
+    given = command.load().make_context("serve", words).params
+    return read_settings({name: value for name, value in given.items() if name in Settings.model_fields})
+
+
 def test_flags_go_before_the_environment_and_that_before_the_defaults(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("UNMASK_PORT", "9001")
     monkeypatch.setenv("UNMASK_KEEP_DAYS", "3")
     monkeypatch.setenv("UNMASK_CORS", '["https://a.example", "https://b.example"]')
-    settings = parse(["--port", "9002", "--allowed-hosts", "x", "--allowed-hosts", "y", "--no-store"]).settings
+    settings = parse(["--port", "9002", "--allowed-hosts", "x", "--allowed-hosts", "y", "--no-store"])
     assert (settings.port, settings.keep_days, settings.queue) == (9002, 3, Settings.model_fields["queue"].default)
     assert settings.cors == ("https://a.example", "https://b.example")
     assert settings.allowed_hosts == ("x", "y")
@@ -66,7 +78,7 @@ def test_wrong_settings_are_named(words: list[str], said: str) -> None:
     ],
 )
 def test_where_the_history_is(words: list[str], url: str | None, kind: str) -> None:
-    settings = parse(words).settings
+    settings = parse(words)
     assert (settings.database_url, settings.store_kind) == (url, kind)
 
 
@@ -84,9 +96,24 @@ def test_a_new_token_comes_with_its_hash() -> None:
     assert hash_of(token) == hashed
 
 
-def test_help_names_every_setting() -> None:
-    text = serve("--help").stdout
+def test_help_names_every_setting_and_its_variable() -> None:
+    text = " ".join(serve("--help").stdout.split())
     assert all(f"--{name.replace('_', '-')}" in text for name in Settings.model_fields)
+    assert all(f"env var: UNMASK_{name.upper()}" in text for name in Settings.model_fields)
+    assert "[env var: UNMASK_PORT; default: 8000]" in text
+    # Every setting is below a heading.
+    headings = [text.index(f"{option.group}: ") for option in serve_options()]
+    assert headings == sorted(headings) and len(set(headings)) == 4
+
+
+def test_lists_may_be_repeated_or_separated_by_commas_or_be_json() -> None:
+    expected = ("https://a.example", "https://b.example")
+    for words in (
+        ["--cors", "https://a.example", "--cors", "https://b.example"],
+        ["--cors", "https://a.example,https://b.example"],
+        ["--cors", '["https://a.example", "https://b.example"]'],
+    ):
+        assert parse(words).cors == expected
 
 
 def test_an_open_service_is_refused(tiny_bundle: Path) -> None:

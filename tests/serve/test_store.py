@@ -59,7 +59,7 @@ def test_records_go_by_age(detector: Detector) -> None:
     store = Store("sqlite://", retention=Retention(days=7))
     old, new = record(detector, 1, days_ago=7.01), record(detector, 2, days_ago=6.99)
     store.add([old, new])
-    assert store.retain() == 1
+    assert store.apply_retention() == 1
     assert [row["id"] for row in store.page(Query(), None, 10)[0]] == [new.id]
     with pytest.raises(Problem):
         store.get(old.id)
@@ -70,8 +70,8 @@ def test_records_go_by_number_the_oldest_first(detector: Detector) -> None:
     records = [record(detector, grey, days_ago=grey) for grey in range(1, 8)]
     random.Random(0).shuffle(records)
     store.add(records)
-    assert store.retain() == 4
-    assert store.retain() == 0
+    assert store.apply_retention() == 4
+    assert store.apply_retention() == 0
     assert [row["filename"] and row["sha256"][-1] for row in store.page(Query(), None, 10)[0]] == ["1", "2", "3"]
 
 
@@ -80,7 +80,7 @@ def test_images_go_by_size_and_their_files_with_them(detector: Detector, tmp_pat
     store = Store("sqlite://", ImageFolder(tmp_path), Retention(image_bytes=2 * size))
     store.add([record(detector, grey, days_ago=grey) for grey in (1, 2, 2, 3, 4)])
     assert len(names(tmp_path)) == 4
-    assert store.retain() == 2
+    assert store.apply_retention() == 2
     # The two newest images fit; one of them has two records, which count once.
     assert names(tmp_path) == {f"{grey:064x}.png" for grey in (1, 2)}
     assert len(store.page(Query(), None, 10)[0]) == 3
@@ -294,7 +294,7 @@ def test_postgresql_holds_what_sqlite_holds(postgresql: str, detector: Detector)
         for row in store.page(Query(), None, 100)[0]:
             store.remove(row["id"])
         store.add(records)
-        store.judge(records[0].id, Feedback(verdict="right", note="déjà vu"))
+        store.give_feedback(records[0].id, Feedback(verdict="right", note="déjà vu"))
         rows, cursor = store.page(Query(text="%_\\."), None, 3)
         more, end = store.page(Query(text="%_\\."), cursor, 3)
         skipped = ("feedback_ms",)

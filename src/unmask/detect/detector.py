@@ -1,58 +1,67 @@
-"""The detector: a loaded bundle that answers for one image or for many."""
+"""The detector: a loaded bundle that gives verdicts on one image or on many."""
 
 from __future__ import annotations
 
+import hashlib
 import os
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
+from typing import Any
 
 import numpy as np
+from PIL import Image
 
 from unmask.bundle.bundle import Bundle, ask_graph
 from unmask.bundle.schema import Threshold
 from unmask.detect.verdict import Novelty, RegionVerdict, Verdict
 from unmask.errors import ImageError, UsageError
-from unmask.imaging.decode import DecodeLimits, ImageSource, decode_image, read_bytes
+from unmask.imaging.decode import ImageSource, decode_image, read_bytes
 from unmask.imaging.faces import FaceFinder
+from unmask.imaging.limits import DecodeLimits
 from unmask.imaging.preprocessing import Region, preprocess
 from unmask.imaging.provenance import Provenance, read_provenance
 from unmask.parallel import ordered_map
 
-# A face whose side is below this fraction of the largest one's is background; see ``image_probability``.
-_MAIN_FACE = 0.4
 
-
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Prepared:
-    """An image on its way to a verdict, ready for the network.
+    """An image ready for the network.
 
     Attributes:
-        path: the string that was given; ``None`` for bytes and images in memory.
-        regions: what the network will look at: the faces, largest first, or the whole image.
+        path: the path as given; ``None`` for bytes and images in memory.
+        regions: what the network will see: the faces, largest first, or the whole image.
         provenance: marks in the file; ``None`` for images in memory.
-        started: when the work on it began, on the clock of ``time.perf_counter``.
+        sha256: hash of the file; ``None`` for images in memory.
+        size: width and height of the upright image in pixels.
+        started: start of the work on it, by ``time.perf_counter()``.
     """
 
     path: str | None
     regions: tuple[Region, ...]
     provenance: Provenance | None
+    sha256: str | None
+    size: tuple[int, int]
     started: float
+
+    def __repr__(self) -> str:
+        return f"<Prepared {self.path!r}, regions {len(self.regions)}>"
 
 
 class Detector:
     """A loaded bundle. Safe to share between threads; the same image always gets the same probability.
 
+    It can be copied and pickled, also by joblib: the pickle holds the bundle's bytes, the threshold and the limits.
+
     Args:
         bundle: a checked bundle.
-        threshold: which cut verdicts use: a number in [0, 1], or the name of one of the bundle's thresholds; the
-            bundle's default if not given.
-        limits: what is refused before it is decoded.
+        threshold: a number in [0, 1], or the name of one of the bundle's thresholds (default: the bundle's own).
+        limits: limits on size and format, checked before an image is decoded.
 
     Raises:
-        UsageError: a threshold that is neither.
-        BundleError: a graph that cannot be loaded.
+        UsageError: ``bad_threshold``: no such threshold.
+        BundleError: ``bad_model``: the model cannot be loaded.
     """
 
     def __init__(
@@ -65,8 +74,14 @@ class Detector:
         policy = bundle.info.preprocessing.faces
         self._finder = FaceFinder(policy) if policy is not None else None
 
+    def __repr__(self) -> str:
+        return f"<Detector {self.model_name}, threshold {self.threshold:.3f}>"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Detector, (self.bundle, self.threshold, self.limits)
+
     def detect(self, source: ImageSource) -> Verdict:
-        """The verdict on one image.
+        """Give the verdict on one image.
 
         Args:
             source: a path, the bytes of a file, a Pillow image, or an array uint8 [h, w], [h, w, 3] or [h, w, 4].
@@ -77,7 +92,7 @@ class Detector:
         return self.judge([self.prepare(source)])[0]
 
     def prepare(self, source: ImageSource) -> Prepared:
-        """What :meth:`detect` does before the network runs: read, decode, find faces, cut them out.
+        """Do all that :meth:`detect` does before the network runs: read, decode, find and crop faces.
 
         Raises:
             ImageError: the image cannot be accepted or read.
@@ -85,20 +100,22 @@ class Detector:
         started = time.perf_counter()
         data: ImageSource = source
         provenance: Provenance | None = None
+        sha256: str | None = None
         if isinstance(source, str | os.PathLike):
             data = read_bytes(source, self.limits)
         if isinstance(data, bytes):
-            provenance = read_provenance(data)
-        regions = preprocess(decode_image(data, self.limits), self.bundle.info.preprocessing, self._finder)
-        return Prepared(_path_of(source), tuple(regions), provenance, started)
+            provenance, sha256 = read_provenance(data), hashlib.sha256(data).hexdigest()
+        image = decode_image(data, self.limits)
+        regions = preprocess(image, self.bundle.info.preprocessing, self._finder)
+        return Prepared(_path_of(source), tuple(regions), provenance, sha256, image.size, started)
 
     def judge(self, images: Sequence[Prepared]) -> list[Verdict]:
-        """Verdicts on prepared images, in their order, by one run of the network."""
+        """Give verdicts on prepared images, in their order, with one run of the network."""
         judged = iter(self._judge([region for image in images for region in image.regions]))
         return [self._verdict(image, tuple(islice(judged, len(image.regions)))) for image in images]
 
     def _verdict(self, image: Prepared, regions: tuple[RegionVerdict, ...]) -> Verdict:
-        probability = image_probability(regions)
+        probability = self.deciding(regions).fake_probability
         band = self.bundle.info.uncertain
         return Verdict(
             path=image.path,
@@ -111,10 +128,16 @@ class Detector:
             bundle_sha256=self.bundle.sha256,
             ms=1000 * (time.perf_counter() - image.started),
             novelty=self._novelty(regions),
+            sha256=image.sha256,
+            size=image.size,
         )
 
+    def deciding(self, regions: Iterable[RegionVerdict]) -> RegionVerdict:
+        """The region that decides about the image, see :func:`deciding_region`."""
+        return deciding_region(regions, self.bundle.info.main_face)
+
     def detect_or_error(self, source: ImageSource) -> Verdict:
-        """As :meth:`detect`, but an unreadable image gives a verdict that holds the error."""
+        """Like :meth:`detect`, but an unreadable image gives a verdict with the error instead of raising it."""
         started = time.perf_counter()
         try:
             return self.detect(source)
@@ -122,7 +145,7 @@ class Detector:
             return self.unreadable(error, started, _path_of(source))
 
     def unreadable(self, error: ImageError, started: float, path: str | None = None) -> Verdict:
-        """The verdict that holds an error, on an image begun at ``started`` of ``time.perf_counter()``."""
+        """The verdict with an error, on an image begun at ``started`` by ``time.perf_counter()``."""
         return Verdict(
             path=path,
             result=None,
@@ -137,24 +160,30 @@ class Detector:
         )
 
     def detect_many(self, sources: Iterable[ImageSource], workers: int | None = None) -> Iterator[Verdict]:
-        """Verdicts on many images, in their order, a few of them in work at a time.
+        """Give verdicts on many images, in their order, in several threads.
 
         Args:
-            sources: may be endless: it is read only a little ahead of what was taken from the result.
-            workers: threads; the number of CPUs by default.
+            sources: images as for :meth:`detect`. It may be endless: it is read only a little ahead.
+            workers: number of threads (default: number of CPUs).
 
         Returns:
-            One verdict a source; an unreadable one holds its error.
+            One verdict per image; for an unreadable image it holds the error.
+
+        Raises:
+            UsageError: ``not_a_list``: a single image was given.
         """
+        if isinstance(sources, str | bytes | os.PathLike | Image.Image):
+            kind = type(sources).__name__
+            raise UsageError("not_a_list", f"Pass a list of images, not a single {kind}; for one image use detect().")
         return ordered_map(self.detect_or_error, sources, workers)
 
     @property
     def model_name(self) -> str:
-        """Name and version of the bundle."""
-        return f"{self.bundle.info.name}@{self.bundle.info.version}"
+        """Name and version of the bundle, e.g. ``unmask-default@1``."""
+        return self.bundle.name
 
     def _novelty(self, regions: tuple[RegionVerdict, ...]) -> Novelty | None:
-        measured, distance = self.bundle.info.out_of_distribution, deciding_region(regions).distance
+        measured, distance = self.bundle.info.out_of_distribution, self.deciding(regions).distance
         if measured is None or distance is None:
             return None
         return Novelty(distance, measured.threshold)
@@ -176,21 +205,19 @@ class Detector:
         )
 
 
-def image_probability(regions: Iterable[RegionVerdict]) -> float:
-    """The probability for the whole image from those of its faces.
+def deciding_region(regions: Iterable[RegionVerdict], main_face: float) -> RegionVerdict:
+    """The region whose probability is the image's: the main face with the highest one; the first of equal ones.
 
-    An image is fake when any of its main faces is, so it takes the largest probability among them. Main faces are
-    those with at least 40 % of the side of the largest one: bystanders in the background are few pixels wide, and
-    taking their largest value too would call every crowd fake.
+    An image is fake if any of its main faces is. Smaller faces are bystanders in the background, few pixels wide:
+    taking their highest probability too would call every crowd fake.
+
+    Args:
+        regions: the faces, or the whole image; at least one.
+        main_face: smallest side of a main face, as a fraction of the largest face's side.
     """
-    return deciding_region(regions).fake_probability
-
-
-def deciding_region(regions: Iterable[RegionVerdict]) -> RegionVerdict:
-    """The region whose probability is the image's, see :func:`image_probability`; of equal ones the first."""
     listed = list(regions)
     largest = max((region.face.side for region in listed if region.face), default=0.0)
-    main = [region for region in listed if region.face is None or region.face.side >= _MAIN_FACE * largest]
+    main = [region for region in listed if region.face is None or region.face.side >= main_face * largest]
     return max(main, key=lambda region: region.fake_probability)
 
 
@@ -198,12 +225,12 @@ def load(path: str | os.PathLike[str] | None = None, threshold: float | str | No
     """Load a detector.
 
     Args:
-        path: a bundle's folder or zip; the detector in the package by default.
-        threshold: as for :class:`Detector`.
+        path: a bundle's folder or zip (default: the detector in the package).
+        threshold: see :class:`Detector`.
 
     Raises:
         BundleError: the bundle is missing, broken or altered.
-        UsageError: no such threshold.
+        UsageError: ``bad_threshold``: no such threshold.
     """
     return Detector(Bundle.open(path), threshold)
 
@@ -225,6 +252,6 @@ def _threshold(bundle: Bundle, wanted: float | str | None) -> float:
     if not 0 <= value <= 1:
         raise UsageError(
             "bad_threshold",
-            f"A threshold is a number from 0 to 1 or one of {', '.join(named)}, not {wanted!r}.",
+            f"The threshold must be a number from 0 to 1 or one of {', '.join(named)}, not {wanted!r}.",
         )
     return value

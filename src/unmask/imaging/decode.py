@@ -12,6 +12,7 @@ these codes:
 - ``unsupported_format``: not JPEG, PNG, WebP, GIF, BMP, TIFF or AVIF, or a variant that Pillow cannot read;
 - ``truncated``: the data ends too early; ``corrupt``: it is damaged in another way;
 - ``too_many_pixels``, ``side_too_long``, ``too_small``: the pixels, by ``DecodeLimits``;
+- ``too_complex``: more parts (segments, scans, chunks, strips, metadata) than ``DecodeLimits`` allows;
 - ``bad_icc_profile``: the colour profile is unreadable or describes other channels than the image has;
 - ``bad_exif``: the EXIF block's header or first directory is unreadable;
 - ``bad_array``: a numpy array that is not uint8 of shape HxW, HxWx3 (RGB) or HxWx4 (RGBA);
@@ -30,7 +31,6 @@ import re
 import stat
 import struct
 from collections.abc import Callable
-from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -48,6 +48,8 @@ from PIL.WebPImagePlugin import WebPImageFile
 
 from unmask.errors import ImageError
 from unmask.imaging.colour import to_rgb
+from unmask.imaging.limits import DecodeLimits
+from unmask.imaging.walk import check_container
 
 ImageSource = str | os.PathLike[str] | bytes | PIL.Image.Image | NDArray[Any]
 
@@ -74,16 +76,6 @@ _HEIC_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b
 _BMP_HEADER_SIZES = {12, 40, 52, 56, 64, 108, 124}
 _TRUNCATED = re.compile(r"truncated|premature|unexpected end|end of file", re.IGNORECASE)
 _UNSUPPORTED = re.compile(r"(un|not )supported|not installed|unknown (pixel|data)|cannot handle", re.IGNORECASE)
-
-
-@dataclass(frozen=True, slots=True)
-class DecodeLimits:
-    """What an image may cost: pixels in all, pixels a side (longest and shortest), encoded bytes."""
-
-    max_pixels: int = 64_000_000
-    max_side: int = 32_768
-    min_side: int = 16
-    max_bytes: int = 256 * 1024 * 1024
 
 
 def decode_image(source: ImageSource, limits: DecodeLimits = DecodeLimits()) -> PIL.Image.Image:
@@ -235,6 +227,7 @@ def _load(data: bytes, limits: DecodeLimits) -> PIL.Image.Image:
     try:
         if declared := _canvas_size(name, data):
             _check_size(declared, limits)
+        check_container(name, data, limits)
         image = _READERS[name](BytesIO(data))
         _check_size(image.size, limits)
         image.load()

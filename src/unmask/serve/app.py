@@ -1,4 +1,4 @@
-"""The application: its parts put together, started and stopped."""
+"""The application: builds its parts, starts and stops them."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from starlette.middleware.cors import CORSMiddleware
 
 from unmask.bundle.bundle import Bundle
 from unmask.detect.detector import Detector
-from unmask.imaging.decode import DecodeLimits
+from unmask.imaging.limits import DecodeLimits
 from unmask.serve import pages, problems, routes, routes_history
 from unmask.serve.access import Gate
 from unmask.serve.engine import Engine
-from unmask.serve.explain_queue import Explaining
+from unmask.serve.explain_queue import ExplainQueue
 from unmask.serve.history import History
 from unmask.serve.limits import BodyLimits
 from unmask.serve.metrics import Metrics
@@ -27,30 +27,30 @@ from unmask.serve.settings import Settings
 from unmask.serve.store import Store
 from unmask.version import __version__
 
-_ABOUT = """Tells real photographs of faces from faked ones.
+_ABOUT = """Classify faces in images as real or fake.
 
-Images are sent as `multipart/form-data`. Every error is an RFC 9457 problem (`application/problem+json`) with a
-stable `code`. Where the service has tokens, send one as `Authorization: Bearer …`."""
+Send images as `multipart/form-data`. Every error is an RFC 9457 problem (`application/problem+json`) with a stable
+`code`. If the service requires a token, send it as `Authorization: Bearer …`."""
 
 
 def load_detector(settings: Settings) -> Detector:
-    """The detector of a service with these settings.
+    """Load the detector that the settings name.
 
     Raises:
-        BundleError: it is missing, broken or altered.
-        UsageError: no such threshold.
+        BundleError: the bundle is missing, broken or altered.
+        UsageError: the bundle has no such threshold.
     """
     limits = DecodeLimits(max_pixels=round(settings.max_megapixels * 1e6), max_bytes=settings.max_body)
     return Detector(Bundle.open(settings.model), settings.threshold, limits)
 
 
 def create_app(settings: Settings, detector: Detector, store: Store | None) -> FastAPI:
-    """The application of a service.
+    """Create the application.
 
     Args:
-        settings: of the service.
-        detector: loaded.
-        store: opened, is closed when the application stops; ``None``: nothing is kept.
+        settings: settings of the service.
+        detector: a loaded detector.
+        store: an open store, which the application closes when it stops; ``None`` keeps no history.
     """
     metrics = Metrics()
 
@@ -64,16 +64,16 @@ def create_app(settings: Settings, detector: Detector, store: Store | None) -> F
             capacity=max(settings.queue, settings.max_images),
             metrics=metrics,
         )
-        explaining = Explaining(detector, settings.explanations)
-        app.state.service = Service(settings, engine, explaining, history, metrics)
+        explain_queue = ExplainQueue(detector, settings.explanations)
+        app.state.service = Service(settings, engine, explain_queue, history, metrics)
         try:
             if history is not None:
                 history.start()
             yield
         finally:
-            # Requests under way have been answered before this; what is left nobody waits for.
+            # All open requests have been answered by now; nobody waits for what is left.
             await asyncio.to_thread(engine.close)
-            await asyncio.to_thread(explaining.close)
+            await asyncio.to_thread(explain_queue.close)
             if history is not None:
                 await history.close()
 
@@ -90,11 +90,11 @@ def create_app(settings: Settings, detector: Detector, store: Store | None) -> F
     app.include_router(routes.router)
     app.include_router(routes_history.router)
     pages.install(app)
-    # The last one added is the outermost.
+    # The middleware added last is the outermost.
     app.add_middleware(
         BodyLimits,
-        most=settings.max_body,
-        room=round(settings.max_waiting_mib * 2**20),
+        max_bytes=settings.max_body,
+        max_total_bytes=round(settings.max_waiting_mib * 2**20),
         deadline=settings.deadline,
         metrics=metrics,
     )
@@ -111,7 +111,7 @@ def create_app(settings: Settings, detector: Detector, store: Store | None) -> F
 
 
 def _openapi(app: FastAPI) -> dict[str, Any]:
-    """The description of the API, with the one schema that all errors have."""
+    """Describe the API as OpenAPI, with the one schema that all errors share."""
     if not app.openapi_schema:
         schema = get_openapi(
             title=app.title, version=app.version, description=app.description, routes=app.routes,

@@ -307,7 +307,7 @@ def test_every_code_has_an_advice_and_is_made_somewhere() -> None:
     assert all(text.endswith(".") for text in ADVICE.values())
 
 
-def test_a_image_saved_anew_shows_the_same_everywhere(make_set: MakeSet) -> None:
+def test_an_image_saved_anew_shows_the_same_everywhere(make_set: MakeSet) -> None:
     made = make_set(40)
     for at in range(40):
         encoded = io.BytesIO()

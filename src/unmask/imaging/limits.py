@@ -1,0 +1,47 @@
+"""Limits on what one image file may cost, checked before a reader sees the file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class DecodeLimits:
+    """Limits on one image file; a file beyond any of them is refused before it is decoded.
+
+    Attributes:
+        max_bytes: bytes of the file.
+        max_pixels: pixels of the image.
+        max_side: pixels of its longer side.
+        min_side: pixels of its shorter side, at least.
+        max_segments: JPEG segments, PNG chunks other than image data, WebP chunks, GIF and AVIF blocks before the
+            image data. Photographs have fewer than 100.
+        max_exif_bytes: bytes of EXIF data, all parts together.
+        max_iptc_bytes: bytes of Photoshop's resources in a JPEG file, which hold its IPTC fields.
+        max_metadata_bytes: bytes of all metadata: EXIF, XMP, ICC, IPTC, comments, application data.
+        max_packed_texts: compressed PNG chunks (zTXt, iTXt, iCCP), each of which may inflate to 1 MiB.
+        max_fill_bytes: bytes between JPEG segments that belong to none.
+        max_scans: scans of a JPEG file. Progressive encoders write 10 to 17.
+        max_scan_pixels: pixels times scans of a JPEG file of several scans: each scan visits every pixel.
+        max_data_chunks: PNG image data chunks, on top of one for each 4 KiB of the file.
+        max_tags: tags in the first directory of a TIFF file.
+        max_tag_values: values of one TIFF tag that is not plain bytes.
+        max_rle_pixels: pixels of a run-length encoded BMP file, whose decoder is slow.
+    """
+
+    max_bytes: int = 256 * 1024 * 1024
+    max_pixels: int = 64_000_000
+    max_side: int = 32_768
+    min_side: int = 16
+    max_segments: int = 2_048
+    max_exif_bytes: int = 1024 * 1024
+    max_iptc_bytes: int = 1024 * 1024
+    max_metadata_bytes: int = 64 * 1024 * 1024
+    max_packed_texts: int = 64
+    max_fill_bytes: int = 64 * 1024
+    max_scans: int = 500
+    max_scan_pixels: int = 1_600_000_000
+    max_data_chunks: int = 8_192
+    max_tags: int = 1_024
+    max_tag_values: int = 262_144
+    max_rle_pixels: int = 4_000_000
