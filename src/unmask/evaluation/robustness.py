@@ -316,4 +316,4 @@ def _keep(folder: Path, condition: Condition, row: ManifestRow, image: Image.Ima
     """Write a changed image below the folder, under its condition and a name that cannot lead out."""
     encoding = Encoding("png")
     name = made_name(Path(row.path).name, encoding.suffix, row.path)
-    OutputFolder(folder).write(f"{condition.name}/{name}", encoding.encode(image))
+    OutputFolder(folder).write(f"{condition.name}/{name}", encoding.encode(image), durable=False)

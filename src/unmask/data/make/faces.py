@@ -248,7 +248,7 @@ def _write(
 ) -> dict[str, Any]:
     content = policy.encoding.encode(part)
     target = made_name(name, policy.encoding.suffix, "face", index)
-    folder.write(target, content)
+    folder.write(target, content, durable=False)
     cells = {
         **facts,
         "path": target,

@@ -166,7 +166,7 @@ def make_sheets(
         for sheet in sheets
     ]
     content = {"pick": policy.pick, "per": policy.per, "seed": policy.seed, "sheets": listed}
-    folder.write(INDEX_NAME, (json.dumps(content, indent=2) + "\n").encode())
+    folder.write(INDEX_NAME, json.dumps(content, indent=2) + "\n")
     return sheets
 
 

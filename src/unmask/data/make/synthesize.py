@@ -367,14 +367,14 @@ def _write(
     tagged = PurePosixPath(made_name(original.name, "", cells["made_by"], policy.seed, draw)).name
     place = "originals" if cells["made_by"] == "original" else policy.kind
     name = "/".join([place, *parts, tagged + policy.encoding.suffix])
-    folder.write(name, content)
+    folder.write(name, content, durable=False)
     files = {name: len(content)}
     mask_name = ""
     if policy.masks and mask is not None:
         buffer = io.BytesIO()
         Image.fromarray(np.rint(255 * mask).astype(np.uint8)).save(buffer, "PNG")
         mask_name = "/".join(["masks", *parts, f"{tagged}.png"])
-        folder.write(mask_name, buffer.getvalue())
+        folder.write(mask_name, buffer.getvalue(), durable=False)
         files[mask_name] = len(buffer.getvalue())
     return {
         "files": files,
