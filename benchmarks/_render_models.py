@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from _markdown import Result, area, percent, share, table
-from unmask.evaluation.reports.reproduce import with_papers
 
 _HEADS = {
     "linear": "linear",
@@ -125,7 +124,7 @@ def training_step(result: Result) -> list[str]:
     ]
 
 
-def seeds(result: Result) -> list[str]:
+def papers(result: Result) -> list[str]:
     """Frozen features against fine-tuning, and the papers' systems beside their figures.
 
     The headline is of the systems that validation images chose: the best test figure of several would flatter.
@@ -187,8 +186,8 @@ def seeds(result: Result) -> list[str]:
 
 
 def _reproduction(name: str, result: Result, minutes: float) -> list[str]:
-    papers = with_papers(result)["papers"]
-    entries = [(paper, system) for paper in papers for system in paper["systems"]]
+    studies: list[Result] = result["papers"]
+    entries = [(paper, system) for paper in studies for system in paper["systems"]]
     random = sum(bool(system["figures"] and system["figures"]["random_weights"]) for _, system in entries)
     settings = result["settings"]
     epochs = f"{settings['epochs']} epoch{'s' if settings['epochs'] > 1 else ''}"
@@ -219,14 +218,14 @@ def _reproduction(name: str, result: Result, minutes: float) -> list[str]:
         )
     header = ("", "recipe", "weights", "epochs", "accuracy", "paper", "F1", "paper", "AUC", "paper")
     splits = []
-    for paper in papers:
+    for paper in studies:
         test = paper["data"]["counts"]["test"]
         total = sum(test.values())
         splits.append(
             f"{paper['paper']} {total:,} ({test['real']:,} real; majority {percent(max(test.values()) / total)})"
         )
     comparisons = " ".join(
-        f"{paper['paper']}: {_differences(paper['comparison'])}" for paper in papers if paper["comparison"]
+        f"{paper['paper']}: {_differences(paper['comparison'])}" for paper in studies if paper["comparison"]
     )
     return [
         f"### {_REPRODUCTIONS[name]}",

@@ -32,7 +32,7 @@ from _render_evaluation import (
 from _render_experiments import ablation, calibration, left_out, left_out_summary, logo
 from _render_explain import explanations, ood
 from _render_forensics import forensic_localisation, forensic_ranges
-from _render_models import classical_heads, contract, feature_cache, seeds, training_step
+from _render_models import classical_heads, contract, feature_cache, papers, training_step
 from _render_serve import serve
 from unmask.errors import UnmaskError
 
@@ -283,7 +283,7 @@ _RENDERERS: dict[str, Callable[[Result], list[str]]] = {
     "contract": contract,
     "classical-heads": classical_heads,
     "feature-cache": feature_cache,
-    "seeds": seeds,
+    "papers": papers,
     "training-step": training_step,
     "serve": serve,
 }

@@ -33,9 +33,9 @@ from typing import Any
 import psutil
 import skimage
 import uvloop
-from _images import variant
 from PIL import Image
 
+from _images import variant
 from _load_client import Tally, form, load, misbehave
 from _report import describe_run, write_json
 

@@ -47,14 +47,14 @@ def _entry(recipe: str, reported: dict[str, float], *, random: bool) -> dict[str
     return {"recipe": recipe, "reported": reported, "error": None, "figures": figures}
 
 
-def _seeds() -> dict[str, Any]:
+def _papers() -> dict[str, Any]:
     systems = [
         _entry("s0-a", {"accuracy": 0.98, "auc": 0.99}, random=True),
         _entry("s0-b", {}, random=False),
         {"recipe": "s0-c", "reported": {}, "error": {"code": "x", "message": "no | memory"}, "figures": None},
     ]
-    seed = {
-        "seed": "S0",
+    paper = {
+        "paper": "S0",
         "systems": systems,
         "data": {"counts": {"test": {"real": 30, "fake": 20}}},
         "comparison": {"pairs": [_pair("s0-a@1", "s0-b@1", (2, 12), 0.0129)]},
@@ -70,12 +70,12 @@ def _seeds() -> dict[str, Any]:
             },
             "comparison": {"pairs": [_pair("frozen", "tuned", (3, 9), 0.2), _pair("x", "y", (0, 0), None)]},
         },
-        "reproductions": {"all": {"settings": {"set": ["a.b=c"], "epochs": 1}, "seeds": [seed]}},
+        "reproductions": {"all": {"settings": {"set": ["a.b=c"], "epochs": 1}, "papers": [paper]}},
     }
 
 
 def test_the_papers_systems() -> None:
-    text = "\n\n".join(models.seeds(_seeds()))
+    text = "\n\n".join(models.papers(_papers()))
     for part in [
         "**Tuned: AUC 0.973 (0.953–0.993), accuracy 90.0 % (88.0–92.0)** on 50 test images of `pictures`",
         "always answering “real”: accuracy 60.0 %",

@@ -1,7 +1,7 @@
-"""The papers' systems on the seed-like part of the shared set: StyleGAN against FFHQ, both through the same processing.
+"""The papers' systems on images like theirs: StyleGAN against FFHQ, both processed alike.
 
-    python benchmarks/seeds.py --manifest ../shared/data/faces/manifest.csv --work runs/seeds \\
-        --out benchmarks/results/seeds.json
+    python benchmarks/papers.py --manifest ../shared/data/faces/manifest.csv --work runs/papers \\
+        --out benchmarks/results/papers.json
 
 ``reproductions`` are calls of ``unmask reproduce`` through the library, on a small budget for CPUs: every system of
 every paper, and the MobileNetV2 systems once more without pretrained weights. ``weights`` sets frozen
