@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
 from unmask.data.manifest import LABELS, Manifest, ManifestRow, RowsDigest
-
-VALIDATION_FRACTION = 0.15
-"""Approximate part of the groups set aside where a manifest has no rows with split ``val``."""
+from unmask.data.split.validation import is_set_aside
 
 Rows = list[tuple[ManifestRow, Path]]
 
@@ -57,7 +54,7 @@ class TrainingRows:
         train: Rows = []
         validation: Rows = []
         for row, path in kept:
-            if row.split == "val" or (set_aside and _is_set_aside(row)):
+            if row.split == "val" or (set_aside and is_set_aside(row)):
                 validation.append((row, path))
             elif set_aside or row.split == "train":
                 train.append((row, path))
@@ -70,7 +67,3 @@ class TrainingRows:
             f"{split or 'no split'} ({', '.join(f'{self.found[split, label]:,} {label}' for label in LABELS)})"
             for split in splits
         )
-
-
-def _is_set_aside(row: ManifestRow) -> bool:
-    return hashlib.sha256((row.group or row.path).encode()).digest()[0] < 256 * VALIDATION_FRACTION

@@ -6,13 +6,14 @@ import logging
 from pathlib import Path
 
 from unmask.data.face_index import FaceIndex, FaceRecord
+from unmask.data.split.validation import VALIDATION_FRACTION
 from unmask.errors import UsageError
 from unmask.progress import progress_bar
 from unmask.recipes import Recipe
 from unmask.training.cached_crop import CropPolicy
 from unmask.training.crop_cache import CropCache
 from unmask.training.dataset import Sample, samples_of
-from unmask.training.rows import VALIDATION_FRACTION, Rows, TrainingRows
+from unmask.training.rows import Rows, TrainingRows
 
 _log = logging.getLogger(__name__)
 

@@ -9,15 +9,13 @@ import numpy as np
 
 from unmask.data.manifest import Manifest
 from unmask.data.split.splitter import PRESETS, Splitter
+from unmask.data.split.validation import VALIDATION_FRACTION
 from unmask.errors import UsageError
 from unmask.evaluation.measure import baseline
 from unmask.stats.images import Images
 from unmask.stats.intervals import wilson
 from unmask.stats.metrics import Confusion
 from unmask.stats.significance import mcnemar
-
-VALIDATION_SHARE: Final = 0.15
-"""Part of the training images used for validation where a paper names no validation part."""
 
 
 @dataclass(frozen=True)
@@ -86,10 +84,10 @@ def split_as(paper: str, manifest: Manifest, seed: int, *, given: bool) -> tuple
         said = [f"Split {_percent(shares)} before any other step, as the paper does."]
     else:
         train, test = protocol.fractions
-        shares = {"train": train * (1 - VALIDATION_SHARE), "val": train * VALIDATION_SHARE, "test": test}
+        shares = {"train": train * (1 - VALIDATION_FRACTION), "val": train * VALIDATION_FRACTION, "test": test}
         said = [
             f"Split {_percent({'train': train, 'test': test})} as the paper does. It names no validation part: "
-            f"{100 * VALIDATION_SHARE:.0f} % of the training part is set aside, to choose the epoch and to calibrate."
+            f"{100 * VALIDATION_FRACTION:.0f} % of the training part is set aside, to choose the epoch and to calibrate."
         ]
     drawn = Splitter(manifest, exact=True).fractions(shares, seed=seed)
     said.append("The manifest's own split is not used.")
@@ -108,10 +106,10 @@ def _given(manifest: Manifest, protocol: Protocol, seed: int) -> tuple[Manifest,
     if "val" in there:
         return manifest, said
     said.append(
-        f"It has no validation part: {100 * VALIDATION_SHARE:.0f} % of the training part is set aside, to choose the "
+        f"It has no validation part: {100 * VALIDATION_FRACTION:.0f} % of the training part is set aside, to choose the "
         "epoch and to calibrate."
     )
-    shares = {"train": 1 - VALIDATION_SHARE, "val": VALIDATION_SHARE}
+    shares = {"train": 1 - VALIDATION_FRACTION, "val": VALIDATION_FRACTION}
     drawn = Splitter(manifest, exact=True, keep=there - {"train", ""}).fractions(shares, seed=seed)
     return drawn.splits[0].manifest(), said
 
