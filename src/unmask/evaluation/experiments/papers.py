@@ -87,7 +87,7 @@ def split_as(paper: str, manifest: Manifest, seed: int, *, given: bool) -> tuple
         shares = {"train": train * (1 - VALIDATION_FRACTION), "val": train * VALIDATION_FRACTION, "test": test}
         said = [
             f"Split {_percent({'train': train, 'test': test})} as the paper does. It names no validation part: "
-            f"{100 * VALIDATION_FRACTION:.0f} % of the training part is set aside, to choose the epoch and to calibrate."
+            f"{100 * VALIDATION_FRACTION:.0f} % of the training part is set aside to choose the epoch and to calibrate."
         ]
     drawn = Splitter(manifest, exact=True).fractions(shares, seed=seed)
     said.append("The manifest's own split is not used.")
@@ -106,7 +106,7 @@ def _given(manifest: Manifest, protocol: Protocol, seed: int) -> tuple[Manifest,
     if "val" in there:
         return manifest, said
     said.append(
-        f"It has no validation part: {100 * VALIDATION_FRACTION:.0f} % of the training part is set aside, to choose the "
+        f"It has no validation part: {100 * VALIDATION_FRACTION:.0f} % of the training part is set aside to choose the "
         "epoch and to calibrate."
     )
     shares = {"train": 1 - VALIDATION_FRACTION, "val": VALIDATION_FRACTION}
