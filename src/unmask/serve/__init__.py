@@ -1,4 +1,4 @@
-"""The service: the detector behind HTTP, with a queue, a history and a page.
+"""The HTTP service: the detector with a queue, a history and a web page.
 
-Needs the extra ``serve``. May import everything but ``unmask.cli``; nothing imports it but ``unmask.cli.serve``.
+Needs the extra ``serve``. May import anything except ``unmask.cli``; only ``unmask.cli.serve`` imports it.
 """

@@ -1,4 +1,4 @@
-"""Who may use the service: tokens, host names, origins; and the headers that keep browsers safe."""
+"""Access control (tokens, host names, origins), rate limits and security headers."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ log = logging.getLogger("unmask.serve.access")
 
 _LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "[::1]")
 _SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
-# Answered without a token: they say nothing of any image. The page asks for the token itself.
+# Served without a token: they reveal nothing about any image. The page asks for the token itself.
 _OPEN_PATHS = {"/", "/health", "/docs", "/openapi.json", "/favicon.ico", "/favicon.svg"}
 _OPEN_FOLDERS = ("/assets/",)
 _UNLIMITED_PATHS = {"/health", "/metrics"}
@@ -43,21 +43,21 @@ _HEADERS = {
 
 
 def new_token() -> tuple[str, str]:
-    """A bearer token of 256 random bits, and its hash for the settings.
+    """Make a bearer token of 256 random bits; return it with its hash for the settings.
 
-    A plain SHA-256 is enough for a token that nobody can guess, unlike for a password.
+    Plain SHA-256 is enough here: unlike a password, a random token cannot be guessed.
     """
     token = f"unmask_{secrets.token_urlsafe(32)}"
     return token, hash_of(token)
 
 
 def hash_of(token: str) -> str:
-    """The hash of a token as the settings hold it."""
+    """Hash a token as the settings store it."""
     return f"sha256:{hashlib.sha256(token.encode()).hexdigest()}"
 
 
 def check_exposure(settings: Settings) -> None:
-    """Refuse to be reachable from other machines by everybody, unless that was asked for.
+    """Refuse to listen beyond loopback without a token, unless that was asked for.
 
     Raises:
         UsageError: ``open_service``.
@@ -65,23 +65,23 @@ def check_exposure(settings: Settings) -> None:
     if not (settings.loopback or settings.token_hashes or settings.without_token):
         raise UsageError(
             "open_service",
-            f"{settings.host} can be reached from other machines: give --token-hashes (a token is made by "
-            "`unmask serve --new-token`), or --without-token to let everybody in.",
+            f"{settings.host} can be reached from other machines: give --token-hashes (`unmask serve --new-token` "
+            "makes a token), or --without-token to let everybody in.",
         )
 
 
 @dataclass(frozen=True)
 class Access:
-    """The rules of one service, applied to the head of a request.
+    """The access rules of one service, checked against the headers of a request.
 
     Args:
-        settings: of the service.
+        settings: settings of the service.
     """
 
     settings: Settings
 
     def check(self, scope: Scope) -> None:
-        """Let a request through or not.
+        """Reject a request that breaks a rule.
 
         Raises:
             Problem: 401, 403 or 421.
@@ -93,20 +93,20 @@ class Access:
         self._check_token(scope, headers.get("authorization", ""))
 
     def _check_host(self, host: str) -> None:
-        """A page of another site whose name was pointed at this machine sends its own name (DNS rebinding)."""
+        """Reject unknown host names, such as that of a site that points its name at this machine (DNS rebinding)."""
         allowed = self.settings.allowed_hosts or (_LOOPBACK_HOSTS if self.settings.loopback else ())
         name = host if host.endswith("]") else host.rpartition(":")[0] or host
         if allowed and name.lower() not in {item.lower() for item in allowed}:
-            raise Problem(421, "wrong_host", "The service does not answer to that host name.")
+            raise Problem(421, "wrong_host", "The service does not accept this host name.")
 
     def _check_origin(self, scheme: str, headers: Headers) -> None:
-        """Browsers say where a request comes from; other clients send neither header and have no user to trick."""
+        """Reject other origins. Only browsers send these headers; other clients have no user who could be tricked."""
         origin = headers.get("origin", "").lower()
         if origin in self.settings.cors:
             return
         own = f"{scheme}://{headers.get('host', '')}".lower()
         if headers.get("sec-fetch-site", "same-origin") not in {"same-origin", "none"} or origin not in {"", own}:
-            raise Problem(403, "cross_origin", "Pages of other sites may not use the service.")
+            raise Problem(403, "cross_origin", "Pages of other sites may not use this service.")
 
     def _check_token(self, scope: Scope, authorization: str) -> None:
         path = scope["path"]
@@ -115,21 +115,21 @@ class Access:
             return
         kind, _, token = authorization.partition(" ")
         given = hash_of(token.strip())
-        # Every hash is compared, so that the time taken does not tell which one was near.
+        # Compare every hash, so that the time taken does not reveal which one was close.
         known = [hmac.compare_digest(given, item) for item in self.settings.token_hashes]
         if kind.lower() != "bearer" or not any(known):
             raise Problem(
-                401, "unauthorized", "The service needs a valid bearer token.", {"WWW-Authenticate": "Bearer"}
+                401, "unauthorized", "This service needs a valid bearer token.", {"WWW-Authenticate": "Bearer"}
             )
 
 
 class Gate:
-    """The outermost middleware: access, rate, headers, one log line and the counts of every request.
+    """The outermost middleware: access, rate limit, security headers, one log line and metrics for each request.
 
     Args:
-        app: what it protects.
-        settings: of the service.
-        metrics: where requests are counted.
+        app: the application to protect.
+        settings: settings of the service.
+        metrics: counts the requests.
     """
 
     def __init__(self, app: ASGIApp, settings: Settings, metrics: Metrics) -> None:
@@ -139,7 +139,7 @@ class Gate:
         self._metrics = metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
+        """Handle one request."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -162,7 +162,7 @@ class Gate:
         try:
             if scope["path"] not in _UNLIMITED_PATHS and (seconds := self._limiter.wait(client)):
                 raise Problem(
-                    429, "too_many_requests", "Too many requests; slow down.", {"Retry-After": str(math.ceil(seconds))}
+                    429, "too_many_requests", "Too many requests. Slow down.", {"Retry-After": str(math.ceil(seconds))}
                 )
             self._access.check(scope)
             await self._app(scope, receive, guarded)
@@ -171,13 +171,13 @@ class Gate:
         except Exception:
             log.exception("unexpected error in request %s", request_id)
             if status:
-                raise  # the answer had begun: all that is left is to break it off
-            unforeseen = Problem(500, "internal_error", "Something went wrong in the service.")
-            await problems.response(unforeseen, f"urn:uuid:{request_id}")(scope, receive, guarded)
+                raise  # the response has started: it can only be broken off
+            unexpected = Problem(500, "internal_error", "The service failed unexpectedly.")
+            await problems.response(unexpected, f"urn:uuid:{request_id}")(scope, receive, guarded)
         finally:
             seconds = time.perf_counter() - started
             route = getattr(scope.get("route"), "path", "other")
             self._metrics.in_progress.dec()
             self._metrics.observe_request(scope["method"], route, status, seconds)
-            # The path's template, not the path or the query: a search text or an id is nobody's business.
+            # Log the path's template, not the path or query: search texts and ids are private.
             log.info("%s %s %s %d %.0f ms %s", client, scope["method"], route, status, 1000 * seconds, request_id)

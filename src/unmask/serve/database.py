@@ -1,4 +1,4 @@
-"""The history's one table, and how a database is opened and brought up to date."""
+"""The history's one table, and opening and migrating its database."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from sqlalchemy.pool import StaticPool
 
 metadata = MetaData()
 
-# Times are whole milliseconds since 1970, UTC: the same number in every database, and a cursor's sort key.
+# Times are whole milliseconds since 1970 in UTC: the same number in every database, and a sort key for cursors.
 verdicts = Table(
     "verdicts",
     metadata,
@@ -49,21 +49,21 @@ verdicts = Table(
     Index("verdicts_by_sha256", "sha256"),
 )
 
-# Any number, the same for all instances of the service.
+# An arbitrary number, the same for all instances of the service.
 _LOCK = 0x756E6D61736B
 
 
 def open_database(url: str) -> Engine:
-    """A database with an up-to-date table.
+    """Open a database and migrate its table.
 
     Args:
-        url: as SQLAlchemy has it; ``sqlite://`` is one in memory, which must be used by one thread at a time.
+        url: an SQLAlchemy URL; ``sqlite://`` is a database in memory, for one thread at a time.
 
     Raises:
-        sqlalchemy.exc.SQLAlchemyError: it cannot be reached or written.
+        sqlalchemy.exc.SQLAlchemyError: the database cannot be reached or written.
     """
     if url.startswith("sqlite"):
-        # One connection: another one in memory would be another database.
+        # A second connection in memory would be a second database.
         pool: dict[str, Any] = {"poolclass": StaticPool} if url == "sqlite://" else {}
         engine = create_engine(url, connect_args={"check_same_thread": False, "timeout": 30}, **pool)
         event.listen(engine, "connect", _set_up_sqlite)
@@ -77,10 +77,10 @@ def open_database(url: str) -> Engine:
 
 
 def lock(connection: Connection) -> None:
-    """Keep other instances from changing the table, or the kept images, until this transaction ends."""
+    """Stop other instances from changing the table or the stored images until this transaction ends."""
     if connection.dialect.name == "postgresql":
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
-    # In SQLite every transaction here has the only lock there is.
+    # In SQLite every transaction here holds the database's one lock.
 
 
 def _upgrade(connection: Connection) -> None:
@@ -91,13 +91,13 @@ def _upgrade(connection: Connection) -> None:
 
 
 def _set_up_sqlite(connection: Any, _record: object) -> None:
-    # The driver's own idea of transactions would commit around CREATE TABLE.
+    # The driver's own transactions would commit around CREATE TABLE.
     connection.isolation_level = None
     cursor = connection.cursor()
-    # With a write-ahead log readers and the writer do not wait for one another; FULL: a commit is on the disk.
+    # With a write-ahead log, readers and the writer never wait for each other. FULL: every commit is on the disk.
     cursor.execute("PRAGMA journal_mode = WAL")
     cursor.execute("PRAGMA synchronous = FULL")
-    # Deleted records are overwritten, not only forgotten.
+    # Overwrite deleted records, do not just unlink them.
     cursor.execute("PRAGMA secure_delete = ON")
     cursor.close()
 

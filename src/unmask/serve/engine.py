@@ -1,4 +1,4 @@
-"""The queue in front of the detector: bounded, worked off by threads, with runs of the network shared when it pays."""
+"""The bounded queue in front of the detector: worker threads, and batches when several images wait."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from unmask.errors import ImageError
 from unmask.serve.metrics import Metrics
 from unmask.serve.problems import Problem
 
-# How fast the estimate of the time an image takes follows the images.
-_FOLLOW = 0.1
+# Weight of the newest image in the moving average of the time per image.
+_SMOOTHING = 0.1
 
 
 @dataclass(eq=False, slots=True)
@@ -33,17 +33,17 @@ class _Job:
 
 
 class Engine:
-    """Judges images for many requests at once.
+    """Classifies images for many requests at once.
 
-    A thread decodes and prepares images until as many as one run of the network takes are ready or none waits,
-    then runs the network on them. So no image waits for company, and batches form only under load.
+    Each thread decodes and prepares images until a full batch is ready or no more are waiting, then runs the network.
+    So no image waits for a batch to fill, and batches form only under load.
 
     Args:
         detector: shared by all threads.
-        workers: threads; one a CPU by default.
-        batch: images in one run at most.
-        capacity: images waiting or in work at most.
-        metrics: where images are counted.
+        workers: number of threads; by default the number of CPUs.
+        batch: most images per run of the network.
+        capacity: most images waiting or in progress.
+        metrics: counts the images.
     """
 
     def __init__(
@@ -55,7 +55,7 @@ class Engine:
         self._metrics = metrics
         self._waiting: deque[_Job] = deque()
         self._ready: deque[_Job] = deque()
-        self._inside = 0
+        self._in_queue = 0
         self._closing = False
         self._seconds = 0.0
         self._condition = threading.Condition()
@@ -67,20 +67,20 @@ class Engine:
             thread.start()
 
     @property
-    def inside(self) -> int:
-        """Images waiting or in work."""
-        return self._inside
+    def in_queue(self) -> int:
+        """Number of images waiting or in progress."""
+        return self._in_queue
 
     async def judge(self, images: Sequence[bytes]) -> list[Verdict]:
-        """Verdicts in the order of the images; an unreadable one holds its error.
+        """Return verdicts in the order of the images; an unreadable image's verdict holds the error.
 
-        When the caller is cancelled, what has not begun is dropped.
+        If the caller is cancelled, images that have not been started are dropped.
 
         Args:
             images: the bytes of image files.
 
         Raises:
-            Problem: 429 when the queue is full.
+            Problem: 429, the queue is full.
         """
         loop = asyncio.get_running_loop()
         jobs = [_Job(data, loop, loop.create_future()) for data in images]
@@ -91,7 +91,7 @@ class Engine:
             self._leave(jobs)
 
     def close(self) -> None:
-        """Finish what is inside, then end the threads."""
+        """Finish all images in the queue, then stop the threads."""
         with self._condition:
             self._closing = True
             self._condition.notify_all()
@@ -100,16 +100,18 @@ class Engine:
 
     def _enter(self, jobs: list[_Job]) -> None:
         with self._condition:
-            if self._closing or self._inside + len(jobs) > self.capacity:
+            if self._closing or self._in_queue + len(jobs) > self.capacity:
                 self._metrics.turned_away.inc(len(jobs))
-                seconds = max(1, math.ceil(self._inside * self._seconds / len(self._threads)))
-                raise Problem(429, "busy", "Too many images are waiting; try again.", {"Retry-After": str(seconds)})
+                seconds = max(1, math.ceil(self._in_queue * self._seconds / len(self._threads)))
+                raise Problem(
+                    429, "busy", "Too many images are waiting. Try again later.", {"Retry-After": str(seconds)}
+                )
             self._waiting.extend(jobs)
             self._count(len(jobs))
             self._condition.notify(len(jobs))
 
     def _leave(self, jobs: list[_Job]) -> None:
-        """Drop what nobody waits for any more."""
+        """Drop jobs that nobody is waiting for any more."""
         with self._condition:
             for job in jobs:
                 job.gone = True
@@ -140,7 +142,7 @@ class Engine:
             job.prepared = self.detector.prepare(job.data)
         except ImageError as error:
             self._finish(job, self.detector.unreadable(error, started))
-        except Exception as error:  # whatever it is, the request that waits must hear of it
+        except Exception as error:  # whatever it is, the waiting request must get it
             self._finish(job, error)
         else:
             job.data = b""
@@ -162,9 +164,9 @@ class Engine:
             for job in wanted:
                 self._finish(job, error)
         else:
-            share = (time.perf_counter() - started) / len(wanted)
+            run_seconds = (time.perf_counter() - started) / len(wanted)
             for job, verdict in zip(wanted, verdicts, strict=True):
-                self._follow(job.seconds + share)
+                self._update_average(job.seconds + run_seconds)
                 self._finish(job, verdict)
 
     def _finish(self, job: _Job, result: Verdict | Exception) -> None:
@@ -172,7 +174,7 @@ class Engine:
             self._count(-1)
         if isinstance(result, Verdict):
             self._metrics.observe_verdict(result)
-        with contextlib.suppress(RuntimeError):  # the loop was closed under a request that nobody waited for
+        with contextlib.suppress(RuntimeError):  # the loop was closed, so nobody is waiting
             job.loop.call_soon_threadsafe(_settle, job.future, result)
 
     def _drop(self, count: int = 1) -> None:
@@ -180,13 +182,13 @@ class Engine:
         self._metrics.dropped.inc(count)
 
     def _count(self, change: int) -> None:
-        self._inside += change
-        self._metrics.waiting.set(self._inside)
+        self._in_queue += change
+        self._metrics.waiting.set(self._in_queue)
 
-    def _follow(self, seconds: float) -> None:
-        """Keep up the estimate of the seconds that one image takes."""
+    def _update_average(self, seconds: float) -> None:
+        """Update the moving average of the seconds per image."""
         with self._condition:
-            self._seconds += _FOLLOW * (seconds - self._seconds)
+            self._seconds += _SMOOTHING * (seconds - self._seconds)
 
 
 def _settle(future: asyncio.Future[Verdict], result: Verdict | Exception) -> None:

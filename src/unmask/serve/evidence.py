@@ -14,7 +14,7 @@ _SIDE = 256
 
 
 def overlays(verdict: Verdict) -> list[Evidence]:
-    """One overlay a region, in the colours of ``unmask detect --evidence``; none where the evidence has no places."""
+    """Draw one overlay per region, in the colours of ``unmask detect --evidence``; none for evidence without a map."""
     return [
         Evidence(box=region.crop, png=data_uri(_overlay(region)))
         for region in verdict.regions

@@ -1,4 +1,4 @@
-"""Explanations: seconds of work each, so they have a thread and a short queue of their own."""
+"""Explanations take seconds each, so they have their own thread and a short queue."""
 
 from __future__ import annotations
 
@@ -13,53 +13,53 @@ from unmask.explain.explainer import Explainer, Explanation
 from unmask.pages.page import data_uri
 from unmask.serve.problems import Problem
 
-# For the eye: a lossless photograph would be ten times as long.
+# For viewing only: a lossless image would be ten times as large.
 _QUALITY = 88
 
 
-class Explaining:
-    """Explains one image after the other.
+class ExplainQueue:
+    """Explains one image at a time.
 
     Args:
-        detector: whose answers are explained.
-        capacity: images waiting or in work at most.
+        detector: the detector whose verdicts are explained.
+        capacity: most images waiting or in progress.
     """
 
     def __init__(self, detector: Detector, capacity: int) -> None:
         self._explainer = Explainer(detector)
         self._capacity = capacity
-        self._inside = 0
+        self._in_queue = 0
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="unmask-explain")
 
     async def explain(self, data: bytes, *, faithfulness: bool) -> dict[str, Any]:
-        """The explanation of one image as plain values, its images as data URIs.
+        """Explain one image; return plain values, with images as data URIs.
 
         Args:
             data: the bytes of an image file.
-            faithfulness: whether the map is checked, which is most of the work.
+            faithfulness: also check the evidence map, which takes most of the time.
 
         Raises:
             ImageError: the image cannot be accepted or read.
-            Problem: 429 when too many wait.
+            Problem: 429, too many explanations are waiting.
         """
-        if self._inside >= self._capacity:
-            raise Problem(429, "busy", "Too many explanations are waiting; try again.", {"Retry-After": "5"})
+        if self._in_queue >= self._capacity:
+            raise Problem(429, "busy", "Too many explanations are waiting. Try again later.", {"Retry-After": "5"})
         work = self._pool.submit(self._work, data, faithfulness)
-        # Counted until it has ended: one that has begun goes on when nobody waits any more.
-        self._inside += 1
+        # Counted until it ends: once started, an explanation runs on even if nobody waits for it.
+        self._in_queue += 1
         loop = asyncio.get_running_loop()
         work.add_done_callback(lambda _: loop.call_soon_threadsafe(self._ended))
         return await asyncio.wrap_future(work)
 
     def close(self) -> None:
-        """Finish what has begun."""
+        """Finish the explanation in progress and cancel the others."""
         self._pool.shutdown(cancel_futures=True)
 
     def _work(self, data: bytes, faithfulness: bool) -> dict[str, Any]:
         return _plain(self._explainer.explain(data, faithfulness=faithfulness))
 
     def _ended(self) -> None:
-        self._inside -= 1
+        self._in_queue -= 1
 
 
 def _plain(explanation: Explanation) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""History and feedback as a CSV manifest that ``unmask train`` and ``unmask calibrate`` take."""
+"""Export of history and feedback as a CSV manifest for ``unmask train`` and ``unmask calibrate``."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ COLUMNS = (
     "time", "feedback", "note", "id",
 )  # fmt: skip
 SOURCE = "unmask-serve"
-_OTHER = {"REAL": "fake", "FAKE": "real"}
+_OPPOSITE = {"REAL": "fake", "FAKE": "real"}
 
 
 async def export_csv(history: History, *, everything: bool) -> AsyncIterator[str]:
-    """The table in pieces, a header first.
+    """Yield the table in pieces, the header first.
 
-    An image that was called right or wrong is a row with its label; its ``path`` is where ``--keep-images`` keeps
-    it, relative to that folder. The same bytes are one row, by the latest feedback, and its own ``group``.
+    Each image whose verdict was marked right or wrong is a row with its label; ``path`` is relative to the folder
+    of ``--keep-images``. Identical bytes give one row, by the latest feedback, and each image is its own ``group``.
 
     Args:
-        history: of the service.
-        everything: all records, a row each, those without a known label too: a table to read, not a manifest.
+        history: history of the service.
+        everything: yield one row per record, with or without a label: a table to read, not a manifest.
     """
     yield _lines([COLUMNS])
     after: UUID | None = None
@@ -39,12 +39,12 @@ async def export_csv(history: History, *, everything: bool) -> AsyncIterator[str
 
 
 def time_of(milliseconds: int) -> datetime:
-    """A stored time."""
+    """Convert a stored time."""
     return datetime.fromtimestamp(milliseconds / 1000, UTC)
 
 
 def _cells(row: RowMapping) -> tuple[object, ...]:
-    label = {"right": row["result"].lower(), "wrong": _OTHER[row["result"]]}.get(row["feedback"], "")
+    label = {"right": row["result"].lower(), "wrong": _OPPOSITE[row["result"]]}.get(row["feedback"], "")
     return (
         row["image"] or "",
         label,
@@ -64,7 +64,7 @@ def _cells(row: RowMapping) -> tuple[object, ...]:
 
 
 def _harmless(text: str) -> str:
-    """Text that a spreadsheet will not run as a formula."""
+    """Quote text that a spreadsheet would run as a formula."""
     return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
 
 

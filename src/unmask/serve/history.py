@@ -1,4 +1,4 @@
-"""The store for the event loop: records that arrive together are written together."""
+"""The store for the event loop: records that arrive together are written in one transaction."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ _SECONDS_BETWEEN_RETENTIONS = 60.0
 
 
 def open_store(settings: Settings) -> Store | None:
-    """The store of a service with these settings; ``None`` when nothing is kept.
+    """Open the store that the settings name; ``None`` for no history.
 
     Raises:
-        sqlalchemy.exc.SQLAlchemyError, OSError: it cannot be reached or written.
+        sqlalchemy.exc.SQLAlchemyError, OSError: the store cannot be reached or written.
     """
     if settings.database_url is None:
         return None
@@ -43,10 +43,10 @@ def open_store(settings: Settings) -> Store | None:
 
 
 class History:
-    """Runs a store's methods in threads.
+    """Runs the methods of a store in threads.
 
     Args:
-        store: opened; is closed with the history.
+        store: an open store, which the history closes.
     """
 
     def __init__(self, store: Store) -> None:
@@ -57,18 +57,18 @@ class History:
         self._retaining: asyncio.Task[None] | None = None
 
     def start(self) -> None:
-        """Begin to delete what is too old or too much, from time to time."""
+        """Start to delete records and images beyond the limits, once a minute."""
         self._retaining = asyncio.create_task(self._retain())
 
     async def run(self, method: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
-        """A method of the store, in a thread."""
+        """Run a method of the store in a thread."""
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._pool, lambda: method(*args, **kwargs))
 
     async def add(self, records: Sequence[Record]) -> None:
-        """Keep verdicts; returns once they are on the disk.
+        """Store verdicts; returns once they are on the disk.
 
-        What arrives while a transaction is under way goes into the next one together, so many requests share the
+        Records that arrive during a transaction are written together in the next one, so many requests share one
         wait for the disk.
         """
         written = asyncio.get_running_loop().create_future()
@@ -78,7 +78,7 @@ class History:
         await asyncio.shield(written)
 
     async def close(self) -> None:
-        """Finish what is being written, then close the store."""
+        """Finish pending writes, then close the store."""
         if self._retaining is not None:
             self._retaining.cancel()
             with contextlib.suppress(asyncio.CancelledError):
@@ -93,7 +93,7 @@ class History:
             pending, self._pending = self._pending, []
             try:
                 await self.run(self.store.add, [record for records, _ in pending for record in records])
-            except Exception as error:  # every request that waits must hear of it
+            except Exception as error:  # every waiting request must get it
                 for _, written in pending:
                     written.set_exception(error)
             else:
@@ -105,8 +105,8 @@ class History:
             await self.run(self.store.sweep)
         while True:
             try:
-                if gone := await self.run(self.store.retain):
-                    log.info("%d records were too old or too many", gone)
+                if deleted := await self.run(self.store.apply_retention):
+                    log.info("deleted %d records beyond the limits", deleted)
             except (SQLAlchemyError, OSError) as error:
-                log.warning("old records could not be deleted: %s", type(error).__name__)
+                log.warning("cannot delete old records: %s", type(error).__name__)
             await asyncio.sleep(_SECONDS_BETWEEN_RETENTIONS)

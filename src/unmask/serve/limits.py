@@ -1,4 +1,4 @@
-"""What one request, one client and all requests together may use."""
+"""Limits on time, request rate and memory."""
 
 from __future__ import annotations
 
@@ -19,27 +19,27 @@ _MOST_CLIENTS = 10_000
 
 @asynccontextmanager
 async def until(deadline: float) -> AsyncIterator[None]:
-    """Bound some work of a request in time.
+    """Limit the time of a block.
 
     Args:
-        deadline: on the clock of the event loop.
+        deadline: latest end, by the clock of the event loop.
 
     Raises:
-        Problem: 504 when it has passed.
+        Problem: 504, the deadline has passed.
     """
     try:
         async with asyncio.timeout_at(deadline):
             yield
     except TimeoutError:
-        raise Problem(504, "deadline", "The answer was not ready in time.", {"Retry-After": "5"}) from None
+        raise Problem(504, "deadline", "The response was not ready in time.", {"Retry-After": "5"}) from None
 
 
 class RateLimiter:
-    """A token bucket a client; the least recently seen clients are forgotten.
+    """One token bucket per client; the clients seen least recently are forgotten.
 
     Args:
-        rate: requests a second on average; 0: any number.
-        burst: requests at once.
+        rate: average requests per second; 0 sets no limit.
+        burst: most requests at once.
     """
 
     def __init__(self, rate: float, burst: int) -> None:
@@ -48,7 +48,7 @@ class RateLimiter:
         self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
     def wait(self, address: str) -> float:
-        """Count one request of a client: 0, or the seconds until it may come again."""
+        """Count one request of a client; return 0, or the seconds to wait if it is over the limit."""
         if not self._rate:
             return 0.0
         client, now = _client(address), time.monotonic()
@@ -62,28 +62,28 @@ class RateLimiter:
 
 
 class BodyLimits:
-    """Middleware that bounds bodies while they are read: the size of each, the room of all, and the time taken.
+    """Middleware that limits request bodies as they are read: size of each, size of all together, and time.
 
-    It also sets ``scope["unmask.deadline"]``, the time of the event loop's clock when the answer is due.
+    It also sets ``scope["unmask.deadline"]``: when the response is due, by the clock of the event loop.
 
     Args:
-        app: what it protects.
-        most: bytes of one body.
-        room: bytes of all bodies together.
-        deadline: seconds from the start of a request to its answer.
-        metrics: where the bytes of all bodies are shown.
+        app: the application to protect.
+        max_bytes: largest body in bytes.
+        max_total_bytes: largest size of all bodies in memory, in bytes.
+        deadline: seconds from the start of a request to its response.
+        metrics: shows the bytes of all bodies.
     """
 
-    def __init__(self, app: ASGIApp, most: int, room: int, deadline: float, metrics: Metrics) -> None:
+    def __init__(self, app: ASGIApp, max_bytes: int, max_total_bytes: int, deadline: float, metrics: Metrics) -> None:
         self._app = app
-        self._most = most
-        self._room = room
+        self._max_bytes = max_bytes
+        self._max_total_bytes = max_total_bytes
         self._used = 0
         self._deadline = deadline
         self._metrics = metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
+        """Handle one request."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -94,7 +94,7 @@ class BodyLimits:
         async def limited() -> Message:
             nonlocal held, complete
             if complete:
-                return await receive()  # the next message says that the client has gone
+                return await receive()  # the next message is that the client has disconnected
             try:
                 async with asyncio.timeout_at(deadline):
                     message = await receive()
@@ -104,17 +104,17 @@ class BodyLimits:
             held += size
             self._use(size)
             complete = not message.get("more_body", False)
-            if held > self._most:
+            if held > self._max_bytes:
                 raise self._too_large()
-            if self._used > self._room:
+            if self._used > self._max_total_bytes:
                 raise Problem(
-                    429, "too_much_waiting", "Too many uploads are under way; try again.", {"Retry-After": "2"}
+                    429, "too_much_waiting", "Too many uploads are in progress. Try again later.", {"Retry-After": "2"}
                 )
             return message
 
         try:
             announced = dict(scope["headers"]).get(b"content-length", b"0")
-            if not announced.isdigit() or int(announced) > self._most:
+            if not announced.isdigit() or int(announced) > self._max_bytes:
                 raise self._too_large()
             await self._app(scope, limited, send)
         finally:
@@ -125,11 +125,11 @@ class BodyLimits:
         self._metrics.body_bytes.set(self._used)
 
     def _too_large(self) -> Problem:
-        return Problem(413, "body_too_large", f"A request may have {self._most:,} bytes at most.")
+        return Problem(413, "body_too_large", f"A request may have at most {self._max_bytes:,} bytes.")
 
 
 def _client(address: str) -> str:
-    """Whose bucket it is: an IPv4 address, or the network of 64 bits that one IPv6 subscriber has."""
+    """Name the client: its IPv4 address, or its /64 network in IPv6, which one subscriber has."""
     try:
         parsed = ipaddress.ip_address(address)
     except ValueError:

@@ -1,4 +1,4 @@
-"""Counts for Prometheus, in a registry of the service's own."""
+"""Prometheus metrics, in the service's own registry."""
 
 from __future__ import annotations
 
@@ -12,44 +12,49 @@ _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 
 
 class Metrics:
-    """All that is counted."""
+    """All metrics of the service."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
-        self.in_progress = Gauge("unmask_requests_in_progress", "Requests being answered", registry=self.registry)
-        self.body_bytes = Gauge("unmask_body_bytes", "Bodies of requests in memory", registry=self.registry)
-        self.waiting = Gauge("unmask_pictures_waiting", "Images waiting or in work", registry=self.registry)
+        self.in_progress = Gauge("unmask_requests_in_progress", "Requests in progress", registry=self.registry)
+        self.body_bytes = Gauge("unmask_body_bytes", "Bytes of request bodies in memory", registry=self.registry)
+        self.waiting = Gauge("unmask_pictures_waiting", "Images waiting or in progress", registry=self.registry)
         self._requests = Counter(
-            "unmask_requests_total", "Requests answered", ("method", "route", "status"), registry=self.registry
+            "unmask_requests_total", "Requests", ("method", "route", "status"), registry=self.registry
         )
         self._seconds = Histogram(
             "unmask_request_seconds",
-            "Time to answer",
+            "Response time in seconds",
             ("route",),
             buckets=_SECONDS,
             registry=self.registry,
         )
-        self._images = Counter("unmask_pictures_total", "Images judged", ("outcome",), registry=self.registry)
+        self._images = Counter("unmask_pictures_total", "Images by outcome", ("outcome",), registry=self.registry)
         self.dropped = Counter(
-            "unmask_pictures_dropped_total", "Images given up: client gone or too late", registry=self.registry
+            "unmask_pictures_dropped_total",
+            "Images dropped: client disconnected or deadline passed",
+            registry=self.registry,
         )
         self.turned_away = Counter(
-            "unmask_pictures_turned_away_total", "Images refused by a full queue", registry=self.registry
+            "unmask_pictures_turned_away_total", "Images rejected because the queue was full", registry=self.registry
         )
         self.batch = Histogram(
-            "unmask_batch_pictures", "Images in one run", buckets=(1, 2, 4, 8, 16, 32, 64), registry=self.registry
+            "unmask_batch_pictures",
+            "Images per run of the network",
+            buckets=(1, 2, 4, 8, 16, 32, 64),
+            registry=self.registry,
         )
 
     def observe_request(self, method: str, route: str, status: int, seconds: float) -> None:
-        """Count one request; a status of 0 is a client that left before its answer."""
+        """Count one request; status 0 means that the client disconnected before the response."""
         self._requests.labels(method if method in _METHODS else "other", route, str(status)).inc()
         self._seconds.labels(route).observe(seconds)
 
     def observe_verdict(self, verdict: Verdict) -> None:
-        """Count one image."""
+        """Count one image by its outcome."""
         self._images.labels(verdict.result or "unreadable").inc()
 
     def text(self) -> bytes:
-        """All counts in Prometheus's text format."""
+        """Format all metrics as Prometheus text."""
         return generate_latest(self.registry)

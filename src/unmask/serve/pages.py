@@ -1,4 +1,4 @@
-"""What a browser is shown: the page, and the description of the API."""
+"""HTML for browsers: the page and the description of the API."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from unmask.pages.page import render
 from unmask.serve.problems import Problem
 
 STATIC = Path(__file__).parent / "static"
-# The two pages made here have their style inside; neither has a script.
+# The two pages rendered here have inline styles and no scripts.
 _CSP = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; frame-ancestors 'none'"
 
 
 def install(app: FastAPI) -> None:
-    """Add the pages to an app. Files of the built page are looked for at each request, so it may be built later."""
+    """Add the pages to an app. Each request looks for the built files, so the page may be built later."""
 
-    # Made once: it takes longer than a verdict.
+    # Rendered once: it takes longer than a verdict.
     missing = cache(lambda: render("unmask.serve/missing.html.j2"))
     described = cache(lambda: render("unmask.serve/docs.html.j2", schema=app.openapi()))
 

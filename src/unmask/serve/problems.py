@@ -1,4 +1,4 @@
-"""Errors as RFC 9457 problem details, whatever raised them."""
+"""All errors as RFC 9457 problem details."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from unmask.errors import ImageError
 MEDIA_TYPE = "application/problem+json"
 log = logging.getLogger("unmask.serve")
 
-# Where an unreadable image is not simply content that cannot be processed (422).
+# Status of an unreadable image, where it is not 422 (unprocessable content).
 _STATUS_OF_IMAGE = {"unsupported_format": 415, "file_too_large": 413, "out_of_memory": 503}
 _CODE_OF_STATUS = {
     400: "bad_body",
@@ -34,23 +34,23 @@ _CODE_OF_STATUS = {
 class ProblemDetails(BaseModel):
     """The body of every error (RFC 9457)."""
 
-    type: str = Field("about:blank", description="Always about:blank: the status and `code` say what it is.")
-    title: str = Field(description="The status in words.")
+    type: str = Field("about:blank", description="Always `about:blank`; `status` and `code` identify the problem.")
+    title: str = Field(description="HTTP status phrase.")
     status: int
-    detail: str = Field(description="One sentence for people.")
-    code: str = Field(description="Short stable identifier for programs, e.g. `truncated`.")
-    instance: str | None = Field(None, description="The request, as in the service's log.")
-    errors: list[dict[str, Any]] | None = Field(None, description="Of an invalid request: what is wrong where.")
+    detail: str = Field(description="What went wrong, in one sentence.")
+    code: str = Field(description="Short stable identifier, e.g. `truncated`.")
+    instance: str | None = Field(None, description="Identifier of the request, as in the service's log.")
+    errors: list[dict[str, Any]] | None = Field(None, description="For an invalid request: each error and its place.")
 
 
 class Problem(HTTPException):
-    """An error that becomes a problem response.
+    """An error that is sent as a problem response.
 
     Args:
-        status: of HTTP.
+        status: HTTP status.
         code: short stable identifier.
-        detail: one sentence for people.
-        headers: to send along.
+        detail: what went wrong, in one sentence.
+        headers: extra response headers.
     """
 
     def __init__(self, status: int, code: str, detail: str, headers: Mapping[str, str] | None = None) -> None:
@@ -59,14 +59,14 @@ class Problem(HTTPException):
 
 
 def of_image(error: ImageError) -> Problem:
-    """The problem that an unreadable image is."""
+    """Describe an unreadable image as a problem."""
     return Problem(_STATUS_OF_IMAGE.get(error.code, 422), error.code, error.message)
 
 
 def response(
     problem: HTTPException, instance: str | None = None, errors: list[dict[str, Any]] | None = None
 ) -> Response:
-    """A problem as a response."""
+    """Build the response for a problem."""
     status = problem.status_code
     code = problem.code if isinstance(problem, Problem) else _CODE_OF_STATUS.get(status, "http_error")
     body = ProblemDetails(
@@ -81,7 +81,7 @@ def response(
 
 
 def install(app: FastAPI) -> None:
-    """Make the errors of an app problem responses; ``Gate`` does so with those that nobody foresaw."""
+    """Send the errors of an app as problem responses; ``Gate`` does the same for unexpected ones."""
 
     async def of_http(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
@@ -89,9 +89,9 @@ def install(app: FastAPI) -> None:
 
     async def of_validation(request: Request, error: Exception) -> Response:
         assert isinstance(error, RequestValidationError)
-        # What was sent is left out: it may be long, and it is the sender's.
+        # Leave out the input itself: it may be long, and it is private.
         found = [{"where": [str(step) for step in item["loc"]], "message": item["msg"]} for item in error.errors()]
-        first = f"{'.'.join(found[0]['where'])}: {found[0]['message']}" if found else "The request is not valid."
+        first = f"{'.'.join(found[0]['where'])}: {found[0]['message']}" if found else "Invalid request."
         return response(Problem(422, "invalid_request", first), _instance(request), found)
 
     async def of_image_error(request: Request, error: Exception) -> Response:
@@ -100,11 +100,11 @@ def install(app: FastAPI) -> None:
 
     async def of_database(request: Request, error: Exception) -> Response:
         log.error("the store failed: %s", type(error).__name__, exc_info=error)
-        problem = Problem(503, "store_unavailable", "The history cannot be reached.", {"Retry-After": "5"})
+        problem = Problem(503, "store_unavailable", "The history is not available.", {"Retry-After": "5"})
         return response(problem, _instance(request))
 
     async def of_nobody(request: Request, error: Exception) -> Response:
-        return Response(status_code=400)  # the client left while it was sending: nobody reads this
+        return Response(status_code=400)  # the client disconnected while sending: nobody reads this
 
     app.add_exception_handler(HTTPException, of_http)
     app.add_exception_handler(RequestValidationError, of_validation)

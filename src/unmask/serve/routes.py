@@ -1,4 +1,4 @@
-"""The API: verdicts, the model, health, metrics. The history has ``routes_history``."""
+"""The API for verdicts, model, health and metrics; for the history see ``routes_history``."""
 
 from __future__ import annotations
 
@@ -25,25 +25,25 @@ router = APIRouter()
 InService = Annotated[Service, Depends(service_of)]
 
 _TITLES = {
-    400: "The body is broken",
-    401: "The bearer token is missing or wrong",
-    403: "A page of another site",
-    404: "There is no such thing",
-    408: "The request did not arrive in time",
-    413: "The request is too large",
-    415: "Not an image of a known kind, or not a form",
-    421: "Not a host name of this service",
-    422: "The image cannot be read or has too many pixels, or the request is not valid",
-    429: "Too many requests or images; Retry-After says when to come again",
-    500: "Something went wrong in the service",
-    503: "The history cannot be reached, or there is too little memory",
-    504: "The answer was not ready in time",
+    400: "Malformed request body",
+    401: "Missing or wrong bearer token",
+    403: "Request from another site's page",
+    404: "Not found",
+    408: "Request not received in time",
+    413: "Request too large",
+    415: "Unsupported image format, or not a multipart form",
+    421: "Host name not accepted",
+    422: "Unreadable image, too many pixels, or invalid request",
+    429: "Too many requests or images; Retry-After gives the seconds to wait",
+    500: "Unexpected error in the service",
+    503: "History not available, or too little memory",
+    504: "Response not ready in time",
 }
 _EVERYWHERE = (401, 403, 421, 422, 429, 500)
 
 
 def errors(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """The problem responses of a route, for its description."""
+    """Describe the problem responses of a route."""
     content = {problems.MEDIA_TYPE: {"schema": {"$ref": f"#/components/schemas/{ProblemDetails.__name__}"}}}
     return {
         status: {"description": _TITLES[status], "content": content} for status in sorted({*_EVERYWHERE, *statuses})
@@ -51,14 +51,14 @@ def errors(*statuses: int) -> dict[int | str, dict[str, Any]]:
 
 
 def form(field: str, *, many: bool = False) -> dict[str, Any]:
-    """The description of a multipart request with images in one field."""
+    """Describe a multipart request with images in one field."""
     file: dict[str, Any] = {"type": "string", "format": "binary", "contentMediaType": "image/*"}
     schema = {"type": "array", "items": file, "minItems": 1} if many else file
     body = {"schema": {"type": "object", "required": [field], "properties": {field: schema}}}
     return {"requestBody": {"required": True, "content": {"multipart/form-data": body}}}
 
 
-_OF_UPLOADS = errors(400, 408, 413, 415, 503, 504)
+_UPLOAD_ERRORS = errors(400, 408, 413, 415, 503, 504)
 
 
 async def _one_upload(request: Request) -> Upload:
@@ -72,31 +72,32 @@ async def _many_uploads(request: Request, service: InService) -> list[Upload]:
 @router.post(
     "/predict",
     tags=["verdicts"],
-    summary="The verdict on one image",
+    summary="Classify one image",
     openapi_extra=form("image"),
-    responses=_OF_UPLOADS,
+    responses=_UPLOAD_ERRORS,
 )
 async def predict(request: Request, service: InService, upload: Annotated[Upload, Depends(_one_upload)]) -> Detected:
-    """REAL or FAKE, how sure that is, and the other fields of a verdict."""
+    """REAL or FAKE with a confidence, and the other fields of the verdict."""
     return (await _detect(request, service, [upload], evidence=False))[0]
 
 
 @router.post(
     "/v1/detect",
     tags=["verdicts"],
-    summary="Verdicts on one or several images",
+    summary="Classify one or more images",
     openapi_extra=form("images", many=True),
-    responses=_OF_UPLOADS,
+    responses=_UPLOAD_ERRORS,
 )
 async def detect(
     request: Request,
     service: InService,
     uploads: Annotated[list[Upload], Depends(_many_uploads)],
-    evidence: Annotated[bool, Query(description="Also answer where in the image the evidence lies.")] = False,
+    evidence: Annotated[bool, Query(description="Also return evidence overlays.")] = False,
 ) -> Detection:
     """Verdicts in the order of the images.
 
-    An unreadable one among several has its `error` in the list; a single unreadable one is an error response.
+    Among several images, an unreadable one has an `error` in the list; a single unreadable image gives an error
+    response.
     """
     return Detection(results=await _detect(request, service, uploads, evidence=evidence))
 
@@ -104,27 +105,27 @@ async def detect(
 @router.post(
     "/v1/explain",
     tags=["verdicts"],
-    summary="Why a verdict is what it is",
+    summary="Explain the verdict on one image",
     openapi_extra=form("image"),
-    responses=_OF_UPLOADS,
+    responses=_UPLOAD_ERRORS,
 )
 async def explain(
     request: Request,
     service: InService,
     upload: Annotated[Upload, Depends(_one_upload)],
     faithfulness: Annotated[
-        bool, Query(description="Also check the evidence map against the detector, which takes seconds.")
+        bool, Query(description="Also check the evidence map against the detector, which takes some seconds.")
     ] = False,
 ) -> Explained:
-    """Words, evidence, forensic views, metadata and credentials. Nothing of it is kept."""
+    """Sentences, evidence, forensic views, metadata and content credentials. Nothing is stored."""
     async with until(request.scope["unmask.deadline"]):
-        work = service.explaining.explain(upload.data, faithfulness=faithfulness)
+        work = service.explain_queue.explain(upload.data, faithfulness=faithfulness)
         return Explained(**await while_connected(request, work))
 
 
-@router.get("/v1/model", tags=["service"], summary="The detector and the limits of the service", responses=errors())
+@router.get("/v1/model", tags=["service"], summary="Describe the detector and the service's limits", responses=errors())
 async def model(service: InService) -> Model:
-    """Card, thresholds with their budgets, uncertain band, hashes; what the service accepts and keeps."""
+    """Training card, thresholds with their budgets, uncertain band, hashes; what the service accepts and stores."""
     detector, settings = service.engine.detector, service.settings
     info = detector.bundle.info
     named = next((item for item in info.thresholds if item.fake_probability == detector.threshold), None)
@@ -150,16 +151,16 @@ async def model(service: InService) -> Model:
     )
 
 
-@router.get("/health", tags=["service"], summary="Whether the service answers", responses=errors())
+@router.get("/health", tags=["service"], summary="Check that the service is running", responses=errors())
 async def health(service: InService) -> Health:
-    """Answered without a token and without a limit of the rate."""
+    """Needs no token and has no rate limit."""
     return Health(
         status="ok",
         model=service.engine.detector.model_name,
         bundle_sha256=service.engine.detector.bundle.sha256,
         version=__version__,
         store=service.settings.store_kind,
-        waiting=service.engine.inside,
+        waiting=service.engine.in_queue,
         queue=service.engine.capacity,
     )
 
@@ -167,12 +168,12 @@ async def health(service: InService) -> Health:
 @router.get(
     "/metrics",
     tags=["service"],
-    summary="Counts for Prometheus",
+    summary="Metrics for Prometheus",
     response_class=Response,
     responses={**errors(), 200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},
 )
 async def metrics(service: InService) -> Response:
-    """Requests, times, images by outcome, the queue, and the process."""
+    """Requests, response times, images by outcome, queue and process."""
     return Response(service.metrics.text(), media_type=CONTENT_TYPE)
 
 

@@ -1,4 +1,4 @@
-"""What the API answers with, field by field; the source of ``docs/openapi.json``."""
+"""The request and response bodies of the API; the source of ``docs/openapi.json``."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from unmask.imaging.faces import Box
 
 Label = Literal["REAL", "FAKE"]
 Judgement = Literal["right", "wrong", "unsure"]
-# PostgreSQL's text knows no NUL.
+# PostgreSQL text cannot hold NUL.
 Words = Annotated[str, StringConstraints(pattern=r"^[^\x00]*$", max_length=2000)]
 
 
 class FaceVerdict(BaseModel):
-    """One face, its box in pixels of the upright image."""
+    """One face. `box` is in pixels of the upright image."""
 
     box: Box
     fake_probability: float = Field(ge=0, le=1)
 
 
 class Provenance(BaseModel):
-    """Marks that tools left in the file; never mixed into the score."""
+    """Marks that tools left in the file; never part of the score."""
 
     c2pa: str
     generator_tags: list[str]
@@ -39,20 +39,20 @@ class ErrorInfo(BaseModel):
 
 
 class Evidence(BaseModel):
-    """Evidence over one region: a transparent overlay to lay over the image."""
+    """Evidence for one region, as a transparent overlay on the image."""
 
-    box: Box = Field(description="Where it belongs: x0, y0, x1, y1 in pixels of the upright image.")
-    png: str = Field(description="data:image/png;base64: orange speaks for fake, purple for real.")
+    box: Box = Field(description="Position of the overlay: x0, y0, x1, y1 in pixels of the upright image.")
+    png: str = Field(description="PNG data URI: orange is evidence for fake, purple for real.")
 
 
 class VerdictFields(BaseModel):
-    """The verdict on one image, as `unmask detect --json` gives it."""
+    """The verdict on one image, as `unmask detect --json` prints it."""
 
     model_config = ConfigDict(extra="allow")
 
     path: str | None = None
     result: Label | None
-    confidence: float | None = Field(ge=0, le=100, description="Percentage for the class in `result`.")
+    confidence: float | None = Field(ge=0, le=100, description="Confidence in `result`, in percent.")
     fake_probability: float | None = Field(ge=0, le=1)
     uncertain: bool
     faces: list[FaceVerdict]
@@ -67,9 +67,11 @@ class VerdictFields(BaseModel):
 class Detected(VerdictFields):
     """The verdict on one uploaded image."""
 
-    filename: str = Field(description="As it was uploaded.")
-    id: UUID | None = Field(description="In the history; null when nothing is stored or there was an error.")
-    evidence: list[Evidence] | None = Field(None, description="Only with `evidence=true`; no entry where no map.")
+    filename: str = Field(description="File name of the upload.")
+    id: UUID | None = Field(description="Identifier in the history; null if nothing was stored.")
+    evidence: list[Evidence] | None = Field(
+        None, description="With `evidence=true` only; regions without a map have none."
+    )
 
 
 class Detection(BaseModel):
@@ -79,7 +81,7 @@ class Detection(BaseModel):
 
 
 class ForensicFigure(BaseModel):
-    """A number of a view, against the range of real photographs."""
+    """One measurement of a forensic view, with its usual range in real photographs."""
 
     model_config = ConfigDict(extra="allow")
 
@@ -93,7 +95,7 @@ class ForensicFigure(BaseModel):
 
 
 class ForensicView(BaseModel):
-    """One way to look at the image; none of them enters the score."""
+    """One forensic view of the image; never part of the score."""
 
     model_config = ConfigDict(extra="allow")
 
@@ -103,11 +105,11 @@ class ForensicView(BaseModel):
     cannot_show: str
     figures: list[ForensicFigure]
     facts: dict[str, Any]
-    picture: str | None = Field(description="data:image/jpeg;base64; null where there is nothing to look at.")
+    picture: str | None = Field(description="JPEG data URI; null if the view has no image.")
 
 
 class Sentence(BaseModel):
-    """One thing that was found, in plain words."""
+    """One finding in plain words."""
 
     model_config = ConfigDict(extra="allow")
 
@@ -115,37 +117,37 @@ class Sentence(BaseModel):
 
 
 class Explained(BaseModel):
-    """Why a verdict is what it is, and what else the image and its file say."""
+    """The explanation of a verdict, with what the image and its file show."""
 
     model_config = ConfigDict(extra="allow")
 
     verdict: VerdictFields
-    text: str = Field(description="All sentences.")
+    text: str = Field(description="All sentences as one text.")
     sentences: list[Sentence]
-    facts: dict[str, Any] = Field(description="Everything that was measured, by name.")
+    facts: dict[str, Any] = Field(description="All measurements by name.")
     size: tuple[int, int] = Field(description="Width and height of the image.")
     evidence: dict[str, Any]
     forensics: list[ForensicView] | None
     metadata: dict[str, Any] | None
     credentials: dict[str, Any] | None
-    picture: str = Field(description="data:image/jpeg;base64: upright, at most 1,024 pixels a side.")
-    overlay: str = Field(description="data:image/jpeg;base64: the same with faces and evidence drawn on it.")
+    picture: str = Field(description="JPEG data URI of the upright image, at most 1,024 pixels per side.")
+    overlay: str = Field(description="JPEG data URI of the same image with faces and evidence drawn on it.")
 
 
 class Health(BaseModel):
-    """That the service answers, and what with."""
+    """State of the service and its detector."""
 
     status: Literal["ok"]
     model: str
     bundle_sha256: str
     version: str
     store: Literal["none", "memory", "sqlite", "postgresql"]
-    waiting: int = Field(description="Images waiting or in work.")
-    queue: int = Field(description="Most of them.")
+    waiting: int = Field(description="Images waiting or in progress.")
+    queue: int = Field(description="Most images that may wait or be in progress.")
 
 
 class ServiceLimits(BaseModel):
-    """What the service accepts and keeps."""
+    """What the service accepts and stores."""
 
     max_body_bytes: int
     max_images: int
@@ -153,26 +155,26 @@ class ServiceLimits(BaseModel):
     deadline_s: float
     keeps_history: bool
     keeps_images: bool
-    keep_days: float = Field(description="0: for ever.")
+    keep_days: float = Field(description="Days that records are kept; 0 means forever.")
     token_required: bool
 
 
 class Model(BaseModel):
-    """The detector behind the service."""
+    """The detector of the service."""
 
     model: str
     bundle_sha256: str
-    threshold: float = Field(description="In use: from this probability on an image is called FAKE.")
-    threshold_name: str | None = Field(description="Of the bundle's thresholds, if it is one of them.")
-    false_positive_budget: float | None = Field(description="Share of real images that it may call fake.")
-    thresholds: list[Threshold] = Field(description="All that the bundle has, by rising budget.")
+    threshold: float = Field(description="Threshold in use: an image is FAKE when its probability reaches it.")
+    threshold_name: str | None = Field(description="Name of the threshold in use, if the bundle names it.")
+    false_positive_budget: float | None = Field(description="False-positive rate that the threshold allows.")
+    thresholds: list[Threshold] = Field(description="All thresholds of the bundle, by rising budget.")
     uncertain: UncertainBand
-    bundle: dict[str, Any] = Field(description="`bundle.json`: calibration, preprocessing, training card and more.")
+    bundle: dict[str, Any] = Field(description="Content of `bundle.json`: calibration, training card and more.")
     limits: ServiceLimits
 
 
 class Feedback(BaseModel):
-    """What somebody who knows the image says of a verdict."""
+    """Whether a verdict was right, from somebody who knows the image."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -181,34 +183,34 @@ class Feedback(BaseModel):
 
 
 class FeedbackRecord(Feedback):
-    """Feedback and when it was given."""
+    """Feedback with its time."""
 
     time: datetime
 
 
 class HistoryItem(BaseModel):
-    """One verdict that was given."""
+    """One past verdict."""
 
     id: UUID
     time: datetime
-    sha256: str = Field(description="Of the uploaded bytes.")
+    sha256: str = Field(description="SHA-256 of the uploaded bytes.")
     filename: str
     result: Label
     fake_probability: float
     uncertain: bool
     model: str
     feedback: FeedbackRecord | None
-    image: str | None = Field(description="Where the kept image can be fetched; null when it was not kept.")
+    image: str | None = Field(description="Address of the stored image; null if it was not stored.")
 
 
 class HistoryRecord(HistoryItem):
-    """One verdict with all its fields."""
+    """One past verdict with all its fields."""
 
-    verdict: dict[str, Any] = Field(description="As it was answered, without evidence.")
+    verdict: dict[str, Any] = Field(description="The verdict as it was returned, without evidence.")
 
 
 class HistoryPage(BaseModel):
-    """Newest first."""
+    """One page of the history, newest first."""
 
     items: list[HistoryItem]
-    next: str | None = Field(description="The `cursor` of the next page; null on the last.")
+    next: str | None = Field(description="`cursor` for the next page; null on the last page.")

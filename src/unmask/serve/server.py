@@ -1,4 +1,4 @@
-"""Running the service in this process until it is told to stop."""
+"""Run the service in this process until a signal stops it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _BACKLOG = 2048
 
 
 def run(settings: Settings) -> None:
-    """Serve until SIGTERM or SIGINT; what is under way is finished first.
+    """Serve until SIGTERM or SIGINT; open requests are finished first.
 
     Prints the address once connections are accepted.
 
@@ -39,7 +39,7 @@ def run(settings: Settings) -> None:
             uvicorn.Config(
                 create_app(settings, detector, store),
                 log_config=None,
-                access_log=False,  # the service writes its own lines, without paths and queries
+                access_log=False,  # the service writes its own log, without paths and queries
                 server_header=False,
                 proxy_headers=bool(settings.trusted_proxies),
                 forwarded_allow_ips=list(settings.trusted_proxies),
@@ -48,7 +48,7 @@ def run(settings: Settings) -> None:
                 backlog=_BACKLOG,
             )
         )
-        # The server takes the signals while it runs and raises them again at its end, which is then no failure.
+        # uvicorn handles the signals while it runs and raises them again when it ends, which must not count as failure.
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: None)
         print(f"unmask: {_address(listener)}", flush=True)
@@ -59,7 +59,7 @@ def _store(settings: Settings) -> Store | None:
     try:
         return open_store(settings)
     except (SQLAlchemyError, OSError) as error:
-        # The first line alone: others show statements and links.
+        # Only the first line: the others show SQL statements and links.
         reason = str(error).partition("\n")[0]
         raise UsageError("no_store", f"The history cannot be opened: {reason}") from None
 

@@ -1,4 +1,4 @@
-"""What every route works with, and the way of a request's images through the service."""
+"""The parts that all routes share, and the path of uploaded images through them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from starlette.requests import ClientDisconnect, Request
 
 from unmask.detect.verdict import Verdict
 from unmask.serve.engine import Engine
-from unmask.serve.explain_queue import Explaining
+from unmask.serve.explain_queue import ExplainQueue
 from unmask.serve.history import History
 from unmask.serve.limits import until
 from unmask.serve.metrics import Metrics
@@ -30,25 +30,25 @@ class Service:
     """The parts of a running service.
 
     Attributes:
-        settings: of the service.
+        settings: settings of the service.
         engine: the detector and its queue.
-        explaining: explanations and their queue.
-        history: ``None`` when nothing is kept.
-        metrics: what is counted.
+        explain_queue: the explainer and its queue.
+        history: the history; ``None`` if none is kept.
+        metrics: metrics of the service.
     """
 
     settings: Settings
     engine: Engine
-    explaining: Explaining
+    explain_queue: ExplainQueue
     history: History | None
     metrics: Metrics
 
     async def judge(self, request: Request, uploads: Sequence[Upload]) -> list[tuple[Verdict, Record | None]]:
-        """Verdicts on uploads, in their order, each with its record in the history.
+        """Classify uploads; return verdicts in their order, each with its record in the history.
 
         Raises:
             Problem: 429, 504.
-            ClientDisconnect: nobody waits for the answer; what had not begun was dropped.
+            ClientDisconnect: the client has gone; images that had not been started were dropped.
         """
         async with until(request.scope["unmask.deadline"]):
             verdicts = await while_connected(request, self.engine.judge([upload.data for upload in uploads]))
@@ -65,11 +65,11 @@ class Service:
             for upload, verdict in zip(uploads, verdicts, strict=True)
         ]
 
-    def past(self) -> History:
-        """The history.
+    def require_history(self) -> History:
+        """Return the history.
 
         Raises:
-            Problem: 404 when nothing is kept.
+            Problem: 404, this service keeps no history.
         """
         if self.history is None:
             raise Problem(404, "no_history", "This service keeps no history.")
@@ -77,35 +77,35 @@ class Service:
 
 
 def service_of(request: Request) -> Service:
-    """The service that a request came to."""
+    """Return the service that received a request."""
     found: Service = request.app.state.service
     return found
 
 
 async def while_connected(request: Request, work: Coroutine[Any, Any, _T]) -> _T:
-    """The result of some work, which is cancelled when the client goes.
+    """Await some work, and cancel it if the client disconnects.
 
     Args:
-        request: its body has been read.
-        work: not started yet.
+        request: a request whose body has been read.
+        work: a coroutine that has not been started.
 
     Raises:
-        ClientDisconnect: the client has gone.
+        ClientDisconnect: the client has disconnected.
     """
     task = asyncio.ensure_future(work)
-    gone = asyncio.ensure_future(_gone(request))
+    disconnected = asyncio.ensure_future(_wait_for_disconnect(request))
     try:
-        await asyncio.wait({task, gone}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({task, disconnected}, return_when=asyncio.FIRST_COMPLETED)
         if task.done():
             return task.result()
         raise ClientDisconnect
     finally:
-        for future in (task, gone):
+        for future in (task, disconnected):
             future.cancel()
             with contextlib.suppress(asyncio.CancelledError, Exception):
                 await future
 
 
-async def _gone(request: Request) -> None:
+async def _wait_for_disconnect(request: Request) -> None:
     while (await request.receive())["type"] != "http.disconnect":
         pass

@@ -1,4 +1,4 @@
-"""The history of verdicts in a database, and the kept images beside it. Every method blocks."""
+"""The history of verdicts in a database, with stored images in a folder. Every method blocks."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ _ROWS_AT_ONCE = 1000
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One verdict to keep.
+    """One verdict to store.
 
     Attributes:
-        sha256: of the uploaded bytes.
-        filename: as it may be shown.
-        verdict: without an error.
-        data: the uploaded bytes, kept only where images are.
-        id: new for each.
+        sha256: SHA-256 of the uploaded bytes.
+        filename: file name, safe to show.
+        verdict: a verdict without an error.
+        data: the uploaded bytes, stored only with ``--keep-images``.
+        id: identifier of the record.
         time_ms: milliseconds since 1970, UTC.
     """
 
@@ -44,12 +44,12 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """What part of the history is asked for.
+    """Filter for the history.
 
     Attributes:
-        text: part of a file name or note, or the beginning of a SHA-256; '' for all.
+        text: part of a file name or note, or the start of a SHA-256; '' for all.
         result: ``REAL``, ``FAKE``, or ``None`` for both.
-        uncertain: only those that are, or are not.
+        uncertain: only uncertain verdicts, or only others; ``None`` for both.
         feedback: ``right``, ``wrong``, ``unsure``, ``none``, or ``None`` for all.
     """
 
@@ -61,11 +61,11 @@ class Query:
 
 @dataclass(frozen=True, slots=True)
 class Retention:
-    """How much is kept; 0 stands for no limit.
+    """Limits of the history; 0 sets no limit.
 
     Attributes:
-        days: greatest age.
-        records: greatest number.
+        days: greatest age of a record.
+        records: greatest number of records.
         image_bytes: greatest size of all images.
     """
 
@@ -75,48 +75,48 @@ class Retention:
 
 
 class Store:
-    """The history.
+    """The database of the history.
 
     Args:
-        url: of the database; see ``open_database``.
-        images: where images are kept; ``None``: they are not.
-        retention: how much is kept.
+        url: URL of the database; see ``open_database``.
+        images: folder for images; ``None`` stores none.
+        retention: limits of the history.
 
     Attributes:
-        threads: that may use it at once.
+        threads: number of threads that may use the store at once.
 
     Raises:
-        sqlalchemy.exc.SQLAlchemyError: of every method too: the database cannot be reached or written.
+        sqlalchemy.exc.SQLAlchemyError: the database cannot be reached or written; also raised by every method.
     """
 
     def __init__(self, url: str, images: ImageFolder | None = None, retention: Retention | None = None) -> None:
         self._engine = open_database(url)
-        # SQLite has one writer; in memory it has one connection, too.
+        # SQLite has one writer; in memory also just one connection.
         self.threads = 4 if self._engine.dialect.name == "postgresql" else 1
         self._images = images
         self._retention = retention or Retention()
 
     def add(self, records: Sequence[Record]) -> None:
-        """Keep verdicts; once this returns they are on the disk, all or none."""
+        """Store verdicts, all or none; once this returns they are on the disk."""
         with self._engine.begin() as connection:
             if self._images is not None:
                 lock(connection)
             connection.execute(insert(verdicts), [self._row(record) for record in records])
 
     def get(self, identifier: UUID) -> RowMapping:
-        """One record.
+        """Return one record.
 
         Raises:
-            Problem: 404.
+            Problem: 404, no such record.
         """
         with self._engine.begin() as connection:
             return _one(connection, identifier)
 
     def page(self, query: Query, cursor: str | None, limit: int) -> tuple[list[RowMapping], str | None]:
-        """Records, newest first, and the cursor of the next page if there is one.
+        """Return records, newest first, and the cursor of the next page if there is one.
 
         Raises:
-            Problem: 422 for a cursor that no page has given.
+            Problem: 422, the cursor is invalid.
         """
         statement = select(verdicts).where(*_conditions(query))
         if cursor is not None:
@@ -126,11 +126,11 @@ class Store:
             rows = list(connection.execute(statement).mappings())
         return rows[:limit], _cursor(rows[limit - 1]) if len(rows) > limit else None
 
-    def judge(self, identifier: UUID, feedback: Feedback) -> RowMapping:
-        """Keep what somebody says of a verdict, in place of what was said before.
+    def give_feedback(self, identifier: UUID, feedback: Feedback) -> RowMapping:
+        """Store feedback on a verdict, in place of earlier feedback.
 
         Raises:
-            Problem: 404.
+            Problem: 404, no such record.
         """
         values = {
             "feedback": feedback.verdict,
@@ -142,10 +142,10 @@ class Store:
             return _one(connection, identifier)
 
     def remove(self, identifier: UUID) -> None:
-        """Delete a record, and its image if no other record has it.
+        """Delete a record, and its image if no other record has the same.
 
         Raises:
-            Problem: 404.
+            Problem: 404, no such record.
         """
         with self._engine.begin() as connection:
             lock(connection)
@@ -153,7 +153,7 @@ class Store:
             self._delete(connection, [row])
 
     def labelled(self, after: UUID | None) -> list[RowMapping]:
-        """The next rows of the export: of each image the record whose feedback, right or wrong, is the latest."""
+        """Return the next rows of the export: for each image the record with the latest feedback of right or wrong."""
         judged = verdicts.c.feedback.in_(("right", "wrong"))
         rank = func.row_number().over(
             partition_by=verdicts.c.sha256, order_by=(verdicts.c.feedback_ms.desc(), verdicts.c.id)
@@ -162,29 +162,29 @@ class Store:
         return self._export(select(ranked).where(ranked.c.rank == 1), ranked.c.id, after)
 
     def everything(self, after: UUID | None) -> list[RowMapping]:
-        """The next rows of the export of all records."""
+        """Return the next rows of the export of all records."""
         return self._export(select(verdicts), verdicts.c.id, after)
 
-    def retain(self) -> int:
-        """Delete what is too old or too much; how many records went."""
-        kept, gone = self._retention, 0
+    def apply_retention(self) -> int:
+        """Delete records beyond the limits; return their number."""
+        limits, deleted = self._retention, 0
         oldest = (verdicts.c.time_ms, verdicts.c.id)
         with self._engine.begin() as connection:
             lock(connection)
-            if kept.days:
-                before = time.time_ns() // 1_000_000 - round(kept.days * 86_400_000)
+            if limits.days:
+                before = time.time_ns() // 1_000_000 - round(limits.days * 86_400_000)
                 old = select(verdicts).where(verdicts.c.time_ms < before)
-                gone += self._delete(connection, connection.execute(old).mappings().all())
-            if kept.records:
+                deleted += self._delete(connection, connection.execute(old).mappings().all())
+            if limits.records:
                 count = connection.execute(select(func.count()).select_from(verdicts)).scalar_one()
-                many = select(verdicts).order_by(*oldest).limit(max(0, count - kept.records))
-                gone += self._delete(connection, connection.execute(many).mappings().all())
-            if kept.image_bytes and self._images is not None:
-                gone += self._delete(connection, _beyond(connection, kept.image_bytes))
-        return gone
+                many = select(verdicts).order_by(*oldest).limit(max(0, count - limits.records))
+                deleted += self._delete(connection, connection.execute(many).mappings().all())
+            if limits.image_bytes and self._images is not None:
+                deleted += self._delete(connection, _beyond(connection, limits.image_bytes))
+        return deleted
 
     def sweep(self) -> int:
-        """Delete image files that no record names, as a kill may leave them; how many there were."""
+        """Delete image files that no record names, such as a killed process leaves; return their number."""
         if self._images is None:
             return 0
         with self._engine.begin() as connection:
@@ -195,14 +195,14 @@ class Store:
         return len(orphans)
 
     def image(self, row: RowMapping) -> bytes:
-        """The kept image of a record.
+        """Return the stored image of a record.
 
         Raises:
-            Problem: 404 when it was not kept.
+            Problem: 404, the image was not stored.
         """
         data = self._images.read(row["image"]) if self._images is not None and row["image"] else None
         if data is None:
-            raise Problem(404, "no_image", "The image of that record was not kept.")
+            raise Problem(404, "no_image", "The image of this record was not stored.")
         return data
 
     def close(self) -> None:
@@ -246,7 +246,7 @@ class Store:
 def _one(connection: Connection, identifier: UUID) -> RowMapping:
     row = connection.execute(select(verdicts).where(verdicts.c.id == identifier)).mappings().one_or_none()
     if row is None:
-        raise Problem(404, "not_found", "There is no such record.")
+        raise Problem(404, "not_found", "No such record.")
     return row
 
 
@@ -280,7 +280,7 @@ def _parse(cursor: str) -> tuple[int, UUID]:
             raise ValueError
         return parsed, UUID(hex=identifier)
     except ValueError:
-        raise Problem(422, "bad_cursor", "That cursor was not given by this service.") from None
+        raise Problem(422, "bad_cursor", "Invalid cursor: use the value of next from the previous page.") from None
 
 
 def _is_named(connection: Connection, name: str) -> bool:
@@ -288,15 +288,15 @@ def _is_named(connection: Connection, name: str) -> bool:
     return connection.execute(named).first() is not None
 
 
-def _beyond(connection: Connection, room: int) -> list[RowMapping]:
-    """The records to delete, the oldest, so that the images of the others fit into the room."""
+def _beyond(connection: Connection, limit: int) -> list[RowMapping]:
+    """Find the oldest records to delete so that the images of the others fit into the limit in bytes."""
     newest = select(verdicts).where(verdicts.c.image.is_not(None)).order_by(verdicts.c.time_ms.desc(), verdicts.c.id)
     seen: set[str] = set()
     beyond = []
     for row in connection.execute(newest).mappings():
         if row["image"] not in seen:
-            room -= row["image_bytes"]
+            limit -= row["image_bytes"]
             seen.add(row["image"])
-        if room < 0:
+        if limit < 0:
             beyond.append(row)
     return beyond

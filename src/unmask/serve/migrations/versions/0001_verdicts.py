@@ -1,4 +1,4 @@
-"""The history: one row a verdict, with its feedback."""
+"""The history: one row per verdict, with its feedback."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -8,7 +8,7 @@ down_revision = None
 
 
 def upgrade() -> None:
-    """Make the table."""
+    """Create the table."""
     op.create_table(
         "verdicts",
         sa.Column("id", sa.Uuid, primary_key=True),
