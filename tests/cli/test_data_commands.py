@@ -81,7 +81,7 @@ def test_synthesize(table: Path, tmp_path: Path) -> None:
 
 def test_fakes_alone_are_warned_of(table: Path, tmp_path: Path) -> None:
     arguments = ["synthesize", str(table), "--kind", "self-blend", "--out", str(tmp_path / "b")]
-    assert "format tells the label" in CliRunner().invoke(app, arguments).stderr
+    assert "the format reveals the label" in CliRunner().invoke(app, arguments).stderr
     assert CliRunner().invoke(app, [*arguments, "--with-originals"]).stderr == ""
 
 

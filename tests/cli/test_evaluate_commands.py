@@ -52,7 +52,7 @@ def run(*arguments: object, exit_code: int = 0) -> str:
 def test_evaluate_scores_first(bundle: Path, table: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     text = run("evaluate", bundle, "--manifest", table, "--out", out, "--draws", 100, "--by", "age", "--thumbnails")
-    assert text.startswith("bright@1, FAKE from a probability of 0.500") and "12 images (6 real, 6 fake)" in text
+    assert text.startswith("bright@1, threshold 0.500\n") and "12 images (6 real, 6 fake)" in text
     assert {path.name for path in out.iterdir()} >= {"scores.csv", "result.json", "report.html", "report.md"}
     first = json.loads((out / "result.json").read_text())
     # The table alone gives the same figures.
@@ -116,7 +116,7 @@ def test_robustness_of_several_and_a_sample(bundle: Path, table: Path, tmp_path:
     assert {path.name for path in (tmp_path / "a").iterdir()} == {"robustness.jsonl", "1-bright", "2-bright"}
     assert not list((tmp_path / "a").rglob("*.png"))
     run(*arguments, "--out", tmp_path / "a", "--draws", 100, "--keep-images")
-    assert len(list((tmp_path / "a" / "pictures").rglob("*.png"))) == 15
+    assert len(list((tmp_path / "a" / "images").rglob("*.png"))) == 15
 
 
 @pytest.mark.parametrize(

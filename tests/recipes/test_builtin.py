@@ -10,7 +10,7 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
-from unmask.cli.recipes import app
+from unmask.cli import app
 from unmask.recipes import Recipe
 from unmask.recipes.references import PAPERS, Reference
 
@@ -132,7 +132,7 @@ def test_every_backbone_is_in_the_registry() -> None:
 
 
 def test_list_as_json() -> None:
-    rows = json.loads(CliRunner().invoke(app, ["list", "--json"]).stdout)
+    rows = json.loads(CliRunner().invoke(app, ["recipes", "list", "--json"]).stdout)
     assert [row["name"] for row in rows] == Recipe.shipped()
     for row in rows:
         assert row.keys() == {"name", "paper", "summary", "random_seed"}
@@ -142,13 +142,13 @@ def test_list_as_json() -> None:
 
 
 def test_list_for_people_has_a_line_a_recipe() -> None:
-    lines = CliRunner().invoke(app, ["list"]).stdout.splitlines()
+    lines = CliRunner().invoke(app, ["recipes", "list"]).stdout.splitlines()
     assert [line.split()[0] for line in lines] == Recipe.shipped()
     assert [line for line in lines if re.match(r"s3-defakenet +S3 ", line)]
 
 
 def test_show_prints_the_recipe_and_where_it_departs(tmp_path: Path) -> None:
-    shown = CliRunner().invoke(app, ["show", "s1-vgg16", "--set", "seed=9"]).stdout
+    shown = CliRunner().invoke(app, ["recipes", "show", "s1-vgg16", "--set", "seed=9"]).stdout
     recipe = Recipe.load("s1-vgg16", ["seed=9"])
     # It is a recipe itself.
     (tmp_path / "shown.yaml").write_text(shown)
@@ -160,7 +160,7 @@ def test_show_prints_the_recipe_and_where_it_departs(tmp_path: Path) -> None:
     assert re.sub(r"\s+", " ", comments).startswith(start)
     for departure in recipe.paper.departs:
         assert departure in re.sub(r"\s+", " ", comments)
-    assert not CliRunner().invoke(app, ["show", "unmask-default"]).stdout.startswith("#")
+    assert not CliRunner().invoke(app, ["recipes", "show", "unmask-default"]).stdout.startswith("#")
 
 
 def test_a_preset_can_be_changed_from_the_command() -> None:

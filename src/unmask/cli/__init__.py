@@ -1,6 +1,6 @@
-"""The command ``unmask``: one file a verb, each thin over a library call.
+"""The command ``unmask``: one file a command, each thin over a library call.
 
-Verbs import what they need when they run, so ``--help`` and ``--version`` answer at once. May import everything.
+A command is imported when it is called, and imports what it needs when it runs. May import everything.
 """
 
 from __future__ import annotations
@@ -9,84 +9,58 @@ import io
 import os
 import sys
 import warnings
-from typing import Annotated
+from typing import TYPE_CHECKING, Any
 
-import typer
-
-from unmask.cli import (
-    ablate,
-    bench,
-    bundle,
-    calibrate,
-    compare,
-    data,
-    detect,
-    evaluate,
-    explain,
-    recipes,
-    reproduce,
-    robustness,
-    serve,
-    train,
-)
 from unmask.errors import UnmaskError
+from unmask.text import printable
 from unmask.version import __version__
 
-app = typer.Typer(
-    name="unmask",
-    help="Tell real photographs of faces from faked ones.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
-)
-app.command("detect")(detect.detect)
-app.command("explain")(explain.explain)
-app.command("train")(train.train)
-app.command("evaluate")(evaluate.evaluate)
-app.command("compare")(compare.compare)
-app.command("ablate")(ablate.ablate)
-app.command("reproduce")(reproduce.reproduce)
-app.command("calibrate")(calibrate.calibrate)
-app.command("robustness")(robustness.robustness)
-app.command("bench")(bench.bench)
-# Its options, help included, are the settings of the service.
-app.command(
-    "serve", add_help_option=False, context_settings={"allow_extra_args": True, "ignore_unknown_options": True}
-)(serve.serve)
-app.add_typer(data.app, name="data")
-app.add_typer(bundle.app, name="bundle")
-app.add_typer(recipes.app, name="recipes")
+if TYPE_CHECKING:
+    from unmask.cli.root import app as app
+
+__all__ = ["app", "main"]
 
 
-def _version(wanted: bool) -> None:
-    if wanted:
-        typer.echo(f"unmask {__version__}")
-        raise typer.Exit
+def __getattr__(name: str) -> Any:
+    if name != "app":
+        raise AttributeError(f"module 'unmask.cli' has no attribute {name!r}")
+    from unmask.cli.root import app
 
-
-@app.callback()
-def _options(
-    version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
-    ] = False,
-) -> None:
-    pass
+    return app
 
 
 def main() -> None:
-    """Run the command; errors raised on purpose become one line and an exit code."""
+    """Run the command; errors raised on purpose, and those of the system, become one line and an exit code."""
+    if sys.argv[1:] == ["--version"]:
+        print(f"unmask {__version__}")  # without the command line's library, whose import takes longer than all else
+        return
     # Pillow warns of odd metadata in images that it reads all the same; that is no news to the user.
     warnings.filterwarnings("ignore", module="PIL")
     if isinstance(sys.stdout, io.TextIOWrapper):
         # A name in letters that the terminal's or the file's encoding lacks must not end the run.
         sys.stdout.reconfigure(errors="backslashreplace")
+    from unmask.cli.root import app
+
     try:
-        app()
+        try:
+            app()
+        finally:
+            sys.stdout.flush()  # a full disk shows here, not when Python ends
     except UnmaskError as error:
         print(f"unmask: {error.message}", file=sys.stderr)
         sys.exit(error.exit_code)
     except BrokenPipeError:
-        # The reader of our output went away, as `head` does; Python must not complain while it flushes.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        # The reader of our output went away, as `head` does.
+        _drop_output()
         sys.exit(1)
+    except OSError as error:
+        reason = error.strerror or str(error) or type(error).__name__
+        where = "" if error.filename is None else f"{printable(os.fsdecode(error.filename))}: "
+        print(f"unmask: {where}{reason}.", file=sys.stderr)
+        _drop_output()
+        sys.exit(2)
+
+
+def _drop_output() -> None:
+    """Let what is left in the buffer go nowhere: Python must not complain while it flushes."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

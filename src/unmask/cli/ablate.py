@@ -1,57 +1,50 @@
-"""``unmask ablate``: what each part of a recipe is worth."""
+"""``unmask ablate``: what each part of a recipe contributes."""
 
 from __future__ import annotations
 
 import json
 import sys
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from unmask.cli import options
 from unmask.cli.examples import with_examples
 
-EXAMPLE = """Examples:
 
-  unmask ablate s0-mobilenetv2-rf --manifest faces.csv --out ablation/
-
-  unmask ablate mine.yaml --manifest faces.csv --only no-smote --only head-rbf_svm --seeds 5 --out ablation/
-"""
-
-
-@with_examples(EXAMPLE)
+@with_examples(
+    "unmask ablate s0-mobilenetv2-rf --manifest faces.csv --out ablation/",
+    "unmask ablate mine.yaml --manifest faces.csv --only no-smote --out smote/",
+)
 def ablate(
-    recipe: Annotated[str, typer.Argument(help="Name of a shipped recipe, or a YAML file.")],
-    manifest: Annotated[Path, typer.Option(help="CSV or Parquet table of images with splits train, val and test.")],
-    out: Annotated[
-        Path,
-        typer.Option(metavar="DIR", file_okay=False, help="Gets the page and all runs; a stopped call goes on there."),
-    ],
-    root: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="What paths in the manifest are relative to.")
-    ] = None,
-    overrides: Annotated[
-        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a setting of the recipe.")
-    ] = None,
+    recipe: options.Recipe,
+    manifest: options.Manifest,
+    out: options.OutFolder,
+    root: options.Root = None,
+    overrides: options.Overrides = None,
     only: Annotated[
         list[str] | None,
-        typer.Option(metavar="VARIANT", help="Only this one, e.g. no-augmentation or head-mlp; may be repeated."),
+        typer.Option(
+            metavar="VARIANT", help="Run this variant only, such as no-augmentation or head-mlp (repeatable)."
+        ),
     ] = None,
-    seeds: Annotated[int, typer.Option(min=1, max=100, help="Seeds of each variant, from the recipe's own up.")] = 3,
-    cache: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Where crops and features are kept; DIR/cache of --out.")
-    ] = None,
-    draws: Annotated[int, typer.Option(min=100, help="Bootstrap draws for intervals.")] = 2000,
-    seed: Annotated[int, typer.Option(min=0, help="Of the draws.")] = 0,
-    workers: Annotated[int | None, typer.Option(min=0, help="Loading processes; by default one a CPU.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Report the whole result as one JSON object.")] = False,
+    seeds: Annotated[
+        int, typer.Option(min=1, max=100, metavar="N", help="Runs per variant, with successive random seeds.")
+    ] = 3,
+    cache: options.Cache = None,
+    draws: options.Draws = 2000,
+    seed: options.Seed = 0,
+    workers: options.Loaders = None,
+    as_json: options.Json = False,
 ) -> None:
-    """Train a recipe without each of its parts and with each other head, and compare them on the same test images.
+    """Measure what each part of a recipe contributes.
 
-    Without augmentation, balancing, SMOTE, fine-tuning, face crop; what does not apply to the recipe is said. Writes
-    ablation.html, .md and .json. Differences are paired by seed and image, with intervals, and corrected after Holm.
+    Trains the recipe without augmentation, balancing, SMOTE, fine-tuning and face crops, one at a time, and with every
+    other classifier head, and compares the results on the same test images. The manifest needs the splits train, val
+    and test. Differences are paired by random seed and image, and have confidence intervals and Holm's correction.
+    Writes ablation.html, .md and .json. --seed is that of the bootstrap; the runs begin with the recipe's own.
 
-    Exit codes: 0 done, 2 wrong call, 3 a missing extra.
+    Exit codes: 0 done, 2 usage error, 3 missing extra.
     """
     from unmask.cli.manifests import open_manifest
     from unmask.cli.training import prepare_training
@@ -84,4 +77,4 @@ def ablate(
         print(json.dumps(result, allow_nan=False))
     else:
         print(render_markdown(result))
-        print(f"More in {out / 'ablation.html'}")
+        print(f"Report: {out / 'ablation.html'}")

@@ -1,4 +1,4 @@
-"""``unmask bundle``: look at, check and make bundles."""
+"""``unmask bundle``: bundles inspected, verified, exported and documented."""
 
 from __future__ import annotations
 
@@ -8,20 +8,13 @@ from typing import Annotated
 
 import typer
 
-app = typer.Typer(help="Look at, check and make detector bundles.", no_args_is_help=True, rich_markup_mode=None)
-
-_Path = Annotated[Path | None, typer.Argument(help="A bundle's folder or zip; the shipped one by default.")]
-_Json = Annotated[bool, typer.Option("--json", help="As JSON.")]
+from unmask.cli import options
+from unmask.cli.examples import with_examples
 
 
-@app.command()
-def info(path: _Path = None, as_json: _Json = False) -> None:
-    """Show what a bundle is, what it was made from, and where it fails.
-
-    Example:
-
-      unmask bundle info runs/mine/bundle
-    """
+@with_examples("unmask bundle info runs/mine/bundle")
+def info(path: options.BundleArgument = None, as_json: options.Json = False) -> None:
+    """Show a bundle's contents, training and known weaknesses."""
     from unmask.bundle.bundle import Bundle
 
     bundle = Bundle.open(path)
@@ -38,15 +31,11 @@ def info(path: _Path = None, as_json: _Json = False) -> None:
     )
 
 
-@app.command()
-def verify(path: _Path = None, as_json: _Json = False) -> None:
+@with_examples("unmask bundle verify runs/mine/bundle")
+def verify(path: options.BundleArgument = None, as_json: options.Json = False) -> None:
     """Check a bundle's hashes and replay its golden cases.
 
-    Exits with 3 when anything is wrong.
-
-    Example:
-
-      unmask bundle verify runs/mine/bundle
+    Exit codes: 0 valid, 3 not valid.
     """
     from unmask.bundle.bundle import Bundle
 
@@ -61,25 +50,23 @@ def verify(path: _Path = None, as_json: _Json = False) -> None:
         )
 
 
-@app.command()
+@with_examples("unmask bundle export runs/mine --manifest faces.csv --out mine-bundle")
 def export(
-    run: Annotated[Path, typer.Argument(help="A run folder of unmask train.")],
-    manifest: Annotated[Path, typer.Option(help="The manifest that the run was trained on.")],
-    out: Annotated[Path, typer.Option(metavar="DIR", help="Where the bundle is written.")],
-    root: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="What paths in the manifest are relative to.")
-    ] = None,
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="Run folder of unmask train.")],
+    manifest: options.Manifest,
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for the bundle.")],
+    root: options.Root = None,
 ) -> None:
-    """Make the bundle of a run again, calibrated on its validation split.
+    """Export the bundle of a training run again.
 
-    Example:
+    The bundle is calibrated on the validation split of the manifest that the run was trained on.
 
-      unmask bundle export runs/mine --manifest faces.csv --out mine-bundle
+    Exit codes: 0 exported, 2 usage error, 3 missing extra.
     """
     from unmask.cli.extras import need
     from unmask.data.manifest import Manifest
 
-    need("train", "Export", "torch", "timm", "lightning", "torchmetrics", "sklearn", "onnxscript")
+    need("train", "Exporting a bundle", "torch", "timm", "lightning", "torchmetrics", "sklearn", "onnxscript")
     from unmask.training.fit import export_run
 
     table = Manifest.from_folders(manifest) if manifest.is_dir() else Manifest.open(manifest, root)
@@ -87,25 +74,24 @@ def export(
     print(f"{bundle.info.name}: bundle in {out}, sha256 {bundle.sha256}")
 
 
-@app.command()
+@with_examples("unmask bundle card mine/bundle --results evaluation/result.json --out README.md")
 def card(
-    path: _Path = None,
+    path: options.BundleArgument = None,
     results: Annotated[
         list[Path] | None,
-        typer.Option(metavar="FILE", help="A result of evaluate, robustness or bench as JSON; may be repeated."),
+        typer.Option(metavar="FILE", help="JSON result of evaluate, robustness or bench to include (repeatable)."),
     ] = None,
     out: Annotated[
-        Path | None, typer.Option(metavar="FILE", dir_okay=False, help="Where to; by default it is printed.")
+        Path | None, typer.Option(metavar="FILE", dir_okay=False, help="File to write (default: standard output).")
     ] = None,
     licence: Annotated[
-        str | None, typer.Option("--license", help="Of the bundle, as Hugging Face names it, e.g. apache-2.0.")
+        str | None,
+        typer.Option("--license", metavar="NAME", help="License of the bundle as on Hugging Face, e.g. apache-2.0."),
     ] = None,
 ) -> None:
-    """Write a model card in Hugging Face's format, from a bundle and its results.
+    """Write a model card in the format of Hugging Face.
 
-    Example:
-
-      unmask bundle card mine/bundle --results evaluation/result.json --results bench.json --out README.md
+    Exit codes: 0 written, 2 usage error, 3 broken bundle.
     """
     from unmask.bundle.bundle import Bundle
     from unmask.evaluation.reports.evaluation import read_result

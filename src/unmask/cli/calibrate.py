@@ -1,4 +1,4 @@
-"""``unmask calibrate``: a bundle's probabilities and thresholds set anew on labelled images."""
+"""``unmask calibrate``: a bundle recalibrated on labelled images."""
 
 from __future__ import annotations
 
@@ -8,58 +8,56 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from unmask.cli import options
 from unmask.cli.examples import with_examples
 
 if TYPE_CHECKING:
     from unmask.data.manifest import Manifest
 
-EXAMPLE = """Examples:
 
-  unmask calibrate --manifest my-images/ --out mine-calibrated
-
-  unmask calibrate mine/bundle --manifest faces.csv --split val --prior 0.05 --budget 0.01 --out calibrated
-"""
-
-
-@with_examples(EXAMPLE)
+@with_examples(
+    "unmask calibrate --manifest my-images/ --out calibrated",
+    "unmask calibrate mine/bundle --manifest faces.csv --prior 0.05 --out new",
+)
 def calibrate(
-    out: Annotated[Path, typer.Option(metavar="DIR", file_okay=False, help="Where the new bundle is written.")],
-    manifest: Annotated[
-        Path, typer.Option(help="CSV or Parquet table of images, or a folder with real/ and fake/ in it.")
-    ],
-    bundle: Annotated[
-        Path | None, typer.Argument(help="A bundle's folder or zip, which stays as it is; the shipped one by default.")
-    ] = None,
-    root: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="What paths in the table are relative to; by default its folder.")
-    ] = None,
+    out: Annotated[Path, typer.Option(metavar="DIR", file_okay=False, help="Folder for the new bundle.")],
+    manifest: options.Manifest,
+    bundle: options.BundleArgument = None,
+    root: options.Root = None,
     split: Annotated[
         str | None,
-        typer.Option(help="Which images of the manifest; by default val where it has splits; all for every one."),
+        typer.Option(metavar="NAME", help="Split to use, or all (default: val if the manifest has splits, else all)."),
     ] = None,
     method: Annotated[
-        str, typer.Option(help="auto, temperature, platt or isotonic; auto keeps near the old one where data are few.")
+        str,
+        typer.Option(
+            metavar="auto|temperature|platt|isotonic",
+            help="Calibration method; auto chooses one, and changes little when there are few images.",
+        ),
     ] = "auto",
-    prior: Annotated[float, typer.Option(help="Share of fakes that is expected in use.")] = 0.5,
+    prior: Annotated[float, typer.Option(metavar="P", help="Proportion of fakes expected in use.")] = 0.5,
     budget: Annotated[
         list[float] | None,
-        typer.Option(help="Share of real images that may be called fake; may be repeated. By default 0.01 and 0.05."),
+        typer.Option(
+            metavar="P", help="False-positive rate to set a threshold for (repeatable; default: 0.01 and 0.05)."
+        ),
     ] = None,
-    folds: Annotated[int, typer.Option(help="Parts that take turns in fitting and measuring.")] = 5,
+    folds: Annotated[int, typer.Option(metavar="N", help="Number of cross-validation folds.")] = 5,
     holdout: Annotated[
-        bool, typer.Option("--holdout", help="Fit on all parts but the last, measure on that one only.")
+        bool, typer.Option("--holdout", help="Measure on the last fold only, and fit on the others.")
     ] = False,
-    draws: Annotated[int, typer.Option(min=100, help="Bootstrap draws for intervals.")] = 2000,
-    seed: Annotated[int, typer.Option(min=0, help="Of the parts and the draws.")] = 0,
-    workers: Annotated[int | None, typer.Option(min=1, help="Threads; by default one a CPU.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Report as one JSON object.")] = False,
+    draws: options.Draws = 2000,
+    seed: options.Seed = 0,
+    workers: options.Workers = None,
+    as_json: options.Json = False,
 ) -> None:
-    """Set a bundle's probabilities, thresholds and uncertain band anew, on your own labelled images.
+    """Recalibrate a detector on your own labelled images.
 
-    Fifty images are enough to begin with. Figures are of images that nothing was fitted on, whole groups at a time,
-    with their intervals; where there are too few images for a threshold, it is said and the old one is kept.
+    Sets the probabilities, thresholds and uncertain band of a new bundle; the old one is not changed. Fifty images are
+    a good start. Metrics are cross-validated by group and have confidence intervals. A threshold that needs more images
+    than there are keeps its old value, with a notice.
 
-    Exit codes: 0 all read, 1 some image could not be read, 2 wrong call, 3 a missing extra or broken bundle.
+    Exit codes: 0 all images read, 1 some image could not be read, 2 usage error, 3 missing extra or broken bundle.
     """
     from unmask.bundle.bundle import Bundle, write_bundle
     from unmask.cli.extras import need
@@ -79,7 +77,7 @@ def calibrate(
     settings.check()
     old = Bundle.open(bundle)
     if (out / "SHA256SUMS").exists():
-        raise UsageError("bundle_exists", f"{out} holds a bundle already; a calibrated one needs a folder of its own.")
+        raise UsageError("bundle_exists", f"{out} already holds a bundle; use another folder.")
     table = open_manifest(manifest, root)
     chosen = choose_split(table, split or _default_split(table))
     folder = OutputFolder(out).path
@@ -107,5 +105,5 @@ def calibrate(
 
 
 def _default_split(table: Manifest) -> str:
-    """``val``, or ``all`` where no row says what it is for: ``test`` is to stay unseen."""
+    """``val``, or ``all`` if no row has a split: ``test`` must stay unseen."""
     return "val" if "split" in table.columns and any(row.split for row in table) else "all"

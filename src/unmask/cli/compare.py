@@ -1,4 +1,4 @@
-"""``unmask compare``: which differences between detectors are established."""
+"""``unmask compare``: which differences between detectors are significant."""
 
 from __future__ import annotations
 
@@ -8,30 +8,24 @@ from typing import Annotated
 
 import typer
 
+from unmask.cli import options
 from unmask.cli.examples import with_examples
 
-EXAMPLE = """Example:
 
-  unmask compare mine/scores.csv theirs.csv
-"""
-
-
-@with_examples(EXAMPLE)
+@with_examples("unmask compare mine/scores.csv theirs.csv")
 def compare(
-    scores: Annotated[
-        list[Path], typer.Argument(metavar="SCORES...", help="Two or more tables of scores, CSV or Parquet.")
-    ],
-    draws: Annotated[int, typer.Option(min=100, help="Draws for intervals and random swaps.")] = 2000,
-    seed: Annotated[int, typer.Option(min=0, help="Of the draws.")] = 0,
-    workers: Annotated[int | None, typer.Option(min=1, help="Threads; by default one a CPU.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Report as one JSON object.")] = False,
+    scores: Annotated[list[Path], typer.Argument(metavar="SCORES", help="Two or more score tables, CSV or Parquet.")],
+    draws: options.Draws = 2000,
+    seed: options.Seed = 0,
+    workers: options.Workers = None,
+    as_json: options.Json = False,
 ) -> None:
-    """Compare detectors on the same images, paired by path.
+    """Test whether detectors differ on the same images.
 
-    Tables come from unmask evaluate --out, or from anywhere: path, label and fake_probability are enough. Every pair is
-    tested, corrected after Holm, and each difference is said to be established or not.
+    Score tables come from unmask evaluate --out, or from any other detector: the columns path, label and
+    fake_probability are enough. Images are paired by path. Every pair of detectors is tested, with Holm's correction.
 
-    Exit codes: 0 compared, 2 wrong call, 3 a missing extra.
+    Exit codes: 0 compared, 2 usage error, 3 missing extra.
     """
     from unmask.evaluation.compare import compare as compare_scores
     from unmask.evaluation.scores import Scores

@@ -1,4 +1,4 @@
-"""``unmask evaluate``: how well detectors tell real from fake on labelled images."""
+"""``unmask evaluate``: how well detectors separate real from fake on labelled images."""
 
 from __future__ import annotations
 
@@ -10,102 +10,73 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from unmask.cli import deprecated, options
 from unmask.cli.examples import with_examples
 
 if TYPE_CHECKING:
     from unmask.detect.detector import Detector
     from unmask.evaluation.scores import Scores
 
-EXAMPLE = """Examples:
 
-  unmask evaluate --manifest faces/manifest.csv --out evaluation/
-
-  unmask evaluate mine/bundle other.zip --manifest faces.csv --split val --by age --json
-
-  unmask evaluate --scores somebody-elses.csv --out theirs/
-
-  unmask evaluate --recipe s0-mobilenetv2-rf --protocol loso --manifest faces.csv --out held-out/
-"""
-
-
-@with_examples(EXAMPLE)
+@with_examples(
+    "unmask evaluate --manifest faces.csv --out evaluation/",
+    "unmask evaluate mine/bundle other.zip --manifest faces.csv --by age --json",
+    "unmask evaluate --scores other-detector.csv --out other/",
+)
 def evaluate(
-    bundles: Annotated[
-        list[Path] | None,
-        typer.Argument(metavar="[BUNDLE]...", help="Bundles, folders or zips; by default the shipped one."),
-    ] = None,
-    manifest: Annotated[
-        Path | None, typer.Option(help="CSV or Parquet table of images, or a folder with real/ and fake/ in it.")
-    ] = None,
+    bundles: options.BundleArguments = None,
+    manifest: options.ManifestIfAny = None,
     scores: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Scores already made: a table with path, label, fake_probability."),
+        typer.Option(
+            metavar="FILE", help="Evaluate a score table with the columns path, label, fake_probability instead."
+        ),
     ] = None,
-    root: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="What paths in the table are relative to; by default its folder.")
-    ] = None,
-    split: Annotated[
-        str | None,
-        typer.Option(help="Which images of the manifest; by default test where it has splits; all for every one."),
-    ] = None,
+    root: options.Root = None,
+    split: options.Split = None,
     by: Annotated[
         list[str] | None,
-        typer.Option(metavar="COLUMN", help="Take figures apart by this column too; may be repeated."),
+        typer.Option(metavar="COLUMN", help="Report metrics by this column of the manifest, too (repeatable)."),
     ] = None,
     out: Annotated[
         Path | None,
         typer.Option(
             metavar="DIR",
             file_okay=False,
-            help="Write scores, result.json, report.html and report.md; a stopped run goes on from there.",
+            help="Write scores, result.json, report.html and report.md; run again to resume after an interruption.",
         ),
     ] = None,
-    parquet: Annotated[bool, typer.Option("--parquet", help="Write scores.parquet in place of scores.csv.")] = False,
-    threshold: Annotated[
-        str | None, typer.Option(help="Probability from which an image is called fake, or a bundle's name for one.")
-    ] = None,
+    parquet: Annotated[bool, typer.Option("--parquet", help="Write scores.parquet instead of scores.csv.")] = False,
+    threshold: options.Threshold = None,
     thumbnails: Annotated[
-        bool,
-        typer.Option("--thumbnails", help="Put images of the worst mistakes into report.html, with their evidence."),
+        bool, typer.Option("--thumbnails", help="Show the images of the worst errors, with evidence, in report.html.")
     ] = False,
     robustness: Annotated[
         Path | None,
         typer.Option(
-            metavar="FILE", help="Of unmask robustness, to show; by default DIR/robustness.json if it is there."
+            metavar="FILE", help="Include a result of unmask robustness (default: DIR/robustness.json if it exists)."
         ),
     ] = None,
     bench: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Of unmask bench, to show; by default DIR/bench.json if it is there."),
+        typer.Option(metavar="FILE", help="Include a result of unmask bench (default: DIR/bench.json if it exists)."),
     ] = None,
-    recipe: Annotated[
-        str | None, typer.Option(help="In place of bundles: a recipe to train for --protocol, by name or YAML file.")
-    ] = None,
-    protocol: Annotated[
-        str | None,
-        typer.Option(help="Train the recipe without each source (loso), each generator (logo) or each fold (kfold)."),
-    ] = None,
-    overrides: Annotated[
-        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a setting of the recipe.")
-    ] = None,
-    folds: Annotated[int, typer.Option(help="Of kfold.")] = 5,
-    cache: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Where crops and features are kept; DIR/cache of --out.")
-    ] = None,
-    draws: Annotated[int, typer.Option(min=100, help="Bootstrap draws for intervals.")] = 2000,
-    seed: Annotated[int, typer.Option(min=0, help="Of the draws, and of splits that a protocol draws.")] = 0,
-    workers: Annotated[int | None, typer.Option(min=1, help="Threads; by default one a CPU.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Report the whole result as one JSON object.")] = False,
+    draws: options.Draws = 2000,
+    seed: options.Seed = 0,
+    workers: options.Workers = None,
+    as_json: options.Json = False,
+    recipe: Annotated[str | None, typer.Option(hidden=True)] = None,
+    protocol: Annotated[str | None, typer.Option(hidden=True)] = None,
+    overrides: Annotated[list[str] | None, typer.Option("--set", hidden=True)] = None,
+    folds: Annotated[int, typer.Option(hidden=True)] = 5,
+    cache: Annotated[Path | None, typer.Option(hidden=True)] = None,
 ) -> None:
-    """Measure detectors on labelled images: scores first, then every figure with its interval.
+    """Evaluate detectors on labelled images with confidence intervals.
 
-    Figures stand beside the majority-class baseline, and are taken apart by source, generator and kind. Images that
-    cannot be read count as mistakes. Several bundles are measured one after the other and compared.
+    Metrics are reported next to those of the majority-class baseline, and by source, generator and kind. An image that
+    cannot be read counts as an error. Several bundles are evaluated one by one, then compared.
 
-    With --recipe and --protocol detectors are trained in place of given: held-out figures stand beside those of a
-    detector that saw everything, in protocol.html, .md and .json. A stopped run goes on.
-
-    Exit codes: 0 all read, 1 some image could not be read, 2 wrong call, 3 a missing extra or broken bundle.
+    Exit codes: 0 all images read, 1 some image could not be read, 2 usage error, 3 missing extra or broken bundle.
     """
     from unmask.cli.evaluate_output import print_result
     from unmask.cli.extras import need
@@ -117,23 +88,23 @@ def evaluate(
 
     if recipe is not None or protocol is not None:
         if recipe is None or protocol is None or manifest is None or out is None:
-            raise UsageError("bad_call", "A protocol needs --recipe, --protocol, --manifest and --out.")
+            raise UsageError("bad_call", "--recipe and --protocol need each other, --manifest and --out.")
         if bundles or scores is not None or split is not None:
-            raise UsageError("bad_call", "A protocol trains and tests on the whole manifest: no bundle, no --split.")
-        from unmask.cli.evaluate_protocol import evaluate_protocol
+            raise UsageError(
+                "bad_call",
+                "--protocol cannot be combined with a bundle, --scores or --split.",
+            )
+        from unmask.cli.held_out import held_out
 
-        evaluate_protocol(
-            recipe, overrides or [], protocol, manifest, root, out, folds, cache, Draws(draws, seed, workers), as_json
-        )
+        deprecated.warn("unmask evaluate --recipe RECIPE --protocol", "unmask held-out RECIPE --protocol")
+        held_out(recipe, protocol, manifest, out, root, overrides, folds, cache, draws, seed, workers, as_json)
         return
     if (manifest is None) == (scores is None):
-        raise UsageError("bad_call", "Give one of --manifest (images to score) and --scores (a table of scores).")
+        raise UsageError("bad_call", "Give one of --manifest (images to score) and --scores (a score table).")
     if scores is not None and (bundles or split is not None):
-        raise UsageError("bad_call", "--scores needs no bundle and no --split: the table says which images count.")
+        raise UsageError("bad_call", "--scores cannot be combined with a bundle or --split.")
     if (robustness or bench) and (out is None or (bundles and len(bundles) > 1)):
-        raise UsageError(
-            "bad_call", "--robustness and --bench go into the report of one bundle: give --out, one bundle."
-        )
+        raise UsageError("bad_call", "--robustness and --bench need --out and a single bundle.")
     # Before the work, not after it.
     for kind, given in (("robustness", robustness), ("bench", bench)):
         if given is not None:
@@ -141,7 +112,7 @@ def evaluate(
     if parquet:
         need("train", "--parquet", "pyarrow")
     if bundles and len(bundles) > 2:
-        need("train", "A comparison of three and more", "scipy")
+        need("train", "Comparing more than two detectors", "scipy")
     command = ["unmask", *sys.argv[1:]]
     how = Draws(draws, seed, workers)
     image_root = root or (manifest if manifest and manifest.is_dir() else (manifest or Path(str(scores))).parent)
@@ -181,7 +152,7 @@ def _tables(
     threshold: str | None,
     workers: int | None,
 ) -> Iterator[tuple[Scores, dict[str, Any], Detector | None, Path | None]]:
-    """Each table of scores with facts of its detector, the detector, and the folder for its results."""
+    """Each score table with facts about its detector, the detector, and the folder for its results."""
     from unmask.cli.manifests import choose_split, open_manifest
     from unmask.detect.detector import load
     from unmask.errors import UsageError
@@ -190,10 +161,10 @@ def _tables(
 
     if scores is not None:
         try:
-            cut = None if threshold is None else check_threshold(float(threshold))
+            limit = None if threshold is None else check_threshold(float(threshold))
         except ValueError:
-            raise UsageError("bad_threshold", f"With --scores a threshold is a number, not {threshold!r}.") from None
-        yield Scores.open(scores, cut), {}, None, _folder(out)
+            raise UsageError("bad_threshold", f"With --scores, --threshold is a number, not {threshold!r}.") from None
+        yield Scores.open(scores, limit), {}, None, _folder(out)
         return
     assert manifest is not None
     chosen = choose_split(open_manifest(manifest, root), split)
@@ -201,7 +172,7 @@ def _tables(
     total = sum(1 for _ in chosen)
     for at, detector in enumerate(detectors, 1):
         info = detector.bundle.info
-        # Numbered, for two bundles may have one name.
+        # Numbered, because two bundles may have the same name.
         folder = _folder(out if out is None or len(detectors) == 1 else out / f"{at}-{info.name}")
         with progress_bar(f"{info.name}@{info.version}", total) as advance:
             store = None if folder is None else folder / "answers.jsonl"

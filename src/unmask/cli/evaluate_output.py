@@ -1,4 +1,4 @@
-"""How results of ``unmask evaluate`` and its kin are shown on a terminal."""
+"""Results of ``unmask evaluate``, ``robustness`` and ``bench`` on a terminal."""
 
 from __future__ import annotations
 
@@ -23,15 +23,13 @@ _WIDTH = 130
 
 
 def print_result(result: dict[str, Any], folder: Path | None) -> None:
-    """The headline, all metrics, and the figures by source and every other column."""
+    """The headline, all metrics, and the metrics by source and every other column."""
     console = _console()
     detector = result["detector"]
-    console.print(
-        f"{detector['model']}, FAKE from a probability of {detector['threshold']:.3f}", style="bold", markup=False
-    )
+    console.print(f"{detector['model']}, threshold {detector['threshold']:.3f}", style="bold", markup=False)
     for line in headline(result):
         console.print(line, markup=False)
-    table = Table("metric", "value", "95 % interval", "n", box=None, header_style="dim", pad_edge=False)
+    table = Table("metric", "value", "95 % confidence interval", "n", box=None, header_style="dim", pad_edge=False)
     for name, found in result["overall"]["metrics"].items():
         ends = "–" if found["low"] is None else f"{figure(found['low'])} to {figure(found['high'])}"
         table.add_row(METRIC_NAMES[name], figure(found["value"]), ends, str(found["n"]))
@@ -45,17 +43,17 @@ def print_result(result: dict[str, Any], folder: Path | None) -> None:
         )
         console.print(f"By whole groups (n = {result['by_group']['n']}): {text}.")
     if folder is not None:
-        console.print(f"More in {folder / 'report.html'}", markup=False)
+        console.print(f"Report: {folder / 'report.html'}", markup=False)
 
 
 def print_robustness(result: dict[str, Any], folder: Path) -> None:
-    """The headline, and a line a condition."""
+    """The headline, and a row per condition."""
     console = _console()
     console.print(result["detector"]["model"], style="bold", markup=False)
     for line in robustness_headline(result):
         console.print(line, markup=False)
     table = Table(
-        "condition", "AUC", "balanced accuracy", "its drop", "flips", "face found",
+        "condition", "AUC", "balanced accuracy", "drop", "flips", "face found",
         box=None, header_style="dim", pad_edge=False,
     )  # fmt: skip
     for entry in result["conditions"]:
@@ -69,11 +67,11 @@ def print_robustness(result: dict[str, Any], folder: Path) -> None:
             percent(entry["face_found"]),
         )
     console.print(table)
-    console.print(f"More in {folder / 'robustness.html'}", markup=False)
+    console.print(f"Report: {folder / 'robustness.html'}", markup=False)
 
 
 def print_bench(result: dict[str, Any], file: Path) -> None:
-    """A line for each engine of each model, and the cost."""
+    """A row per engine and model, and the cost."""
     console = _console()
     table = Table(
         "model", "engine", "parameters", "MACs", "file", "load", "p50", "p95", "p99", "images/s", "peak memory",
@@ -101,7 +99,7 @@ def print_bench(result: dict[str, Any], file: Path) -> None:
 
 def _console() -> Console:
     console = Console(highlight=False, soft_wrap=True)
-    console.width = max(console.width, _WIDTH)  # folded cells are harder to read than long lines
+    console.width = max(console.width, _WIDTH)  # long lines read better than folded cells
     return console
 
 

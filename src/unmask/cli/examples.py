@@ -1,4 +1,4 @@
-"""Examples at the end of a verb's help."""
+"""Examples at the end of a command's help."""
 
 from __future__ import annotations
 
@@ -6,15 +6,16 @@ import inspect
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-_Verb = TypeVar("_Verb", bound=Callable[..., Any])
+_Command = TypeVar("_Command", bound=Callable[..., Any])
 
 
-def with_examples(examples: str) -> Callable[[_Verb], _Verb]:
-    """A decorator: the verb's docstring with ``examples`` below it."""
+def with_examples(*examples: str) -> Callable[[_Command], _Command]:
+    """A decorator: the command's docstring with ``examples`` below it, one command line each."""
 
-    def append(verb: _Verb) -> _Verb:
-        # Dedented before, for examples that start at the margin would make all other indentation part of the text.
-        verb.__doc__ = f"{inspect.getdoc(verb)}\n\n{examples}"
-        return verb
+    def append(command: _Command) -> _Command:
+        heading = "Example" if len(examples) == 1 else "Examples"
+        # The backspace keeps the lines as they are, to be copied.
+        command.__doc__ = "\n".join([f"{inspect.getdoc(command)}\n\n{heading}:\n\n\b", *(f"  {e}" for e in examples)])
+        return command
 
     return append

@@ -1,4 +1,4 @@
-"""Which labelled images a command line means."""
+"""Manifests that commands read."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ if TYPE_CHECKING:
 
 
 def open_manifest(path: Path, root: Path | None) -> Manifest:
-    """A table, or a folder with real/ and fake/ in it."""
+    """Open a table, or a folder with real/ and fake/ in it."""
     from unmask.data.manifest import Manifest
 
     return Manifest.from_folders(path) if path.is_dir() else Manifest.open(path, root)
 
 
 def choose_split(table: Manifest, split: str | None) -> Manifest:
-    """The rows of the split: by default test where the table has splits; all of them for ``all``.
+    """The rows of a split: by default test if the table has splits; all rows for ``all``.
 
     Raises:
         UsageError: ``no_pictures``.
@@ -29,6 +29,6 @@ def choose_split(table: Manifest, split: str | None) -> Manifest:
     chosen = table.select(split=split or "test")
     if next(iter(chosen), None) is None:
         there = ", ".join(sorted({row.split for row in table})) or "none"
-        text = f"{table.name}: the split {split or 'test'!r} is empty; there are: {there}. Try --split all"
+        text = f"{table.name}: the split {split or 'test'!r} is empty (splits: {there}). --split all uses all images."
         raise UsageError("no_pictures", text)
     return chosen

@@ -1,4 +1,4 @@
-"""How verdicts are written to standard output, one at a time, so that memory does not grow with their number."""
+"""Verdicts on standard output, one at a time, so that memory does not grow with their number."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from unmask.text import printable
 
 
 class Output:
-    """A sink of verdicts; use it as a context manager."""
+    """Where verdicts are written; use it as a context manager."""
 
     def __enter__(self) -> Self:
         """Start: write a header if there is one."""
@@ -35,7 +35,7 @@ class Output:
 
 
 class JsonOutput(Output):
-    """JSON lines, one a verdict."""
+    """JSON lines, one per verdict."""
 
     def add(self, verdict: Verdict) -> None:
         """Write one line; paths that are not valid UTF-8 come out escaped."""
@@ -76,9 +76,10 @@ class CsvOutput(Output):
 
 
 class TableOutput(Output):
-    """Lines for people: result, confidence, remarks, path."""
+    """A table for people: result, confidence, remarks, path."""
 
     _STYLES = {"REAL": "bold green", "FAKE": "bold red", None: "yellow"}  # noqa: RUF012 - never changed
+    _REMARKS = 24  # columns; longer remarks move the path to the right
 
     def __init__(self, detector: Detector) -> None:
         self._console = Console(highlight=False, soft_wrap=True)
@@ -87,7 +88,7 @@ class TableOutput(Output):
 
     def __enter__(self) -> Self:
         """Write the header."""
-        self._console.print(Text(f"{'result':<7}{'sure':>7}  {'':<26}image", style="dim"))
+        self._console.print(Text(f"{'result':<7}{'confidence':>10}  {'':<{self._REMARKS}}  image", style="dim"))
         return self
 
     def add(self, verdict: Verdict) -> None:
@@ -96,7 +97,7 @@ class TableOutput(Output):
         line = Text(f"{verdict.result or 'ERROR':<7}", style=self._STYLES[verdict.result])
         if verdict.error is not None:
             self._counts["failed"] += 1
-            line.append(f"{'':>7}  {printable(path)}: {verdict.error.message}", style="not bold")
+            line.append(f"{'':>10}  {printable(path)}: {verdict.error.message}", style="not bold")
         else:
             assert verdict.result is not None and verdict.confidence is not None
             self._counts[verdict.result] += 1
@@ -107,7 +108,9 @@ class TableOutput(Output):
                 *(["unlike training"] if verdict.novelty and verdict.novelty.out_of_distribution else []),
                 *([f"{len(verdict.faces)} faces"] if len(verdict.faces) > 1 else []),
             ]
-            line.append(f"{verdict.confidence:>5.1f} %  {', '.join(remarks):<26}", style="not bold default")
+            line.append(
+                f"{verdict.confidence:>8.1f} %  {', '.join(remarks):<{self._REMARKS}}  ", style="not bold default"
+            )
             line.append(printable(path), style="not bold default")
         self._console.print(line)
 
@@ -119,9 +122,7 @@ class TableOutput(Output):
         if sum(self._counts[name] for name in ("REAL", "FAKE", "failed")) > 1:
             self._console.print(Text(", ".join(f"{count} {name}" for name, count in self._counts.items()), style="dim"))
         named = [item for item in info.thresholds if item.fake_probability == self._detector.threshold]
-        meaning = (
-            f", which called {100 * named[0].false_positive_budget:.0f} % of known real images fake" if named else ""
-        )
-        text = f"{info.name}@{info.version}: FAKE from a probability of {self._detector.threshold:.3f}{meaning}"
+        rate = f" ({100 * named[0].false_positive_budget:g} % false positives on validation data)" if named else ""
+        text = f"Threshold {self._detector.threshold:.3f}{rate}, {info.name}@{info.version}"
         self._console.print(Text(text, style="dim"))
         super().__exit__(kind, error, trace)

@@ -4,20 +4,16 @@ from __future__ import annotations
 
 import json
 import textwrap
-from typing import Annotated
 
-import typer
-
-app = typer.Typer(help="Show the recipes in the package.", no_args_is_help=True, rich_markup_mode=None)
+from unmask.cli import options
+from unmask.cli.examples import with_examples
 
 
-@app.command("list")
-def list_recipes(as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False) -> None:
-    """List the shipped recipes, with the paper that each follows (S0 to S4), if any.
+@with_examples("unmask recipes list --json")
+def list_recipes(as_json: options.Json = False) -> None:
+    """List the built-in recipes.
 
-    Example:
-
-      unmask recipes list --json
+    The second column names the paper (S0 to S4) that a recipe follows, if any.
     """
     from unmask.recipes import Recipe
 
@@ -39,16 +35,11 @@ def list_recipes(as_json: Annotated[bool, typer.Option("--json", help="As JSON."
         print(f"{recipe.name:<{width}}  {recipe.paper.id if recipe.paper else '  '}  {recipe.summary}")
 
 
-@app.command()
-def show(
-    recipe: Annotated[str, typer.Argument(help="Name of a shipped recipe, or a YAML file.")],
-    overrides: Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a setting.")] = None,
-) -> None:
-    """Print a recipe with every setting; comments name its paper and where it differs.
+@with_examples("unmask recipes show unmask-single --set schedule.batch_size=16")
+def show(recipe: options.Recipe, overrides: options.Overrides = None) -> None:
+    """Print a recipe with all its settings.
 
-    Example:
-
-      unmask recipes show unmask-single --set schedule.batch_size=16
+    Comments name the paper that it follows, and where it differs from the paper.
     """
     from unmask.recipes import Recipe
 

@@ -1,4 +1,4 @@
-"""``unmask reproduce``: the papers' systems on one's own images, beside what the papers report."""
+"""``unmask reproduce``: the systems of papers on your own images, next to the papers' metrics."""
 
 from __future__ import annotations
 
@@ -6,21 +6,12 @@ import json
 import sys
 from collections.abc import Iterable
 from enum import StrEnum
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from unmask.cli import options
 from unmask.cli.examples import with_examples
-
-EXAMPLE = """Examples:
-
-  unmask reproduce S0 --manifest faces.csv --out reproduction/
-
-  unmask reproduce all --manifest faces.csv --where source=ffhq --epochs 2 --out trial/
-
-  unmask reproduce S2 --manifest faces.csv --only s2-mobilenetv3-small --set preprocessing.size=128 --out small/
-"""
 
 
 class SplitOf(StrEnum):
@@ -30,41 +21,39 @@ class SplitOf(StrEnum):
     given = "given"
 
 
-@with_examples(EXAMPLE)
+@with_examples(
+    "unmask reproduce S0 --manifest faces.csv --out reproduction/",
+    "unmask reproduce all --manifest faces.csv --where source=ffhq --epochs 2 --out trial/",
+    "unmask reproduce S2 --manifest faces.csv --only s2-mobilenetv3-small --out small/",
+)
 def reproduce(
-    seed: Annotated[str, typer.Argument(metavar="SEED", help="S0, S1, S2, S3 or S4, or all.")],
-    manifest: Annotated[
-        Path, typer.Option(help="CSV or Parquet table of images, or a folder with real/ and fake/ in it.")
-    ],
-    out: Annotated[
-        Path,
-        typer.Option(metavar="DIR", file_okay=False, help="Gets the page and all runs; a stopped call goes on there."),
-    ],
-    root: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="What paths in the manifest are relative to.")
-    ] = None,
+    paper: Annotated[str, typer.Argument(metavar="PAPER", help="S0, S1, S2, S3, S4, or all.")],
+    manifest: options.Manifest,
+    out: options.OutFolder,
+    root: options.Root = None,
     where: Annotated[
         list[str] | None,
-        typer.Option(metavar="COLUMN=VALUE", help="Only these rows; the same column again means either value."),
+        typer.Option(metavar="COLUMN=VALUE", help="Use only these rows (repeatable; values of one column add up)."),
     ] = None,
     split: Annotated[
-        SplitOf, typer.Option(help="Divide as the paper does, or keep the manifest's split.")
+        SplitOf, typer.Option(metavar="paper|given", help="Split as the paper does, or keep the manifest's split.")
     ] = SplitOf.paper,
-    overrides: Annotated[
-        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a setting of every recipe.")
+    overrides: options.Overrides = None,
+    epochs: Annotated[int | None, typer.Option(min=1, metavar="N", help="Limit of epochs per training phase.")] = None,
+    only: Annotated[
+        list[str] | None, typer.Option(metavar="RECIPE", help="Run this recipe of the paper only (repeatable).")
     ] = None,
-    epochs: Annotated[int | None, typer.Option(min=1, help="Most epochs of every phase.")] = None,
-    only: Annotated[list[str] | None, typer.Option(metavar="RECIPE", help="Only this recipe; may be repeated.")] = None,
-    random_seed: Annotated[int, typer.Option("--seed", min=0, help="Of splits and runs.")] = 1,
-    workers: Annotated[int | None, typer.Option(min=0, help="Loading processes; by default one a CPU.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Report the whole result as one JSON object.")] = False,
+    seed: options.Seed = 1,
+    workers: options.Loaders = None,
+    as_json: options.Json = False,
 ) -> None:
-    """Run a paper's protocol: its split, its systems, their test; and set our figures beside the paper's.
+    """Repeat a paper's experiments on your own images.
 
-    Writes reproduction.html, .md and .json, and keeps every run below DIR. A system that fails is reported and the
-    others go on. What is finished is not run again.
+    Trains and tests every system of the paper with the paper's split and test, and compares the metrics with those in
+    the paper. Writes reproduction.html, .md and .json, and a folder per run. A system that fails is reported, and the
+    others continue.
 
-    Exit codes: 0 all systems ran, 1 some did not, 2 wrong call, 3 a missing extra.
+    Exit codes: 0 all systems finished, 1 some system failed, 2 usage error, 3 missing extra.
     """
     from unmask.cli.training import prepare_training
     from unmask.data.manifest import Manifest
@@ -81,10 +70,10 @@ def reproduce(
         overrides=tuple(overrides or ()),
         epochs=epochs,
         only=tuple(only or ()),
-        seed=random_seed,
+        seed=seed,
         given=split is SplitOf.given,
     )
-    papers = list(PROTOCOLS) if seed.lower() == "all" else [seed.upper()]
+    papers = list(PROTOCOLS) if paper.lower() == "all" else [paper.upper()]
     result = reproduce(
         papers, table, out, settings, workers=workers, announce=lambda line: print(f"unmask: {line}", file=sys.stderr)
     )
@@ -96,7 +85,7 @@ def reproduce(
         from unmask.evaluation.reports.reproduce import render_page
 
         print(render_page("md", result))
-        print(f"More in {out / 'reproduction.html'}")
+        print(f"Report: {out / 'reproduction.html'}")
     if any(system["error"] for system in systems):
         raise typer.Exit(1)
 
@@ -108,6 +97,6 @@ def _where(conditions: Iterable[str]) -> dict[str, frozenset[str]]:
     for condition in conditions:
         column, equals, value = condition.partition("=")
         if not equals or not column:
-            raise UsageError("bad_call", f"--where {condition!r} should read COLUMN=VALUE.")
+            raise UsageError("bad_call", f"--where must look like COLUMN=VALUE, not {condition!r}.")
         found[column] = found.get(column, frozenset()) | {value}
     return found

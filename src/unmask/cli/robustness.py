@@ -1,74 +1,52 @@
-"""``unmask robustness``: how detectors hold up on images that have been through the world."""
+"""``unmask robustness``: how detectors perform on degraded images."""
 
 from __future__ import annotations
 
 import json
 import sys
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from unmask.cli import options
 from unmask.cli.examples import with_examples
 
-EXAMPLE = """Examples:
 
-  unmask robustness --manifest faces/manifest.csv --out robustness/ --tiers-only
-
-  unmask robustness mine/bundle --manifest faces.csv --out robustness/ --grid jpeg --grid blur --limit 400
-"""
-
-
-@with_examples(EXAMPLE)
+@with_examples(
+    "unmask robustness --manifest faces.csv --out robustness/ --tiers-only",
+    "unmask robustness mine/bundle --manifest faces.csv --grid jpeg --out jpeg/",
+)
 def robustness(
-    manifest: Annotated[
-        Path, typer.Option(help="CSV or Parquet table of images, or a folder with real/ and fake/ in it.")
-    ],
-    out: Annotated[
-        Path,
-        typer.Option(
-            metavar="DIR",
-            file_okay=False,
-            help="Write scores, robustness.json, .html and .md; a stopped run goes on from there.",
-        ),
-    ],
-    bundles: Annotated[
-        list[Path] | None,
-        typer.Argument(metavar="[BUNDLE]...", help="Bundles, folders or zips; by default the shipped one."),
-    ] = None,
-    root: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="What paths in the table are relative to; by default its folder.")
-    ] = None,
-    split: Annotated[
-        str | None,
-        typer.Option(help="Which images of the manifest; by default test where it has splits; all for every one."),
-    ] = None,
-    tiers_only: Annotated[bool, typer.Option("--tiers-only", help="The tiers clean, web and hard alone.")] = False,
+    manifest: options.Manifest,
+    out: options.OutFolder,
+    bundles: options.BundleArguments = None,
+    root: options.Root = None,
+    split: options.Split = None,
+    tiers_only: Annotated[
+        bool, typer.Option("--tiers-only", help="Test the tiers clean, web and hard only, not the grid.")
+    ] = False,
     grid: Annotated[
         list[str] | None,
-        typer.Option(metavar="NAME", help="Only this part of the grid beside the tiers; may be repeated."),
+        typer.Option(metavar="NAME", help="Test this degradation of the grid only, with the tiers (repeatable)."),
     ] = None,
-    limit: Annotated[
-        int | None, typer.Option(min=1, help="At most so many images, drawn by the seed; by default all.")
-    ] = None,
-    threshold: Annotated[
-        str | None, typer.Option(help="Probability from which an image is called fake, or a bundle's name for one.")
-    ] = None,
+    limit: options.Limit = None,
+    threshold: options.Threshold = None,
     keep_images: Annotated[
-        bool, typer.Option("--keep-images", help="Write the changed images below DIR/images, too.")
+        bool, typer.Option("--keep-images", help="Write the degraded images to images/ in the output folder.")
     ] = False,
-    draws: Annotated[int, typer.Option(min=100, help="Bootstrap draws for intervals.")] = 2000,
-    seed: Annotated[int, typer.Option(min=0, help="Of every draw.")] = 0,
-    workers: Annotated[int | None, typer.Option(min=1, help="Threads; by default one a CPU.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Report the whole result as one JSON object.")] = False,
+    draws: options.Draws = 2000,
+    seed: options.Seed = 0,
+    workers: options.Workers = None,
+    as_json: options.Json = False,
 ) -> None:
-    """Judge the same images clean, as platforms pass them on, and under a grid of degradations.
+    """Evaluate detectors on degraded images.
 
-    Tiers: clean; web (longest side at most 768 px, JPEG 60); hard (512 px, JPEG 40). The grid: jpeg, webp, avif,
-    rescale, blur, noise, crop, rotation, brightness, grey, screenshot, occlusion. Every figure is at the same threshold
-    and stands beside its drop from the clean images. Changed images are not written unless asked for.
+    The same images are scored clean, in two more tiers, and under a grid of degradations. Tiers: web (longest side at
+    most 768 px, JPEG quality 60) and hard (512 px, JPEG quality 40). Grid: jpeg, webp, avif, rescale, blur, noise,
+    crop, rotation, brightness, grey, screenshot, occlusion. The threshold is the same throughout, and every metric is
+    reported with its drop from the clean images.
 
-    Exit codes: 0 all read, 1 some image could not be read, 2 wrong call, 3 a missing extra or broken bundle.
+    Exit codes: 0 all images read, 1 some image could not be read, 2 usage error, 3 missing extra or broken bundle.
     """
     from unmask.cli.evaluate_output import print_robustness
     from unmask.cli.manifests import choose_split, open_manifest
@@ -82,7 +60,7 @@ def robustness(
     from unmask.stats.resample import Draws
 
     if tiers_only and grid:
-        raise UsageError("bad_call", "Give one of --tiers-only and --grid.")
+        raise UsageError("bad_call", "--tiers-only and --grid cannot be combined.")
     chosen = conditions.tiers() + ([] if tiers_only else conditions.grid(grid or ()))
     images = choose_split(open_manifest(manifest, root), split)
     if limit is not None:
@@ -96,7 +74,7 @@ def robustness(
             chosen,
             folder / "robustness.jsonl",
             seed=seed,
-            keep=folder / "pictures" if keep_images else None,
+            keep=folder / "images" if keep_images else None,
             workers=workers,
             progress=advance,
         )
@@ -112,7 +90,7 @@ def robustness(
             command=["unmask", *sys.argv[1:]],
             detector=facts,
         )
-        # Numbered, for two bundles may have one name.
+        # Numbered, because two bundles may have the same name.
         own = folder if len(detectors) == 1 else OutputFolder(folder / f"{at}-{info.name}").path
         scores = OutputFolder(own / "scores").path
         for name, table in by_condition.items():

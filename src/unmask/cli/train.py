@@ -8,38 +8,42 @@ from typing import Annotated
 
 import typer
 
+from unmask.cli import options
+from unmask.cli.examples import with_examples
 
+
+@with_examples(
+    "unmask train unmask-single --manifest faces.csv --out runs/mine",
+    "unmask train mine.yaml --manifest faces.csv --out runs/mine --set seed=2",
+    "unmask train mine.yaml --manifest faces.csv --out runs/mine --resume",
+)
 def train(
-    recipe: Annotated[str, typer.Argument(help="Name of a shipped recipe, or a YAML file.")],
-    manifest: Annotated[
-        Path, typer.Option(help="CSV or Parquet table of images, or a folder with real/ and fake/ in it.")
-    ],
-    out: Annotated[Path, typer.Option(metavar="RUN", help="Run folder; nothing else is written but --cache.")],
-    root: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="What paths in the manifest are relative to.")
-    ] = None,
-    overrides: Annotated[
-        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a setting of the recipe.")
-    ] = None,
-    seed: Annotated[int | None, typer.Option(help="The same as --set seed=N.")] = None,
+    recipe: options.Recipe,
+    manifest: options.Manifest,
+    out: Annotated[Path, typer.Option(metavar="RUN", help="Run folder; only --cache is written outside it.")],
+    root: options.Root = None,
+    overrides: options.Overrides = None,
+    seed: Annotated[int | None, typer.Option(metavar="N", help="Random seed; short for --set seed=N.")] = None,
     start_from: Annotated[
-        Path | None, typer.Option(metavar="RUN", help="Start from the best epoch of another run.")
+        Path | None, typer.Option(metavar="RUN", help="Start from the weights of another run's best epoch.")
     ] = None,
-    resume: Annotated[bool, typer.Option(help="Continue an interrupted run.")] = False,
-    workers: Annotated[int | None, typer.Option(min=0, help="Loading processes; by default one a CPU.")] = None,
+    resume: Annotated[bool, typer.Option("--resume/--no-resume", help="Resume an interrupted run.")] = False,
+    workers: options.Loaders = None,
     cache: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Where face crops are kept between epochs; RUN/cache by default.")
+        Path | None,
+        typer.Option(metavar="DIR", help="Folder for cached face crops (default: cache/ in the run folder)."),
     ] = None,
-    cache_size: Annotated[float, typer.Option(metavar="GIB", min=0, help="Most room for them; 0: no cache.")] = 8.0,
-    as_json: Annotated[bool, typer.Option("--json", help="Report the result as JSON.")] = False,
+    cache_size: Annotated[
+        float, typer.Option(metavar="GIB", min=0, help="Limit of the cache in GiB; 0 turns it off.")
+    ] = 8.0,
+    as_json: options.Json = False,
 ) -> None:
-    """Train a recipe on a manifest, and write the bundle of its best epoch.
+    """Train a detector on labelled images.
 
-    A run that was killed loses at most the epoch it was in: --resume goes on from the last one, to the same figures.
+    Follows a recipe, and writes the bundle of the best epoch to bundle/ in the run folder. An interrupted run loses at
+    most the current epoch: --resume continues after the last complete one, with the same result.
 
-    Example:
-
-      unmask train unmask-single --manifest faces.csv --out runs/mine --set schedule.batch_size=16
+    Exit codes: 0 trained, 2 usage error, 3 missing extra.
     """
     from unmask.cli.training import prepare_training
     from unmask.data.manifest import Manifest

@@ -1,10 +1,11 @@
-"""The command line of ``unmask serve``, made from the settings."""
+"""The options of ``unmask serve``, made from the settings."""
 
 from __future__ import annotations
 
-import argparse
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, get_args, get_origin
 
 from pydantic import ValidationError
 from pydantic_settings import CliSettingsSource, SettingsError
@@ -12,58 +13,72 @@ from pydantic_settings import CliSettingsSource, SettingsError
 from unmask.errors import UsageError
 from unmask.serve.settings import Settings
 
-_ABOUT = """Serve verdicts by HTTP, with a page for browsers.
-
-Every option is also a variable of the environment: --keep-days is UNMASK_KEEP_DAYS. Options that take several values
-are repeated; their variables are JSON lists.
-
-Examples:
-
-  unmask serve
-  unmask serve --store history/ --keep-images --port 8080
-  unmask serve --host 0.0.0.0 --store postgresql://unmask@db/unmask --token-hashes sha256:...
-"""
+_GROUP_FROM: Final = {"host": "Service", "store": "History", "token_hashes": "Access", "workers": "Limits"}
+"""Headings in the help, by the first setting below each."""
+_METAVARS: Final = {str: "TEXT", int: "N", float: "N", Path: "PATH"}
 
 
 @dataclass(frozen=True, slots=True)
-class Arguments:
-    """What was asked for.
+class ServeOption:
+    """One setting as an option.
 
     Attributes:
-        settings: of the service.
-        show_config: only to show the settings.
-        new_token: only to make a token.
+        name: of the setting.
+        flag: as typed, e.g. ``--keep-days``.
+        kind: ``bool`` for a switch, ``list`` for one that may be repeated, else ``str``.
+        metavar: of its value in the help, ``None`` for a switch.
+        help: its description, with its variable and default.
+        group: heading in the help.
     """
 
-    settings: Settings
-    show_config: bool
-    new_token: bool
+    name: str
+    flag: str
+    kind: type
+    metavar: str | None
+    help: str
+    group: str
 
 
-def parse(words: Sequence[str]) -> Arguments:
-    """The words after ``unmask serve``, over the environment, over the defaults.
+def serve_options() -> Iterator[ServeOption]:
+    """An option for every setting, in the settings' order."""
+    group = ""
+    for name, setting in Settings.model_fields.items():
+        group = _GROUP_FROM.get(name, group)
+        is_list = get_origin(setting.annotation) is tuple
+        kind = list if is_list else bool if setting.annotation is bool else str
+        types = {setting.annotation, *get_args(setting.annotation)}
+        facts = [f"env var: {Settings.model_config['env_prefix']}{name.upper()}"]
+        if setting.default not in (None, (), False):
+            facts.append(f"default: {setting.default}")
+        yield ServeOption(
+            name=name,
+            flag=f"--{name.replace('_', '-')}",
+            kind=kind,
+            metavar=None
+            if kind is bool
+            else next((text for type_, text in _METAVARS.items() if type_ in types), "TEXT"),
+            help=f"{setting.description}  [{'; '.join(facts)}]",
+            group=group,
+        )
+
+
+def read_settings(given: Mapping[str, Any]) -> Settings:
+    """Settings from the command line, over the environment, over the defaults.
+
+    Args:
+        given: by name of the setting; ``None``, ``False`` and empty lists are options that were not given.
 
     Raises:
         UsageError: ``bad_setting``.
-        SystemExit: after help, or for an option that there is not.
     """
-    parser = argparse.ArgumentParser(
-        prog="unmask serve",
-        description=_ABOUT,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
-    parser.add_argument("--show-config", action="store_true", help="show all settings as JSON and exit")
-    parser.add_argument("--new-token", action="store_true", help="make a bearer token and its hash, and exit")
+    source: CliSettingsSource[Any] = CliSettingsSource(Settings, cli_parse_args=False)
+    chosen = {name: value for name, value in given.items() if value not in (None, False, [], ())}
     try:
-        source = CliSettingsSource[argparse.ArgumentParser](Settings, root_parser=parser, cli_exit_on_error=True)
-        known = parser.parse_args(words)
-        settings = Settings(_cli_settings_source=source(parsed_args=known))
+        return Settings(_cli_settings_source=source(parsed_args=chosen))
     except ValidationError as error:
         raise UsageError("bad_setting", "; ".join(_said(item["loc"], item["msg"]) for item in error.errors())) from None
     except SettingsError as error:
         raise UsageError("bad_setting", str(error)) from None
-    return Arguments(settings, known.show_config, known.new_token)
 
 
 def _said(where: tuple[int | str, ...], message: str) -> str:

@@ -44,47 +44,55 @@ class Settings(BaseSettings):
     )
 
     host: str = Field("127.0.0.1", description="Address to listen on.")
-    port: int = Field(8000, ge=0, le=65535, description="Port to listen on; 0: any free one.")
-    model: Path | None = Field(None, description="A bundle's folder or zip, in place of the shipped one.")
-    threshold: str | None = Field(None, description="Probability from which an image is fake, or a name, as fpr_1.")
+    port: int = Field(8000, ge=0, le=65535, description="Port to listen on; 0 takes any free port.")
+    model: Path | None = Field(
+        None, description="Bundle, a folder or zip file (default: the one that ships with unmask)."
+    )
+    threshold: str | None = Field(
+        None, description="Threshold for FAKE: a probability, or a name in the bundle, such as fpr_1."
+    )
 
     store: str = Field(
         MEMORY,
-        description="Where the history is kept: a folder, which gets a SQLite database; a postgresql:// URL; or "
-        "'memory', which ends with the service.",
+        description="Where the history is stored: a folder (SQLite database), a postgresql:// URL, or 'memory', "
+        "which is lost when the service stops.",
     )
-    no_store: bool = Field(False, description="Keep no history at all.")
-    keep_images: bool = Field(False, description="Keep the uploaded images too.")
+    no_store: bool = Field(False, description="Store no history.")
+    keep_images: bool = Field(False, description="Store the uploaded images, too.")
     images: Path | None = Field(
-        None, description="Folder of kept images; by default 'images' in the folder of --store."
+        None, description="Folder for stored images (default: images/ in the folder of --store)."
     )
-    keep_days: float = Field(90, ge=0, description="Records older than that are deleted; 0: never.")
-    keep_records: int = Field(100_000, ge=0, description="Only so many newest records are kept; 0: all.")
-    keep_mib: float = Field(10_240, ge=0, description="Most room for kept images, the oldest go first; 0: any.")
+    keep_days: float = Field(90, ge=0, description="Delete records older than N days; 0 keeps them forever.")
+    keep_records: int = Field(100_000, ge=0, description="Keep at most N records, the newest; 0 keeps all.")
+    keep_mib: float = Field(
+        10_240, ge=0, description="Disk space for stored images in MiB; the oldest are deleted first. 0 sets no limit."
+    )
 
     token_hashes: tuple[Annotated[str, AfterValidator(_token_hash)], ...] = Field(
-        (), description="Hashes of the bearer tokens that may use the service; see --new-token."
+        (), description="Hashes of the bearer tokens that give access; see --new-token."
     )
-    without_token: bool = Field(False, description="Allow everybody who reaches a host beyond loopback.")
+    without_token: bool = Field(False, description="Allow access without a token on a host other than loopback.")
     allowed_hosts: tuple[str, ...] = Field(
-        (), description="Host names that the service answers to; by default those of loopback when it listens there."
+        (), description="Host names accepted in requests (default: the loopback names if it listens there)."
     )
     cors: tuple[Annotated[str, AfterValidator(_origin)], ...] = Field(
-        (), description="Origins whose pages may use the API from a browser."
+        (), description="Origins whose pages may call the API from a browser."
     )
-    trusted_proxies: tuple[str, ...] = Field((), description="Addresses whose X-Forwarded-For is believed.")
-    rate: float = Field(30, ge=0, description="Requests a second that one client may make on average; 0: any.")
-    burst: int = Field(120, ge=1, description="Requests that one client may make at once.")
+    trusted_proxies: tuple[str, ...] = Field((), description="Proxy addresses whose X-Forwarded-For header is trusted.")
+    rate: float = Field(30, ge=0, description="Average requests per second allowed per client; 0 sets no limit.")
+    burst: int = Field(120, ge=1, description="Requests that one client may make in a burst.")
 
-    workers: int | None = Field(None, ge=1, description="Threads at work on images; by default one a CPU.")
-    batch: int = Field(1, ge=1, le=64, description="Images that one run of the network takes at most.")
-    queue: int = Field(128, ge=1, description="Images waiting or in work; beyond that requests are turned away.")
-    explanations: int = Field(8, ge=1, description="Explanations waiting or in work; each takes seconds.")
-    deadline: float = Field(30, gt=0, description="Seconds from a request's first byte to its answer.")
-    max_body_mib: float = Field(64, gt=0, le=4096, description="Largest request.")
-    max_waiting_mib: float = Field(512, gt=0, description="Room for the bodies of all requests together.")
-    max_images: int = Field(16, ge=1, le=256, description="Images in one request.")
-    max_megapixels: float = Field(64, gt=0, le=1024, description="Largest image, decoded.")
+    workers: int | None = Field(None, ge=1, description="Worker threads (default: number of CPUs).")
+    batch: int = Field(1, ge=1, le=64, description="Largest batch of images per run of the network.")
+    queue: int = Field(128, ge=1, description="Images waiting or in progress; further requests are rejected.")
+    explanations: int = Field(8, ge=1, description="Explanations waiting or in progress; each takes seconds.")
+    deadline: float = Field(
+        30, gt=0, description="Time limit for a request, from its first byte to the response, in seconds."
+    )
+    max_body_mib: float = Field(64, gt=0, le=4096, description="Largest request body in MiB.")
+    max_waiting_mib: float = Field(512, gt=0, description="Memory for all request bodies together in MiB.")
+    max_images: int = Field(16, ge=1, le=256, description="Images per request.")
+    max_megapixels: float = Field(64, gt=0, le=1024, description="Largest image in megapixels, decoded.")
 
     @model_validator(mode="after")
     def _consistent(self) -> Settings:

@@ -1,4 +1,4 @@
-"""``unmask data audit``: what is wrong with a set of images, before a network learns it."""
+"""``unmask data audit``: what is wrong with a data set, before a network learns it."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from unmask.cli import options
 from unmask.cli.examples import with_examples
 from unmask.text import printable
 
@@ -17,70 +18,63 @@ if TYPE_CHECKING:
 
     from unmask.data.audit.run import Audit
 
-EXAMPLE = """Examples:
-
-  unmask data audit faces/manifest.csv
-
-  unmask data audit faces/manifest.csv --common --out audit/ --clusters copies.csv
-
-  unmask data audit faces/ --json --fail-on error > audit.json
-"""
-
 _STYLES = {"error": "bold red", "warning": "bold yellow", "info": "bold cyan"}
 _SHOWN_MEASURES = ("width", "height", "bytes_per_pixel", "jpeg_quality", "brightness", "sharpness", "saturation")
 _SHOWN_ITEMS = 3
 
 
 class FailOn(StrEnum):
-    """From which severity on findings make the command fail."""
+    """The lowest severity of findings that makes the command fail."""
 
     info = "info"
     warning = "warning"
     error = "error"
 
 
-@with_examples(EXAMPLE)
+@with_examples(
+    "unmask data audit faces.csv",
+    "unmask data audit faces.csv --common --out audit/ --clusters copies.csv",
+    "unmask data audit faces/ --json --fail-on error > audit.json",
+)
 def audit(
-    manifest: Annotated[
-        Path, typer.Argument(help="CSV or Parquet table of images, or a folder with real/ and fake/ in it.")
-    ],
-    root: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="What paths in the manifest are relative to.")
-    ] = None,
+    manifest: options.ManifestArgument,
+    root: options.Root = None,
     out: Annotated[
         Path | None,
-        typer.Option(
-            metavar="DIR", help="Write audit.json, audit.html, and facts.jsonl, from which a stopped audit goes on."
-        ),
+        typer.Option(metavar="DIR", help="Write audit.json and audit.html; run again to resume after an interruption."),
     ] = None,
     clusters: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Write path,cluster of all copies, for unmask data split --duplicates."),
+        typer.Option(metavar="FILE", help="Write a table of all copies, for unmask data split --duplicates."),
     ] = None,
     common: Annotated[
         bool,
-        typer.Option("--common/--raw", help="Probe again after the face crop and re-encoding (three times the work)."),
+        typer.Option(
+            "--common/--raw", help="Run the probes again on re-encoded face crops (takes three times as long)."
+        ),
     ] = False,
     probes: Annotated[bool, typer.Option("--probes/--no-probes", help="Run the shortcut probes.")] = True,
     thumbnails: Annotated[
-        bool, typer.Option("--thumbnails/--no-thumbnails", help="Put images of the findings into audit.html.")
+        bool, typer.Option("--thumbnails/--no-thumbnails", help="Show the images of the findings in audit.html.")
     ] = True,
     max_distance: Annotated[
-        int, typer.Option(min=0, max=64, help="Bits of 256 in which near-duplicates' hashes may differ.")
+        int,
+        typer.Option(min=0, max=64, metavar="N", help="Bits out of 256 in which hashes of near-duplicates may differ."),
     ] = 28,
     fail_on: Annotated[
-        FailOn | None, typer.Option(help="Exit with 4 on a finding of this severity or a graver one.")
+        FailOn | None,
+        typer.Option(metavar="SEVERITY", help="Exit with code 4 on a finding: any (info), warning or error."),
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Of the probes and their intervals.")] = 0,
-    workers: Annotated[int | None, typer.Option(min=1, help="Threads; by default one a CPU.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Report as one JSON object.")] = False,
+    seed: options.Seed32 = 0,
+    workers: options.Workers = None,
+    as_json: options.Json = False,
 ) -> None:
-    """Look for what would make figures from a set of images wrong or flattering.
+    """Check a data set for leaks, duplicates and shortcuts.
 
-    Shortcuts (what tells the labels apart without a face), copies across splits and labels, groups that cross splits,
-    sources of one label, labels that contradict each other, files that cannot be read.
+    Finds shortcuts that separate the labels without a face, copies in different splits or with different labels, groups
+    in more than one split, sources with one label only, contradictory labels, and unreadable files.
 
-    Exit codes: 0 audited, 1 some image could not be read, 2 wrong call, 3 a missing extra, 4 --fail-on.
+    Exit codes: 0 done, 1 some image could not be read, 2 usage error, 3 missing extra, 4 --fail-on.
     """
     from unmask.cli.extras import need
     from unmask.data.audit.run import audit as run_audit
@@ -91,11 +85,11 @@ def audit(
 
     # Before the work, not after it.
     if probes:
-        need("train", "The shortcut probe (or leave it out with --no-probes)", "sklearn")
+        need("train", "The shortcut probe (--no-probes skips it)", "sklearn")
     if out is not None:
         out.mkdir(parents=True, exist_ok=True)
     if clusters is not None and clusters.suffix.lower() not in (".csv", ".parquet"):
-        raise UsageError("unsupported_format", f"{clusters}: clusters are written as .csv or .parquet")
+        raise UsageError("unsupported_format", f"{clusters}: --clusters must end in .csv or .parquet.")
     table = Manifest.from_folders(manifest) if manifest.is_dir() else Manifest.open(manifest, root)
     total = sum(1 for _ in table)
     with progress_bar("images", total) as advance:
@@ -120,7 +114,7 @@ def audit(
     else:
         _print(result)
         if out is not None:
-            print(f"More in {out / 'audit.html'}")
+            print(f"Report: {out / 'audit.html'}")
     if fail_on is not None and result.fails(fail_on.value):
         raise typer.Exit(4)
     if result.images.errors:
@@ -149,10 +143,10 @@ def _print(result: Audit) -> None:
         for item in finding.items[:_SHOWN_ITEMS] if finding.of != "facts" else ():
             console.print(Text(printable(f"          {'  '.join(item)}"), style="dim"), soft_wrap=True)
         if finding.of != "facts" and finding.total > _SHOWN_ITEMS:
-            console.print(Text(f"          ... {finding.total} in all", style="dim"))
+            console.print(Text(f"          ... {finding.total} in total", style="dim"))
         console.print(Text(f"          {finding.advice}", style="italic"))
     if not result.findings:
-        console.print("Nothing of what the audit looks for was found.")
+        console.print("No findings.")
 
 
 def _print_measures(console: Console, result: Audit) -> None:
@@ -161,7 +155,7 @@ def _print_measures(console: Console, result: Audit) -> None:
     from unmask.data.audit.summary import facts_by_class
 
     facts = facts_by_class(result.images)
-    table = Table("measure", "real median", "5 % to 95 %", "fake median", "5 % to 95 %", "AUC alone", box=None)
+    table = Table("measure", "real median", "5 % to 95 %", "fake median", "5 % to 95 %", "AUC", box=None)
     for name in _SHOWN_MEASURES:
         measure = facts["measures"][name]
         cells = []
@@ -186,7 +180,7 @@ def _print_probes(console: Console, result: Audit) -> None:
 
     if not result.probes:
         return
-    table = Table("probe", "AUC", "95 % interval", "gives it away", "within sources", box=None)
+    table = Table("probe", "AUC", "95 % interval", "best predictors", "within sources", box=None)
     for probe in result.probes:
         found = probe.overall
         table.add_row(

@@ -1,4 +1,4 @@
-"""What the commands of ``unmask data`` that write images have in common."""
+"""Input and report of the commands of ``unmask data`` that write images."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from unmask.data.manifest import Manifest
 
 
 def open_input(manifest: Path, root: Path | None, out: Path) -> Manifest:
-    """A table or a folder of classes, from which ``out`` lies apart.
+    """Open a table or a folder of classes, which ``out`` must not overwrite.
 
     Raises:
         ManifestError: it cannot be read.
@@ -23,8 +23,8 @@ def open_input(manifest: Path, root: Path | None, out: Path) -> Manifest:
 
 
 def print_report(summary: str, misses: Mapping[str, int], out: Path) -> None:
-    """What was made, and what was not and why."""
+    """Print what was written, and what was not and why."""
     print(f"{summary}; manifest in {out / 'manifest.csv'}")
     if misses:
         listed = ", ".join(f"{count} {reason}" for reason, count in misses.items())
-        print(f"not made: {listed}; see {out / 'misses.csv'}")
+        print(f"no output: {listed}; see {out / 'misses.csv'}")

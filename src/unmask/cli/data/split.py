@@ -1,4 +1,4 @@
-"""``unmask data split``: a manifest cut into train, validation and test."""
+"""``unmask data split``: a manifest split into training, validation and test."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from unmask.cli import options
 from unmask.cli.examples import with_examples
 from unmask.text import printable
 
@@ -18,75 +19,75 @@ if TYPE_CHECKING:
     from unmask.data.split.result import Split, SplitSet
     from unmask.data.split.splitter import Splitter
 
-EXAMPLE = """Examples:
-
-  unmask data split faces.csv --out split.csv
-
-  unmask data split faces.csv --preset s0 --group person --group video --out s0.csv
-
-  unmask data split faces.csv --duplicates clusters.csv --exact --out split.csv
-
-  unmask data split faces.csv --folds 5 --keep-only test --out folds/
-
-  unmask data split faces.csv --leave-out generator --out unseen/ --json
-"""
-
 _MAX_LINES = 200
 _OURS = re.compile(r"(split-\d+|fold-\d+|leave-out-.+)\.csv")
 
 
-@with_examples(EXAMPLE)
+@with_examples(
+    "unmask data split faces.csv --out split.csv",
+    "unmask data split faces.csv --preset s0 --group person --group video --out s0.csv",
+    "unmask data split faces.csv --duplicates clusters.csv --exact --out split.csv",
+    "unmask data split faces.csv --folds 5 --keep-only test --out folds/",
+    "unmask data split faces.csv --leave-out generator --out unseen/ --json",
+)
 def split(
-    manifest: Annotated[
-        Path, typer.Argument(help="CSV or Parquet table of images, or a folder with real/ and fake/ in it.")
-    ],
+    manifest: options.ManifestArgument,
     out: Annotated[
         Path,
-        typer.Option(metavar="PATH", help="The manifest to write, .csv or .parquet; a folder when there are several."),
+        typer.Option(metavar="PATH", help="Manifest to write, .csv or .parquet; a folder for several manifests."),
     ],
     fractions: Annotated[
         str | None,
-        typer.Option(help="Shares of train,test or train,val,test, or NAME=SHARE,...; by default 0.7,0.1,0.2."),
+        typer.Option(
+            metavar="LIST",
+            help="Fractions of train,test or train,val,test, or NAME=FRACTION,... (default: 0.7,0.1,0.2).",
+        ),
     ] = None,
     preset: Annotated[
         str | None,
-        typer.Option(help="Split as a paper did: s0 (70/10/20), s1 (80/20), s3 (five of 70/10/20), s4 (75/25)."),
+        typer.Option(
+            metavar="NAME",
+            help="Fractions of a paper: s0 (70/10/20), s1 (80/20), s3 (70/10/20, five times), s4 (75/25).",
+        ),
     ] = None,
     folds: Annotated[int | None, typer.Option(metavar="K", help="Write K manifests for cross-validation.")] = None,
     leave_out: Annotated[
         str | None,
-        typer.Option(metavar="source|generator", help="Write a manifest for each, with it in the test set alone."),
+        typer.Option(metavar="source|generator", help="Write a manifest per value, which only its test split has."),
     ] = None,
-    repeats: Annotated[int | None, typer.Option(metavar="N", help="Write N splits, by successive seeds.")] = None,
+    repeats: Annotated[
+        int | None, typer.Option(metavar="N", help="Write N manifests, with successive random seeds.")
+    ] = None,
     group: Annotated[
         list[str] | None,
-        typer.Option(metavar="COLUMN", help="Rows with the same value stay together; may be repeated. [group]"),
+        typer.Option(metavar="COLUMN", help="Keep rows with the same value in one split (repeatable; default: group)."),
     ] = None,
     duplicates: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Table with columns path and cluster, from unmask data audit --clusters."),
+        typer.Option(metavar="FILE", help="Keep copies in one split: a table from unmask data audit --clusters."),
     ] = None,
-    keep: Annotated[bool, typer.Option("--keep", help="Rows that have a split keep it.")] = False,
+    keep: Annotated[bool, typer.Option("--keep", help="Keep the splits that rows have already.")] = False,
     keep_only: Annotated[
-        list[str] | None, typer.Option(metavar="NAME", help="Rows of this split keep it; may be repeated.")
+        list[str] | None, typer.Option(metavar="NAME", help="Keep this split of the rows that have it (repeatable).")
     ] = None,
     exact: Annotated[
-        bool, typer.Option("--exact", help="Balance as well as can be; adding rows may then move others.")
+        bool, typer.Option("--exact", help="Balance as exactly as possible; new rows may then move old ones.")
     ] = False,
     tolerance: Annotated[
-        float, typer.Option(help="How far a split's share of a class may be off before it is refused.")
+        float, typer.Option(metavar="X", help="Largest deviation of a class from the fraction of its split.")
     ] = 0.05,
-    seed: Annotated[int, typer.Option(help="Another seed, another split.")] = 0,
-    root: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="What paths in the manifest are relative to.")
-    ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Overwrite manifests that are there.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Report as JSON.")] = False,
+    seed: options.AnySeed = 0,
+    root: options.Root = None,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite existing manifests.")] = False,
+    as_json: options.Json = False,
 ) -> None:
-    """Divide a manifest so that no group crosses, balanced by class and source.
+    """Split a manifest so that no group is in two splits.
 
-    A row's split depends on its group and the seed alone, so that adding rows moves no other. With --exact it is
-    balanced to the image instead. Every column is kept; the images are not touched.
+    Splits are balanced by class and source. The split of a row depends only on its group and the random seed, so adding
+    rows does not move others; --exact balances better, without this guarantee. All columns are kept, and images are not
+    changed.
+
+    Exit codes: 0 split, 2 usage error.
     """
     from unmask.data.manifest import Manifest
     from unmask.data.split.groups import read_clusters
@@ -97,13 +98,13 @@ def split(
     chosen = [name for name, value in ways.items() if value is not None]
     if len(chosen) > 1 or (leave_out is not None and {"--folds", "--preset"} & {*chosen}):
         beside = [*chosen, "--leave-out"] if leave_out is not None else chosen
-        raise UsageError("conflicting_options", f"{' and '.join(beside)} do not go together.")
+        raise UsageError("conflicting_options", f"{' and '.join(beside)} cannot be combined.")
     if repeats is not None and (folds is not None or leave_out is not None):
-        raise UsageError("conflicting_options", "--repeats goes with --fractions or --preset only.")
+        raise UsageError("conflicting_options", "--repeats needs --fractions or --preset.")
     if keep and keep_only:
-        raise UsageError("conflicting_options", "Choose one of --keep and --keep-only.")
+        raise UsageError("conflicting_options", "--keep and --keep-only cannot be combined.")
     if preset is not None and preset not in PRESETS:
-        raise UsageError("unknown_preset", f"There is no preset {preset!r}; there are {', '.join(PRESETS)}.")
+        raise UsageError("unknown_preset", f"--preset must be one of {', '.join(PRESETS)}, not {preset!r}.")
 
     count = repeats if repeats is not None else PRESETS[preset].repeats if preset is not None else 1
     several = folds is not None or leave_out is not None or count > 1
@@ -139,7 +140,9 @@ def split(
         _print_table(result.splits[0])
     root_now = table.root.resolve()
     if (out if several else out.parent).resolve() != root_now:
-        print(f"unmask: paths are relative to {root_now}: open what was written with --root", file=sys.stderr)
+        print(
+            f"unmask: paths are relative to {root_now}: use --root {root_now} with the new manifests", file=sys.stderr
+        )
 
 
 def _fractions(text: str) -> dict[str, float] | list[float]:
@@ -152,24 +155,26 @@ def _fractions(text: str) -> dict[str, float] | list[float]:
         pairs = [part.split("=") for part in parts]
         named = {name.strip(): float(share) for name, share in pairs}
     except ValueError:
-        raise UsageError("bad_fractions", f"{text!r} should read 0.7,0.1,0.2 or train=0.8,val=0.2.") from None
+        raise UsageError(
+            "bad_fractions", f"--fractions must look like 0.7,0.1,0.2 or train=0.8,val=0.2, not {text!r}."
+        ) from None
     if len(named) < len(pairs):
-        raise UsageError("bad_fractions", f"{text!r} names a split twice.")
+        raise UsageError("bad_fractions", f"--fractions names a split twice: {text!r}.")
     return named
 
 
 def _check_out(out: Path, manifest: Path, *, several: bool, force: bool) -> None:
-    """Refuse at once what could not be written after minutes of work."""
+    """Reject early what could not be written after minutes of work."""
     from unmask.errors import UsageError
 
     if several:
         if out.exists() and not out.is_dir():
-            raise UsageError("not_a_folder", f"{out} is a file; several manifests are written into a folder.")
+            raise UsageError("not_a_folder", f"{out} is a file; several manifests need a folder.")
         return
     if out.suffix.lower() not in (".csv", ".parquet"):
-        raise UsageError("unsupported_format", f"{out}: one manifest is written, as .csv or .parquet.")
+        raise UsageError("unsupported_format", f"{out}: --out must end in .csv or .parquet.")
     if not out.parent.is_dir():
-        raise UsageError("no_folder", f"There is no folder {out.parent}.")
+        raise UsageError("no_folder", f"The folder {out.parent} does not exist.")
     _check_file(out, manifest, force=force)
 
 
@@ -177,9 +182,9 @@ def _check_file(file: Path, manifest: Path | None, *, force: bool) -> None:
     from unmask.errors import UsageError
 
     if manifest is not None and file.resolve() == manifest.resolve():
-        raise UsageError("same_file", f"{file} is the manifest itself, which is never overwritten.")
+        raise UsageError("same_file", f"{file} is the input manifest, which is never overwritten.")
     if file.is_dir() or (file.exists() and not force):
-        raise UsageError("exists", f"{file} is there already. Name another, or overwrite it with --force.")
+        raise UsageError("exists", f"{file} exists; use another name, or --force to overwrite it.")
 
 
 def _write(splits: Iterable[Split], out: Path, *, several: bool, force: bool) -> list[Path]:
@@ -191,12 +196,14 @@ def _write(splits: Iterable[Split], out: Path, *, several: bool, force: bool) ->
     if several and out.is_dir():
         for file in files:
             _check_file(file, Path(splits[0].source.name), force=force)
-        # Left beside the new ones, a sixth of five folds would pass for one of them.
+        # A sixth fold of an earlier run would pass for one of five new ones.
         if stale := sorted(
             {path.name for path in out.iterdir() if _OURS.fullmatch(path.name)} - {f.name for f in files}
         ):
             names = ", ".join(stale[:5]) + (", ..." if len(stale) > 5 else "")
-            raise UsageError("stale_files", f"{out} holds another split: {names}. Remove it or name another folder.")
+            raise UsageError(
+                "stale_files", f"{out} has manifests of another split: {names}. Remove them or use another folder."
+            )
     try:
         if several:
             out.mkdir(parents=True, exist_ok=True)
@@ -250,32 +257,37 @@ def _by_label(item: Split) -> dict[tuple[str, str], int]:
 
 
 def _print_table(item: Split) -> None:
-    """Images by label and source, a column for each split, with shares below."""
+    """Images by label and source, a column per split, with proportions below."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, header_style="", pad_edge=False)
+    for name in ("label", "source"):
+        table.add_column(name, no_wrap=True)
+    for name in (*item.names, "all"):
+        table.add_column(Text(name), justify="right", no_wrap=True)
     rows: dict[tuple[str, str], dict[str, int]] = {}
     for count in item.counts():
         rows.setdefault((count.label, count.source), {})[count.split] = count.images
-    lines = [["label", "source", *item.names, "all"]]
     for (label, source), images in sorted(rows.items())[:_MAX_LINES]:
         numbers = [str(images.get(name, 0)) for name in item.names]
-        lines.append([label, printable(source)[:40], *numbers, str(sum(images.values()))])
+        table.add_row(label, Text(printable(source)[:40]), *numbers, str(sum(images.values())))
     if len(rows) > _MAX_LINES:
-        lines.append(["...", f"{len(rows) - _MAX_LINES} more", *[""] * (len(item.names) + 1)])
+        table.add_row("...", f"{len(rows) - _MAX_LINES} more")
     totals = _by_label(item)
     for label in sorted({label for _, label in totals}):
         numbers_of_label = [totals.get((name, label), 0) for name in item.names]
         whole = sum(numbers_of_label)
-        lines.append([label, "all", *map(str, numbers_of_label), str(whole)])
-        lines.append(["", "", *(f"{number / whole:.1%}" for number in numbers_of_label), ""])
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    for line in lines:
-        texts = [
-            f"{cell:<{w}}" if at < 2 else f"{cell:>{w}}" for at, (cell, w) in enumerate(zip(line, widths, strict=True))
-        ]
-        print("  ".join(texts).rstrip())
+        table.add_row(label, "all", *map(str, numbers_of_label), str(whole))
+        table.add_row("", "", *(f"{100 * number / whole:.1f} %" for number in numbers_of_label))
+    console = Console(highlight=False)
+    console.width = max(console.width, console.measure(table).maximum)  # never cut off
+    console.print(table)
 
 
 def _print_lines(splits: Iterable[Split], files: Iterable[Path]) -> None:
-    """A line for each manifest: how many real and fake images each of its splits has."""
+    """One line per manifest: the number of real and fake images in each split."""
     for item, file in zip(splits, files, strict=True):
         totals = _by_label(item)
         parts = [f"{name} {totals.get((name, 'real'), 0)} + {totals.get((name, 'fake'), 0)}" for name in item.names]

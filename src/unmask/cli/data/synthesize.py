@@ -5,59 +5,51 @@ from __future__ import annotations
 import json
 import sys
 from dataclasses import asdict
-from pathlib import Path
 from typing import Annotated, cast
 
 import typer
 
+from unmask.cli import options
 from unmask.cli.examples import with_examples
 
-EXAMPLE = """Examples:
 
-  unmask data synthesize faces.csv --out swaps --kind swap --with-originals --masks
-
-  unmask data synthesize faces.csv --out blends --kind self-blend --per-image 2 --limit 500 --with-originals
-
-  unmask data synthesize faces.csv --out rebuilt --kind reconstruct --with-originals
-
-  unmask data synthesize faces.csv --out worse --kind degrade --steps jpeg,webp,screenshot
-"""
-
-
-@with_examples(EXAMPLE)
+@with_examples(
+    "unmask data synthesize faces.csv --kind swap --with-originals --out swaps/",
+    "unmask data synthesize faces.csv --kind self-blend --limit 500 --out blends/",
+    "unmask data synthesize faces.csv --kind degrade --steps jpeg,webp --out worse/",
+)
 def synthesize(
-    manifest: Annotated[Path, typer.Argument(help="CSV or Parquet table, or a folder with real/ and fake/ in it.")],
-    out: Annotated[Path, typer.Option(metavar="DIR", help="Where to, one folder a kind; nothing is written outside.")],
+    manifest: options.ManifestArgument,
+    out: options.OutOnly,
     kind: Annotated[
         str,
         typer.Option(
             metavar="self-blend|reconstruct|swap|degrade",
-            help="Fakes from one real image, from two, or worse copies.",
+            help="Make fakes from one real image (self-blend, reconstruct) or two (swap), or degraded copies.",
         ),
     ],
-    root: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="What paths in the manifest are relative to.")
-    ] = None,
-    per_image: Annotated[int, typer.Option(min=1, help="How many from each image.")] = 1,
-    limit: Annotated[int | None, typer.Option(min=1, help="Use so many of the images, chosen by the seed.")] = None,
-    seed: Annotated[int, typer.Option(help="Fixes every draw.")] = 0,
-    encoding: Annotated[
-        str, typer.Option("--format", metavar="png|jpeg:Q|webp:Q", help="How all that is made is written.")
-    ] = "png",
-    masks: Annotated[bool, typer.Option("--masks", help="Write where fakes were changed, as PNG.")] = False,
+    root: options.Root = None,
+    per_image: Annotated[int, typer.Option(min=1, metavar="N", help="Number of outputs per image.")] = 1,
+    limit: options.Limit = None,
+    seed: options.AnySeed = 0,
+    encoding: options.ImageFormat = "png",
+    masks: Annotated[bool, typer.Option("--masks", help="Write masks of the changed regions as PNG, too.")] = False,
     with_originals: Annotated[
-        bool, typer.Option("--with-originals", help="Write what they were made from through the same encoder, too.")
+        bool, typer.Option("--with-originals", help="Write the originals with the same encoder, too.")
     ] = False,
     steps: Annotated[
-        str, typer.Option(metavar="A,B", help="Degradations to draw from: rescale, jpeg, webp, blur, noise, ...")
+        str, typer.Option(metavar="A,B", help="Degradations to choose from, such as rescale, jpeg, webp, blur, noise.")
     ] = "",
-    workers: Annotated[int | None, typer.Option(min=1, help="Threads; by default one a CPU.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Report as JSON.")] = False,
+    workers: options.Workers = None,
+    as_json: options.Json = False,
 ) -> None:
-    """Make fakes from real images, or degraded copies of any, with a manifest that tells how each was made.
+    """Make fakes from real images, or degraded copies of images.
 
-    Rows keep group, source and split. A swap takes donor and target from one split and different groups; split again
-    by both columns, group and donor_group. The same seed gives the same files, in whatever order the rows stand.
+    Writes one folder per kind, and a manifest that says how each image was made and keeps group, source and split. A
+    swap takes donor and target from the same split and different groups; to split again, group by both columns, group
+    and donor_group. The same random seed gives the same files, whatever the order of the rows.
+
+    Exit codes: 0 all images read, 1 some image could not be read, 2 usage error.
     """
     from unmask.cli.data.output import open_input, print_report
     from unmask.data.make.made import Encoding
@@ -67,7 +59,7 @@ def synthesize(
     from unmask.progress import progress_bar
 
     if kind not in KINDS:
-        raise UsageError("bad_synthesis", f"--kind is {', '.join(KINDS)}, not {kind!r}.")
+        raise UsageError("bad_synthesis", f"--kind must be one of {', '.join(KINDS)}, not {kind!r}.")
     policy = SynthesisPolicy(
         kind=cast(Kind, kind),
         per_image=per_image,
@@ -81,8 +73,8 @@ def synthesize(
     table = open_input(manifest, root, out)
     if kind != "degrade" and not with_originals:
         print(
-            "unmask: only fakes are written anew: beside originals in another format, the format tells the label. "
-            "--with-originals writes the real images the same way.",
+            "unmask: only the fakes are re-encoded: if the originals have another format, the format reveals the "
+            "label. --with-originals writes the real images with the same encoder.",
             file=sys.stderr,
         )
     with progress_bar("images", None) as advance:

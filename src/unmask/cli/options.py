@@ -1,0 +1,78 @@
+"""Arguments and options that more than one command has, each described once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+
+_MANIFEST: Final = "Labelled images: a CSV or Parquet table, or a folder with real/ and fake/ in it."
+_IMAGES: Final = "Image files, folders or globs; - reads paths from standard input."
+_BUNDLE: Final = "Bundle, a folder or zip file (default: the one that ships with unmask)."
+_JSON: Final = "Print the result as JSON."
+_SEED: Final = "Random seed."
+
+# What is read
+Images = Annotated[list[str], typer.Argument(metavar="IMAGE", help=_IMAGES)]
+ImagesIfAny = Annotated[list[str] | None, typer.Argument(metavar="IMAGE", help=_IMAGES)]
+Recursive = Annotated[bool, typer.Option("--recursive", "-r", help="Search subfolders, too.")]
+Manifest = Annotated[Path, typer.Option("--manifest", metavar="FILE", help=_MANIFEST)]
+ManifestIfAny = Annotated[Path | None, typer.Option("--manifest", metavar="FILE", help=_MANIFEST)]
+ManifestArgument = Annotated[Path, typer.Argument(metavar="MANIFEST", help=_MANIFEST)]
+Root = Annotated[
+    Path | None,
+    typer.Option(metavar="DIR", help="Folder that paths in the manifest are relative to (default: its own folder)."),
+]
+Split = Annotated[
+    str | None,
+    typer.Option(metavar="NAME", help="Split to use, or all (default: test if the manifest has splits, else all)."),
+]
+Limit = Annotated[
+    int | None, typer.Option("--limit", min=1, metavar="N", help="Use a random sample of at most N images.")
+]
+
+# What works on it
+BundleArgument = Annotated[Path | None, typer.Argument(metavar="BUNDLE", help=_BUNDLE)]
+BundleArguments = Annotated[
+    list[Path] | None,
+    typer.Argument(metavar="BUNDLE", help="Bundles, folders or zip files (default: the one that ships with unmask)."),
+]
+Model = Annotated[Path | None, typer.Option(metavar="BUNDLE", help=_BUNDLE)]
+Threshold = Annotated[
+    str | None,
+    typer.Option(metavar="P|NAME", help="Threshold for FAKE: a probability, or a name in the bundle, such as fpr_1."),
+]
+Recipe = Annotated[str, typer.Argument(metavar="RECIPE", help="Name of a built-in recipe, or a YAML file.")]
+Overrides = Annotated[
+    list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a setting of the recipe (repeatable).")
+]
+
+# How
+Seed = Annotated[int, typer.Option("--seed", min=0, metavar="N", help=_SEED)]
+Seed32 = Annotated[int, typer.Option("--seed", min=0, max=2**32 - 1, metavar="N", help=_SEED)]
+AnySeed = Annotated[int, typer.Option("--seed", metavar="N", help=_SEED)]
+Draws = Annotated[int, typer.Option(min=100, metavar="N", help="Bootstrap samples for confidence intervals.")]
+Workers = Annotated[int | None, typer.Option(min=1, metavar="N", help="Worker threads (default: number of CPUs).")]
+Loaders = Annotated[
+    int | None,
+    typer.Option("--workers", min=0, metavar="N", help="Processes that load images (default: number of CPUs)."),
+]
+Cache = Annotated[
+    Path | None,
+    typer.Option(metavar="DIR", help="Folder for cached face crops and features (default: cache/ in --out)."),
+]
+
+# What is written
+OutFolder = Annotated[
+    Path,
+    typer.Option(
+        "--out", metavar="DIR", file_okay=False, help="Output folder; run again to resume after an interruption."
+    ),
+]
+OutOnly = Annotated[Path, typer.Option("--out", metavar="DIR", help="Output folder; nothing is written outside it.")]
+ImageFormat = Annotated[
+    str, typer.Option("--format", metavar="png|jpeg:Q|webp:Q", help="Image format to write, with its quality Q.")
+]
+Json = Annotated[bool, typer.Option("--json", help=_JSON)]
+JsonLines = Annotated[bool, typer.Option("--json", help="Print JSON lines, one object per image.")]

@@ -1,0 +1,109 @@
+"""The table of commands, and the command ``unmask`` made from it."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from unmask.cli.lazy import Family, LazyGroup, Verb
+from unmask.version import __version__
+
+COMMANDS = (
+    Verb("detect", "unmask.cli.detect:detect", "Classify faces in images as real or fake."),
+    Verb("explain", "unmask.cli.explain:explain", "Explain a verdict."),
+    Verb("train", "unmask.cli.train:train", "Train a detector on labelled images."),
+    Verb(
+        "evaluate",
+        "unmask.cli.evaluate:evaluate",
+        "Evaluate detectors on labelled images with confidence intervals.",
+    ),
+    Verb("held-out", "unmask.cli.held_out:held_out", "Train a recipe and test it on sources that it has not seen."),
+    Verb("compare", "unmask.cli.compare:compare", "Test whether detectors differ on the same images."),
+    Verb(
+        "robustness",
+        "unmask.cli.robustness:robustness",
+        "Evaluate detectors on degraded images.",
+        {"--keep-pictures": "--keep-images"},
+    ),
+    Verb("check-maps", "unmask.cli.check_maps:check_maps", "Test how faithful evidence maps are on labelled images."),
+    Verb("ablate", "unmask.cli.ablate:ablate", "Measure what each part of a recipe contributes."),
+    Verb("reproduce", "unmask.cli.reproduce:reproduce", "Repeat a paper's experiments on your own images."),
+    Verb("calibrate", "unmask.cli.calibrate:calibrate", "Recalibrate a detector on your own labelled images."),
+    Verb(
+        "bench",
+        "unmask.cli.bench:bench",
+        "Measure the size, speed, memory use and cost of detectors.",
+        {"--pictures": "--images"},
+    ),
+    Verb("serve", "unmask.cli.serve:serve", "Serve verdicts over HTTP, with a web page."),
+    Family(
+        "data",
+        "Collect, check, split and create image data sets.",
+        (
+            Verb("audit", "unmask.cli.data.audit:audit", "Check a data set for leaks, duplicates and shortcuts."),
+            Verb("split", "unmask.cli.data.split:split", "Split a manifest so that no group is in two splits."),
+            Verb(
+                "fetch",
+                "unmask.cli.data.fetch:fetch",
+                "Download the images that a manifest lists by URL.",
+                {"--total-timeout": "--timeout"},
+            ),
+            Verb("faces", "unmask.cli.data.faces:faces", "Crop faces out of images."),
+            Verb(
+                "synthesize",
+                "unmask.cli.data.synthesize:synthesize",
+                "Make fakes from real images, or degraded copies of images.",
+            ),
+            Verb("sheet", "unmask.cli.data.sheet:sheet", "Draw contact sheets of a data set."),
+        ),
+    ),
+    Family(
+        "bundle",
+        "Inspect, verify, export and document bundles.",
+        (
+            Verb("info", "unmask.cli.bundle:info", "Show a bundle's contents, training and known weaknesses."),
+            Verb("verify", "unmask.cli.bundle:verify", "Check a bundle's hashes and replay its golden cases."),
+            Verb("export", "unmask.cli.bundle:export", "Export the bundle of a training run again."),
+            Verb("card", "unmask.cli.bundle:card", "Write a model card in the format of Hugging Face."),
+        ),
+    ),
+    Family(
+        "recipes",
+        "List and show training recipes.",
+        (
+            Verb("list", "unmask.cli.recipes:list_recipes", "List the built-in recipes."),
+            Verb("show", "unmask.cli.recipes:show", "Print a recipe with all its settings."),
+        ),
+    ),
+)
+
+
+class _Unmask(LazyGroup):
+    table = COMMANDS
+
+
+app = typer.Typer(
+    name="unmask",
+    cls=_Unmask,
+    help="Tell real photographs of faces from faked ones.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"unmask {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    pass
