@@ -71,6 +71,7 @@ def test_what_was_written_is_read(make_bundle: MakeBundle, make_graph: MakeGraph
     assert read == written
     assert (read.info.name, read.info.version, read.info.threshold.name) == ("round-trip", 7, "fpr_5")
     assert read.model == make_graph()
+    assert json.loads((tmp_path / "b" / INFO).read_text())["main_face"] == 0.4
     assert read.sha256 == hashlib.sha256((tmp_path / "b" / SUMS).read_bytes()).hexdigest()
     assert [case.seed for case in read.golden] == [0, 1]
 
@@ -321,6 +322,9 @@ def test_malformed_info(content: bytes, expected: str, folder: Path) -> None:
         pytest.param(lambda info: info["preprocessing"].update(size=100_000), id="a size that needs 30 GB"),
         pytest.param(lambda info: info["preprocessing"].update(resample="magic"), id="an unknown filter"),
         pytest.param(lambda info: info["preprocessing"]["faces"].update(max_faces=0), id="no face allowed"),
+        pytest.param(lambda info: info.update(main_face=1.01), id="a main face larger than the largest"),
+        pytest.param(lambda info: info.update(main_face=-0.1), id="a main face smaller than none"),
+        pytest.param(lambda info: info.update(main_face=float("nan")), id="a main face that is no number"),
     ],
 )
 def test_info_that_makes_no_sense(change: Callable[[Any], object], folder: Path) -> None:

@@ -130,4 +130,4 @@ def test_bundle_verify_of_a_changed_bundle(tiny_bundle: Path, tmp_path: Path, in
         file.write(b"\0")
     code, out, err = invoke("bundle", "verify", str(bundle))
     assert (code, out) == (3, "")
-    assert err == f"unmask: {bundle}: model.onnx does not have the hash that SHA256SUMS gives for it.\n"
+    assert err == f"unmask: {bundle}: model.onnx does not match its hash in SHA256SUMS.\n"

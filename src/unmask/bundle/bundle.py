@@ -1,8 +1,8 @@
-"""Reading and checking a bundle: a folder or a zip, hostile until its hashes and schema have been checked.
+"""Read and check a bundle: a folder or a zip, hostile until its hashes and schema have been checked.
 
 Files: ``model.onnx`` (input ``pixels``: uint8 [n, size, size, 3] RGB; outputs ``logit``: float32 [n] and
-``evidence``: float32 [n, h, w], both towards fake, and where it was measured ``distance``: float32 [n] from the
-training images), ``bundle.json``, ``golden.json``, ``SHA256SUMS``.
+``evidence``: float32 [n, h, w], both towards fake, and optionally ``distance``: float32 [n] from the training
+images), ``bundle.json``, ``golden.json``, ``SHA256SUMS``.
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ import hashlib
 import json
 import os
 import zipfile
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
@@ -23,20 +24,21 @@ from pydantic import ValidationError
 from unmask.bundle.golden import GoldenCase, golden_pixels, read_golden
 from unmask.bundle.schema import BundleInfo
 from unmask.errors import BundleError
+from unmask.files import OutputFolder
 from unmask.imaging.session import single_thread_session
 
 MODEL, INFO, GOLDEN, SUMS = "model.onnx", "bundle.json", "golden.json", "SHA256SUMS"
 CONTENT = (MODEL, INFO, GOLDEN)
 DEFAULT_BUNDLE = "unmask-default"
 DISTANCE = "distance"
-# Greatest size of each file, decided before it is read: a zip may announce far more than it weighs.
+# Largest allowed size of each file, checked while it is read: a small zip may unpack to far more.
 _MOST_BYTES = {MODEL: 2 << 30, INFO: 4 << 20, GOLDEN: 4 << 20, SUMS: 1 << 16}
-# Another CPU's instructions round differently; anything beyond this is another model.
+# Other CPUs round differently; a larger difference means another model.
 _GOLDEN_TOLERANCE = 1e-3
 
 
 class _Folder(Protocol):
-    """What a bundle needs of a folder in the file system, in a package or in a zip."""
+    """What a bundle needs from a folder: in the file system, in a package, in a zip or in memory."""
 
     def read(self, name: str, most: int) -> bytes: ...
 
@@ -46,7 +48,7 @@ class _PathFolder:
         self._folder = folder
 
     def read(self, name: str, most: int) -> bytes:
-        if not (self._folder / name).is_file():  # opening a FIFO would wait for ever
+        if not (self._folder / name).is_file():  # opening a FIFO would block forever
             raise FileNotFoundError(name)
         with (self._folder / name).open("rb") as file:
             return bytes(file.read(most + 1))
@@ -69,51 +71,78 @@ class _ZipFolder:
         return found[0]
 
 
-@dataclass(frozen=True)
+class _MemoryFolder:
+    def __init__(self, content: Mapping[str, bytes]) -> None:
+        self._content = content
+
+    def read(self, name: str, most: int) -> bytes:
+        return self._content[name][: most + 1]
+
+
+@dataclass(frozen=True, repr=False)
 class Bundle:
     """A bundle whose hashes and schema have been checked.
 
+    It can be copied and pickled: the pickle holds the bytes of its files, whose hashes are checked again on loading.
+
     Attributes:
-        info: ``bundle.json``.
+        info: the content of ``bundle.json``.
         model: the bytes of ``model.onnx``.
-        golden: cases for self-check.
+        golden: cases for :meth:`verify`.
         sha256: hash of ``SHA256SUMS``, which identifies the bundle as a whole.
+        files: the bytes of its files by name.
     """
 
     info: BundleInfo
     model: bytes
     golden: tuple[GoldenCase, ...]
     sha256: str
+    files: Mapping[str, bytes] = field(compare=False)
+
+    def __repr__(self) -> str:
+        return f"<Bundle {self.name}, sha256 {self.sha256[:12]}>"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        stored = _parse_info(self.files[INFO], self.name)
+        return _unpickled, (dict(self.files), self.sha256, None if self.info == stored else self.info)
+
+    @property
+    def name(self) -> str:
+        """Name and version, e.g. ``unmask-default@1``."""
+        return f"{self.info.name}@{self.info.version}"
 
     @classmethod
     def open(cls, path: str | os.PathLike[str] | None = None) -> Bundle:
         """Read a bundle and check its hashes.
 
         Args:
-            path: a folder or zip; the bundle in the package by default.
+            path: a folder or zip (default: the bundle in the package).
 
         Raises:
             BundleError: ``no_bundle``, ``broken_bundle`` (a file is missing, too large or malformed),
                 ``wrong_hash``, ``unknown_schema``.
         """
         shown = str(path) if path is not None else DEFAULT_BUNDLE
-        folder = _folder(path, shown)
-        sums_bytes = _read(folder, SUMS, shown)
-        sums = _parse_sums(sums_bytes, shown)
-        content = {}
+        return cls._from(_folder(path, shown), shown)
+
+    @classmethod
+    def _from(cls, folder: _Folder, shown: str) -> Bundle:
+        content = {SUMS: _read(folder, SUMS, shown)}
+        sums = _parse_sums(content[SUMS], shown)
         for name in CONTENT:
             content[name] = _read(folder, name, shown)
             if hashlib.sha256(content[name]).hexdigest() != sums.get(name):
-                raise BundleError("wrong_hash", f"{shown}: {name} does not have the hash that {SUMS} gives for it.")
+                raise BundleError("wrong_hash", f"{shown}: {name} does not match its hash in {SUMS}.")
         return cls(
             info=_parse_info(content[INFO], shown),
             model=content[MODEL],
             golden=_parse_golden(content[GOLDEN], shown),
-            sha256=hashlib.sha256(sums_bytes).hexdigest(),
+            sha256=hashlib.sha256(content[SUMS]).hexdigest(),
+            files=content,
         )
 
     def session(self) -> Any:
-        """An ONNX Runtime session of the graph, its inputs and outputs checked.
+        """An ONNX Runtime session of the graph, with inputs and outputs checked.
 
         Raises:
             BundleError: ``bad_model``.
@@ -122,23 +151,23 @@ class Bundle:
         inputs = [(item.name, item.type) for item in session.get_inputs()]
         outputs = [item.name for item in session.get_outputs()]
         if inputs != [("pixels", "tensor(uint8)")] or outputs[:2] != ["logit", "evidence"]:
-            raise BundleError("bad_model", f"The graph has inputs {inputs} and outputs {outputs}: not a detector.")
+            raise BundleError("bad_model", f"This is not a detector: inputs {inputs}, outputs {outputs}.")
         if self.info.out_of_distribution is not None and DISTANCE not in outputs:
-            raise BundleError("bad_model", f"{INFO} has a threshold for a distance that the graph does not give.")
+            raise BundleError("bad_model", f"{INFO} has a threshold on the distance, but the model has no such output.")
         return session
 
     def verify(self) -> dict[str, float]:
-        """Replay the golden cases.
+        """Run the model on the golden cases and compare.
 
         Returns:
-            ``cases``: how many; ``largest_difference``: of any logit.
+            ``cases``: number of cases; ``largest_difference``: of any logit or mean evidence.
 
         Raises:
-            BundleError: ``golden_mismatch`` when a logit differs by more than 0.001; ``bad_model`` when the graph
-                cannot be run on images of the size in ``bundle.json``.
+            BundleError: ``golden_mismatch`` if an output differs by more than 0.001; ``bad_model`` if the model does
+                not run on images of the size in ``bundle.json``.
         """
         if not self.golden:
-            raise BundleError("golden_mismatch", f"{self.info.name}: there is no golden case to check against.")
+            raise BundleError("golden_mismatch", f"{self.info.name}: the bundle has no golden case to check.")
         session = self.session()
         worst = 0.0
         for case in self.golden:
@@ -148,20 +177,20 @@ class Bundle:
             if not difference <= _GOLDEN_TOLERANCE:
                 raise BundleError(
                     "golden_mismatch",
-                    f"{self.info.name}: the case with seed {case.seed} gives {float(logit[0]):.5f}, "
-                    f"where {case.logit:.5f} was recorded.",
+                    f"{self.info.name}: golden case {case.seed} gives {float(logit[0]):.5f}, expected "
+                    f"{case.logit:.5f}.",
                 )
             worst = max(worst, difference)
         return {"cases": len(self.golden), "largest_difference": worst}
 
 
 class Answer(NamedTuple):
-    """What a graph says of n images.
+    """A model's outputs for n images.
 
     Attributes:
         logit: float32 [n], towards fake.
         evidence: float32 [n, h, w], towards fake.
-        distance: float32 [n] from the training images; ``None`` where the graph does not measure it.
+        distance: float32 [n] from the training images; ``None`` if the model does not measure it.
     """
 
     logit: npt.NDArray[np.float32]
@@ -170,24 +199,24 @@ class Answer(NamedTuple):
 
 
 def ask_graph(session: Any, pixels: npt.NDArray[np.uint8]) -> Answer:
-    """All that a graph says of pixels uint8 [n, size, size, 3], every number finite.
+    """Run a model on pixels uint8 [n, size, size, 3] and check its outputs; every number is finite.
 
     Raises:
-        BundleError: ``bad_model`` when the graph does not take these pixels or answers otherwise.
+        BundleError: ``bad_model`` if the model does not take these pixels or its outputs are not as expected.
     """
     names = ["logit", "evidence", *(item.name for item in session.get_outputs() if item.name == DISTANCE)]
     try:
         answers = session.run(names, {"pixels": pixels})
     except Exception as error:  # ONNX Runtime raises a family of its own without a common base
-        raise BundleError("bad_model", f"The graph cannot be run: {error}") from error
+        raise BundleError("bad_model", f"The model cannot be run: {error}") from error
     logit, evidence = answers[:2]
     counted = all(answer.shape[:1] == (len(pixels),) for answer in answers)
     if not counted or [answer.ndim for answer in answers] != [1, 3, 1][: len(answers)] or not evidence.size:
         shapes = tuple(answer.shape for answer in answers)
-        raise BundleError("bad_model", f"The graph answers {len(pixels)} images with arrays of the shapes {shapes}.")
+        raise BundleError("bad_model", f"Model output has unexpected shapes {shapes} for {len(pixels)} images.")
     # A NaN is below every threshold: it would call the image real.
     if not all(np.isfinite(answer).all() for answer in answers):
-        raise BundleError("bad_model", "The graph answers with numbers that are not finite.")
+        raise BundleError("bad_model", "Model output has numbers that are not finite.")
     return Answer(logit, evidence, answers[2] if len(answers) > 2 else None)
 
 
@@ -198,11 +227,11 @@ def run_graph(session: Any, pixels: npt.NDArray[np.uint8]) -> tuple[npt.NDArray[
 
 
 def write_bundle(folder: Path, info: BundleInfo, model: bytes, golden: tuple[GoldenCase, ...]) -> Bundle:
-    """Write a bundle as a folder and read it back, checked.
+    """Write a bundle as a folder, then read and check it.
 
-    The files are put in place one by one and ``SHA256SUMS`` last: a bundle cut short by a kill fails its check.
+    ``SHA256SUMS`` is written last: if writing is interrupted, the bundle fails its check.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    out = OutputFolder(folder)
     content = {
         MODEL: model,
         INFO: (info.model_dump_json(indent=2) + "\n").encode(),
@@ -210,9 +239,7 @@ def write_bundle(folder: Path, info: BundleInfo, model: bytes, golden: tuple[Gol
     }
     content[SUMS] = "".join(f"{hashlib.sha256(content[name]).hexdigest()}  {name}\n" for name in CONTENT).encode()
     for name, data in content.items():
-        partial = folder / f"{name}.partial"
-        partial.write_bytes(data)
-        partial.replace(folder / name)
+        out.write(name, data)
     return Bundle.open(folder)
 
 
@@ -224,7 +251,7 @@ def _folder(path: str | os.PathLike[str] | None, shown: str) -> _Folder:
         return _PathFolder(path)
     if os.path.isfile(path):  # noqa: PTH113
         if not zipfile.is_zipfile(path):
-            raise BundleError("broken_bundle", f"{shown} is neither a folder nor a zip.")
+            raise BundleError("broken_bundle", f"{shown} is neither a folder nor a zip file.")
         return _ZipFolder(path)
     raise BundleError("no_bundle", f"There is no bundle at {shown}.")
 
@@ -251,7 +278,7 @@ def _parse_info(data: bytes, shown: str) -> BundleInfo:
     try:
         content = json.loads(data)
         if not isinstance(content, dict) or content.get("schema_version") != 1:
-            raise BundleError("unknown_schema", f"{shown}: {INFO} is of a format that this version does not know.")
+            raise BundleError("unknown_schema", f"{shown}: {INFO} has a format that this version does not know.")
         return BundleInfo.model_validate(content)
     except (ValidationError, ValueError, RecursionError) as error:
         raise BundleError("broken_bundle", f"{shown}: {INFO} is not valid: {error}") from None
@@ -262,3 +289,11 @@ def _parse_golden(data: bytes, shown: str) -> tuple[GoldenCase, ...]:
         return read_golden(data)
     except (ValidationError, ValueError, RecursionError) as error:
         raise BundleError("broken_bundle", f"{shown}: {GOLDEN} is not valid: {error}") from None
+
+
+def _unpickled(content: dict[str, bytes], sha256: str, info: BundleInfo | None) -> Bundle:
+    """A bundle from the bytes in its pickle; ``info`` where it had been replaced in memory."""
+    bundle = Bundle._from(_MemoryFolder(content), "pickled bundle")
+    if bundle.sha256 != sha256:
+        raise BundleError("wrong_hash", "pickled bundle: its files are not those that were pickled.")
+    return bundle if info is None else replace(bundle, info=info)

@@ -1,4 +1,4 @@
-"""Golden cases: images that are drawn from a seed, and what the graph said of them when the bundle was made."""
+"""Golden cases: images drawn from a seed, with the graph's outputs recorded when the bundle was made."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 
 class GoldenCase(BaseModel):
-    """One recorded answer.
+    """The recorded outputs for one image.
 
     Attributes:
-        seed: of :func:`golden_pixels`.
+        seed: random seed of the image, see :func:`golden_pixels`.
         logit: recorded logit.
         evidence_mean: recorded mean of the evidence map.
     """

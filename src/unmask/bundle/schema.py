@@ -1,4 +1,4 @@
-"""What ``bundle.json`` holds: preprocessing, calibration, thresholds and the training card."""
+"""The content of ``bundle.json``: preprocessing, calibration, thresholds and the training card."""
 
 from __future__ import annotations
 
@@ -35,18 +35,18 @@ def logistic(odds: float) -> float:
 class Calibration(_Part):
     """How a logit becomes a probability of fake.
 
-    Platt scaling takes ``slope * logit + bias`` for the log odds; temperature scaling is the case ``bias == 0``.
-    Isotonic calibration is a line through points.
+    Platt scaling uses ``slope * logit + bias`` as the log odds; temperature scaling is the case ``bias == 0``.
+    Isotonic calibration interpolates between points.
 
     Attributes:
         method: ``none`` (slope 1, bias 0), ``temperature``, ``platt`` or ``isotonic``.
         slope: factor on the logit, above 0.
-        bias: added to it.
-        points: of ``isotonic``: pairs of a logit and a probability, logits rising, probabilities inside (0, 1) and
-            never falling. Straight lines lead from one to the next, level ones beyond the ends.
-        prior: share of fakes among the images that probabilities are meant for, in (0, 1). Slope, bias and points
-            are those for one half; another share adds its log odds.
-        provenance: what it was fitted on, in words.
+        bias: added to the scaled logit.
+        points: for ``isotonic``: pairs of a logit and a probability. Logits rise; probabilities lie inside (0, 1) and
+            never fall. Values between points are interpolated linearly, values beyond the ends stay constant.
+        prior: expected proportion of fakes among the images to be judged, in (0, 1). Slope, bias and points hold for
+            0.5; any other prior adds its log odds.
+        provenance: the data that it was fitted on, in words.
     """
 
     method: Literal["none", "temperature", "platt", "isotonic"] = "none"
@@ -59,9 +59,9 @@ class Calibration(_Part):
     @model_validator(mode="after")
     def _rises(self) -> Calibration:
         if (self.method == "isotonic") != bool(self.points):
-            raise ValueError("points are what isotonic calibration consists of, and no other has any")
+            raise ValueError("isotonic calibration needs points, and other methods have none")
         if self.points and (self.slope, self.bias) != (1.0, 0.0):
-            raise ValueError("isotonic calibration has points in place of a slope and a bias")
+            raise ValueError("isotonic calibration has points instead of a slope and a bias")
         for (logit, low), (next_logit, high) in pairwise(self.points):
             if not logit < next_logit or not low <= high:
                 raise ValueError("the points' logits must rise and their probabilities must not fall")
@@ -70,7 +70,7 @@ class Calibration(_Part):
         return self
 
     def probability(self, logit: float) -> float:
-        """The calibrated probability of fake, in [0, 1]; it never falls where the logit rises."""
+        """The calibrated probability of fake, in [0, 1]; it never falls as the logit rises."""
         return logistic(self.odds(logit))
 
     def odds(self, logit: float) -> float:
@@ -83,12 +83,12 @@ class Calibration(_Part):
         return even + log_odds(self.prior)
 
     def least_logit(self, probability: float) -> float:
-        """The least logit with at least this probability of fake; infinite where every logit has, or none."""
+        """The smallest logit with at least this probability of fake; -inf if every logit has it, inf if none has."""
         odds = log_odds(probability) - log_odds(self.prior)
         if not self.points:
             return (odds - self.bias) / self.slope
         logits, probabilities = zip(*self.points, strict=True)
-        # A level stretch must be met although the way there and back rounds.
+        # The way to log odds and back rounds; a flat stretch must be found all the same.
         wanted = logistic(odds) - 1e-12
         at = bisect_left(probabilities, wanted)
         if at == 0 or at == len(logits):
@@ -104,13 +104,13 @@ class Calibration(_Part):
 
 
 class Measured(_Part):
-    """A share that was counted.
+    """A measured proportion with its 95 % confidence interval.
 
     Attributes:
-        value: the share, in [0, 1].
-        low: lower end of its 95 % interval.
-        high: upper end.
-        n: of how many images.
+        value: the proportion, in [0, 1].
+        low: lower end of the interval.
+        high: upper end of the interval.
+        n: number of images that it was measured on.
     """
 
     value: float = Field(ge=0, le=1)
@@ -120,15 +120,15 @@ class Measured(_Part):
 
 
 class Threshold(_Part):
-    """A cut on the probability, named by the share of real images that it may call fake.
+    """A threshold on the probability, named after its false-positive rate.
 
     Attributes:
         name: e.g. ``fpr_5``.
-        false_positive_budget: that share, in [0, 1].
-        fake_probability: the cut: at or above it the verdict is FAKE.
-        true_positive_rate: share of fakes found on the images that the cut was set on.
-        false_positive_rate: share of real images that were called fake, of such as the cut was not set on.
-        provenance: what it was set on, in words; '' where that is what the calibration was fitted on.
+        false_positive_budget: highest false-positive rate allowed when the threshold was set, in [0, 1].
+        fake_probability: the threshold itself: at or above it the verdict is FAKE.
+        true_positive_rate: proportion of fakes found, on the images that the threshold was set on.
+        false_positive_rate: false-positive rate on held-out real images.
+        provenance: the data that it was set on, in words; '' if that is the calibration's data.
     """
 
     name: str
@@ -145,8 +145,8 @@ class UncertainBand(_Part):
     Attributes:
         low: lower end, in [0, 1].
         high: upper end, in [0, 1].
-        accuracy_outside: what the verdicts outside the band reached on the images that it was set on.
-        coverage: share of those images inside the band.
+        accuracy_outside: accuracy of the verdicts outside the band, on the images that the band was set on.
+        coverage: proportion of those images inside the band.
     """
 
     low: float = Field(ge=0, le=1)
@@ -156,15 +156,15 @@ class UncertainBand(_Part):
 
 
 class OutOfDistribution(_Part):
-    """From which distance on an image counts as unlike those of training; the graph's output ``distance`` is it.
+    """When an image counts as unlike the training images; the graph measures it in its output ``distance``.
 
     Attributes:
-        method: ``mahalanobis``: of the pooled features from the mean of the training images', in units of their
-            spread, by the covariance of the leading directions and an even one for the rest.
-        threshold: a larger distance is flagged.
-        quantile: the share of validation images that lie within it.
-        pictures: validation images that it was set on.
-        training_pictures: images that mean and covariance were estimated from.
+        method: ``mahalanobis``: distance of the pooled features from the mean of the training images, with the
+            covariance of the leading directions and one common variance for the rest.
+        threshold: larger distances are flagged.
+        quantile: proportion of validation images whose distance is at most the threshold.
+        pictures: number of validation images that the threshold was set on.
+        training_pictures: number of images that mean and covariance were estimated from.
     """
 
     method: Literal["mahalanobis"] = "mahalanobis"
@@ -175,7 +175,7 @@ class OutOfDistribution(_Part):
 
 
 class Card(_Part):
-    """What the detector was made from and where it fails.
+    """How the detector was made and where it fails.
 
     Attributes:
         summary: one sentence.
@@ -183,12 +183,12 @@ class Card(_Part):
         members: the resolved recipes of an ensemble's members, by name.
         recipe_digest: SHA-256 of the recipe.
         manifest_digest: SHA-256 of the manifest's content.
-        weights: where the backbone's starting weights came from.
-        sources: images that training saw, by label and source.
-        metrics: figures on the validation split.
-        limits: where it fails, a sentence each.
-        packages: versions of what it was made with.
-        commit: the revision of unmask it was made with, if known.
+        weights: where the backbone's pretrained weights came from.
+        sources: number of training images by label and source.
+        metrics: metrics on the validation split.
+        limits: known limits, one sentence each.
+        packages: versions of the packages that it was made with.
+        commit: revision of unmask that it was made with, if known.
     """
 
     summary: str = ""
@@ -205,20 +205,20 @@ class Card(_Part):
 
 
 class Recalibration(_Part):
-    """How probabilities and thresholds were set anew, after training.
+    """How a bundle was recalibrated after training.
 
     Attributes:
-        bundle_sha256: the bundle that they were set anew for.
-        manifest_digest: SHA-256 of the manifest of the images they were set on.
-        real: how many of these were real.
-        fake: how many fake.
-        groups: in how many groups.
-        asked: the method that was asked for.
-        folds: parts that fitting and measuring took turns on; 0 where there were too few images to measure.
-        holdout: whether the last part was for measuring only.
-        seed: of the parts, and of the intervals' draws.
-        metrics: figures before and after, with their intervals.
-        unmask: version that did it.
+        bundle_sha256: the bundle that was recalibrated.
+        manifest_digest: SHA-256 of the manifest of the images used.
+        real: number of real images.
+        fake: number of fake images.
+        groups: number of groups.
+        asked: the requested method.
+        folds: cross-validation folds; 0 if there were too few images to measure.
+        holdout: whether the last fold was used for measuring only.
+        seed: random seed of the folds and of the bootstrap.
+        metrics: metrics before and after, with their confidence intervals.
+        unmask: version of unmask.
     """
 
     bundle_sha256: str
@@ -235,22 +235,24 @@ class Recalibration(_Part):
 
 
 class BundleInfo(_Part):
-    """The whole of ``bundle.json``.
+    """All of ``bundle.json``.
 
     Attributes:
-        schema_version: of this format; a reader refuses one it does not know.
-        name: of the detector, e.g. ``unmask-default``.
+        schema_version: version of this format; readers refuse versions that they do not know.
+        name: name of the detector, e.g. ``unmask-default``.
         version: whole number that grows with each release of that name.
         preprocessing: from image to pixels.
         calibration: from logit to probability.
-        thresholds: by rising budget.
-        default_threshold: the name of the one that verdicts use.
-        uncertain: where a verdict is flagged.
-        evidence: ``cam``: a class activation map. ``none``: the graph cannot say which places its answer comes from;
-            its evidence is one cell that holds the logit.
-        out_of_distribution: from which distance on an image is unlike training; ``None``: not measured.
-        card: how it came about.
-        recalibration: how probabilities and thresholds were set anew; ``None`` where they are as training left them.
+        thresholds: sorted by false-positive budget, smallest first.
+        default_threshold: name of the threshold that verdicts use.
+        uncertain: range of probabilities in which a verdict is flagged.
+        main_face: smallest side of a main face, as a fraction of the largest face's side, in [0, 1]. Only main faces
+            decide about an image; smaller ones are background. 0 makes every face a main face.
+        evidence: ``cam``: a class activation map. ``none``: the graph cannot localise its evidence, which is one cell
+            that holds the logit.
+        out_of_distribution: when an image counts as unlike the training images; ``None`` if not measured.
+        card: how the detector was made.
+        recalibration: how the bundle was recalibrated; ``None`` if it was not.
     """
 
     schema_version: Literal[1] = 1
@@ -261,6 +263,7 @@ class BundleInfo(_Part):
     thresholds: tuple[Threshold, ...] = Field(min_length=1)
     default_threshold: str
     uncertain: UncertainBand
+    main_face: float = Field(0.4, ge=0, le=1)
     evidence: Literal["cam", "none"] = "cam"
     out_of_distribution: OutOfDistribution | None = None
     card: Card = Card()

@@ -1,4 +1,5 @@
 """From an image to a verdict with a loaded bundle.
 
-Needs only the base dependencies. May import ``unmask.bundle``, ``unmask.imaging`` and ``unmask.errors``.
+Needs only the base dependencies. May import ``unmask.bundle``, ``unmask.imaging`` and the ground floor (``errors``,
+``parallel``, ``pages``).
 """

@@ -1,4 +1,4 @@
-"""The answer for one image."""
+"""The verdict on one image."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ Label = Literal["REAL", "FAKE"]
 _PROBABILITY_DIGITS = 6
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class RegionVerdict:
-    """What the network said of one face, or of the whole image where no face was found.
+    """The prediction for one face, or for the whole image if no face was found.
 
     Attributes:
         face: the face; ``None`` for the whole image.
-        crop: where the network looked: x0, y0, x1, y1 in pixels of the upright image.
-        fake_probability: calibrated, in [0, 1].
-        evidence: float32 [h, w] over the crop, in logits after calibration: above 0 speaks for fake, below for
+        crop: the part that the network saw: x0, y0, x1, y1 in pixels of the upright image.
+        fake_probability: calibrated probability of fake, in [0, 1].
+        evidence: float32 [h, w] over the crop, in logits after calibration: above 0 is evidence for fake, below 0 for
             real; its mean is the logit of ``fake_probability``.
-        distance: of the features from those of the training images; ``None`` where the bundle does not measure it.
+        distance: of the features from those of the training images; ``None`` if the bundle does not measure it.
     """
 
     face: Face | None
@@ -36,15 +36,22 @@ class RegionVerdict:
     evidence: npt.NDArray[np.float32]
     distance: float | None = None
 
+    def __repr__(self) -> str:
+        x0, y0, x1, y1 = self.face.box if self.face else self.crop
+        kind = "face" if self.face else "whole image"
+        return (
+            f"<RegionVerdict {kind} {x1 - x0:.0f} x {y1 - y0:.0f} at ({x0:.0f}, {y0:.0f}), "
+            f"fake_probability {self.fake_probability:.3f}>"
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Novelty:
-    """How far what was judged lies from the training images.
+    """How unlike the training images an image is.
 
     Attributes:
-        distance: of the features of the region that decided, above 0.
-        threshold: beyond it the image is out of distribution: what the network says of such images was not
-            measured.
+        distance: of the features of the region that decides about the image, at least 0.
+        threshold: a larger distance means out of distribution: the detector's accuracy on such images is unknown.
     """
 
     distance: float
@@ -52,26 +59,28 @@ class Novelty:
 
     @property
     def out_of_distribution(self) -> bool:
-        """Whether the image is unlike those of training."""
+        """Whether the image is unlike the training images."""
         return self.distance > self.threshold
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Verdict:
-    """The answer for one image.
+    """The verdict on one image. Notebooks show it with the image and its faces.
 
     Attributes:
-        path: the string that was given; ``None`` for bytes and images in memory.
-        result: ``"REAL"`` or ``"FAKE"``; ``None`` when the image could not be read.
-        fake_probability: calibrated, in [0, 1]; ``None`` with an error.
+        path: the path as given; ``None`` for bytes and images in memory.
+        result: ``"REAL"`` or ``"FAKE"``; ``None`` if the image could not be read.
+        fake_probability: calibrated probability of fake, in [0, 1]; ``None`` with an error.
         uncertain: the probability lies where verdicts were often wrong, or no face was found.
-        regions: what the network looked at: the faces, largest first, or the whole image.
-        provenance: marks in the file; never mixed into the score. ``None`` for images in memory.
+        regions: what the network saw: the faces, largest first, or the whole image.
+        provenance: marks in the file, never mixed into the score; ``None`` for images in memory.
         model: name and version of the bundle.
-        bundle_sha256: which bundle it was.
-        ms: time taken, in milliseconds of wall clock.
-        error: why the image could not be read, else ``None``.
-        novelty: how unlike the training images it is; ``None`` where the bundle does not measure it.
+        bundle_sha256: hash of the bundle.
+        ms: wall-clock time in milliseconds.
+        error: why the image could not be read; ``None`` if it could.
+        novelty: how unlike the training images it is; ``None`` if the bundle does not measure it.
+        sha256: hash of the file; ``None`` for images in memory and with an error.
+        size: width and height of the upright image in pixels; ``None`` with an error.
     """
 
     path: str | None
@@ -85,6 +94,23 @@ class Verdict:
     ms: float
     error: ImageError | None = None
     novelty: Novelty | None = None
+    sha256: str | None = None
+    size: tuple[int, int] | None = None
+
+    def __repr__(self) -> str:
+        of = "" if self.path is None else f", {self.path!r}"
+        if self.error is not None or self.fake_probability is None:
+            return f"<Verdict error {self.error and self.error.code}{of}>"
+        count = len(self.faces)
+        faces = "1 face" if count == 1 else f"{count or 'no'} faces"
+        doubt = ", uncertain" if self.uncertain else ""
+        return f"<Verdict {self.result}, fake_probability {self.fake_probability:.3f}{doubt}, {faces}{of}>"
+
+    def _repr_html_(self) -> str:
+        """For notebooks: the image with its faces, if its file is unchanged, else the boxes alone."""
+        from unmask.detect.notebook import verdict_card
+
+        return verdict_card(self.to_dict(), self.size, self.sha256)
 
     @property
     def face_found(self) -> bool:
@@ -98,13 +124,17 @@ class Verdict:
 
     @property
     def confidence(self) -> float | None:
-        """The percentage, 0 to 100, for the class in ``result``."""
+        """Probability of the class in ``result``, in percent (0 to 100)."""
         if self.fake_probability is None:
             return None
         return 100 * (self.fake_probability if self.result == "FAKE" else 1 - self.fake_probability)
 
     def to_json(self) -> dict[str, Any]:
-        """The verdict as plain values for JSON."""
+        """The same as :meth:`to_dict`."""
+        return self.to_dict()
+
+    def to_dict(self) -> dict[str, Any]:
+        """The verdict as plain values, ready for JSON; its keys are those of ``unmask detect --json``."""
         return {
             "path": self.path,
             "result": self.result,

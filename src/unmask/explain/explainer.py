@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -13,7 +14,7 @@ import numpy as np
 from PIL import Image
 
 from unmask.bundle.bundle import ask_graph
-from unmask.detect.detector import Detector, deciding_region
+from unmask.detect.detector import Detector
 from unmask.detect.overlay import draw_evidence
 from unmask.detect.verdict import RegionVerdict, Verdict
 from unmask.errors import BundleError
@@ -195,7 +196,8 @@ class Explainer:
         seen = self.judge(image, advance)
         path = os.fspath(source) if isinstance(source, str | os.PathLike) else None
         provenance = None if data is None else read_provenance(data)
-        verdict = replace(seen.verdict, path=path, provenance=provenance)
+        sha256 = None if data is None else hashlib.sha256(data).hexdigest()
+        verdict = replace(seen.verdict, path=path, provenance=provenance, sha256=sha256)
         decided = verdict.regions[seen.deciding]
         places = () if decided.face is None else find_places(decided.evidence, seen.towards, decided.crop, decided.face)
         checked = self.check(seen, advance) if faithfulness else None
@@ -242,7 +244,7 @@ class Explainer:
             maps = [occlude(self.logits, pixels, advance=advance).values for pixels in crops]
             regions = zip(verdict.regions, maps, strict=True)
             verdict = replace(verdict, regions=tuple(replace(region, evidence=values) for region, values in regions))
-        decided = deciding_region(verdict.regions)
+        decided = self.detector.deciding(verdict.regions)
         deciding = next(at for at, region in enumerate(verdict.regions) if region is decided)
         evidence = EvidenceMap(decided.evidence, "class_activation" if has_map else "occlusion")
         return Judged(verdict, deciding, evidence, crops[deciding])

@@ -47,7 +47,7 @@ def gather(
         metadata: of the file.
         credentials: of the file.
     """
-    decided = deciding_region(verdict.regions)
+    decided = deciding_region(verdict.regions, info.main_face)
     top = places[0] if places else None
     measured = [figure for view in views or () for figure in view.figures if figure.value is not None and figure.n]
     outside = [figure.title for figure in measured if figure.outside]
