@@ -3,7 +3,7 @@
     python benchmarks/explanations.py --manifest ../shared/data/faces/manifest.csv \\
         --checks checks.jsonl --out benchmarks/results/explanations.json
 
-faithfulness   ``unmask explain --manifest`` over images drawn from the test split: deletion and insertion against
+faithfulness   ``unmask check-maps`` over images drawn from the test split: deletion and insertion against
                random orders, the map of the same network with re-drawn weights, agreement with occlusion
 report         ``unmask explain PHOTO --out FOLDER`` of a 12-megapixel photo in a new process that has no torch
 

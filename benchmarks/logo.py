@@ -3,7 +3,7 @@
     python benchmarks/logo.py --manifest ../shared/data/faces/manifest.csv --work /tmp/logo \\
         --out benchmarks/results/logo.json
 
-The same as ``unmask evaluate --recipe s0-mobilenetv2-rf --protocol logo`` on a draw of whole groups, ``--share`` of
+The same as ``unmask held-out s0-mobilenetv2-rf --protocol logo`` on a draw of whole groups, ``--share`` of
 them, so that it takes minutes. Features of the frozen backbone are computed once for all runs. ``--work`` keeps the
 runs; a stopped call goes on there.
 """

@@ -174,6 +174,10 @@ def run(*arguments: object) -> Any:
     return CliRunner().invoke(app, ["explain", *map(str, arguments)])
 
 
+def check_maps(*arguments: object) -> Any:
+    return CliRunner().invoke(app, ["check-maps", *map(str, arguments)])
+
+
 def test_many_images_have_an_index(tiny_bundle: Path, portrait: Path, tmp_path: Path) -> None:
     hostile = tmp_path / HOSTILE
     Image.new("RGB", (40, 40), (10, 200, 30)).save(hostile)
@@ -236,7 +240,7 @@ def test_a_set_is_studied_and_goes_on(tiny_bundle: Path, portrait: Path, tmp_pat
     (tmp_path / "m.csv").write_text("\n".join([*rows, "gone.png,real,g9,test", "0.png,real,g0,train"]) + "\n")
     out = tmp_path / "out"
     arguments = ("--manifest", tmp_path / "m.csv", "--split", "test", "--out", out, "--model", tiny_bundle)
-    result = run(*arguments)
+    result = check_maps(*arguments)
     assert result.exit_code == 1  # one image is gone
     content = json.loads((out / "faithfulness.json").read_text())
     assert [failure["path"] for failure in content["failures"]] == ["gone.png"]
@@ -252,10 +256,12 @@ def test_a_set_is_studied_and_goes_on(tiny_bundle: Path, portrait: Path, tmp_pat
     assert {each["result"] for each in images} == {"FAKE", "REAL"}
     # Again, from what was kept.
     kept = (out / "checks.jsonl").read_bytes()
-    assert run(*arguments).exit_code == 1
+    assert check_maps(*arguments).exit_code == 1
     assert (out / "checks.jsonl").read_bytes() == kept
     assert json.loads((out / "faithfulness.json").read_text()) == content
-    drawn = run("--manifest", tmp_path / "m.csv", "--split", "train", "--most", 1, "--json", "--model", tiny_bundle)
+    drawn = check_maps(
+        "--manifest", tmp_path / "m.csv", "--split", "train", "--limit", 1, "--json", "--model", tiny_bundle
+    )
     assert json.loads(drawn.stdout)["by_result"]["all"]["n"] == 1
 
 

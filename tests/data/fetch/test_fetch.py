@@ -1215,4 +1215,4 @@ def test_command_succeeds_and_helps(server: Server, tmp_path: Path) -> None:
     assert CliRunner().invoke(app, [str(manifest), "--out", str(tmp_path / "out"), "--allow-private"]).exit_code == 0
     refused = CliRunner().invoke(app, [str(manifest), "--out", str(tmp_path / "out2")])
     assert refused.exit_code == 1  # loopback, without the flag
-    assert "Example:" in CliRunner().invoke(app, ["--help"]).stdout
+    assert "Example" in CliRunner().invoke(app, ["--help"]).stdout

@@ -172,7 +172,7 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def call(images: Path, out: Path, *arguments: str) -> Any:
-    given = ["evaluate", "--recipe", str(images / "tiny.yaml"), "--manifest", str(images / "faces.csv")]
+    given = ["held-out", str(images / "tiny.yaml"), "--manifest", str(images / "faces.csv")]
     return CliRunner().invoke(app, [*given, "--out", str(out), "--draws", "100", "--workers", "1", *arguments])
 
 
