@@ -13,3 +13,12 @@ def printable(text: str) -> str:
 def quote(text: str) -> str:
     """Text in quotation marks for a message: control characters escaped, at most 80 characters."""
     return repr(text if len(text) <= _MAX_QUOTED else f"{text[: _MAX_QUOTED - 3]}...")
+
+
+def harmless_cell(text: str) -> str:
+    """Text for a cell of a CSV table: a leading apostrophe if a spreadsheet would run it as a formula.
+
+    Characters that UTF-8 cannot hold, as in file names that are not Unicode, come out escaped.
+    """
+    text = text.encode(errors="backslashreplace").decode()
+    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text

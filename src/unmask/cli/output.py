@@ -13,7 +13,7 @@ from rich.text import Text
 
 from unmask.detect.detector import Detector
 from unmask.detect.verdict import Verdict
-from unmask.text import printable
+from unmask.text import harmless_cell, printable
 
 
 class Output:
@@ -69,9 +69,7 @@ class CsvOutput(Output):
             "faces": len(verdict.faces),
             "error": verdict.error and verdict.error.code,
         }
-        path = str(content["path"]).encode(errors="backslashreplace").decode()
-        # A spreadsheet runs a cell that begins like a formula; a leading apostrophe makes it text.
-        content["path"] = f"'{path}" if path.startswith(("=", "+", "-", "@", "\t", "\r")) else path
+        content["path"] = harmless_cell(str(content["path"]))
         self._writer.writerow(["" if content[name] is None else content[name] for name in self._COLUMNS])
 
 

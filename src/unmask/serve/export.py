@@ -11,6 +11,7 @@ from uuid import UUID
 from sqlalchemy import RowMapping
 
 from unmask.serve.history import History
+from unmask.text import harmless_cell
 
 COLUMNS = (
     "path", "label", "source", "group", "sha256", "filename", "result", "fake_probability", "uncertain", "model",
@@ -51,21 +52,16 @@ def _cells(row: RowMapping) -> tuple[object, ...]:
         SOURCE,
         row["sha256"],
         row["sha256"],
-        _harmless(row["filename"]),
+        harmless_cell(row["filename"]),
         row["result"],
         row["fake_probability"],
         str(row["uncertain"]).lower(),
         row["model"],
         time_of(row["time_ms"]).isoformat(timespec="milliseconds"),
         row["feedback"] or "",
-        _harmless(row["note"] or ""),
+        harmless_cell(row["note"] or ""),
         row["id"],
     )
-
-
-def _harmless(text: str) -> str:
-    """Quote text that a spreadsheet would run as a formula."""
-    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
 
 
 def _lines(rows: list[tuple[object, ...]]) -> str:
