@@ -1,11 +1,12 @@
-"""What ``unmask data audit`` finds in a set of images, as numbers without images, paths or groups.
+"""The findings of ``unmask data audit`` on the shared images, as numbers without images, paths or groups.
 
     python benchmarks/audit_shared.py --manifest ../shared/data/faces/manifest.csv \\
         --out benchmarks/results/audit-shared.json
 
-Of the shared set: JPEG quality and resolution by class, sources of one label, the shortcut probes' AUC raw and after
-the common face crop and re-encoding, copies across splits. Intervals are 95 %, by drawing whole units (groups, copies).
-With ``--facts FILE`` a run that was stopped goes on; the file is the user's own and no result.
+JPEG quality and resolution by class, sources with one label, AUC of the shortcut probes before and after the common
+face crop and re-encoding, copies across splits. Confidence intervals are 95 %, from a bootstrap over units (groups,
+copies).
+``--facts FILE`` resumes an interrupted run; the file is not part of the result.
 """
 
 from __future__ import annotations
@@ -33,15 +34,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--manifest", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--facts", type=Path, help="a file of facts to go on from")
-    parser.add_argument("--every", type=int, default=1, help="of the rows only every n-th, to try the script")
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--edition", default="1", help="edition of the shared images (default: 1)")
+    parser.add_argument("--facts", type=Path, help="file of measured facts, to resume an interrupted run")
+    parser.add_argument("--every", type=int, default=1, metavar="N", help="use every N-th row only, to try the script")
+    parser.add_argument("--seed", type=int, default=0, help="random seed (default: 0)")
     arguments = parser.parse_args()
-    manifest = Manifest.open(arguments.manifest)
+    manifest = Manifest.open(arguments.manifest).select(edition=arguments.edition)
     if arguments.every > 1:
         rows = [row for at, row in enumerate(manifest) if at % arguments.every == 0]
         manifest = Manifest.from_rows(rows, manifest.root)
-    with progress_bar("pictures", sum(1 for _ in manifest)) as advance:
+    with progress_bar("images", sum(1 for _ in manifest)) as advance:
         result = audit(manifest, common=True, seed=arguments.seed, store=arguments.facts, progress=advance)
     content = {
         "run": describe_run(_PACKAGES, "", smoke=arguments.every > 1),
@@ -54,7 +56,7 @@ def main() -> None:
 
 
 def figures(result: Audit) -> dict[str, Any]:
-    """The audit in numbers: nothing in it says which image, path or group is meant."""
+    """The audit in numbers, without a single image, path or group."""
     report = result.to_json()
     summary = counts(result.images)
     one_class = {
