@@ -1,38 +1,56 @@
-"""unmask tells real photographs of faces from faked ones.
+"""unmask tells real photographs of faces from fake ones.
 
 >>> import unmask
 >>> verdict = unmask.load().detect("portrait.jpg")
 
-The names below are imported when first used, so ``import unmask`` costs next to nothing.
+``import unmask`` loads nothing else: the names below are imported on first use. ``docs/library.md`` shows each of them.
 """
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from unmask.lazy import lazy_names
 from unmask.version import __version__
 
 if TYPE_CHECKING:
     from unmask.bundle.bundle import Bundle
     from unmask.data.manifest import Manifest
     from unmask.detect.detector import Detector, load
+    from unmask.detect.frame import detect_frame
     from unmask.detect.verdict import Verdict
+    from unmask.errors import ImageError, UnmaskError
+    from unmask.explain.explainer import Explainer
     from unmask.recipes.schema import Recipe
+    from unmask.training.estimator import FaceClassifier
 
-__all__ = ["Bundle", "Detector", "Manifest", "Recipe", "Verdict", "__version__", "load"]
+__all__ = [
+    "Bundle",
+    "Detector",
+    "Explainer",
+    "FaceClassifier",
+    "ImageError",
+    "Manifest",
+    "Recipe",
+    "UnmaskError",
+    "Verdict",
+    "__version__",
+    "detect_frame",
+    "load",
+]
 
 _HOME = {
     "Bundle": "unmask.bundle.bundle",
     "Detector": "unmask.detect.detector",
+    "Explainer": "unmask.explain.explainer",
+    "FaceClassifier": "unmask.training.estimator",
+    "ImageError": "unmask.errors",
     "Manifest": "unmask.data.manifest",
     "Recipe": "unmask.recipes.schema",
+    "UnmaskError": "unmask.errors",
     "Verdict": "unmask.detect.verdict",
+    "detect_frame": "unmask.detect.frame",
     "load": "unmask.detect.detector",
 }
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOME:
-        raise AttributeError(f"module 'unmask' has no attribute {name!r}")
-    return getattr(importlib.import_module(_HOME[name]), name)
+__getattr__, __dir__ = lazy_names(__name__, _HOME, {"FaceClassifier": "train"})

@@ -7,3 +7,16 @@ pydantic, :mod:`unmask.errors` and :mod:`unmask.imaging`, and nothing else of un
 import torch or pandas; a function that needs an optional package imports it when called and raises
 :class:`~unmask.errors.MissingExtraError` where it is not installed.
 """
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from unmask.lazy import lazy_names
+
+if TYPE_CHECKING:
+    from unmask.data.split.splitter import Splitter
+
+__all__ = ["Splitter"]
+
+__getattr__, __dir__ = lazy_names(__name__, {"Splitter": "unmask.data.split.splitter"})

@@ -56,7 +56,7 @@ class FacePolicy(BaseModel):
     max_faces: int = Field(16, ge=1)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Face:
     """One face found in an image.
 
@@ -69,6 +69,10 @@ class Face:
     box: Box
     score: float
     keypoints: tuple[tuple[float, float], ...]
+
+    def __repr__(self) -> str:
+        x0, y0, x1, y1 = self.box
+        return f"<Face {x1 - x0:.0f} x {y1 - y0:.0f} at ({x0:.0f}, {y0:.0f}), score {self.score:.2f}>"
 
     @property
     def side(self) -> float:

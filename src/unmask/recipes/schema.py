@@ -82,6 +82,12 @@ class Recipe(Part):
             )
         return self
 
+    def __repr__(self) -> str:
+        made = f"ensemble of {len(self.ensemble.members)}" if self.ensemble else "+".join(b.name for b in self.branches)
+        return f"<Recipe {self.name}, {made}>"
+
+    __str__ = __repr__
+
     def why_unheeded(self, key: str) -> str:
         """Why a setting, e.g. ``schedule.epochs``, changes nothing in this recipe; '' where it may."""
         if self.ensemble is not None and key.partition(".")[0] not in _HEEDED_BY_ENSEMBLES:

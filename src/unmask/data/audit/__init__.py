@@ -6,3 +6,16 @@
 :mod:`unmask.data` may. The probes need scikit-learn, of the extra ``train``,
 imported when they are used.
 """
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from unmask.lazy import lazy_names
+
+if TYPE_CHECKING:
+    from unmask.data.audit.run import Audit, audit
+
+__all__ = ["Audit", "audit"]
+
+__getattr__, __dir__ = lazy_names(__name__, dict.fromkeys(__all__, "unmask.data.audit.run"))
