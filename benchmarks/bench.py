@@ -15,11 +15,11 @@ from pathlib import Path
 
 from _report import describe_run, write_json
 from unmask.bundle.bundle import Bundle, write_bundle
-from unmask.bundle.export import export_onnx, record_golden
 from unmask.bundle.schema import BundleInfo, Card, Threshold, UncertainBand
 from unmask.evaluation.cost import CALLS, bench, describe_machine
 from unmask.models.network import FaceNetwork
 from unmask.recipes import Recipe
+from unmask.training.export import export_onnx, record_golden
 
 _PACKAGES = ("unmask", "numpy", "onnxruntime", "Pillow", "torch", "timm")
 _IMAGES = 64

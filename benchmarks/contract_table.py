@@ -27,12 +27,12 @@ import torch
 from _report import describe_run, write_json
 from unmask import load
 from unmask.bundle.bundle import write_bundle
-from unmask.bundle.export import export_features, export_onnx, parity, record_golden
 from unmask.bundle.schema import BundleInfo
 from unmask.imaging.session import single_thread_session
 from unmask.models.network import FaceNetwork
 from unmask.models.registry import BACKBONES
 from unmask.recipes import Recipe
+from unmask.training.export import export_features, export_onnx, parity, record_golden
 
 TOLERANCE = 1e-4
 HEADS: dict[str, dict[str, Any]] = {

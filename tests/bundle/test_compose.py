@@ -18,12 +18,12 @@ from onnx import helper, numpy_helper  # noqa: E402
 
 from unmask.bundle.bundle import run_graph  # noqa: E402
 from unmask.bundle.compose import attach_classifier, attach_distance, combine, store_half  # noqa: E402
-from unmask.bundle.export import export_features, export_onnx  # noqa: E402
 from unmask.bundle.golden import golden_pixels  # noqa: E402
 from unmask.imaging.session import single_thread_session  # noqa: E402
 from unmask.models.classical import build_estimator, classifier_graph, classifier_logit, fit_estimator  # noqa: E402
 from unmask.models.network import FaceNetwork  # noqa: E402
 from unmask.recipes import Classifier, Recipe  # noqa: E402
+from unmask.training.export import export_features, export_onnx  # noqa: E402
 
 pytestmark = pytest.mark.train
 

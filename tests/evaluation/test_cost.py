@@ -28,9 +28,9 @@ SMALL: dict[str, Any] = {
 def small(make_bundle: MakeBundle, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A bundle of a small network with random weights, and its recipe on the card."""
     pytest.importorskip("timm")
-    from unmask.bundle.export import export_onnx, record_golden
     from unmask.bundle.schema import Card
     from unmask.models.network import FaceNetwork
+    from unmask.training.export import export_onnx, record_golden
 
     recipe = random_recipe(SMALL)
     model = export_onnx(FaceNetwork(recipe), 32)
@@ -65,8 +65,8 @@ def test_macs_are_half_of_torchs_flops(changes: dict[str, Any], twice: int) -> N
     from torch.nn.attention import SDPBackend, sdpa_kernel
     from torch.utils.flop_counter import FlopCounterMode
 
-    from unmask.bundle.export import export_onnx
     from unmask.models.network import FaceNetwork
+    from unmask.training.export import export_onnx
 
     recipe = random_recipe(SMALL | changes)
     network, size = FaceNetwork(recipe).eval(), recipe.preprocessing.size

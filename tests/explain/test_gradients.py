@@ -14,12 +14,12 @@ pytest.importorskip("timm")
 attr = pytest.importorskip("captum.attr", reason="captum, of the extra dev, is the oracle")
 
 from unmask.bundle.bundle import ask_graph  # noqa: E402
-from unmask.bundle.export import export_onnx  # noqa: E402
 from unmask.errors import UsageError  # noqa: E402
 from unmask.explain.gradients import gradient_maps, saliency, smoothgrad, strongest_features  # noqa: E402
 from unmask.imaging.session import single_thread_session  # noqa: E402
 from unmask.models.network import FaceNetwork  # noqa: E402
 from unmask.recipes import Recipe  # noqa: E402
+from unmask.training.export import export_onnx  # noqa: E402
 from unmask.training.fit import load_run  # noqa: E402
 
 pytestmark = [pytest.mark.train, pytest.mark.filterwarnings("ignore:Input Tensor 0 did not already require")]

@@ -18,7 +18,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import GridSearchCV, cross_val_score
 
 from unmask.errors import UsageError
-from unmask.models import FaceClassifier
+from unmask.training.estimator import FaceClassifier
 
 pytestmark = pytest.mark.train
 

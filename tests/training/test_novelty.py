@@ -12,11 +12,11 @@ import torch
 
 from unmask.bundle.bundle import ask_graph
 from unmask.bundle.compose import Reference, attach_distance, combine
-from unmask.bundle.export import export_onnx, export_with_features
 from unmask.bundle.golden import golden_pixels
 from unmask.imaging.session import single_thread_session
 from unmask.models.network import FaceNetwork
 from unmask.recipes import Recipe
+from unmask.training.export import export_onnx, export_with_features
 from unmask.training.novelty import attach_novelty, fit_reference, novelty_threshold
 
 pytestmark = pytest.mark.train

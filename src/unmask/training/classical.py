@@ -11,7 +11,6 @@ import torch
 
 from unmask.bundle.bundle import Bundle
 from unmask.bundle.compose import attach_classifier
-from unmask.bundle.export import export_features, export_with_features, parity
 from unmask.errors import UsageError
 from unmask.imaging.session import single_thread_session
 from unmask.models.classical import (
@@ -27,6 +26,7 @@ from unmask.models.heads import ClassificationHead
 from unmask.models.network import FaceNetwork
 from unmask.recipes import Classifier, Head, Recipe
 from unmask.training.dataset import Sample
+from unmask.training.export import export_features, export_with_features, parity
 from unmask.training.features import Pooled
 from unmask.training.package import golden_batch, package_graph
 

@@ -13,7 +13,6 @@ import numpy.typing as npt
 from sklearn.metrics import roc_auc_score
 
 from unmask.bundle.bundle import Bundle, ask_graph, write_bundle
-from unmask.bundle.export import export_with_features, parity, record_golden
 from unmask.bundle.golden import golden_pixels
 from unmask.bundle.schema import BundleInfo, Card
 from unmask.errors import BundleError
@@ -22,6 +21,7 @@ from unmask.models.network import FaceNetwork
 from unmask.recipes import Recipe
 from unmask.training.calibration import fit_platt, thresholds, uncertain_band
 from unmask.training.dataset import Sample
+from unmask.training.export import export_with_features, parity, record_golden
 from unmask.training.novelty import attach_novelty, novelty_threshold, seen
 
 _PARITY_TOLERANCE = 1e-4

@@ -14,12 +14,12 @@ pytest.importorskip("onnxscript")
 pytest.importorskip("timm")
 
 from unmask.bundle.bundle import Bundle, run_graph, write_bundle  # noqa: E402
-from unmask.bundle.export import export_features, export_onnx, parity, record_golden  # noqa: E402
 from unmask.bundle.golden import golden_pixels  # noqa: E402
 from unmask.bundle.schema import BundleInfo  # noqa: E402
 from unmask.imaging.session import single_thread_session  # noqa: E402
 from unmask.models.network import FaceNetwork  # noqa: E402
 from unmask.recipes import Recipe  # noqa: E402
+from unmask.training.export import export_features, export_onnx, parity, record_golden  # noqa: E402
 
 pytestmark = pytest.mark.train
 
