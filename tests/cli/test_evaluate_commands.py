@@ -70,6 +70,14 @@ def test_scores_of_anyone(tmp_path: Path) -> None:
     assert result["overall"]["metrics"]["recall_fake"]["value"] == 0.5
 
 
+def test_only_some_rows(bundle: Path, table: Path) -> None:
+    # Of the 12 test images a third has each age; values of one column add up, columns narrow each other.
+    call = ("evaluate", bundle, "--manifest", table, "--draws", 100, "--json", "--where")
+    assert json.loads(run(*call, "age=0"))["overall"]["n"] == 4
+    assert json.loads(run(*call, "age=0", "--where", "age=1"))["overall"]["n"] == 8
+    assert json.loads(run(*call, "age=0", "--where", "source=s0"))["overall"]["n"] == 1
+
+
 def test_several_bundles_are_compared(bundle: Path, table: Path) -> None:
     arguments = ("evaluate", bundle, bundle, "--manifest", table, "--draws", 100)
     assert "12 images" in run(*arguments)
@@ -126,6 +134,9 @@ def test_robustness_of_several_and_a_sample(bundle: Path, table: Path, tmp_path:
         (("evaluate", "--manifest", "TABLE", "--scores", "x.csv"), "bad_call"),
         (("evaluate", "--scores", "x.csv", "--split", "test"), "bad_call"),
         (("evaluate", "--manifest", "TABLE", "--split", "dev"), "no_pictures"),
+        (("evaluate", "--manifest", "TABLE", "--where", "age"), "bad_call"),
+        (("evaluate", "--manifest", "TABLE", "--where", "height=1"), "unknown_column"),
+        (("evaluate", "--scores", "x.csv", "--where", "age=1"), "bad_call"),
         (("evaluate", "--manifest", "TABLE", "--bench", "x.json"), "bad_call"),
         (("evaluate", "--manifest", "TABLE", "--bench", "x.json", "--out", "OUT"), "bad_result"),
         (("robustness", "--manifest", "TABLE", "--out", "OUT", "--tiers-only", "--grid", "jpeg"), "bad_call"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -34,6 +34,7 @@ def evaluate(
     ] = None,
     root: options.Root = None,
     split: options.Split = None,
+    where: options.Where = None,
     by: Annotated[
         list[str] | None,
         typer.Option(metavar="COLUMN", help="Report metrics by this column of the manifest, too (repeatable)."),
@@ -78,31 +79,33 @@ def evaluate(
 
     Exit codes: 0 all images read, 1 some image could not be read, 2 usage error, 3 missing extra or broken bundle.
     """
-    from unmask.cli.evaluate_output import print_result
-    from unmask.cli.extras import need
     from unmask.errors import UsageError
-    from unmask.evaluation.compare import compare
-    from unmask.evaluation.evaluate import evaluate as evaluate_scores
-    from unmask.evaluation.reports.evaluation import Beside, read_result, write_report
-    from unmask.stats.resample import Draws
 
     if recipe is not None or protocol is not None:
         if recipe is None or protocol is None or manifest is None or out is None:
             raise UsageError("bad_call", "--recipe and --protocol need each other, --manifest and --out.")
-        if bundles or scores is not None or split is not None:
+        if bundles or scores is not None or split is not None or where:
             raise UsageError(
                 "bad_call",
-                "--protocol cannot be combined with a bundle, --scores or --split.",
+                "--protocol cannot be combined with a bundle, --scores, --split or --where.",
             )
         from unmask.cli.held_out import held_out
 
         deprecated.warn("unmask evaluate --recipe RECIPE --protocol", "unmask held-out RECIPE --protocol")
         held_out(recipe, protocol, manifest, out, root, overrides, folds, cache, draws, seed, workers, as_json)
         return
+
+    from unmask.cli.evaluate_output import print_result
+    from unmask.cli.extras import need
+    from unmask.evaluation.compare import compare
+    from unmask.evaluation.evaluate import evaluate as evaluate_scores
+    from unmask.evaluation.reports.evaluation import Beside, read_result, write_report
+    from unmask.stats.resample import Draws
+
     if (manifest is None) == (scores is None):
         raise UsageError("bad_call", "Give one of --manifest (images to score) and --scores (a score table).")
-    if scores is not None and (bundles or split is not None):
-        raise UsageError("bad_call", "--scores cannot be combined with a bundle or --split.")
+    if scores is not None and (bundles or split is not None or where):
+        raise UsageError("bad_call", "--scores cannot be combined with a bundle, --split or --where.")
     if (robustness or bench) and (out is None or (bundles and len(bundles) > 1)):
         raise UsageError("bad_call", "--robustness and --bench need --out and a single bundle.")
     # Before the work, not after it.
@@ -117,7 +120,9 @@ def evaluate(
     how = Draws(draws, seed, workers)
     image_root = root or (manifest if manifest and manifest.is_dir() else (manifest or Path(str(scores))).parent)
     measured: list[tuple[Scores, dict[str, Any]]] = []
-    for table, facts, detector, folder in _tables(bundles, manifest, scores, root, split, out, threshold, workers):
+    for table, facts, detector, folder in _tables(
+        bundles, manifest, scores, root, split, where or (), out, threshold, workers
+    ):
         result = evaluate_scores(table, by or (), how, command=command, detector=facts)
         if folder is not None:
             table.write(folder / f"scores{'.parquet' if parquet else '.csv'}")
@@ -148,12 +153,13 @@ def _tables(
     scores: Path | None,
     root: Path | None,
     split: str | None,
+    where: Sequence[str],
     out: Path | None,
     threshold: str | None,
     workers: int | None,
 ) -> Iterator[tuple[Scores, dict[str, Any], Detector | None, Path | None]]:
     """Each score table with facts about its detector, the detector, and the folder for its results."""
-    from unmask.cli.manifests import choose_split, open_manifest
+    from unmask.cli.manifests import choose_split, open_manifest, read_where
     from unmask.detect.detector import load
     from unmask.errors import UsageError
     from unmask.evaluation.scores import Scores, check_threshold, score_manifest
@@ -167,7 +173,7 @@ def _tables(
         yield Scores.open(scores, limit), {}, None, _folder(out)
         return
     assert manifest is not None
-    chosen = choose_split(open_manifest(manifest, root), split)
+    chosen = choose_split(open_manifest(manifest, root).select(**read_where(where)), split)
     detectors = [load(bundle, threshold) for bundle in bundles] if bundles else [load(threshold=threshold)]
     total = sum(1 for _ in chosen)
     for at, detector in enumerate(detectors, 1):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,23 @@ def open_manifest(path: Path, root: Path | None) -> Manifest:
     from unmask.data.manifest import Manifest
 
     return Manifest.from_folders(path) if path.is_dir() else Manifest.open(path, root)
+
+
+def read_where(conditions: Iterable[str]) -> dict[str, frozenset[str]]:
+    """The values to keep of each column, from COLUMN=VALUE; see :meth:`unmask.data.manifest.Manifest.select`.
+
+    Raises:
+        UsageError: ``bad_call``.
+    """
+    from unmask.errors import UsageError
+
+    found: dict[str, frozenset[str]] = {}
+    for condition in conditions:
+        column, equals, value = condition.partition("=")
+        if not equals or not column:
+            raise UsageError("bad_call", f"--where must look like COLUMN=VALUE, not {condition!r}.")
+        found[column] = found.get(column, frozenset()) | {value}
+    return found
 
 
 def choose_split(table: Manifest, split: str | None) -> Manifest:

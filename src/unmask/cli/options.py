@@ -28,6 +28,12 @@ Split = Annotated[
     str | None,
     typer.Option(metavar="NAME", help="Split to use, or all (default: test if the manifest has splits, else all)."),
 ]
+Where = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--where", metavar="COLUMN=VALUE", help="Use only these rows (repeatable; values of one column add up)."
+    ),
+]
 Limit = Annotated[
     int | None, typer.Option("--limit", min=1, metavar="N", help="Use a random sample of at most N images.")
 ]

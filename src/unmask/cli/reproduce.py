@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable
 from enum import StrEnum
 from typing import Annotated
 
@@ -23,18 +22,15 @@ class SplitOf(StrEnum):
 
 @with_examples(
     "unmask reproduce S0 --manifest faces.csv --out reproduction/",
-    "unmask reproduce all --manifest faces.csv --where source=ffhq --epochs 2 --out trial/",
-    "unmask reproduce S2 --manifest faces.csv --only s2-mobilenetv3-small --out small/",
+    "unmask reproduce all --manifest faces.csv --epochs 2 --out trial/",
+    "unmask reproduce S2 --manifest faces.csv --where source=ffhq --out ffhq/",
 )
 def reproduce(
     paper: Annotated[str, typer.Argument(metavar="PAPER", help="S0, S1, S2, S3, S4, or all.")],
     manifest: options.Manifest,
     out: options.OutFolder,
     root: options.Root = None,
-    where: Annotated[
-        list[str] | None,
-        typer.Option(metavar="COLUMN=VALUE", help="Use only these rows (repeatable; values of one column add up)."),
-    ] = None,
+    where: options.Where = None,
     split: Annotated[
         SplitOf, typer.Option(metavar="paper|given", help="Split as the paper does, or keep the manifest's split.")
     ] = SplitOf.paper,
@@ -55,6 +51,7 @@ def reproduce(
 
     Exit codes: 0 all systems finished, 1 some system failed, 2 usage error, 3 missing extra.
     """
+    from unmask.cli.manifests import read_where
     from unmask.cli.training import prepare_training
     from unmask.data.manifest import Manifest
     from unmask.evaluation.experiments.papers import PROTOCOLS
@@ -66,7 +63,7 @@ def reproduce(
     table = Manifest.from_folders(manifest) if manifest.is_dir() else Manifest.open(manifest, root)
     table.validate()
     settings = Settings(
-        where=_where(where or ()),
+        where=read_where(where or ()),
         overrides=tuple(overrides or ()),
         epochs=epochs,
         only=tuple(only or ()),
@@ -88,15 +85,3 @@ def reproduce(
         print(f"Report: {out / 'reproduction.html'}")
     if any(system["error"] for system in systems):
         raise typer.Exit(1)
-
-
-def _where(conditions: Iterable[str]) -> dict[str, frozenset[str]]:
-    from unmask.errors import UsageError
-
-    found: dict[str, frozenset[str]] = {}
-    for condition in conditions:
-        column, equals, value = condition.partition("=")
-        if not equals or not column:
-            raise UsageError("bad_call", f"--where must look like COLUMN=VALUE, not {condition!r}.")
-        found[column] = found.get(column, frozenset()) | {value}
-    return found
