@@ -6,6 +6,8 @@ its exit codes: an input that failed (1), a wrong call (2), a broken or incomple
 
 from __future__ import annotations
 
+from typing import Any
+
 
 class UnmaskError(Exception):
     """Base of all errors raised on purpose.
@@ -21,6 +23,10 @@ class UnmaskError(Exception):
         super().__init__(message)
         self.code = code
         self.message = message
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Exceptions are otherwise pickled by a call with ``args`` alone, which holds no code.
+        return _restored, (type(self), self.args, self.__dict__)
 
 
 class ImageError(UnmaskError):
@@ -53,3 +59,9 @@ class MissingExtraError(UnmaskError):
     def __init__(self, extra: str, purpose: str) -> None:
         super().__init__("missing_extra", f'{purpose} needs more packages: pip install "unmask[{extra}]"')
         self.extra = extra
+
+
+def _restored(kind: type[UnmaskError], args: tuple[Any, ...], state: dict[str, Any]) -> UnmaskError:
+    error = kind.__new__(kind, *args)
+    error.__dict__.update(state)
+    return error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +14,7 @@ pytest.importorskip("torch")
 pytest.importorskip("lightning")
 pytest.importorskip("skl2onnx")
 
+import joblib
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import GridSearchCV, cross_val_score
@@ -46,7 +48,7 @@ def faces() -> tuple[np.ndarray, np.ndarray]:
     return (rng.integers(0, 60, (24, 32, 32, 3)) + levels).astype(np.uint8), np.where(is_fake, "fake", "real")
 
 
-def test_fit_and_predict(recipe: str, faces: tuple[np.ndarray, np.ndarray]) -> None:
+def test_fit_and_predict(recipe: str, faces: tuple[np.ndarray, np.ndarray], tmp_path: Path) -> None:
     images, labels = faces
     with pytest.raises(NotFittedError):
         FaceClassifier(recipe).predict(images)
@@ -60,6 +62,12 @@ def test_fit_and_predict(recipe: str, faces: tuple[np.ndarray, np.ndarray]) -> N
     np.testing.assert_allclose(probability[:, 0], detected)
     assert model.score(images, labels) > 0.9
     assert {*model.predict(images)} == {"fake", "real"}
+    # The run's folder is long gone; copies hold the bundle themselves.
+    joblib.dump(model, tmp_path / "model.joblib")
+    for other in (copy.copy(model), copy.deepcopy(model), joblib.load(tmp_path / "model.joblib")):
+        assert other.get_params() == model.get_params()
+        np.testing.assert_array_equal(other.predict_proba(images), probability)
+    assert not hasattr(clone(model), "detector_")
 
 
 def test_numbers_as_labels(recipe: str, faces: tuple[np.ndarray, np.ndarray], tmp_path: Path) -> None:

@@ -22,24 +22,25 @@ from unmask.training.fit import fit
 
 
 class FaceClassifier(ClassifierMixin, BaseEstimator):
-    """Trains a recipe on images, for ``cross_val_score``, ``GridSearchCV`` and whatever else takes an estimator.
+    """Trains a recipe on images: a scikit-learn classifier for ``cross_val_score``, ``GridSearchCV`` and others.
 
-    A share of the images is set aside, class by class, for calibration and to choose the best epoch. It knows nothing
-    of groups: give images that belong together to a splitter of groups, or use a manifest and ``unmask train``.
+    A stratified part of the images is held out for calibration and for choosing the best epoch. The split does not
+    know groups: if images belong together, use a group splitter outside, or a manifest and ``unmask train``. A fitted
+    classifier can be copied and pickled, also by joblib; the pickle holds the bytes of its bundle.
 
     Args:
         recipe: name of a shipped recipe, or a YAML file.
-        overrides: ``part.key=value`` each, e.g. ``("ensemble.combine=weighted", "seed=2")``.
-        validation_share: of the images, set aside.
-        workers: loading processes; 0 loads in this one.
+        overrides: settings as ``part.key=value``, e.g. ``("ensemble.combine=weighted", "seed=2")``.
+        validation_share: proportion of the images held out, in (0, 1).
+        workers: processes that load images; 0 loads them in this process.
 
     Attributes:
-        classes_: the two labels, sorted. ``"fake"``, or else the second one, is what the detector looks for.
+        classes_: the two labels, sorted. The positive class is ``"fake"``, or else the second label.
         detector_: the trained :class:`unmask.Detector`.
 
     Example:
         >>> from sklearn.model_selection import cross_val_score
-        >>> from unmask.models import FaceClassifier
+        >>> from unmask import FaceClassifier
         >>> cross_val_score(FaceClassifier("s0-mobilenetv2-rf"), paths, labels, scoring="roc_auc")
     """
 
@@ -60,7 +61,7 @@ class FaceClassifier(ClassifierMixin, BaseEstimator):
 
         Args:
             X: paths, or images uint8 [n, h, w, 3].
-            y: [n], two classes: ``real`` and ``fake``, or any two labels of which the larger one means fake.
+            y: [n], two classes: ``real`` and ``fake``, or any two labels, the larger of which means fake.
 
         Raises:
             UsageError: ``bad_pictures``, ``missing_class``, or what :func:`unmask.training.fit.fit` raises.
@@ -84,14 +85,14 @@ class FaceClassifier(ClassifierMixin, BaseEstimator):
                 )
                 for place, (path, fake) in enumerate(zip(paths, is_fake, strict=True))
             ]
-            # The paths are the caller's own: nothing of them is outside the root of all.
+            # The caller's paths may lie anywhere, so the root is that of the file system.
             manifest = Manifest.from_rows(rows, Path(folder).anchor)
             bundle = fit(recipe, manifest, Path(folder) / "run", workers=self.workers)
         self.detector_ = Detector(bundle)
         return self
 
     def predict_proba(self, X: Any) -> npt.NDArray[np.float64]:  # noqa: N803
-        """Calibrated probabilities float64 [n, 2], a column for each of ``classes_``.
+        """Calibrated probabilities float64 [n, 2], one column per class in ``classes_``.
 
         Raises:
             ImageError: an image cannot be read.
@@ -102,8 +103,8 @@ class FaceClassifier(ClassifierMixin, BaseEstimator):
         return np.stack(columns, 1)
 
     def predict(self, X: Any) -> npt.NDArray[Any]:  # noqa: N803
-        """The likelier class of each image [n]."""
-        likeliest = self.predict_proba(X).argmax(1)  # first, for it says when nothing was fitted
+        """The more probable class of each image [n]."""
+        likeliest = self.predict_proba(X).argmax(1)  # first, since it raises if the classifier is not fitted
         return np.asarray(self.classes_[likeliest])
 
     @property
