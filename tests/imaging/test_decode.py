@@ -25,6 +25,7 @@ from PIL.Image import Image
 from unmask.errors import ImageError
 from unmask.imaging import decode
 from unmask.imaging.decode import decode_image, read_bytes
+from unmask.imaging.formats import canvas_size
 from unmask.imaging.limits import DecodeLimits
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
@@ -283,8 +284,8 @@ def chunk(name: bytes, payload: bytes) -> bytes:
     return struct.pack(">I", len(payload)) + name + payload + struct.pack(">I", zlib.crc32(name + payload))
 
 
-def png(width: int, height: int, *extra: bytes, colour_type: int = 0, rows: bytes = b"") -> bytes:
-    header = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, colour_type, 0, 0, 0))
+def png(width: int, height: int, *extra: bytes, colour_type: int = 0, rows: bytes = b"", depth: int = 8) -> bytes:
+    header = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, depth, colour_type, 0, 0, 0))
     body = chunk(b"IDAT", zlib.compress(rows))
     return b"\x89PNG\r\n\x1a\n" + header + b"".join(extra) + body + chunk(b"IEND", b"")
 
@@ -317,7 +318,7 @@ def test_first_frame_only() -> None:
     [
         ((100_000, 1), "side_too_long", "100,000 x 1 pixels; a side may have at most 32,768."),
         ((1, 32_769), "side_too_long", "1 x 32,769"),
-        ((8001, 8000), "too_many_pixels", "64,008,000 in all; at most 64,000,000"),
+        ((20_001, 10_000), "too_many_pixels", "200,010,000 in all; at most 200,000,000"),
         ((15, 400), "too_small", "15 x 400 pixels; a side must have at least 16."),
     ],
 )
@@ -370,7 +371,7 @@ def test_readers_that_allocate_on_opening_are_not_opened(format_name: str, data:
     "options", [{"lossless": True}, {"quality": 80}, {"exif": b"Exif\0\0II*\0\x08\0\0\0\0\0\0\0\0\0"}]
 )
 def test_webp_size_from_every_kind_of_header(options: dict[str, Any]) -> None:
-    assert decode._canvas_size("WEBP", noise("WEBP", **options)) == (24, 20)
+    assert canvas_size("WEBP", noise("WEBP", **options)) == (24, 20)
 
 
 @pytest.mark.parametrize("format_name", ["PNG", "TIFF", "GIF", "BMP", "JPEG", "WEBP", "AVIF"])
@@ -581,18 +582,29 @@ BAD_EXIF = {
 @pytest.mark.parametrize("name", BAD_EXIF)
 @pytest.mark.parametrize("format_name", ["JPEG", "PNG", "WEBP"])
 def test_bad_exif(name: str, format_name: str) -> None:
-    data = noise(format_name, exif=b"Exif\0\0" + BAD_EXIF[name])
-    assert code(data) == "bad_exif"
+    decoded = decode.decode(noise(format_name, exif=b"Exif\0\0" + BAD_EXIF[name]))
+    assert decoded.notes == ("The EXIF data is damaged and was ignored: the image counts as upright.",)
+    # Every browser shows such a file, and so the pixels are judged.
+    plain = pixels(noise(format_name))
+    assert np.asarray(decoded.image).tolist() == plain
 
 
 def test_bad_exif_of_other_kinds() -> None:
-    assert code(with_info(PIL.Image.fromarray(NOISE), exif="text")) == "bad_exif"
-    assert (
-        code(with_info(PIL.Image.fromarray(NOISE), **{"Raw profile type exif": "\nexif\n8\nnot hexadecimal"}))
-        == "bad_exif"
-    )
-    avif = noise("AVIF", exif=exif(1))
-    assert decode_image(avif).size == (24, 20)
+    for info in ({"exif": "text"}, {"Raw profile type exif": "\nexif\n8\nnot hexadecimal"}):
+        decoded = decode.decode(with_info(PIL.Image.fromarray(NOISE), **info))
+        assert np.asarray(decoded.image).tolist() == NOISE.tolist()
+        assert ["EXIF" in note for note in decoded.notes] == [True]
+
+
+def test_exif_that_the_avif_reader_cannot_open() -> None:
+    block = b"II*\0\x08\0\0\0\x01\0" + struct.pack("<HHI4s", 0x0131, 2, 4, b"abc\0") + bytes(4)  # Software
+    good = noise("AVIF", exif=b"Exif\0\0" + block)
+    assert decode.decode(good).notes == ()
+    start = good.index(b"II*\0")
+    broken = good[:start] + b"junk" + good[start + 4 :]
+    decoded = decode.decode(broken)
+    assert decoded.notes == ("The EXIF data is damaged and was ignored: the image counts as upright.",)
+    assert np.asarray(decoded.image).tolist() == pixels(good)
 
 
 # Blocks with faults that real cameras and editors make; Pillow reads what is sound.
@@ -695,34 +707,52 @@ def test_profiles_in_files(format_name: str) -> None:
     data = encode(PIL.Image.new("RGB", (16, 16), (128, 128, 128)), format_name, icc_profile=LINEAR)
     assert np.abs(np.asarray(decode_image(data)).astype(int) - 188).max() <= 2
     broken = encode(PIL.Image.new("RGB", (16, 16)), format_name, icc_profile=b"no profile at all" * 10)
-    assert code(broken) == "bad_icc_profile"
+    decoded = decode.decode(broken)
+    assert decoded.notes == ("The colour profile is damaged and was ignored: the colours count as sRGB.",)
+    assert np.asarray(decoded.image).max() <= 1
 
 
 @pytest.mark.parametrize(
-    "image",
+    ("image", "words"),
     [
-        flat("RGB", 0, GREY),
-        flat("L", 0, INKS),
-        flat("CMYK", 0, SRGB),
-        flat("RGB", 0, SRGB[:300]),
-        flat("RGB", 0, b"\xff" * len(SRGB)),
-        flat("RGB", 0, profile_of({b"desc": named("no curves")})),
-        flat("RGB", 0, bytes(9 * 1024 * 1024)),
-        with_info(PIL.Image.new("RGB", (16, 16)), icc_profile=None),  # Pillow's word for one that it could not unpack
-        with_info(PIL.Image.new("RGB", (16, 16)), icc_profile="text"),
+        # Coloured values cannot be grey ones.
+        (with_info(PIL.Image.new("RGB", (16, 16), (9, 90, 200)), icc_profile=GREY), "describes GRAY channels"),
+        (flat("L", 0, INKS), "describes CMYK channels"),
+        (flat("CMYK", 0, SRGB), "describes RGB channels"),
+        (flat("RGB", 0, SRGB[:300]), "is damaged"),
+        (flat("RGB", 0, b"\xff" * len(SRGB)), "is damaged"),
+        (flat("RGB", 0, profile_of({b"desc": named("no curves")})), "is damaged"),
+        (flat("RGB", 0, bytes(9 * 1024 * 1024)), "has 9,437,184 bytes"),
+        # Pillow's word for one that it could not unpack
+        (with_info(PIL.Image.new("RGB", (16, 16)), icc_profile=None), "cannot be read"),
+        (with_info(PIL.Image.new("RGB", (16, 16)), icc_profile="text"), "cannot be read"),
     ],
 )
-def test_bad_profiles(image: Image) -> None:
-    assert code(image) == "bad_icc_profile"
+def test_profiles_that_cannot_be_used_are_ignored_and_noted(image: Image, words: str) -> None:
+    decoded = decode.decode(image)
+    (note,) = decoded.notes
+    assert words in note
+    assert note.endswith("and was ignored: the colours count as sRGB.")
+    image.info.pop("icc_profile")
+    assert np.asarray(decoded.image).tolist() == pixels(image)
 
 
-def test_a_mismatched_profile_is_named() -> None:
-    assert "GRAY" in refused(flat("RGB", 0, GREY)).message
+def test_grey_with_alpha_of_16_bits_and_a_grey_profile() -> None:
+    """Pillow opens it as RGBA, to which the profile would not fit."""
+    rows = (b"\0" + struct.pack(">HH", 0x8000, 0xFFFF) * 20) * 20
+    packed = chunk(b"iCCP", b"grey\0\0" + zlib.compress(GREY))
+    data = png(20, 20, packed, rows=rows, depth=16, colour_type=4)
+    decoded = decode.decode(data)
+    assert decoded.notes == ()
+    # as the same values without alpha
+    grey = with_info(PIL.Image.new("L", (20, 20), 0x80), icc_profile=GREY)
+    assert np.asarray(decoded.image).tolist() == pixels(grey)
 
 
 def test_an_unpackable_png_profile() -> None:
     broken = chunk(b"iCCP", b"name\0\0this is not deflated")
-    assert code(png(20, 20, broken, rows=bytes(21 * 20))) == "bad_icc_profile"
+    decoded = decode.decode(png(20, 20, broken, rows=bytes(21 * 20)))
+    assert decoded.notes == ("The colour profile cannot be read and was ignored: the colours count as sRGB.",)
 
 
 # --- anything at all ---------------------------------------------------------------------------------------

@@ -14,7 +14,8 @@ from tests.imaging import hostile
 from tests.imaging.hostile import chunk, gif, jpeg, jpeg_with, png, riff, riff_chunk, segment, tiff, tiff_tags
 
 from unmask.errors import ImageError
-from unmask.imaging.decode import decode_image, sniff_format
+from unmask.imaging.decode import decode_image
+from unmask.imaging.formats import sniff_format
 from unmask.imaging.limits import DecodeLimits
 from unmask.imaging.walk import check_container
 
@@ -110,8 +111,8 @@ def test_ordinary_files_pass(data: bytes) -> None:
 @pytest.mark.parametrize(
     ("make", "limit", "most"),
     [
-        # segments before the scan: the file's own are APP0, two DQT, SOF and four DHT
-        (lambda n: jpeg_with(segment(0xFE, b"x") * n), "max_segments", 8),
+        # the file's own segments are APP0, two DQT, SOF, four DHT and SOS
+        (lambda n: jpeg_with(segment(0xFE, b"x") * n), "max_segments", 9),
         # bytes of EXIF data, with the six of its name
         (lambda n: jpeg_with(segment(0xE1, b"Exif\0\0" + bytes(n - 6))), "max_exif_bytes", 0),
         (lambda n: jpeg_with(segment(0xED, bytes(n))), "max_iptc_bytes", 0),

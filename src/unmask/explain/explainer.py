@@ -27,7 +27,8 @@ from unmask.explain.places import Place, find_places
 from unmask.explain.redraw import redrawn
 from unmask.explain.views import View, forensic_views
 from unmask.explain.words import Sentence, compose
-from unmask.imaging.decode import ImageSource, decode_image, read_bytes, sniff_format
+from unmask.imaging.decode import ImageSource, decode_image, read_bytes
+from unmask.imaging.formats import sniff_format
 from unmask.imaging.jpeg import read_compression
 from unmask.imaging.preprocessing import Pixels, render
 from unmask.imaging.provenance import read_provenance

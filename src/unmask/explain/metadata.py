@@ -20,7 +20,8 @@ from unmask.errors import ImageError
 from unmask.explain.iptc import PHOTOSHOP, read_iptc, read_records
 from unmask.explain.xmp import Edit, Xmp, read_xmp
 from unmask.imaging.containers import PNG_SIGNATURE, chunks, inflate, is_webp, jpeg_segments, png_text
-from unmask.imaging.decode import decode_image, sniff_format
+from unmask.imaging.decode import decode_image
+from unmask.imaging.formats import sniff_format
 from unmask.imaging.limits import DecodeLimits
 from unmask.imaging.provenance import PNG_KEYS, XMP_JPEG, read_provenance
 

@@ -13,8 +13,6 @@ these codes:
 - ``truncated``: the data ends too early; ``corrupt``: it is damaged in another way;
 - ``too_many_pixels``, ``side_too_long``, ``too_small``: the pixels, by ``DecodeLimits``;
 - ``too_complex``: more parts (segments, scans, chunks, strips, metadata) than ``DecodeLimits`` allows;
-- ``bad_icc_profile``: the colour profile is unreadable or describes other channels than the image has;
-- ``bad_exif``: the EXIF block's header or first directory is unreadable;
 - ``bad_array``: a numpy array that is not uint8 of shape HxW, HxWx3 (RGB) or HxWx4 (RGBA);
 - ``out_of_memory``: decoding needs more memory than there is.
 
@@ -29,8 +27,8 @@ from __future__ import annotations
 import os
 import re
 import stat
-import struct
 from collections.abc import Callable
+from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -47,8 +45,9 @@ from PIL.JpegImagePlugin import JpegImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
 from unmask.errors import ImageError
-from unmask.imaging.colour import to_rgb
+from unmask.imaging.formats import canvas_size, ends_early, first_directory_fits, sniff_format
 from unmask.imaging.limits import DecodeLimits
+from unmask.imaging.scaling import choose_reduction, draft, scaled_to_rgb
 from unmask.imaging.walk import check_container
 
 ImageSource = str | os.PathLike[str] | bytes | PIL.Image.Image | NDArray[Any]
@@ -72,19 +71,39 @@ _TRANSPOSITIONS = {
     7: PIL.Image.Transpose.TRANSVERSE,
     8: PIL.Image.Transpose.ROTATE_90,
 }
-_HEIC_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs"}
-_BMP_HEADER_SIZES = {12, 40, 52, 56, 64, 108, 124}
+_BAD_EXIF = "The EXIF data is damaged and was ignored: the image counts as upright."
 _TRUNCATED = re.compile(r"truncated|premature|unexpected end|end of file", re.IGNORECASE)
 _UNSUPPORTED = re.compile(r"(un|not )supported|not installed|unknown (pixel|data)|cannot handle", re.IGNORECASE)
 
 
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """A decoded image and how it was read.
+
+    Attributes:
+        image: upright sRGB of mode RGB, which shares no memory with the source.
+        reduction: by how much its sides are smaller than the file's: 1, 2, 4 or 8; above 1 only where decoding it whole
+            would take more memory than ``DecodeLimits.max_memory``.
+        notes: sentences that say what was odd in reading: metadata that was damaged and ignored, a reduction.
+    """
+
+    image: PIL.Image.Image
+    reduction: int = 1
+    notes: tuple[str, ...] = ()
+
+
 def decode_image(source: ImageSource, limits: DecodeLimits = DecodeLimits()) -> PIL.Image.Image:
+    """The image of :func:`decode`, for who needs neither its reduction nor its notes."""
+    return decode(source, limits).image
+
+
+def decode(source: ImageSource, limits: DecodeLimits = DecodeLimits()) -> Decoded:
     """Decode any accepted source to an upright sRGB image of mode RGB, which shares no memory with it.
 
-    The first frame of animations and multi-page files is taken (of a Pillow image: its current frame). The
-    EXIF (or else XMP) orientation is applied, an embedded ICC profile is converted to sRGB, transparency is
-    composited over mid grey, and deeper pixels are reduced to 8 bits: see
-    :func:`unmask.imaging.colour.to_rgb`.
+    Metadata never decide whether pixels are read: what is damaged is ignored, as browsers do, and noted. The first
+    frame of animations and multi-page files is taken (of a Pillow image: its current frame). The EXIF (or else XMP)
+    orientation is applied, an embedded ICC profile is converted to sRGB, transparency is composited over mid grey, and
+    deeper pixels are reduced to 8 bits: see :func:`unmask.imaging.colour.to_rgb`.
 
     Args:
         source: a path, the bytes of an image file, a Pillow image (left as it is, apart from being loaded;
@@ -165,12 +184,14 @@ def _check_size(size: tuple[int, int], limits: DecodeLimits) -> None:
         raise ImageError("too_small", f"{found}; a side must have at least {limits.min_side:,}.")
 
 
-def _decode(source: ImageSource, limits: DecodeLimits) -> PIL.Image.Image:
+def _decode(source: ImageSource, limits: DecodeLimits) -> Decoded:
+    notes: list[str] = []
+    reduction = left = 1
     if isinstance(source, str | os.PathLike):
-        image = _load(read_bytes(source, limits), limits)
-    elif isinstance(source, bytes):
+        source = read_bytes(source, limits)
+    if isinstance(source, bytes):
         _check_byte_count(len(source), limits)
-        image = _load(source, limits)
+        image, reduction, left = _load(source, limits, notes)
     elif isinstance(source, np.ndarray):
         image = _from_array(source, limits)
     elif isinstance(source, PIL.Image.Image):
@@ -179,14 +200,17 @@ def _decode(source: ImageSource, limits: DecodeLimits) -> PIL.Image.Image:
         image = source
     else:
         raise _unsupported(f"An image is a path, bytes, a Pillow image or an array, not {type(source).__name__}.")
-    turn = _TRANSPOSITIONS.get(_orientation(image))
-    rgb = to_rgb(image)
+    turn = _TRANSPOSITIONS.get(_orientation(image, notes))
+    rgb = scaled_to_rgb(image, left, notes)
+    if rgb is image and turn is None:
+        rgb = image.copy()
+    del image  # a large one, which turning need not stand beside
     if turn is not None:
         rgb = rgb.transpose(turn)
-    elif rgb is image:
-        rgb = image.copy()
     rgb.info = {}
-    return rgb
+    if reduction > 1:
+        notes.append(f"The image is so large that it was read at 1/{reduction} of its width and height.")
+    return Decoded(rgb, reduction, tuple(notes))
 
 
 def _from_array(array: NDArray[Any], limits: DecodeLimits) -> PIL.Image.Image:
@@ -198,26 +222,12 @@ def _from_array(array: NDArray[Any], limits: DecodeLimits) -> PIL.Image.Image:
     return PIL.Image.fromarray(np.ascontiguousarray(array))
 
 
-def sniff_format(data: bytes) -> str | None:
-    """Name the format by its first bytes; ``"HEIC"`` is recognised only to say what to do about it."""
-    if data[4:8] == b"ftyp":
-        box = data[8 : min(max(int.from_bytes(data[:4], "big"), 12), 1024)]
-        brands = {box[i : i + 4] for i in range(0, len(box), 4) if i != 4}  # bytes 4..8 are a version
-        if brands & {b"avif", b"avis"}:
-            return "AVIF"
-        return "HEIC" if brands & (_HEIC_BRANDS | {b"mif1", b"msf1"}) else None
-    if data[:2] == b"BM":
-        return "BMP" if int.from_bytes(data[14:18], "little") in _BMP_HEADER_SIZES else None
-    if data[:4] == b"RIFF":
-        return "WEBP" if data[8:12] == b"WEBP" else None
-    if data[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
-        return "TIFF"
-    starts = {b"\xff\xd8\xff": "JPEG", b"\x89PNG\r\n\x1a\n": "PNG", b"GIF87a": "GIF", b"GIF89a": "GIF"}
-    return next((name for start, name in starts.items() if data.startswith(start)), None)
+def _load(data: bytes, limits: DecodeLimits, notes: list[str]) -> tuple[PIL.Image.Image, int, int]:
+    """Decode the first frame of an encoded image, in whatever mode it has.
 
-
-def _load(data: bytes, limits: DecodeLimits) -> PIL.Image.Image:
-    """Decode the first frame of an encoded image, in whatever mode it has."""
+    Returns:
+        The image, by how much it is to be smaller than the file's, and what of that is left to do.
+    """
     name = sniff_format(data)
     if name == "HEIC":
         raise _unsupported("HEIC and HEIF images are not supported; convert the image to JPEG or PNG first.")
@@ -225,43 +235,33 @@ def _load(data: bytes, limits: DecodeLimits) -> PIL.Image.Image:
         raise _unsupported("This is not a JPEG, PNG, WebP, GIF, BMP, TIFF or AVIF image.")
     image: ImageFile | None = None
     try:
-        if declared := _canvas_size(name, data):
-            _check_size(declared, limits)
         check_container(name, data, limits)
-        image = _READERS[name](BytesIO(data))
+        if declared := canvas_size(name, data):
+            _check_size(declared, limits)
+            choose_reduction(declared, "P" if name == "GIF" else "RGB", name, data, limits)
+        image = _open(name, data, notes)
         _check_size(image.size, limits)
+        reduction = choose_reduction(image.size, image.mode, name, data, limits)
+        left = draft(image, reduction)
         image.load()
     except (ImageError, MemoryError):
         raise
     except Exception as error:
         raise _explain(error, name, data, image) from None
     _check_size(image.size, limits)
+    return image, reduction, left
+
+
+def _open(name: str, data: bytes, notes: list[str]) -> ImageFile:
+    try:
+        return _READERS[name](BytesIO(data))
+    except Exception:
+        if name != "AVIF" or b"Exif" not in data:
+            raise
+    # Its library and its reader parse EXIF data on opening. Without their name, both pass over them.
+    image = _READERS[name](BytesIO(data.replace(b"Exif", b"free")))
+    notes.append(_BAD_EXIF)
     return image
-
-
-def _canvas_size(name: str, data: bytes) -> tuple[int, int] | None:
-    """The size of WebP and GIF canvases, for which Pillow's readers allocate memory on opening."""
-    if name == "WEBP" and len(data) >= 30:
-        if data[12:16] == b"VP8X":
-            return int.from_bytes(data[24:27], "little") + 1, int.from_bytes(data[27:30], "little") + 1
-        if data[12:16] == b"VP8L":
-            bits = int.from_bytes(data[21:25], "little")
-            return (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
-        width, height = struct.unpack_from("<HH", data, 26)
-        return (width & 0x3FFF, height & 0x3FFF) if data[23:26] == b"\x9d\x01\x2a" else None
-    if name != "GIF" or len(data) < 13:
-        return None
-    width, height = struct.unpack_from("<HH", data, 6)
-    at = 13 + (3 << (data[10] & 7) + 1 if data[10] & 128 else 0)
-    while data[at : at + 1] == b"!":  # extensions before the first frame, which may reach beyond the canvas
-        at += 2
-        while at < len(data) and data[at]:
-            at += data[at] + 1
-        at += 1
-    if data[at : at + 1] == b"," and len(data) >= at + 9:
-        left, top, frame_width, frame_height = struct.unpack_from("<4H", data, at + 1)
-        width, height = max(width, left + frame_width), max(height, top + frame_height)
-    return width, height
 
 
 def _explain(error: Exception, name: str, data: bytes, image: ImageFile | None = None) -> ImageError:
@@ -270,78 +270,30 @@ def _explain(error: Exception, name: str, data: bytes, image: ImageFile | None =
     if isinstance(error, PIL.Image.DecompressionBombError):
         most = 2 * (PIL.Image.MAX_IMAGE_PIXELS or 0)
         return ImageError("too_many_pixels", f"The image has over {most:,} pixels, Pillow's own limit.")
-    if name != "TIFF" and "not a TIFF file" in said:  # the AVIF reader parses EXIF on opening
-        return _bad_exif()
-    if _TRUNCATED.search(said) or _ends_early(name, data, image):
+    if _TRUNCATED.search(said) or ends_early(name, data, image):
         return ImageError("truncated", f"The {name} data ends too early; the file is incomplete.")
     if _UNSUPPORTED.search(said):
         return _unsupported(f"This variant of {name} is not supported.")
     return ImageError("corrupt", f"The {name} data is damaged and cannot be decoded.")
 
 
-def _ends_early(name: str, data: bytes, image: ImageFile | None) -> bool:
-    """Whether data that failed to decode lacks its format's end."""
-    tail = data[-1024:]
-    if name == "JPEG":
-        return b"\xff\xd9" not in tail
-    if name == "PNG":
-        return b"IEND" not in tail
-    if name == "GIF":
-        return not tail.rstrip(b"\0").endswith(b";")
-    if name == "WEBP":
-        return int.from_bytes(data[4:8], "little") + 8 > len(data)
-    if name == "BMP":
-        return int.from_bytes(data[2:6], "little") > len(data)
-    if name == "TIFF":
-        if isinstance(image, TiffImagePlugin.TiffImageFile):
-            offsets, counts = (image.tag_v2.get(tag, ()) for tag in (273, 279))
-            if isinstance(offsets, tuple) and isinstance(counts, tuple):
-                return any(o + n > len(data) for o, n in zip(offsets, counts, strict=False))
-        return not _first_directory_fits(data)
-    at = 0  # AVIF: a row of boxes, each with its size in front; 0 means "to the end", 1 a size of 64 bits
-    while name == "AVIF" and at < len(data):
-        size = int.from_bytes(data[at : at + 4], "big")
-        if size == 1:
-            size = int.from_bytes(data[at + 8 : at + 16], "big")
-        if size == 0:
-            return False
-        at += max(size, 8)
-    return at > len(data)
-
-
-def _first_directory_fits(block: bytes) -> bool:
-    """Whether the first directory of a TIFF structure (EXIF is one) lies inside it; BigTIFF is not judged."""
-    if block[2:4] in (b"+\0", b"\0+"):
-        return True
-    order = "<" if block[:2] == b"II" else ">"
-    try:
-        (start,) = struct.unpack_from(f"{order}I", block, 4)
-        (entries,) = struct.unpack_from(f"{order}H", block, start)
-    except struct.error:
-        return False
-    return bool(start + 2 + 12 * entries <= len(block))
-
-
 def _unsupported(message: str) -> ImageError:
     return ImageError("unsupported_format", message)
 
 
-def _bad_exif() -> ImageError:
-    return ImageError("bad_exif", "The image's EXIF block is damaged; save the image without it first.")
-
-
-def _orientation(image: PIL.Image.Image) -> int:
+def _orientation(image: PIL.Image.Image, notes: list[str]) -> int:
     """The loaded image's orientation, else 1; Pillow's TIFF reader has applied and removed it already."""
     try:
         block = image.info.get("exif")
         if block:
             body = re.sub(rb"^(Exif\0\0){1,2}", b"", block)
-            if body and not _first_directory_fits(body):
-                raise _bad_exif()
+            if body and not first_directory_fits(body):
+                raise ValueError("the first directory is cut")
             PIL.Image.Exif().load(block)  # the JPEG reader has swallowed this one's exceptions
         value = image.getexif().get(ExifTags.Base.Orientation, 1)
-    except (ImageError, MemoryError):
+    except MemoryError:
         raise
     except Exception:
-        raise _bad_exif() from None
+        notes.append(_BAD_EXIF)
+        return 1
     return value if isinstance(value, int) else 1

@@ -12,6 +12,8 @@ class DecodeLimits:
     Attributes:
         max_bytes: bytes of the file.
         max_pixels: pixels of the image.
+        max_memory: bytes that decoding may take at once, on top of the file's; larger images are decoded at half, a
+            quarter or an eighth of their size.
         max_side: pixels of its longer side.
         min_side: pixels of its shorter side, at least.
         max_segments: JPEG segments, PNG chunks other than image data, WebP chunks, GIF and AVIF blocks before the
@@ -30,7 +32,8 @@ class DecodeLimits:
     """
 
     max_bytes: int = 256 * 1024 * 1024
-    max_pixels: int = 64_000_000
+    max_pixels: int = 200_000_000
+    max_memory: int = 384 * 1024 * 1024
     max_side: int = 32_768
     min_side: int = 16
     max_segments: int = 2_048

@@ -67,61 +67,112 @@ def _refuse_above(found: int, most: int, name: str, what: str) -> None:
         raise ImageError("too_complex", f"The {name} file has {found:,} {what}; at most {most:,} are read.")
 
 
+class _Part(NamedTuple):
+    """A segment of a JPEG file up to its first scan, or a byte between segments.
+
+    Attributes:
+        marker: the byte after 0xFF; 0x00 and 0xFF where no segment begins.
+        start: where the 0xFF lies.
+        end: where the next part may begin.
+        body: what follows the length.
+        skipped: bytes before it that belong to nothing.
+    """
+
+    marker: int
+    start: int
+    end: int
+    body: bytes
+    skipped: int
+
+
+def _jpeg_parts(data: bytes) -> Iterator[_Part]:
+    at = 2
+    while (start := data.find(b"\xff", at)) >= 0 and start + 4 <= len(data):
+        marker, skipped = data[start + 1], start - at
+        if marker in (0x00, 0xFF):  # junk and fill bytes, which the reader passes over one by one
+            at = start + 1
+            yield _Part(marker, start, at, b"", skipped + 1)
+        elif marker in (0x01, 0xD8, 0xD9) or 0xD0 <= marker <= 0xD7:  # no length follows
+            at = start + 2
+            yield _Part(marker, start, at, b"", skipped)
+        else:
+            at = start + 2 + int.from_bytes(data[start + 2 : start + 4], "big")
+            yield _Part(marker, start, at, data[start + 4 : at], skipped)
+            if marker == 0xDA:
+                return
+
+
+class _Frame(NamedTuple):
+    """What the header of a JPEG file's frame says, where the frame has several scans.
+
+    Attributes:
+        pixels: width times height.
+        coefficient_bytes: of the coefficients that a decoder holds until the last scan.
+        scans_from: where its first scan's data begins.
+    """
+
+    pixels: int
+    coefficient_bytes: int
+    scans_from: int
+
+
+def _frame_of_scans(parts: list[_Part]) -> _Frame | None:
+    """The frame, or None where the decoder is done after one scan or the headers are cut."""
+    frames = [part for part in parts if part.marker in _FRAMES and len(part.body) >= 6]
+    if not frames or parts[-1].marker != 0xDA:
+        return None
+    marker, body, scan = frames[-1].marker, frames[-1].body, parts[-1]
+    in_first_scan = scan.body[0] if scan.body else 0
+    if marker in _SEQUENTIAL_FRAMES and in_first_scan >= body[5]:
+        return None
+    height, width = struct.unpack(">HH", body[1:5])
+    samplings = [(byte >> 4, byte & 15) for byte in body[7::3][: body[5]]]
+    across, down = (max((pair[at] for pair in samplings), default=1) or 1 for at in (0, 1))
+    samples = sum(x * y for x, y in samplings) / (across * down)
+    return _Frame(width * height, int(2 * width * height * samples), scan.end)
+
+
+def coefficient_bytes(data: bytes) -> int:
+    """Bytes of the coefficients that a decoder holds for a JPEG file of several scans; 0 for a file of one scan."""
+    frame = _frame_of_scans(list(_jpeg_parts(data)))
+    return 0 if frame is None else frame.coefficient_bytes
+
+
 def _check_jpeg(data: bytes, limits: DecodeLimits) -> None:
     """Count what lies before the first scan, and the scans of a file that has several."""
-    at, segments, metadata, exif, iptc, fill = 2, 0, 0, 0, 0, 0
-    frame = b""
-    sequential = True
-    while (start := data.find(b"\xff", at)) >= 0 and start + 4 <= len(data):
-        fill += start - at
-        marker = data[start + 1]
-        if marker in (0x00, 0xFF):  # junk and fill bytes, which the reader passes over one by one
-            fill += 1
-            at = start + 1
-            _refuse_above(fill, limits.max_fill_bytes, "JPEG", "bytes outside its segments")
-            continue
-        if marker in (0x01, 0xD8, 0xD9) or 0xD0 <= marker <= 0xD7:  # no length follows
-            at = start + 2
-        else:
-            size = int.from_bytes(data[start + 2 : start + 4], "big")
-            body = data[start + 4 : start + 2 + size]
-            if marker in _FRAMES:
-                frame, sequential = body, marker in _SEQUENTIAL_FRAMES
-            elif 0xE0 <= marker <= 0xEF or marker == 0xFE:
-                metadata += len(body)
-                exif += len(body) if marker == 0xE1 and body.startswith(b"Exif\0\0") else 0
-                iptc += len(body) if marker == 0xED else 0
-            at = start + 2 + size
-            if marker == 0xDA:
-                break
-        segments += 1
-        _refuse_above(segments, limits.max_segments, "JPEG", "segments")
+    parts: list[_Part] = []
+    metadata = exif = iptc = fill = 0
+    for part in _jpeg_parts(data):
+        fill += part.skipped
         _refuse_above(fill, limits.max_fill_bytes, "JPEG", "bytes outside its segments")
+        if part.marker in (0x00, 0xFF):
+            continue
+        parts.append(part)
+        _refuse_above(len(parts), limits.max_segments, "JPEG", "segments")
+        if 0xE0 <= part.marker <= 0xEF or part.marker == 0xFE:
+            metadata += len(part.body)
+            exif += len(part.body) if part.marker == 0xE1 and part.body.startswith(b"Exif\0\0") else 0
+            iptc += len(part.body) if part.marker == 0xED else 0
     _refuse_above(exif, limits.max_exif_bytes, "JPEG", "bytes of EXIF data")
     _refuse_above(iptc, limits.max_iptc_bytes, "JPEG", "bytes of IPTC data")
     _refuse_above(metadata, limits.max_metadata_bytes, "JPEG", "bytes of metadata")
-    if len(frame) < 6:
-        return
-    in_first_scan = data[start + 4] if start >= 0 and len(data) > start + 4 else 0
-    if sequential and in_first_scan >= frame[5]:
-        return  # the decoder is done after this scan
-    height, width = struct.unpack(">HH", frame[1:5])
-    _check_scans(data, at, limits, width * height)
+    if frame := _frame_of_scans(parts):
+        _check_scans(data, frame, limits)
 
 
-def _check_scans(data: bytes, at: int, limits: DecodeLimits, pixels: int) -> None:
-    scans, segments = 1, 0
+def _check_scans(data: bytes, frame: _Frame, limits: DecodeLimits) -> None:
+    at, scans, segments = frame.scans_from, 1, 0
     while found := _MARKER.search(data, at):
         marker, at = data[found.start() + 1], found.end()
         if marker == 0xD9:
             return
-        if marker == 0x01 or marker == 0xD8:
+        if marker in (0x01, 0xD8):
             continue
         at += int.from_bytes(data[at : at + 2], "big")
         segments += 1
         scans += marker == 0xDA
         _refuse_above(scans, limits.max_scans, "JPEG", "scans")
-        _refuse_above(scans * pixels, limits.max_scan_pixels, "JPEG", "pixels in all its scans")
+        _refuse_above(scans * frame.pixels, limits.max_scan_pixels, "JPEG", "pixels in all its scans")
         _refuse_above(segments, limits.max_segments + limits.max_scans, "JPEG", "segments between its scans")
 
 
@@ -232,6 +283,23 @@ def tiff_directory(data: bytes) -> Iterator[tuple[int, TiffTag]]:
         width = _TIFF_SIZES.get(kind, 0)
         value = int.from_bytes(place[:width], "little" if order == "<" else "big") if 0 < width <= len(place) else 0
         yield number, TiffTag(kind, count, value)
+
+
+def tiff_part_bytes(data: bytes) -> int:
+    """Bytes of one strip or tile of a compressed TIFF file once it is unpacked, which libtiff holds whole."""
+    tags = dict(tiff_directory(data))
+    if tags.get(259, TiffTag(3, 1, 1)).first == 1:
+        return 0
+
+    def value(number: int, default: int) -> int:
+        return max(1, tags[number].first if number in tags else default)
+
+    width, height = value(256, 1), value(257, 1)
+    part = value(322, 1) * value(323, 1) if 322 in tags else width * min(value(278, height), height)
+    # The number of bits is kept elsewhere where there are several samples; 16 is the most that is supported then.
+    bits = value(258, 1) if 258 in tags and tags[258].values == 1 else 16
+    samples = 1 if value(284, 1) == 2 else value(277, 1)
+    return part * bits * samples // 8
 
 
 def _check_avif(data: bytes, limits: DecodeLimits) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from unmask.files import write_whole
-from unmask.imaging.decode import sniff_format
+from unmask.imaging.formats import sniff_format
 
 MEDIA_TYPES = {
     "jpg": "image/jpeg",

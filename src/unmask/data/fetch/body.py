@@ -10,7 +10,8 @@ from typing import IO
 
 from unmask.data.fetch.policy import FetchError, FetchPolicy
 from unmask.errors import ImageError, UnmaskError
-from unmask.imaging.decode import decode_image, sniff_format
+from unmask.imaging.decode import decode_image
+from unmask.imaging.formats import sniff_format
 from unmask.imaging.limits import DecodeLimits
 
 # The longest beginning that naming a format may need (AVIF's list of brands).

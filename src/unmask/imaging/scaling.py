@@ -1,0 +1,99 @@
+"""Large images within a fixed amount of memory: decoded at reduced size, converted a band of rows at a time."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import PIL.Image
+from PIL.ImageFile import ImageFile
+from PIL.JpegImagePlugin import JpegImageFile
+
+from unmask.errors import ImageError
+from unmask.imaging.colour import Extremes, extremes_of, to_rgb
+from unmask.imaging.limits import DecodeLimits
+from unmask.imaging.walk import coefficient_bytes, tiff_part_bytes
+
+# Bytes for each pixel of a loaded image, by Pillow's mode; 4 for all others, which Pillow stores in 32 bits.
+_STORED: Final = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16L": 2, "I;16B": 2, "I;16N": 2}
+_RGB_STORED: Final = 4
+# Bytes for each pixel that a format's decoder holds beside the image: libwebp's animation decoder keeps two canvases
+# and a copy of the frame; libavif keeps planes and a converted copy. Measured with 64 megapixels.
+_DECODER: Final = {"WEBP": 12, "AVIF": 6}
+_REDUCTIONS: Final = (1, 2, 4, 8)
+# Pixels converted at a time. Small images are converted whole, in one band.
+_BAND: Final = 2**20
+_WHOLE: Final = 4 * 2**20
+
+
+def choose_reduction(size: tuple[int, int], mode: str, name: str, data: bytes, limits: DecodeLimits) -> int:
+    """By how much to reduce an image so that decoding it takes at most ``limits.max_memory``: 1, 2, 4 or 8.
+
+    Args:
+        size: width and height.
+        mode: Pillow's mode of the image as it is loaded.
+        name: its format.
+        data: the bytes of its file.
+        limits: what to allow.
+
+    Raises:
+        ImageError: ``too_many_pixels``, it would take more even at an eighth of its size.
+    """
+    for reduction in _REDUCTIONS:
+        if _memory(size, mode, name, data, reduction) <= limits.max_memory:
+            return reduction
+    needed, most = (count / 2**20 for count in (_memory(size, mode, name, data, _REDUCTIONS[-1]), limits.max_memory))
+    width, height = size
+    raise ImageError(
+        "too_many_pixels",
+        f"The {name} image has {width:,} x {height:,} pixels, for which decoding takes {needed:,.0f} MiB of memory; "
+        f"at most {most:,.0f} MiB are used.",
+    )
+
+
+def draft(image: ImageFile, reduction: int) -> int:
+    """Let a JPEG decoder do the reduction; returns what is left of it to do after loading."""
+    if reduction == 1 or not isinstance(image, JpegImageFile):
+        return reduction
+    width, height = image.size
+    image.draft(None, (width // reduction, height // reduction))
+    return 1
+
+
+def scaled_to_rgb(image: PIL.Image.Image, reduction: int, notes: list[str]) -> PIL.Image.Image:
+    """Convert a loaded image as :func:`~unmask.imaging.colour.to_rgb` does, and reduce it by averaging.
+
+    Args:
+        image: of any mode that ``to_rgb`` takes.
+        reduction: by how much each side shrinks; the pixels are the means of squares of that side.
+        notes: what was odd is appended.
+
+    Returns:
+        RGB, of sides rounded up; the image itself where nothing is to be done.
+    """
+    width, height = image.size
+    if reduction == 1 and width * height <= _WHOLE:
+        return to_rgb(image, notes)
+    canvas = PIL.Image.new("RGB", (-(-width // reduction), -(-height // reduction)))
+    rows = max(1, _BAND // (width * reduction)) * reduction
+    bands = [(top, min(top + rows, height)) for top in range(0, height, rows)]
+    extremes: Extremes | None = None
+    if image.mode in ("I", "F"):  # what counts as white follows from the whole image
+        found = [extremes_of(image.crop((0, top, width, bottom))) for top, bottom in bands]
+        extremes = min(low for low, _ in found), max(high for _, high in found)
+    for top, bottom in bands:
+        band = to_rgb(image.crop((0, top, width, bottom)), notes, extremes)
+        canvas.paste(band if reduction == 1 else band.reduce(reduction), (0, top // reduction))
+    return canvas
+
+
+def _memory(size: tuple[int, int], mode: str, name: str, data: bytes, reduction: int) -> int:
+    """The most bytes that decoding takes at once, without those of the file."""
+    pixels = size[0] * size[1]
+    stored = pixels * _STORED.get(mode, 4)
+    if name == "JPEG":
+        stored = stored // reduction**2 + coefficient_bytes(data)
+    elif name == "TIFF":
+        stored += tiff_part_bytes(data)
+    else:
+        stored += pixels * _DECODER.get(name, 0)
+    return stored + _RGB_STORED * pixels // reduction**2
