@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import json
-import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-import typer
 import yaml
-from typer.testing import CliRunner
 
 import unmask
-from unmask.cli import app, main
+from unmask.cli import main
 
 Invoke = Callable[..., tuple[int, str, str]]
 
@@ -35,35 +32,6 @@ def invoke(monkeypatch: pytest.MonkeyPatch, capfd: Any) -> Invoke:
         return int(caught.value.code or 0), out, err
 
     return run
-
-
-def verbs(command: Any = None, words: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
-    command = command or typer.main.get_command(app)
-    if below := getattr(command, "commands", None):
-        for name, item in below.items():
-            yield from verbs(item, (*words, name))
-    else:
-        yield words
-
-
-VERBS = list(verbs())
-
-
-def test_the_verbs_that_must_be_there() -> None:
-    assert {("detect",), ("train",), ("bundle", "info"), ("bundle", "verify"), ("recipes", "list")} <= set(VERBS)
-
-
-@pytest.mark.parametrize("words", VERBS, ids=" ".join)
-def test_help_of_every_verb_reads_as_text_and_has_an_example(words: tuple[str, ...]) -> None:
-    result = CliRunner().invoke(app, [*words, "--help"], env={"COLUMNS": "120"})
-    assert result.exit_code == 0
-    text = result.stdout
-    assert "Example" in text
-    # The example calls this very verb.
-    description, _, example = text.partition("Example")
-    assert f"unmask {' '.join(words)} " in example
-    # The docstring's indentation must not show inside a paragraph.
-    assert not re.search(r"\S {3,}\S", description)
 
 
 @pytest.mark.parametrize(
@@ -100,6 +68,47 @@ def test_importing_the_command_is_light() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
     assert done.stdout == "[]\n"
+
+
+# --- errors of the system ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        # with and without a file, whose name cannot command the terminal
+        (OSError(28, "No space left on device"), "No space left on device."),
+        (PermissionError(13, "Permission denied", "runs/a\x1b[31m"), r"runs/a\x1b[31m: Permission denied."),
+        (FileNotFoundError(2, "No such file or directory", b"a.csv"), "a.csv: No such file or directory."),
+        # made by hand, with a text or with nothing
+        (OSError("the disk is gone"), "the disk is gone."),
+        (TimeoutError(), "TimeoutError."),
+    ],
+)
+def test_errors_of_the_system_are_one_line_and_exit_code_2(
+    error: OSError, said: str, invoke: Invoke, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from unmask.recipes import Recipe
+
+    def fail() -> None:
+        raise error
+
+    monkeypatch.setattr("unmask.cli._drop_output", lambda: None)  # it would take this process's output, too
+    monkeypatch.setattr(Recipe, "shipped", fail)
+    assert invoke("recipes", "list") == (2, "", f"unmask: {said}\n")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is full")
+@pytest.mark.parametrize(
+    "arguments", [["recipes", "list", "--json"], ["--help"], ["recipes", "show", "unmask-default"]]
+)
+def test_a_full_disk_is_no_traceback(arguments: list[str]) -> None:
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "unmask", *arguments],
+            stdout=full, stderr=subprocess.PIPE, text=True, timeout=60, check=False,
+        )  # fmt: skip
+    assert (done.returncode, done.stderr) == (2, "unmask: No space left on device.\n")
 
 
 # --- bundle ------------------------------------------------------------------------------------------------

@@ -74,7 +74,7 @@ def export(
     print(f"{bundle.info.name}: bundle in {out}, sha256 {bundle.sha256}")
 
 
-@with_examples("unmask bundle card mine/bundle --results evaluation/result.json --out README.md")
+@with_examples("unmask bundle card mine/bundle --results result.json --out README.md")
 def card(
     path: options.BundleArgument = None,
     results: Annotated[

@@ -100,12 +100,14 @@ class LazyGroup(TyperGroup):
         name, command, rest = super().resolve_command(ctx, args)
         return name, command.load() if isinstance(command, LazyCommand) else command, rest
 
-    def get_help_option(self, ctx: Any) -> Any:
-        """The option ``--help``."""
-        option = super().get_help_option(ctx)
-        if option is not None:
-            option.default = False  # typer validates a default of None with pydantic, whose import takes 50 ms
-        return option
+    def get_params(self, ctx: Any) -> list[Any]:
+        """The options of the group."""
+        params = super().get_params(ctx)
+        for param in params:
+            # Typer validates a default of None with pydantic, whose import takes as long as all else.
+            if getattr(param, "is_bool_flag", False) and param.default is None:
+                param.default = False
+        return params
 
 
 def _group(family: Family) -> LazyGroup:

@@ -54,7 +54,7 @@ class Settings(BaseSettings):
 
     store: str = Field(
         MEMORY,
-        description="Where the history is stored: a folder (SQLite database), a postgresql:// URL, or 'memory', "
+        description="Storage of the history: a folder (SQLite database), a postgresql:// URL, or 'memory', "
         "which is lost when the service stops.",
     )
     no_store: bool = Field(False, description="Store no history.")

@@ -14,7 +14,7 @@ from unmask.cli.examples import with_examples
 
 @with_examples(
     "unmask data faces faces.csv --out crops/ --size 224",
-    "unmask data faces faces.csv --out crops/ --mode aligned --margin 0.4 --all-faces",
+    "unmask data faces faces.csv --out crops/ --mode aligned --all-faces",
 )
 def faces(
     manifest: options.ManifestArgument,

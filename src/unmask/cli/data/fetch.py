@@ -16,7 +16,7 @@ from unmask.text import printable
 
 @with_examples(
     "unmask data fetch urls.csv --out faces/",
-    'unmask data fetch urls.csv --out faces/ --robots --user-agent "me@example.org"',
+    'unmask data fetch urls.csv --out faces/ --user-agent "me@example.org"',
 )
 def fetch(
     manifest: Annotated[

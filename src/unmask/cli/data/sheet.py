@@ -13,8 +13,8 @@ from unmask.cli.examples import with_examples
 
 @with_examples(
     "unmask data sheet faces.csv --out sheets/",
-    "unmask data sheet faces.csv --out sheets/ --pick farthest --per 60 --by label",
-    "unmask data sheet faces.csv --out sheets/ --pick errors --model runs/mine/bundle",
+    "unmask data sheet faces.csv --out sheets/ --pick farthest --by label",
+    "unmask data sheet faces.csv --out sheets/ --pick errors",
 )
 def sheet(
     manifest: options.ManifestArgument,

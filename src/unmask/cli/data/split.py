@@ -25,8 +25,8 @@ _OURS = re.compile(r"(split-\d+|fold-\d+|leave-out-.+)\.csv")
 
 @with_examples(
     "unmask data split faces.csv --out split.csv",
-    "unmask data split faces.csv --preset s0 --group person --group video --out s0.csv",
-    "unmask data split faces.csv --duplicates clusters.csv --exact --out split.csv",
+    "unmask data split faces.csv --preset s0 --group person --out s0.csv",
+    "unmask data split faces.csv --duplicates copies.csv --out split.csv",
     "unmask data split faces.csv --folds 5 --keep-only test --out folds/",
     "unmask data split faces.csv --leave-out generator --out unseen/ --json",
 )

@@ -14,9 +14,9 @@ from unmask.cli.examples import with_examples
 
 
 @with_examples(
-    "unmask data synthesize faces.csv --kind swap --with-originals --out swaps/",
-    "unmask data synthesize faces.csv --kind self-blend --limit 500 --out blends/",
-    "unmask data synthesize faces.csv --kind degrade --steps jpeg,webp --out worse/",
+    "unmask data synthesize faces.csv --kind swap --masks --out swaps/",
+    "unmask data synthesize faces.csv --kind self-blend --out blends/",
+    "unmask data synthesize faces.csv --kind degrade --steps jpeg --out worse/",
 )
 def synthesize(
     manifest: options.ManifestArgument,
