@@ -6,7 +6,7 @@ export default tseslint.config(
   {
     files: ["src/**"],
     rules: {
-      // The page must work without reaching anything but its own service.
+      // The page may contact only its own service.
       "no-restricted-syntax": ["error", { selector: "Literal[value=/^https?:/]", message: "No external requests." }],
     },
   },

@@ -1,6 +1,6 @@
 import { defineConfig } from "vite";
 
-// Of `unmask serve` on this machine.
+// Address of `unmask serve` on this machine.
 const service = "http://127.0.0.1:8000";
 const routes = ["/v1", "/predict", "/health"];
 
@@ -9,7 +9,7 @@ export default defineConfig({
   build: {
     outDir: "../src/unmask/serve/static",
     emptyOutDir: true,
-    // Nothing may be inlined: the page's policy allows styles and scripts from files only.
+    // Inline nothing: the content security policy allows styles and scripts from files only.
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
     target: "es2022",

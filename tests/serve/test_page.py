@@ -30,21 +30,21 @@ expect = sync_api.expect
 ROOT = Path(__file__).resolve().parents[2]
 BUILT = ROOT / "src" / "unmask" / "serve" / "static" / "index.html"
 AXE = ROOT / "web" / "node_modules" / "axe-core" / "axe.min.js"
-# Chromium asks for its maker's hosts at every start unless it is told not to.
+# Without these flags, Chromium contacts Google's hosts at every start.
 FLAGS = ("--no-sandbox", "--disable-quic", "--no-first-run", "--disable-background-networking")
 BLEND_SEED = 2  # of tools/demo.py: a blend that the shipped detector calls fake
 
 Open = Callable[..., Any]
 
 
-# Not of the session: while it is open, asyncio believes that its loop runs in this thread, and other tests use theirs.
+# Not session-scoped: while it is open, asyncio thinks that its loop runs in this thread, which breaks other tests.
 @pytest.fixture(scope="module")
 def chromium() -> Iterator[Any]:
     path = shutil.which("chromium") or shutil.which("google-chrome")
     if path is None:
-        pytest.skip("there is no Chromium: apt-get install chromium")
+        pytest.skip("Chromium is not installed: apt-get install chromium")
     if not (BUILT.is_file() and AXE.is_file()):
-        pytest.skip("the page is not built: it needs Node, see docs/page.md")
+        pytest.skip("the page has not been built, which takes Node; see docs/page.md")
     with sync_api.sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
         yield browser
@@ -53,7 +53,7 @@ def chromium() -> Iterator[Any]:
 
 @pytest.fixture(scope="session")
 def portraits(astronaut: Image.Image) -> dict[str, bytes]:
-    """A real and a manipulated portrait, as the demo makes them, and one that is cut off."""
+    """A real and a manipulated portrait, as the demo makes them, and a truncated one."""
     blend = self_blend(astronaut, FaceFinder().find(astronaut)[0], np.random.default_rng(BLEND_SEED)).image
     real, fake = _jpeg(astronaut), _jpeg(blend)
     return {"real.jpg": real, "manipulated.jpg": fake, "broken.jpg": real[:9000]}
@@ -69,7 +69,7 @@ def desk(start: Start, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ser
 
 @pytest.fixture
 def visit(chromium: Any) -> Iterator[Open]:
-    """Opens the page of a service; at the end nothing may have failed in it or gone elsewhere."""
+    """Opens the page of a service; fails at the end after any script error or request to another host."""
     contexts, complaints = [], []
 
     def visited(server: Server, **options: Any) -> Any:
@@ -91,7 +91,7 @@ def visit(chromium: Any) -> Iterator[Open]:
 
 
 def _heard(message: Any, complaints: list[str]) -> None:
-    # Chromium also reports every answer that is a problem, which the page shows in words.
+    # Chromium also logs every error response, which the page shows in words.
     if message.type in {"error", "warning"} and "Failed to load resource" not in message.text:
         complaints.append(message.text)
 
@@ -108,7 +108,7 @@ def _jpeg(image: Image.Image) -> bytes:
 
 
 def add(page: Any, images: dict[str, bytes]) -> None:
-    """Choose files as a person does, and wait until all are settled."""
+    """Choose files as a user does, and wait until all are done or failed."""
     before = page.locator(".queue li").count()
     with page.expect_file_chooser() as chooser:
         page.get_by_role("button", name="Choose images").click()
@@ -140,17 +140,17 @@ def test_real_and_manipulated_portraits_get_their_verdicts(
     add(page, {name: portraits[name] for name in ("manipulated.jpg", "real.jpg")})
     verdict = page.locator(".verdict")
     expect(verdict).to_contain_text("Fake")
-    expect(verdict).to_contain_text("of 100 real images about 5 are called fake")
+    expect(verdict).to_contain_text("about 5 of 100 real images are called fake")
     expect(verdict.get_by_role("img", name="Probability of a fake: 9")).to_be_visible()
     expect(page.get_by_role("log")).to_contain_text("manipulated.jpg: Fake, 9")
     expect(page.get_by_role("log")).to_contain_text("real.jpg: Real, 9")
     entry(page, "real.jpg").click()
     expect(verdict).to_contain_text("Real")
     expect(page.get_by_role("heading", name="real.jpg")).to_be_focused()
-    expect(page.get_by_role("table")).to_contain_text("4.5%")
+    expect(page.get_by_role("table")).to_contain_text("4.5 %")
 
 
-def test_evidence_lies_where_the_service_says_and_fades(visit: Open, desk: Server, portraits: dict[str, bytes]) -> None:
+def test_evidence_is_drawn_in_place_and_fades(visit: Open, desk: Server, portraits: dict[str, bytes]) -> None:
     page = visit(desk)
     with page.expect_response(re.compile("/v1/detect")) as answer:
         add(page, {"manipulated.jpg": portraits["manipulated.jpg"]})
@@ -170,7 +170,7 @@ def test_evidence_lies_where_the_service_says_and_fades(visit: Open, desk: Serve
     half = _pixels(frame)
     slider.fill("0")
     none = _pixels(frame)
-    assert slider.get_attribute("aria-valuetext") == "0% opaque"
+    assert slider.get_attribute("aria-valuetext") == "0\u00a0% opaque"
     assert np.abs(full - none).max() > 30
     # Half the opacity is half the change, to the rounding of colours.
     assert np.abs((half - none) - (full - none) / 2).max() <= 3
@@ -186,15 +186,15 @@ def _pixels(element: Any) -> np.ndarray[Any, np.dtype[np.int16]]:
     return np.asarray(Image.open(io.BytesIO(element.screenshot())).convert("RGB")).astype(np.int16)
 
 
-def test_an_answer_is_kept_found_exported_and_deleted(visit: Open, desk: Server, portraits: dict[str, bytes]) -> None:
+def test_feedback_is_stored_found_exported_and_deleted(visit: Open, desk: Server, portraits: dict[str, bytes]) -> None:
     page = visit(desk)
-    add(page, {"told apart.jpg": portraits["real.jpg"], "another.jpg": portraits["manipulated.jpg"]})
+    add(page, {"portrait.jpg": portraits["real.jpg"], "another.jpg": portraits["manipulated.jpg"]})
     page.get_by_role("radio", name="Right").check()
     page.get_by_label("Note").fill("Seen at the archive")
     page.get_by_role("button", name="Save").click()
-    expect(page.get_by_text("Your answer is saved.").first).to_be_visible()
+    expect(page.get_by_text("Your feedback was saved.").first).to_be_visible()
     entry(page, "another.jpg").click()
-    entry(page, "told apart.jpg").click()
+    entry(page, "portrait.jpg").click()
     expect(page.get_by_label("Note")).to_have_value("Seen at the archive")
 
     open_view(page, "History")
@@ -202,13 +202,13 @@ def test_an_answer_is_kept_found_exported_and_deleted(visit: Open, desk: Server,
     page.get_by_label("Search").fill("archive")
     records = page.locator(".records li")
     expect(records).to_have_count(1)
-    expect(records).to_contain_text("told apart.jpg")
+    expect(records).to_contain_text("portrait.jpg")
     expect(records).to_contain_text("Right Seen at the archive")
     page.get_by_label("Search").fill("")
     page.get_by_label("Verdict").select_option("Fake")
-    expect(records.filter(has_text="told apart.jpg")).to_have_count(0)
+    expect(records.filter(has_text="portrait.jpg")).to_have_count(0)
     page.get_by_label("Verdict").select_option("Any")
-    page.get_by_label("Answer").select_option("Right")
+    page.get_by_label("Feedback").select_option("Right")
     expect(records.filter(has_text="another.jpg")).to_have_count(0)
 
     with page.expect_download() as download:
@@ -216,16 +216,16 @@ def test_an_answer_is_kept_found_exported_and_deleted(visit: Open, desk: Server,
     with Path(download.value.path()).open(newline="") as file:
         assert "real" in {row["label"] for row in csv.DictReader(file)}
 
-    records.get_by_role("link", name="told apart.jpg").click()
+    records.get_by_role("link", name="portrait.jpg").click()
     expect(page.locator(".record .verdict")).to_contain_text("Real")
-    expect(page.get_by_role("img", name="The image told apart.jpg")).to_be_visible()
+    expect(page.get_by_role("img", name="The image portrait.jpg")).to_be_visible()
     expect(page.locator(".record").get_by_role("radio", name="Right")).to_be_checked()
     page.get_by_role("button", name="Delete this record").click()
     page.get_by_role("dialog").get_by_role("button", name="Delete").click()
     expect(page.get_by_role("heading", level=1, name="History")).to_be_focused()
     expect(records.filter(has_text="another.jpg")).not_to_have_count(0)
-    expect(records.filter(has_text="told apart.jpg")).to_have_count(0)
-    assert asked(desk, "/v1/history?query=told")["items"] == []
+    expect(records.filter(has_text="portrait.jpg")).to_have_count(0)
+    assert asked(desk, "/v1/history?query=portrait")["items"] == []
 
 
 def test_a_long_history_comes_in_pages(visit: Open, start: Start, portraits: dict[str, bytes]) -> None:
@@ -238,13 +238,13 @@ def test_a_long_history_comes_in_pages(visit: Open, start: Start, portraits: dic
         open_view(page, "History")
         records = page.locator(".records li")
         expect(records).to_have_count(50)
-        expect(page.get_by_text("50 records, and more").first).to_be_visible()
+        expect(page.get_by_text("First 50 records").first).to_be_visible()
         page.get_by_role("button", name="Show more").click()
         expect(records).to_have_count(56)
         expect(page.get_by_role("button", name="Show more")).to_have_count(0)
 
 
-def test_why_is_told_in_words_views_and_marks(visit: Open, desk: Server, astronaut: Image.Image) -> None:
+def test_the_explanation_has_words_views_and_marks(visit: Open, desk: Server, astronaut: Image.Image) -> None:
     page = visit(desk)
     marked = io.BytesIO()
     notes = PngInfo()
@@ -279,7 +279,7 @@ def test_why_is_told_in_words_views_and_marks(visit: Open, desk: Server, astrona
     expect(panel).to_contain_text(told["credentials"]["note"])
 
 
-def test_faults_are_said_in_words(visit: Open, desk: Server, portraits: dict[str, bytes]) -> None:
+def test_problems_are_described_in_words(visit: Open, desk: Server, portraits: dict[str, bytes]) -> None:
     page = visit(desk)
     add(page, {"broken.jpg": portraits["broken.jpg"], "letter.jpg": b"Dear all"})
     expect(page.locator(".problem")).to_contain_text("The file ends too early")
@@ -287,20 +287,20 @@ def test_faults_are_said_in_words(visit: Open, desk: Server, portraits: dict[str
     entry(page, "letter.jpg").click()
     expect(page.locator(".problem")).to_contain_text("This is not an image that unmask reads.")
     page.goto(f"{desk.url}/#/history/00000000-0000-4000-8000-000000000000")
-    expect(page.locator(".record .problem")).to_contain_text("This is not here, or not any more.")
+    expect(page.locator(".record .problem")).to_contain_text("Not found. It may have been deleted.")
 
 
-def test_a_service_that_is_gone_is_said_so(visit: Open, start: Start, portraits: dict[str, bytes]) -> None:
+def test_an_unreachable_service_is_reported(visit: Open, start: Start, portraits: dict[str, bytes]) -> None:
     with start("--no-store", model=None) as server:
         page = visit(server)
         expect(page.get_by_text("which keeps neither them nor the verdict")).to_be_visible()
         server.stop()
         add(page, {"real.jpg": portraits["real.jpg"]})
-        expect(page.locator(".problem")).to_contain_text("The service does not answer.")
+        expect(page.locator(".problem")).to_contain_text("The service does not respond.")
         expect(page.get_by_role("button", name="Try again")).to_be_visible()
 
 
-def test_a_busy_service_is_asked_again(visit: Open, start: Start, portraits: dict[str, bytes]) -> None:
+def test_uploads_to_a_busy_service_are_retried(visit: Open, start: Start, portraits: dict[str, bytes]) -> None:
     statuses: list[int] = []
     with start("--rate", "0.3", "--burst", "10", model=None) as server:
         page = visit(server)
@@ -346,17 +346,17 @@ def test_a_token_is_asked_for_and_forgotten_with_the_tab(
     token, digest = new_token()
     with start("--token-hashes", digest, model=None) as server:
         page = visit(server)
-        dialog = page.get_by_role("dialog", name="This service asks for a token")
+        dialog = page.get_by_role("dialog", name="This service needs a token")
         dialog.get_by_label("Token").fill("not this one")
         dialog.get_by_role("button", name="Use this token").click()
-        expect(dialog.get_by_role("alert")).to_have_text("That token was not accepted.")
+        expect(dialog.get_by_role("alert")).to_have_text("This token was not accepted.")
         dialog.get_by_role("button", name="Not now").click()
         with page.expect_file_chooser() as chooser:
             page.get_by_role("button", name="Choose images").click()
         chooser.value.set_files([{"name": "a.jpg", "mimeType": "image/jpeg", "buffer": portraits["real.jpg"]}])
         dialog.get_by_label("Token").fill(token)
         dialog.get_by_role("button", name="Use this token").click()
-        # What was refused goes on by itself.
+        # The refused image is retried without a click.
         expect(page.locator(".verdict")).to_contain_text("Real")
         stores = page.evaluate("[JSON.stringify(sessionStorage), JSON.stringify(localStorage), document.cookie]")
         assert [token in store for store in stores] == [True, False, False]

@@ -19,35 +19,35 @@ const client = createClient(readToken);
 export function App() {
   const route = useRoute();
   const [token, setToken] = useState(readToken);
-  const [tokenEpoch, setTokenEpoch] = useState(0);
-  const [asking, setAsking] = useState(false);
+  const [tokenVersion, setTokenEpoch] = useState(0);
+  const [tokenDialogOpen, setTokenDialogOpen] = useState(false);
   const [model, setModel] = useState<Model | null>(null);
-  const [said, setSaid] = useState<readonly Announcement[]>([]);
+  const [announcements, setAnnouncements] = useState<readonly Announcement[]>([]);
 
   const askForToken = useCallback(() => {
-    setAsking(true);
+    setTokenDialogOpen(true);
   }, []);
   const announce = useCallback((text: string) => {
-    setSaid((earlier) => [...earlier.slice(-4), { number: (earlier.at(-1)?.number ?? 0) + 1, text }]);
+    setAnnouncements((earlier) => [...earlier.slice(-4), { number: (earlier.at(-1)?.number ?? 0) + 1, text }]);
   }, []);
 
   const changeToken = (value: string | null) => {
     writeToken(value);
     setToken(value);
     setTokenEpoch((epoch) => epoch + 1);
-    setAsking(false);
+    setTokenDialogOpen(false);
   };
 
   useEffect(() => {
     const stop = new AbortController();
     client.model(stop.signal).then(setModel, (error: unknown) => {
-      // Every view says for itself that the service does not answer.
+      // Each view reports other problems itself.
       if (!stop.signal.aborted && asProblem(error).status === 401) askForToken();
     });
     return () => {
       stop.abort();
     };
-  }, [tokenEpoch, askForToken]);
+  }, [tokenVersion, askForToken]);
 
   useFocusOnHeading(route.view === "record" ? route.id : route.view);
   useEffect(() => {
@@ -55,8 +55,8 @@ export function App() {
   }, [route.view]);
 
   const app = useMemo<AppContext>(
-    () => ({ client, model, tokenEpoch, askForToken, announce }),
-    [model, tokenEpoch, askForToken, announce],
+    () => ({ client, model, tokenVersion, askForToken, announce }),
+    [model, tokenVersion, askForToken, announce],
   );
 
   return (
@@ -65,7 +65,7 @@ export function App() {
         className="skip"
         href="#main"
         onClick={(event) => {
-          // The address is the route, so the jump is made by hand.
+          // The hash holds the route, so move the focus by script.
           event.preventDefault();
           document.getElementById("main")?.focus();
         }}
@@ -84,20 +84,20 @@ export function App() {
         }
       />
       <main id="main" tabIndex={-1}>
-        {/* The queue goes on while other views are looked at. */}
+        {/* Stays mounted, so the queue keeps running while other views are shown. */}
         <CheckView shown={route.view === "check"} />
         {route.view === "history" && <HistoryView filter={route} />}
         {route.view === "record" && <RecordView key={route.id} id={route.id} />}
         {route.view === "detector" && <DetectorView />}
       </main>
       <footer className="colophon">{t.footer}</footer>
-      <Announcements of={said} />
-      {asking && (
+      <Announcements of={announcements} />
+      {tokenDialogOpen && (
         <TokenDialog
           rejected={token !== null}
           use={changeToken}
           cancel={() => {
-            setAsking(false);
+            setTokenDialogOpen(false);
           }}
         />
       )}
@@ -105,7 +105,7 @@ export function App() {
   );
 }
 
-/** Where a link led to another view, reading goes on at its heading. */
+/** When the view changes, moves the focus to its heading, so that screen readers continue there. */
 function useFocusOnHeading(view: string) {
   const last = useRef(view);
   useEffect(() => {

@@ -1,12 +1,12 @@
 import { expect, it } from "vitest";
-import { everything } from "../logic/route";
+import { noFilter } from "../logic/route";
 import { historyFields } from "./client";
 
 it.each([
-  [everything, null, ""],
-  [everything, "c=1", "cursor=c%3D1"],
-  [{ ...everything, verdict: "FAKE" as const }, null, "uncertain=false&result=FAKE"],
-  [{ ...everything, verdict: "UNCERTAIN" as const }, null, "uncertain=true"],
+  [noFilter, null, ""],
+  [noFilter, "c=1", "cursor=c%3D1"],
+  [{ ...noFilter, verdict: "FAKE" as const }, null, "uncertain=false&result=FAKE"],
+  [{ ...noFilter, verdict: "UNCERTAIN" as const }, null, "uncertain=true"],
   [{ query: "a b", verdict: "" as const, feedback: "none" as const }, null, "query=a+b&feedback=none"],
 ])("asks for %o at %s with %s", (filter, cursor, fields) => {
   expect(historyFields(filter, cursor).toString()).toBe(fields);

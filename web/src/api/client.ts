@@ -1,4 +1,4 @@
-/** The calls that the page makes. Each answers with what was asked for or throws a {@link Problem}. */
+/** The API calls of the page. Each returns the result or throws a {@link Problem}. */
 
 import type { Filter } from "../logic/route";
 import { Problem } from "./problem";
@@ -6,7 +6,7 @@ import type { Answer, Detection, Explanation, HistoryItem, HistoryPage, HistoryR
 
 export type Client = ReturnType<typeof createClient>;
 
-/** @param token the bearer token to send, looked up at each call; null where there is none. */
+/** @param token returns the bearer token to send, or null for none; called for each request. */
 export function createClient(token: () => string | null) {
   const authorized = (given?: HeadersInit): Headers => {
     const headers = new Headers(given);
@@ -21,22 +21,22 @@ export function createClient(token: () => string | null) {
       throw Problem.offline();
     });
     if (!response.ok) {
-      throw Problem.fromAnswer(response.status, await response.text(), response.headers.get("Retry-After"));
+      throw Problem.fromResponse(response.status, await response.text(), response.headers.get("Retry-After"));
     }
     return response;
   }
 
-  // The service is what says what it answers; the types are made from its description (`npm run types`).
+  // Responses are not checked here: the types come from the service's own description (`npm run types`).
   async function json<T>(path: string, init?: RequestInit): Promise<T> {
     return (await (await call(path, init)).json()) as T;
   }
 
   return {
-    /** Judge one image. `sent` hears the share of the upload that is through, 1 when all is. */
-    detect(file: File, name: string, sent: (share: number) => void, signal: AbortSignal): Promise<Judged> {
+    /** Classify one image. `onProgress` receives the uploaded fraction, 1 at the end. */
+    detect(file: File, name: string, onProgress: (fraction: number) => void, signal: AbortSignal): Promise<Judged> {
       const form = new FormData();
       form.append("images", file, name);
-      return upload<Detection>("v1/detect?evidence=true", form, authorized(), sent, signal).then(
+      return upload<Detection>("v1/detect?evidence=true", form, authorized(), onProgress, signal).then(
         ({ results: [first] }) => {
           if (first === undefined) throw new Problem(500, "", "");
           if (first.error) throw new Problem(422, first.error.code, first.error.message);
@@ -53,7 +53,7 @@ export function createClient(token: () => string | null) {
 
     model: (signal: AbortSignal): Promise<Model> => json("v1/model", { signal }),
 
-    /** A page of records, the first or the one at `cursor`. */
+    /** One page of records: the first, or the one at `cursor`. */
     history(filter: Filter, cursor: string | null, signal?: AbortSignal): Promise<HistoryPage> {
       return json(`v1/history?${historyFields(filter, cursor)}`, signal ? { signal } : {});
     },
@@ -61,7 +61,7 @@ export function createClient(token: () => string | null) {
     record: (id: string, signal: AbortSignal): Promise<HistoryRecord> =>
       json(`v1/history/${encodeURIComponent(id)}`, { signal }),
 
-    /** The image of a record; null where it is not kept, or not any more. */
+    /** The image of a record; null if it was not kept, or has been deleted. */
     async imageOf({ image }: HistoryItem, signal: AbortSignal): Promise<Blob | null> {
       if (image === null) return null;
       try {
@@ -84,12 +84,12 @@ export function createClient(token: () => string | null) {
       });
     },
 
-    /** CSV: of every record, or of those called right or wrong as a manifest. */
+    /** The history as CSV: all records, or those marked right or wrong as a manifest. */
     exportHistory: async (rows: "all" | "labelled"): Promise<Blob> => (await call(`v1/export?rows=${rows}`)).blob(),
   };
 }
 
-/** A verdict that is shown as uncertain is found as that only, whatever side it leans to. */
+/** A verdict shown as uncertain matches only that filter, whichever side it leans to. */
 export function historyFields({ query, verdict, feedback }: Filter, cursor: string | null): URLSearchParams {
   const fields = new URLSearchParams();
   if (query) fields.set("query", query);
@@ -100,12 +100,12 @@ export function historyFields({ query, verdict, feedback }: Filter, cursor: stri
   return fields;
 }
 
-/** Like fetch, which cannot tell how much of an upload is through. */
+/** Like fetch, but reports the progress of the upload. */
 function upload<T>(
   path: string,
   form: FormData,
   headers: Headers,
-  sent: (share: number) => void,
+  onProgress: (fraction: number) => void,
   signal: AbortSignal,
 ): Promise<T> {
   return new Promise((resolve, reject) => {
@@ -115,10 +115,10 @@ function upload<T>(
       request.setRequestHeader(name, value);
     });
     request.upload.onprogress = ({ loaded, total }) => {
-      sent(total > 0 ? loaded / total : 0);
+      onProgress(total > 0 ? loaded / total : 0);
     };
     request.upload.onload = () => {
-      sent(1);
+      onProgress(1);
     };
     request.onerror = () => {
       reject(Problem.offline());
@@ -128,7 +128,7 @@ function upload<T>(
     };
     request.onload = () => {
       if (request.status >= 200 && request.status < 300) resolve(JSON.parse(request.responseText) as T);
-      else reject(Problem.fromAnswer(request.status, request.responseText, request.getResponseHeader("Retry-After")));
+      else reject(Problem.fromResponse(request.status, request.responseText, request.getResponseHeader("Retry-After")));
     };
     signal.addEventListener("abort", () => {
       request.abort();

@@ -1,13 +1,13 @@
-/** An answer of the service that is not what was asked for: RFC 9457 problem details, or no answer at all. */
+/** A failed request: RFC 9457 problem details from the service, or no response at all. */
 export class Problem extends Error {
   constructor(
-    /** HTTP status; 0 where there was no answer. */
+    /** HTTP status; 0 if there was no response. */
     readonly status: number,
-    /** unmask's name of the fault, e.g. `truncated`; "" where there is none. */
+    /** unmask's code for the error, e.g. `truncated`; "" if there is none. */
     readonly code: string,
-    /** The service's own sentence; "" where there is none. */
+    /** The service's own message; "" if there is none. */
     readonly detail: string,
-    /** Seconds to wait, where the service said so. */
+    /** Seconds to wait, if the service gave them. */
     readonly retryAfter: number | null = null,
   ) {
     super(detail || code || `HTTP ${status}`);
@@ -17,7 +17,7 @@ export class Problem extends Error {
     return new Problem(0, "offline", "");
   }
 
-  static fromAnswer(status: number, body: string, retryAfter: string | null): Problem {
+  static fromResponse(status: number, body: string, retryAfter: string | null): Problem {
     const fields = parse(body);
     const code = typeof fields.code === "string" ? fields.code : "";
     const detail = [fields.detail, fields.title].find((text) => typeof text === "string" && text !== "");
@@ -25,7 +25,7 @@ export class Problem extends Error {
   }
 }
 
-/** Anything caught, as a problem; what is none is a fault of the page and goes on. */
+/** Return a caught problem; anything else is a bug in the page and is thrown again. */
 export function asProblem(caught: unknown): Problem {
   if (caught instanceof Problem) return caught;
   throw caught;

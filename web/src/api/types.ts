@@ -1,6 +1,6 @@
 /**
- * What the service answers. `schema.d.ts` is made from docs/openapi.json by `npm run check`, so the page is always checked against
- * the service's own description; what is open there and the page reads is written out here.
+ * The types of the API. `npm run check` generates `schema.d.ts` from docs/openapi.json, so the page is always checked
+ * against the service's own description. Fields that the description leaves open are typed here.
  */
 
 import type { components } from "./schema";
@@ -12,23 +12,23 @@ export type Evidence = Schemas["Evidence"];
 export type Detection = Schemas["Detection"];
 export type Judged = Schemas["Detected"];
 export type Threshold = Schemas["Threshold"];
-/** What somebody said of a verdict. */
+/** Feedback on a verdict. */
 export type Answer = Pick<Schemas["FeedbackRecord"], "verdict" | "note">;
 export type HistoryItem = Schemas["HistoryItem"];
 export type HistoryPage = Schemas["HistoryPage"];
 
-/** What is shown of a verdict, whether it has just been given or comes from the history. */
+/** The displayed part of a verdict, new or from the history. */
 export type Verdict = Pick<
   Judged,
   "result" | "fake_probability" | "uncertain" | "faces" | "face_found" | "provenance" | "model" | "bundle_sha256" | "ms"
 > & {
-  /** How unlike the images of training it is, where the detector measures that. */
+  /** How unlike the training images it is, if the detector measures that. */
   out_of_distribution?: { flagged: boolean } | null;
 };
 
 export type HistoryRecord = Schemas["HistoryRecord"] & { verdict: Verdict };
 
-/** Of `bundle.json`, see `unmask.bundle.schema`. */
+/** Part of `bundle.json`, see `unmask.bundle.schema`. */
 export interface Bundle {
   calibration: { provenance: string };
   card: {
@@ -42,7 +42,7 @@ export interface Bundle {
 
 export type Model = Omit<Schemas["Model"], "bundle"> & { bundle: Bundle };
 
-/** What the file says of itself, see `unmask.explain.metadata`. */
+/** Metadata of the file, see `unmask.explain.metadata`. */
 export interface Metadata {
   format: string | null;
   camera: string | null;

@@ -4,7 +4,7 @@ import { useApp } from "../state/app";
 import { locale, t } from "../strings";
 
 interface Props {
-  /** Whether the first images are still to come: then there is room to say more. */
+  /** Whether no images were added yet: then there is room for notes. */
   first: boolean;
   /** Whether files are being dragged over the page. */
   over: boolean;
@@ -39,7 +39,7 @@ interface FileButtonProps {
   add: (files: readonly File[]) => void;
   accept: string;
   className: string;
-  /** Open the camera where there is one. */
+  /** Open the camera, if there is one. */
   capture?: boolean;
   children: ReactNode;
 }
@@ -60,7 +60,7 @@ function FileButton({ add, accept, className, capture = false, children }: FileB
         capture={capture ? "environment" : undefined}
         onChange={({ currentTarget }) => {
           add([...(currentTarget.files ?? [])]);
-          // The same file may be chosen again.
+          // Reset, so that the same file can be chosen again.
           currentTarget.value = "";
         }}
       />

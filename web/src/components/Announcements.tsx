@@ -3,7 +3,7 @@ export interface Announcement {
   text: string;
 }
 
-/** What a screen reader says of its own accord. */
+/** A live region that screen readers read out. */
 export function Announcements({ of }: { of: readonly Announcement[] }) {
   return (
     <div className="unseen" role="log" aria-live="polite">

@@ -1,6 +1,6 @@
 import { type ReactNode, useEffect, useId, useRef } from "react";
 
-/** A modal dialog. The browser keeps focus inside and gives it back when it closes. */
+/** A modal dialog. The browser keeps the focus inside, and restores it on closing. */
 export function Dialog({ heading, close, children }: { heading: string; close: () => void; children: ReactNode }) {
   const dialog = useRef<HTMLDialogElement>(null);
   const id = useId();

@@ -36,7 +36,7 @@ function download(content: Blob, name: string) {
   link.href = url;
   link.download = name;
   link.click();
-  // The browser has taken hold of the content by the next minute.
+  // A minute is enough for the browser to start the download.
   setTimeout(() => {
     URL.revokeObjectURL(url);
   }, 60_000);

@@ -1,11 +1,11 @@
 import type { ReactNode } from "react";
 
-/** Names and what they stand for; what is null, false or empty is left out. */
+/** A list of names and values; null, false and empty values are left out. */
 export function Facts({ facts }: { facts: readonly (readonly [string, ReactNode])[] }) {
-  const there = facts.filter(([, value]) => value !== null && value !== undefined && value !== false && value !== "");
+  const present = facts.filter(([, value]) => value !== null && value !== undefined && value !== false && value !== "");
   return (
     <dl className="facts">
-      {there.map(([name, value]) => (
+      {present.map(([name, value]) => (
         <div key={name}>
           <dt>{name}</dt>
           <dd>{value}</dd>

@@ -8,7 +8,7 @@ import { ProblemNote } from "./ProblemNote";
 const verdicts = ["right", "wrong", "unsure"] as const;
 
 interface Props {
-  /** Of the record. */
+  /** Identifier of the record. */
   id: string;
   given: Answer | null;
   saved?: ((answer: Answer) => void) | undefined;

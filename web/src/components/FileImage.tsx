@@ -1,6 +1,6 @@
 import { type ImgHTMLAttributes, useCallback } from "react";
 
-/** An image from its bytes, under an address that lasts as long as the element. */
+/** An image from its bytes, under an object URL that lives as long as the element. */
 export function FileImage({
   file,
   alt,

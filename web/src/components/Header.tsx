@@ -1,11 +1,11 @@
-import { addressOf, everything, type Route } from "../logic/route";
+import { addressOf, noFilter, type Route } from "../logic/route";
 import { setTheme, useTheme } from "../state/theme";
 import { t } from "../strings";
-import { Moon, Sun } from "./marks";
+import { Moon, Sun } from "./icons";
 
 const places: [Route, string][] = [
   [{ view: "check" }, t.title.check],
-  [{ view: "history", ...everything }, t.title.history],
+  [{ view: "history", ...noFilter }, t.title.history],
   [{ view: "detector" }, t.title.detector],
 ];
 

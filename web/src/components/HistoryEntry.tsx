@@ -2,9 +2,9 @@ import type { HistoryItem } from "../api/types";
 import { dateTime } from "../logic/format";
 import { standing } from "../logic/meaning";
 import { addressOf } from "../logic/route";
-import { verdictWords } from "../logic/spoken";
+import { verdictWords } from "../logic/verdictWords";
 import { locale, t } from "../strings";
-import { VerdictMark } from "./marks";
+import { VerdictMark } from "./icons";
 
 export function HistoryEntry({ item }: { item: HistoryItem }) {
   const answer = standing(item) ?? item.result;

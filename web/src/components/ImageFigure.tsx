@@ -1,12 +1,12 @@
 import { useId, useState } from "react";
 import type { Evidence, Face } from "../api/types";
-import { percent } from "../logic/format";
+import { percent, wholePercent } from "../logic/format";
 import { locale, t } from "../strings";
 import { FileImage } from "./FileImage";
 
 interface Props {
   name: string;
-  /** The image's bytes; null where they are not kept. */
+  /** The image's bytes; null if they were not kept. */
   file: Blob | null;
   faces: readonly Face[];
   evidence: readonly Evidence[] | null;
@@ -17,7 +17,7 @@ interface Size {
   height: number;
 }
 
-/** The image with face frames and the evidence laid over it. */
+/** The image with face frames and evidence drawn over it. */
 export function ImageFigure({ name, file, faces, evidence }: Props) {
   const [size, setSize] = useState<Size | null>(null);
   const [unreadable, setUnreadable] = useState(false);
@@ -62,7 +62,7 @@ export function ImageFigure({ name, file, faces, evidence }: Props) {
   );
 }
 
-function EvidenceControls({ opacity, setOpacity }: { opacity: number; setOpacity: (share: number) => void }) {
+function EvidenceControls({ opacity, setOpacity }: { opacity: number; setOpacity: (opacity: number) => void }) {
   const id = useId();
   return (
     <>
@@ -75,7 +75,7 @@ function EvidenceControls({ opacity, setOpacity }: { opacity: number; setOpacity
           max="100"
           step="5"
           value={Math.round(100 * opacity)}
-          aria-valuetext={t.image.opacity(share(opacity))}
+          aria-valuetext={t.image.opacity(wholePercent(opacity, locale))}
           onChange={(event) => {
             setOpacity(Number(event.target.value) / 100);
           }}
@@ -89,8 +89,6 @@ function EvidenceControls({ opacity, setOpacity }: { opacity: number; setOpacity
   );
 }
 
-const share = (value: number) => new Intl.NumberFormat(locale, { style: "percent" }).format(value);
-
 interface OverlayProps {
   size: Size;
   faces: readonly Face[];
@@ -98,7 +96,7 @@ interface OverlayProps {
   opacity: number;
 }
 
-/** Drawn in the image's own pixels, so it fits at any size on the screen. */
+/** Drawn in the image's own pixel coordinates, so it fits at any display size. */
 function Overlay({ size: { width, height }, faces, evidence, opacity }: OverlayProps) {
   return (
     <>

@@ -1,6 +1,6 @@
 import type { Credentials, Metadata, Verdict } from "../api/types";
 import { t } from "../strings";
-import { Explained, type ImageFile } from "./Explained";
+import { WithExplanation, type ImageFile } from "./WithExplanation";
 import { Facts, Items } from "./Facts";
 
 export function OriginPanel({ provenance, image }: { provenance: Verdict["provenance"]; image: ImageFile | null }) {
@@ -10,13 +10,13 @@ export function OriginPanel({ provenance, image }: { provenance: Verdict["proven
       {provenance && (
         <Facts
           facts={[
-            // The explanation has more to say of these.
+            // The explanation says more about these.
             [t.origin.credentials, !image && (t.origin.c2pa[provenance.c2pa] ?? provenance.c2pa)],
             [t.origin.generators, provenance.generator_tags.join(", ") || t.origin.noGenerators],
           ]}
         />
       )}
-      <Explained image={image}>
+      <WithExplanation image={image}>
         {({ metadata, credentials }) => (
           <div className="columns">
             <section>
@@ -31,7 +31,7 @@ export function OriginPanel({ provenance, image }: { provenance: Verdict["proven
             )}
           </div>
         )}
-      </Explained>
+      </WithExplanation>
     </>
   );
 }

@@ -4,7 +4,7 @@ import { locale, t } from "../strings";
 
 const at = (share: number) => `${100 * share}%`;
 
-/** Where the probability lies between real and fake, beside the threshold and the band that is often wrong. */
+/** The probability on a scale from real to fake, with the threshold and the uncertain band. */
 export function ProbabilityScale({ share, model }: { share: number; model: Model | null }) {
   const cut = model && t.verdict.scaleCut(percent(model.threshold, locale));
   const spoken = t.verdict.scaleSpoken(percent(share, locale, 1));

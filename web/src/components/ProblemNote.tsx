@@ -1,5 +1,5 @@
 import type { Problem } from "../api/problem";
-import { describe, mayPass } from "../logic/wording";
+import { describe, mayRetry } from "../logic/problemWords";
 import { t } from "../strings";
 
 export function ProblemNote({ problem, retry }: { problem: Problem; retry?: () => void }) {
@@ -8,7 +8,7 @@ export function ProblemNote({ problem, retry }: { problem: Problem; retry?: () =
     <div className="problem" role="group">
       <p>{text}</p>
       {detail && <p className="dim">{detail}</p>}
-      {retry && mayPass(problem) && (
+      {retry && mayRetry(problem) && (
         <button type="button" onClick={retry}>
           {t.queue.retry}
         </button>

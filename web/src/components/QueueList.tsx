@@ -1,11 +1,12 @@
 import { type RefObject, useRef } from "react";
+import { wholePercent } from "../logic/format";
 import { standing } from "../logic/meaning";
-import { verdictWords } from "../logic/spoken";
-import { describe } from "../logic/wording";
+import { verdictWords } from "../logic/verdictWords";
+import { describe } from "../logic/problemWords";
 import { type Item, isSettled, type Queue, type Stage, triesOf } from "../state/queue";
 import { locale, t } from "../strings";
 import { FileImage } from "./FileImage";
-import { Cross, VerdictMark } from "./marks";
+import { Cross, VerdictMark } from "./icons";
 
 interface Props {
   queue: Queue;
@@ -19,7 +20,7 @@ export function QueueList({ queue, choose, remove }: Props) {
   const done = items.filter(isSettled).length;
   const drop = (keys: readonly number[]) => {
     remove(keys);
-    // The button that had the focus is gone with what it removed.
+    // The button that had the focus has been removed.
     heading.current?.focus();
   };
   return (
@@ -117,11 +118,7 @@ function Status({ stage }: { stage: Stage }) {
     case "waiting":
       return <span className="dim">{triesOf(stage) > 0 ? t.queue.postponed : t.queue.waiting}</span>;
     case "sending":
-      return (
-        <span className="dim">
-          {t.queue.sending(new Intl.NumberFormat(locale, { style: "percent" }).format(stage.share))}
-        </span>
-      );
+      return <span className="dim">{t.queue.sending(wholePercent(stage.share, locale))}</span>;
     case "judging":
       return <span className="dim">{t.queue.judging}</span>;
     case "failed":
@@ -140,7 +137,7 @@ function Status({ stage }: { stage: Stage }) {
   }
 }
 
-/** What a screen reader says when an image is settled. */
+/** The announcement for an image that is done or failed. */
 export function settledWords({ name, stage }: Item): string | null {
   if (stage.at === "failed") return t.queue.finished(name, describe(stage.problem, t).text);
   if (stage.at !== "done") return null;

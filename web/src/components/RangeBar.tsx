@@ -5,7 +5,7 @@ import { locale, t } from "../strings";
 
 const at = (share: number) => `${100 * share}%`;
 
-/** A figure beside the range of real photographs. */
+/** A measured value with its usual range in real photographs. */
 export function RangeBar({ of }: { of: Figure }) {
   const { value, low, high, unit } = of;
   if (value === null) return null;

@@ -12,10 +12,10 @@ import { WordsPanel } from "./WordsPanel";
 interface Props {
   name: string;
   verdict: Verdict;
-  /** The image's bytes; null where they are not kept. */
+  /** The image's bytes; null if they were not kept. */
   file: Blob | null;
   evidence?: readonly Evidence[] | null;
-  /** Of the record in the history, where there is one. */
+  /** Identifier of the record in the history; null without a record. */
   id: string | null;
   given: Answer | null;
   answered?: (answer: Answer) => void;
@@ -23,7 +23,7 @@ interface Props {
   time?: string | null;
 }
 
-/** All there is to say of one judged image. */
+/** Everything about one checked image. */
 export function Result({
   name,
   verdict,

@@ -7,8 +7,8 @@ export interface Tab {
 }
 
 /**
- * Tabs as the ARIA practices have them: arrow keys move between titles, Enter or Space opens one. Moving does not open,
- * because what a tab shows may have to be asked for first.
+ * Tabs by the ARIA practices: arrow keys move between titles, Enter or Space opens one. Moving alone does not open a tab,
+ * because its content may have to be loaded first.
  */
 export function Tabs({ label, tabs }: { label: string; tabs: readonly Tab[] }) {
   const id = useId();

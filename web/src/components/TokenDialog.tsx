@@ -3,7 +3,7 @@ import { t } from "../strings";
 import { Dialog } from "./Dialog";
 
 interface Props {
-  /** Whether the service has just refused a token. */
+  /** Whether the service has just rejected a token. */
   rejected: boolean;
   use: (token: string) => void;
   cancel: () => void;

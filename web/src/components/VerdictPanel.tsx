@@ -1,10 +1,10 @@
 import type { Verdict } from "../api/types";
 import { percent } from "../logic/format";
 import { meaning, type Sentence, standing } from "../logic/meaning";
-import { verdictWords } from "../logic/spoken";
+import { verdictWords } from "../logic/verdictWords";
 import { useApp } from "../state/app";
 import { locale, t } from "../strings";
-import { VerdictMark } from "./marks";
+import { VerdictMark } from "./icons";
 import { ProbabilityScale } from "./ProbabilityScale";
 
 const CAUTIONS = new Set<Sentence["kind"]>(["uncertain", "noFace", "unlike"]);

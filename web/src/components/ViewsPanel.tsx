@@ -2,12 +2,12 @@ import { useState } from "react";
 import type { ForensicView } from "../api/types";
 import { t } from "../strings";
 import { Dialog } from "./Dialog";
-import { Explained, type ImageFile } from "./Explained";
+import { WithExplanation, type ImageFile } from "./WithExplanation";
 import { RangeBar } from "./RangeBar";
 
 export function ViewsPanel({ image }: { image: ImageFile | null }) {
   return (
-    <Explained image={image}>
+    <WithExplanation image={image}>
       {({ forensics }) =>
         forensics === null || forensics.length === 0 ? (
           <p className="dim">{t.explanation.noViews}</p>
@@ -22,7 +22,7 @@ export function ViewsPanel({ image }: { image: ImageFile | null }) {
           </>
         )
       }
-    </Explained>
+    </WithExplanation>
   );
 }
 

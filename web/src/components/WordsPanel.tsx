@@ -1,8 +1,8 @@
-import { Explained, type ImageFile } from "./Explained";
+import { WithExplanation, type ImageFile } from "./WithExplanation";
 
 export function WordsPanel({ image }: { image: ImageFile | null }) {
   return (
-    <Explained image={image}>
+    <WithExplanation image={image}>
       {({ sentences }) => (
         <div className="words">
           {sentences.map(({ tone, text }) => (
@@ -12,6 +12,6 @@ export function WordsPanel({ image }: { image: ImageFile | null }) {
           ))}
         </div>
       )}
-    </Explained>
+    </WithExplanation>
   );
 }

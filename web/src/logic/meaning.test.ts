@@ -33,7 +33,7 @@ describe("the meaning of a verdict", () => {
     ]);
   });
 
-  it("says no rates of a threshold of one's own", () => {
+  it("gives no rates for a custom threshold", () => {
     expect(meaning(fake, { ...model, threshold: 0.6, threshold_name: null })).toContainEqual({
       kind: "threshold",
       cut: 0.6,
@@ -41,15 +41,15 @@ describe("the meaning of a verdict", () => {
     });
   });
 
-  it("says only the chance where nothing is known of the detector", () => {
+  it("gives only the probability if the detector is unknown", () => {
     expect(kinds({ ...fake, uncertain: true }, null)).toEqual(["chance"]);
   });
 
-  it("says where verdicts were often wrong", () => {
+  it("says if verdicts were often wrong there", () => {
     expect(meaning({ ...fake, uncertain: true }, model)).toContainEqual({ kind: "uncertain", low: 0.28, high: 0.96 });
   });
 
-  it("says that no face was found instead", () => {
+  it("says instead that no face was found", () => {
     expect(kinds({ ...fake, faces: [], face_found: false, uncertain: true })).toEqual([
       "chance",
       "threshold",
@@ -57,16 +57,16 @@ describe("the meaning of a verdict", () => {
     ]);
   });
 
-  it("says where the image is unlike those of training", () => {
+  it("says if the image is unlike the training images", () => {
     expect(kinds({ ...fake, out_of_distribution: { flagged: true } })).toContain("unlike");
     expect(kinds({ ...fake, out_of_distribution: { flagged: false } })).not.toContain("unlike");
   });
 
-  it("says how several faces make one verdict", () => {
+  it("says how several faces give one verdict", () => {
     expect(meaning({ ...fake, faces: [face, face] }, model)).toContainEqual({ kind: "severalFaces", count: 2 });
   });
 
-  it("is silent where there is no verdict", () => {
+  it("is empty without a verdict", () => {
     expect(kinds({ ...fake, result: null, fake_probability: null })).toEqual([]);
   });
 });

@@ -1,4 +1,4 @@
-/** Which sentences say what a verdict means, and with which figures. The words are in `strings/`. */
+/** Which sentences explain a verdict, and with which numbers. The text is in `strings/`. */
 
 import type { Model, Verdict } from "../api/types";
 import { ofHundred } from "./format";
@@ -13,12 +13,12 @@ export type Sentence =
 
 export type Standing = "FAKE" | "REAL" | "UNCERTAIN";
 
-/** What is shown as the answer: an uncertain verdict is shown as that, whatever side it leans to. */
+/** The displayed verdict: uncertain, whichever side it leans to, or the result. */
 export function standing(verdict: Pick<Verdict, "result" | "uncertain">): Standing | null {
   return verdict.result && (verdict.uncertain ? "UNCERTAIN" : verdict.result);
 }
 
-/** The share that stands behind `result`, in [0, 1]. */
+/** The probability of the class in `result`, in [0, 1]. */
 export function confidence(verdict: Pick<Verdict, "result" | "fake_probability">): number {
   const share = verdict.fake_probability ?? 0;
   return verdict.result === "FAKE" ? share : 1 - share;
@@ -28,7 +28,7 @@ export function meaning(verdict: Verdict, model: Model | null): Sentence[] {
   if (verdict.fake_probability === null) return [];
   const sentences: Sentence[] = [{ kind: "chance", share: verdict.fake_probability }];
   if (model) {
-    // A threshold that is none of the bundle's has no known rates.
+    // Only the bundle's own thresholds have known rates.
     const known = model.thresholds.find(({ name }) => name === model.threshold_name);
     const rates = known
       ? { falseAlarms: ofHundred(known.false_positive_budget), found: ofHundred(known.true_positive_rate) }

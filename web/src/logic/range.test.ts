@@ -15,6 +15,6 @@ it.each([
   expect(found?.high).toBeCloseTo(places.high);
 });
 
-it("is no bar without a range", () => {
+it("gives no bar without a range", () => {
   expect(placeOnRange(1, null, null)).toBeNull();
 });

@@ -1,16 +1,16 @@
-/** What the address names: everything after the `#`, so that one file serves all views. */
+/** Routes in the part of the address after `#`, so that one file serves all views. */
 
 import type { Answer } from "../api/types";
 import type { Standing } from "./meaning";
 
-/** What the history is searched for; "" is anything. */
+/** A filter for the history; "" matches noFilter. */
 export interface Filter {
   query: string;
   verdict: "" | Standing;
   feedback: "" | Answer["verdict"] | "none";
 }
 
-export const everything: Filter = { query: "", verdict: "", feedback: "" };
+export const noFilter: Filter = { query: "", verdict: "", feedback: "" };
 
 export type Route =
   { view: "check" } | ({ view: "history" } & Filter) | { view: "record"; id: string } | { view: "detector" };

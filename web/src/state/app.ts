@@ -1,4 +1,4 @@
-/** What every part of the page may need, handed down by `App`. */
+/** Shared context of the page, provided by `App`. */
 
 import { createContext, useContext } from "react";
 import type { Client } from "../api/client";
@@ -6,13 +6,13 @@ import type { Model } from "../api/types";
 
 export interface AppContext {
   client: Client;
-  /** What the service says of its detector; null until it has answered. */
+  /** Description of the service's detector; null until it is loaded. */
   model: Model | null;
-  /** Changes with every new token, so that what failed for want of one is asked for again. */
-  tokenEpoch: number;
-  /** Ask the reader for a token: a call was answered with 401. */
+  /** Changes with every new token, so that calls that failed without one are repeated. */
+  tokenVersion: number;
+  /** Ask the user for a token, after a call failed with 401. */
   askForToken: () => void;
-  /** Have a screen reader say this. */
+  /** Make screen readers say this text. */
   announce: (text: string) => void;
 }
 

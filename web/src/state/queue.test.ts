@@ -1,28 +1,28 @@
 import { describe, expect, it } from "vitest";
 import { Problem } from "../api/problem";
 import type { Judged } from "../api/types";
-import { askAgainAt, AT_ONCE, due, emptyQueue, type Happening, nextDue, reduce, triesOf } from "./queue";
+import { retryAt, MAX_PARALLEL, due, emptyQueue, type QueueAction, nextDue, reduce, triesOf } from "./queue";
 
 const judged = { result: "REAL" } as Judged;
 const problem = new Problem(422, "corrupt", "");
 
-const added = (...keys: number[]): Happening => ({
+const added = (...keys: number[]): QueueAction => ({
   what: "added",
   items: keys.map((key) => ({ key, file: new File([], `${key}`), name: `${key}` })),
 });
-const after = (...happenings: Happening[]) => happenings.reduce(reduce, emptyQueue);
-const stages = (...happenings: Happening[]) => after(...happenings).items.map(({ stage }) => stage.at);
-const dueKeys = (now: number, ...happenings: Happening[]) => due(after(...happenings), now).map(({ key }) => key);
+const after = (...actions: QueueAction[]) => actions.reduce(reduce, emptyQueue);
+const stages = (...actions: QueueAction[]) => after(...actions).items.map(({ stage }) => stage.at);
+const dueKeys = (now: number, ...actions: QueueAction[]) => due(after(...actions), now).map(({ key }) => key);
 
-describe("the way of an image", () => {
-  it("is waiting, sending, judging, done", () => {
-    const way: Happening[] = [
+describe("the stages of an image", () => {
+  it("are waiting, sending, judging, done", () => {
+    const path: QueueAction[] = [
       added(1),
       { what: "sent", key: 1, share: 0.5 },
       { what: "sent", key: 1, share: 1 },
       { what: "done", key: 1, judged },
     ];
-    expect(way.map((_, step) => stages(...way.slice(0, step + 1))[0])).toEqual([
+    expect(path.map((_, step) => stages(...path.slice(0, step + 1))[0])).toEqual([
       "waiting",
       "sending",
       "judging",
@@ -30,47 +30,47 @@ describe("the way of an image", () => {
     ]);
   });
 
-  it("keeps what was said of its verdict", () => {
+  it("keep the feedback on a verdict", () => {
     const answer = { verdict: "wrong" as const, note: "n" };
     const queue = after(added(1), { what: "done", key: 1, judged }, { what: "answered", key: 1, answer });
     expect(queue.items[0]?.stage).toEqual({ at: "done", judged, answer });
   });
 
-  it("may end in a problem and begin again", () => {
+  it("can end in a problem and start again", () => {
     expect(stages(added(1, 2), { what: "failed", key: 1, problem }, { what: "retried", keys: [1] })).toEqual([
       "waiting",
       "waiting",
     ]);
   });
 
-  it("ends when it is removed, whatever its request says later", () => {
+  it("end when the image is removed, even if its request ends later", () => {
     expect(stages(added(1), { what: "removed", keys: [1] }, { what: "done", key: 1, judged })).toEqual([]);
   });
 });
 
-describe("what is due", () => {
-  it("is as many as there is room for, in order", () => {
-    expect(dueKeys(0, added(1, 2, 3, 4))).toEqual([1, 2].slice(0, AT_ONCE));
+describe("the images to send now", () => {
+  it("are as many as the limit allows, in order", () => {
+    expect(dueKeys(0, added(1, 2, 3, 4))).toEqual([1, 2].slice(0, MAX_PARALLEL));
     expect(dueKeys(0, added(1, 2, 3), { what: "sent", key: 1, share: 0 })).toEqual([2]);
     expect(dueKeys(0, added(1, 2, 3), { what: "sent", key: 1, share: 0 }, { what: "sent", key: 2, share: 1 })).toEqual(
       [],
     );
   });
 
-  it("leaves out what was postponed, until its time", () => {
-    const happenings: Happening[] = [
+  it("leave out a postponed image until its time", () => {
+    const actions: QueueAction[] = [
       added(1, 2),
       { what: "sent", key: 1, share: 0 },
       { what: "postponed", key: 1, until: 500 },
     ];
-    expect(dueKeys(499, ...happenings)).toEqual([2]);
-    expect(nextDue(after(...happenings), 499)).toBe(500);
-    expect(dueKeys(500, ...happenings)).toEqual([1, 2]);
-    expect(nextDue(after(...happenings), 500)).toBeNull();
+    expect(dueKeys(499, ...actions)).toEqual([2]);
+    expect(nextDue(after(...actions), 499)).toBe(500);
+    expect(dueKeys(500, ...actions)).toEqual([1, 2]);
+    expect(nextDue(after(...actions), 500)).toBeNull();
   });
 
-  it("counts tries over postponements, once each", () => {
-    const again: Happening[] = [
+  it("count each try once, across postponements", () => {
+    const again: QueueAction[] = [
       { what: "sent", key: 1, share: 0 },
       { what: "sent", key: 1, share: 0.4 },
       { what: "postponed", key: 1, until: 0 },
@@ -80,15 +80,13 @@ describe("what is due", () => {
   });
 });
 
-it("asks a busy service when it said, or ever later", () => {
-  expect(askAgainAt(100, new Problem(429, "", "", 3), 1)).toBe(3100);
-  expect([1, 2, 3, 9].map((tries) => askAgainAt(0, new Problem(429, "", ""), tries))).toEqual([
-    1000, 2000, 4000, 30000,
-  ]);
+it("retries a busy service when told to, or after growing waits", () => {
+  expect(retryAt(100, new Problem(429, "", "", 3), 1)).toBe(3100);
+  expect([1, 2, 3, 9].map((tries) => retryAt(0, new Problem(429, "", ""), tries))).toEqual([1000, 2000, 4000, 30000]);
 });
 
-describe("the choice", () => {
-  it("falls on the first, and stays when more come", () => {
+describe("the chosen image", () => {
+  it("is the first, and stays when more are added", () => {
     expect(after(added(1, 2), added(3)).chosen).toBe(1);
   });
 
@@ -98,7 +96,7 @@ describe("the choice", () => {
     [2, [2, 3], 1],
     [1, [2], 1],
     [1, [1, 2, 3], null],
-  ])("of %i, with %o removed, falls on %o", (key, keys, chosen) => {
+  ])("%i, with %o removed, becomes %o", (key, keys, chosen) => {
     expect(after(added(1, 2, 3), { what: "chosen", key }, { what: "removed", keys }).chosen).toBe(chosen);
   });
 });

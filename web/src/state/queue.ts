@@ -1,4 +1,4 @@
-/** The queue of images as a pure state: what happened goes in, the next state comes out. */
+/** State of the image queue, as a reducer without side effects. */
 
 import type { Problem } from "../api/problem";
 import type { Answer, Judged } from "../api/types";
@@ -22,7 +22,7 @@ export interface Queue {
   chosen: number | null;
 }
 
-export type Happening =
+export type QueueAction =
   | { what: "added"; items: readonly Omit<Item, "stage">[] }
   | { what: "sent"; key: number; share: number }
   | { what: "postponed"; key: number; until: number }
@@ -35,56 +35,56 @@ export type Happening =
 
 export const emptyQueue: Queue = { items: [], chosen: null };
 
-/** How many images are sent at once, and how often a busy service is asked again. */
-export const AT_ONCE = 2;
-export const MOST_TRIES = 8;
+/** Number of simultaneous uploads, and of tries if the service is busy. */
+export const MAX_PARALLEL = 2;
+export const MAX_TRIES = 8;
 
-export function reduce(queue: Queue, happening: Happening): Queue {
-  switch (happening.what) {
+export function reduce(queue: Queue, action: QueueAction): Queue {
+  switch (action.what) {
     case "added": {
-      const added = happening.items.map((item) => ({ ...item, stage: waiting() }));
+      const added = action.items.map((item) => ({ ...item, stage: waiting() }));
       return { items: [...queue.items, ...added], chosen: queue.chosen ?? added[0]?.key ?? null };
     }
     case "sent":
-      return change(queue, [happening.key], ({ stage }) => {
+      return change(queue, [action.key], ({ stage }) => {
         const tries = triesOf(stage) + (stage.at === "waiting" ? 1 : 0);
-        return happening.share < 1 ? { at: "sending", share: happening.share, tries } : { at: "judging", tries };
+        return action.share < 1 ? { at: "sending", share: action.share, tries } : { at: "judging", tries };
       });
     case "postponed":
-      return change(queue, [happening.key], ({ stage }) => ({
+      return change(queue, [action.key], ({ stage }) => ({
         at: "waiting",
-        notBefore: happening.until,
+        notBefore: action.until,
         tries: triesOf(stage),
       }));
     case "done":
-      return change(queue, [happening.key], () => ({ at: "done", judged: happening.judged, answer: null }));
+      return change(queue, [action.key], () => ({ at: "done", judged: action.judged, answer: null }));
     case "answered":
-      return change(queue, [happening.key], ({ stage }) =>
-        stage.at === "done" ? { ...stage, answer: happening.answer } : stage,
+      return change(queue, [action.key], ({ stage }) =>
+        stage.at === "done" ? { ...stage, answer: action.answer } : stage,
       );
     case "failed":
-      return change(queue, [happening.key], () => ({ at: "failed", problem: happening.problem }));
+      return change(queue, [action.key], () => ({ at: "failed", problem: action.problem }));
     case "retried":
-      return change(queue, happening.keys, waiting);
+      return change(queue, action.keys, waiting);
     case "removed": {
-      const items = queue.items.filter((item) => !happening.keys.includes(item.key));
+      const items = queue.items.filter((item) => !action.keys.includes(item.key));
       const stays = items.some((item) => item.key === queue.chosen);
-      return { items, chosen: stays ? queue.chosen : neighbour(queue, happening.keys) };
+      return { items, chosen: stays ? queue.chosen : neighbour(queue, action.keys) };
     }
     case "chosen":
-      return { ...queue, chosen: happening.key };
+      return { ...queue, chosen: action.key };
   }
 }
 
-/** What may be sent now: the first that wait, as many as there is room for. */
+/** The images to send now: the first waiting ones, up to the limit. */
 export function due(queue: Queue, now: number): Item[] {
   const busy = queue.items.filter(isBusy).length;
   return queue.items
     .filter(({ stage }) => stage.at === "waiting" && stage.notBefore <= now)
-    .slice(0, Math.max(0, AT_ONCE - busy));
+    .slice(0, Math.max(0, MAX_PARALLEL - busy));
 }
 
-/** When the next postponed image may be sent; null if none is. */
+/** When the next postponed image may be sent; null if there is none. */
 export function nextDue(queue: Queue, now: number): number | null {
   const later = queue.items.flatMap(({ stage }) =>
     stage.at === "waiting" && stage.notBefore > now ? [stage.notBefore] : [],
@@ -92,8 +92,8 @@ export function nextDue(queue: Queue, now: number): number | null {
   return later.length > 0 ? Math.min(...later) : null;
 }
 
-/** When to ask a busy service again: when it said, or after 1, 2, 4 ... at most 30 seconds. */
-export function askAgainAt(now: number, problem: Problem, tries: number): number {
+/** When to retry: after the time that the service gave, or 1, 2, 4 ... up to 30 seconds. */
+export function retryAt(now: number, problem: Problem, tries: number): number {
   return now + 1000 * (problem.retryAfter ?? Math.min(30, 2 ** Math.max(0, tries - 1)));
 }
 
@@ -113,7 +113,7 @@ function waiting(): Stage {
   return { at: "waiting", notBefore: 0, tries: 0 };
 }
 
-/** An item that was removed meanwhile stays away, whatever its request still says. */
+/** Items that have been removed stay removed, even if their request ends later. */
 function change(queue: Queue, keys: readonly number[], stageOf: (item: Item) => Stage): Queue {
   return {
     ...queue,
@@ -121,7 +121,7 @@ function change(queue: Queue, keys: readonly number[], stageOf: (item: Item) => 
   };
 }
 
-/** The item after the chosen one that stays, else the one before. */
+/** The next item after the chosen one that is not removed, else the one before it. */
 function neighbour({ items, chosen }: Queue, removed: readonly number[]): number | null {
   const place = items.findIndex((item) => item.key === chosen);
   const stays = (item: Item) => !removed.includes(item.key);

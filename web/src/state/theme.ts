@@ -1,4 +1,4 @@
-/** Dark or light: the switch's choice if it was ever used, else what the system prefers. */
+/** Dark or light theme: the user's choice, else the system's preference. */
 
 import { useSyncExternalStore } from "react";
 
@@ -13,7 +13,7 @@ export function setTheme(theme: Theme): void {
     // eslint-disable-next-line no-restricted-globals
     localStorage.setItem(KEY, theme);
   } catch {
-    // Storage may be forbidden; the choice then lasts as long as the page.
+    // Storage may be blocked; the choice then lasts until the page is closed.
   }
   document.documentElement.dataset.theme = theme;
   listeners.forEach((listener) => {
@@ -25,7 +25,7 @@ export function useTheme(): Theme {
   return useSyncExternalStore(subscribe, current);
 }
 
-/** Take up the choice of an earlier visit. */
+/** Restore the choice from an earlier visit. */
 export function restoreTheme(): void {
   const theme = stored();
   if (theme) document.documentElement.dataset.theme = theme;

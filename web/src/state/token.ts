@@ -1,8 +1,8 @@
-/** The bearer token: in sessionStorage only, so it ends with the tab. */
+/** The bearer token, in sessionStorage only, so it is gone when the tab is closed. */
 
 const KEY = "unmask-token";
 
-// Storage may be forbidden; the token then lasts as long as the page.
+// Storage may be blocked; the token then lasts until the page is closed.
 let held = stored();
 
 export function readToken(): string | null {

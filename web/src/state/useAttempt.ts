@@ -2,12 +2,12 @@ import { useState } from "react";
 import { asProblem, type Problem } from "../api/problem";
 import { useApp } from "./app";
 
-/** What a reader asked for once: keeps the problem if it did not work, and asks for a token where that is why. */
+/** Runs an action of the user: keeps the problem if it fails, and asks for a token if one is missing. */
 export function useAttempt() {
   const { askForToken } = useApp();
   const [problem, setProblem] = useState<Problem | null>(null);
 
-  /** Whether it worked. */
+  /** Returns whether the action succeeded. */
   const attempt = async (action: () => Promise<void>): Promise<boolean> => {
     setProblem(null);
     try {

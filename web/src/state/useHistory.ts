@@ -5,24 +5,24 @@ import { useApp } from "./app";
 import { useAttempt } from "./useAttempt";
 import { useLoaded } from "./useLoaded";
 
-interface Further {
-  /** The first page that these follow. */
+interface LaterPages {
+  /** The first page, which these follow. */
   after: HistoryPage;
   items: readonly HistoryItem[];
   next: string | null;
 }
 
-/** Records that a filter finds, page by page. */
+/** The records that match a filter, page by page. */
 export function useHistory(filter: Filter) {
   const { client } = useApp();
   const { problem, attempt } = useAttempt();
   const loaded = useLoaded(addressOf({ view: "history", ...filter }), (signal) => client.history(filter, null, signal));
-  const [further, setFurther] = useState<Further | null>(null);
+  const [laterPages, setLaterPages] = useState<LaterPages | null>(null);
   const [loading, setLoading] = useState(false);
 
   const first = loaded.at === "ready" ? loaded.value : null;
-  // Pages that followed another answer belong to another filter.
-  const rest = further?.after === first ? further : null;
+  // Pages that follow another first page belong to another filter.
+  const rest = laterPages?.after === first ? laterPages : null;
   const next = rest ? rest.next : (first?.next ?? null);
 
   const loadMore = async () => {
@@ -30,7 +30,7 @@ export function useHistory(filter: Filter) {
     setLoading(true);
     await attempt(async () => {
       const page = await client.history(filter, next);
-      setFurther({ after: first, items: [...(rest?.items ?? []), ...page.items], next: page.next });
+      setLaterPages({ after: first, items: [...(rest?.items ?? []), ...page.items], next: page.next });
     });
     setLoading(false);
   };

@@ -1,6 +1,6 @@
 import { useEffect, useState } from "react";
 
-/** Files dropped anywhere on the page or pasted into it; tells whether some are being dragged over it. */
+/** Takes files that are dropped on the page or pasted; returns whether files are being dragged over it. */
 export function useImageDrop(active: boolean, add: (files: readonly File[]) => void): boolean {
   const [over, setOver] = useState(false);
 
@@ -13,7 +13,7 @@ export function useImageDrop(active: boolean, add: (files: readonly File[]) => v
       setOver(true);
     };
     const leave = (event: DragEvent) => {
-      // Only when the pointer leaves the window, not when it passes from one element to the next.
+      // Only when the pointer leaves the window, not when it moves between elements.
       if (event.relatedTarget === null) setOver(false);
     };
     const drop = (event: DragEvent) => {

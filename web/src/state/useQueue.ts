@@ -1,11 +1,11 @@
-/** Sends the queue's images, a few at once, and keeps what became of them. */
+/** Sends the images in the queue, a few at a time, and keeps their results. */
 
 import { useCallback, useEffect, useReducer, useRef } from "react";
 import { asProblem, Problem } from "../api/problem";
 import type { Answer } from "../api/types";
 import { t } from "../strings";
 import { useApp } from "./app";
-import { askAgainAt, due, emptyQueue, type Item, MOST_TRIES, nextDue, type Queue, reduce, triesOf } from "./queue";
+import { retryAt, due, emptyQueue, type Item, MAX_TRIES, nextDue, type Queue, reduce, triesOf } from "./queue";
 
 export interface QueueControl {
   queue: Queue;
@@ -16,14 +16,14 @@ export interface QueueControl {
   remove: (keys: readonly number[]) => void;
 }
 
-const isBusyAnswer = (problem: Problem) => problem.status === 429 || problem.status === 503;
+const isBusyResponse = (problem: Problem) => problem.status === 429 || problem.status === 503;
 
 export function useQueue(): QueueControl {
-  const { client, model, tokenEpoch, askForToken } = useApp();
+  const { client, model, tokenVersion, askForToken } = useApp();
   const [queue, dispatch] = useReducer(reduce, emptyQueue);
   const running = useRef(new Map<number, AbortController>());
   const lastKey = useRef(0);
-  const largest = model?.limits.max_body_bytes ?? Infinity;
+  const maxBytes = model?.limits.max_body_bytes ?? Infinity;
 
   const send = useCallback(
     async ({ key, file, name, stage }: Item) => {
@@ -31,23 +31,23 @@ export function useQueue(): QueueControl {
       running.current.set(key, stop);
       dispatch({ what: "sent", key, share: 0 });
       try {
-        if (file.size > largest) throw new Problem(413, "file_too_large", "");
-        const sent = (share: number) => {
-          dispatch({ what: "sent", key, share });
+        if (file.size > maxBytes) throw new Problem(413, "file_too_large", "");
+        const onProgress = (fraction: number) => {
+          dispatch({ what: "sent", key, share: fraction });
         };
-        dispatch({ what: "done", key, judged: await client.detect(file, name, sent, stop.signal) });
+        dispatch({ what: "done", key, judged: await client.detect(file, name, onProgress, stop.signal) });
       } catch (caught) {
         const problem = asProblem(caught);
         const tries = triesOf(stage) + 1;
         if (problem.status === 401) askForToken();
-        if (isBusyAnswer(problem) && tries < MOST_TRIES) {
-          dispatch({ what: "postponed", key, until: askAgainAt(Date.now(), problem, tries) });
+        if (isBusyResponse(problem) && tries < MAX_TRIES) {
+          dispatch({ what: "postponed", key, until: retryAt(Date.now(), problem, tries) });
         } else dispatch({ what: "failed", key, problem });
       } finally {
         running.current.delete(key);
       }
     },
-    [client, largest, askForToken],
+    [client, maxBytes, askForToken],
   );
 
   useEffect(() => {
@@ -63,7 +63,7 @@ export function useQueue(): QueueControl {
     };
   }, [queue, send]);
 
-  // What was refused for want of a token goes on by itself once there is one.
+  // Images refused for lack of a token are retried as soon as there is one.
   const refused = queue.items.flatMap(({ key, stage }) =>
     stage.at === "failed" && stage.problem.status === 401 ? [key] : [],
   );
@@ -73,7 +73,7 @@ export function useQueue(): QueueControl {
   });
   useEffect(() => {
     if (refusedNow.current.length > 0) dispatch({ what: "retried", keys: refusedNow.current });
-  }, [tokenEpoch]);
+  }, [tokenVersion]);
 
   return {
     queue,

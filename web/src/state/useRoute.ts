@@ -9,7 +9,7 @@ export function go(route: Route): void {
   window.location.hash = addressOf(route);
 }
 
-/** Change the address without a step in the browser's history, as while typing a search. */
+/** Change the address without a new entry in the browser's history, as while typing a search. */
 export function replaceRoute(route: Route): void {
   window.history.replaceState(null, "", addressOf(route));
   window.dispatchEvent(new HashChangeEvent("hashchange"));

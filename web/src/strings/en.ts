@@ -1,6 +1,6 @@
 /**
- * Every word of the page. To translate: copy this file, name it by its language tag (`de.ts`), translate the right-hand
- * sides, and add it to `index.ts`. The compiler says what is missing. See docs/page.md.
+ * All text of the page. To translate it, copy this file, name the copy by its language tag (`de.ts`), translate the
+ * right-hand sides, and add it to `index.ts`. The compiler reports what is missing. See docs/page.md.
  */
 
 const many = (count: number, one: string, other: string) => (count === 1 ? one : other.replace("#", String(count)));
@@ -18,7 +18,7 @@ export const en = {
     toLight: "Light theme",
     toDark: "Dark theme",
     forgetToken: "Forget the token",
-    tokenForgotten: "The token is forgotten.",
+    tokenForgotten: "The token has been forgotten.",
   },
   footer: "A verdict is a lead to follow up, not proof.",
 
@@ -30,9 +30,9 @@ export const en = {
     choose: "Choose images",
     camera: "Take a photo",
     formats: (size: string | null) => `JPEG, PNG, WebP, AVIF, TIFF, GIF or BMP${size ? `, up to ${size} each` : ""}.`,
-    kept: "Images go only to this service. It keeps the verdict, and the image only if it was set up to.",
+    kept: "Images go only to this service. It keeps the verdict, and the image only if set up to.",
     keptNothing: "Images go only to this service, which keeps neither them nor the verdict.",
-    none: "There was no image in what you added.",
+    none: "No image found in what you added.",
   },
 
   queue: {
@@ -40,16 +40,15 @@ export const en = {
     counts: (done: number, all: number) => `${done} of ${all} done`,
     waiting: "Waiting",
     postponed: "The service is busy; trying again soon",
-    sending: (share: string) => `Sending, ${share}`,
-    judging: "Judging",
-    failed: "Not judged",
+    sending: (percent: string) => `Sending, ${percent}`,
+    judging: "Checking",
+    failed: "Failed",
     remove: (name: string) => `Remove ${name}`,
     clear: "Clear all",
     retry: "Try again",
     progress: (name: string) => `Progress of ${name}`,
     finished: (name: string, verdict: string) => `${name}: ${verdict}`,
     pasted: "Pasted image",
-    pick: "Choose an image to see its verdict.",
   },
 
   verdict: {
@@ -57,13 +56,13 @@ export const en = {
     FAKE: "Fake",
     REAL: "Real",
     UNCERTAIN: "Uncertain",
-    confidence: (share: string) => `${share} confidence`,
-    leans: { FAKE: (share: string) => `leans fake, ${share}`, REAL: (share: string) => `leans real, ${share}` },
+    confidence: (percent: string) => `${percent} confidence`,
+    leans: { FAKE: (percent: string) => `leans fake, ${percent}`, REAL: (percent: string) => `leans real, ${percent}` },
     spoken: (verdict: string, detail: string) => `${verdict}, ${detail}`,
     failed: "No verdict",
     scale: "Probability of a fake",
-    scaleSpoken: (share: string) => `Probability of a fake: ${share}.`,
-    scaleCut: (share: string) => `fake from ${share}`,
+    scaleSpoken: (percent: string) => `Probability of a fake: ${percent}.`,
+    scaleCut: (percent: string) => `fake from ${percent}`,
     scaleBand: "often wrong",
     scaleReal: "real",
     scaleFake: "fake",
@@ -71,32 +70,31 @@ export const en = {
 
   meaning: {
     heading: "What this means",
-    chance: (share: string) =>
-      `The detector puts the probability of a fake at ${share}, taking real and fake as equally likely beforehand. ` +
-      "Where fakes are rare, it means less.",
-    threshold: (cut: string) => `From ${cut} on the verdict is fake.`,
+    chance: (percent: string) =>
+      `The detector puts the probability of a fake at ${percent}, assuming that real and fake are equally likely. ` +
+      "Where fakes are rare, a fake is less likely than that.",
+    threshold: (threshold: string) => `The verdict is fake at ${threshold} or above.`,
     rates: (falseAlarms: number, found: number) =>
-      `At this setting, of 100 real images about ${falseAlarms} ${falseAlarms === 1 ? "is" : "are"} called fake, ` +
-      `and of 100 fakes about ${found} ${found === 1 ? "is" : "are"} found.`,
+      `At this setting, about ${falseAlarms} of 100 real images ${falseAlarms === 1 ? "is" : "are"} called fake, ` +
+      `and about ${found} of 100 fakes ${found === 1 ? "is" : "are"} found.`,
     uncertain: (low: string, high: string) =>
-      `Between ${low} and ${high} verdicts were often wrong in tests, so take this as no answer.`,
-    noFace: "No face was found. The detector was made for faces, so take its answer on the whole image as no answer.",
-    unlike: "The image is unlike those that the detector was trained on, where it errs more often.",
-    severalFaces: (count: number) => `Of the ${count} faces, the most suspicious of the large ones decides.`,
+      `Between ${low} and ${high}, verdicts were often wrong in tests, so do not rely on this one.`,
+    noFace: "No face was found. The detector was made for faces, so do not rely on its verdict on the whole image.",
+    unlike: "The image is unlike those that the detector was trained on, so the verdict is more likely to be wrong.",
+    severalFaces: (count: number) =>
+      `Of the ${count} faces, the most suspicious of the large ones decides the verdict.`,
   },
 
   image: {
     alt: (name: string) => `The image ${name}`,
-    noPreview: "This browser cannot show the image. It was judged all the same.",
-    notKept: "The image is not kept.",
-    controls: "What is drawn on the image",
+    noPreview: "This browser cannot show the image, but the service has checked it.",
+    notKept: "The image was not kept.",
     evidence: "Evidence",
-    opacity: (share: string) => `${share} opaque`,
+    opacity: (percent: string) => `${percent} opaque`,
     boxes: "Face frames",
-    face: (number: number) => `Face ${number}`,
-    towardsFake: "speaks for fake",
-    towardsReal: "speaks for real",
-    noEvidence: "This detector cannot say which places its answer comes from.",
+    towardsFake: "evidence for fake",
+    towardsReal: "evidence for real",
+    noEvidence: "This detector cannot show where in the image the evidence lies.",
   },
 
   tabs: {
@@ -110,44 +108,43 @@ export const en = {
   summary: {
     faces: "Faces",
     face: "Face",
-    place: "Place, px",
+    place: "Position, px",
     probability: "Probability of a fake",
     noFaces: "No face was found.",
     details: "Details",
     model: "Detector",
     bundle: "Hash of the detector",
     sha256: "Hash of the image",
-    time: "Judged in",
+    time: "Time taken",
     milliseconds: (count: string) => `${count} ms`,
-    judgedAt: "Judged",
-    name: "Name",
+    judgedAt: "Checked",
     limits: "Where the detector fails",
   },
 
   explanation: {
     loading: "Explaining. A large image takes a few seconds.",
     ready: "The explanation is ready.",
-    needsImage: "The image is not kept, so it cannot be explained again. Check it once more to see why.",
+    needsImage: "The image was not kept, so it cannot be explained. Add it again to see why.",
     lookFor: "Look for:",
     cannotShow: "Keep in mind:",
     range: (low: string, high: string) => `${low} to ${high} in most real photographs`,
     outside: "outside the usual range",
     inside: "inside the usual range",
     viewsNote:
-      "These views are for a trained eye, and none of them is part of the verdict. Of a hundred real photographs about five lie outside any one range.",
+      "These views are for a trained eye, and none of them is part of the verdict. About five in a hundred real photographs lie outside any one range.",
     open: (name: string) => `Enlarge: ${name}`,
     close: "Close",
     noViews: "There are no forensic views of this image.",
   },
 
   origin: {
-    note: "Marks in a file are claims: anyone can write or remove them. They are no part of the verdict, and their absence proves nothing.",
+    note: "Marks in a file are claims: anyone can write or remove them. They are not part of the verdict, and their absence proves nothing.",
     credentials: "Content credentials (C2PA)",
     c2pa: {
       none: "None in the file.",
       present: "The file carries content credentials. They were not checked.",
     } as Record<string, string>,
-    generators: "Marks of generators",
+    generators: "Generator marks",
     noGenerators: "None found.",
     state: "State",
     claimedBy: "Claim made by",
@@ -156,9 +153,9 @@ export const en = {
     signedAt: "Signed",
     steps: "Steps",
     ingredients: "Made from other images",
-    failed: "What does not hold",
+    failed: "Failed checks",
     metadata: "Metadata",
-    noMetadata: "The file carries none that could be read.",
+    noMetadata: "The file has no readable metadata.",
     format: "Format",
     camera: "Camera",
     lens: "Lens",
@@ -167,15 +164,15 @@ export const en = {
     modified: "Changed",
     edits: "Edit history",
     derived: "Made from another document",
-    sourceType: "Kind of source (IPTC)",
+    sourceType: "Source type (IPTC)",
     position: "Position (GPS)",
-    hasPosition: "The file says where it was taken. Mind that before you pass it on.",
-    thumbnail: "Small image inside",
+    hasPosition: "The file records where it was taken. Keep that in mind before you share it.",
+    thumbnail: "Embedded thumbnail",
     sameThumbnail: "It matches the image.",
     otherThumbnail: "It does not match the image, which may have been changed after it was taken.",
     iptc: "IPTC",
     texts: "Texts",
-    unreadable: "Could not be read",
+    unreadable: "Unreadable",
   },
 
   feedback: {
@@ -186,28 +183,28 @@ export const en = {
     note: "Note (optional)",
     noteHint: "How do you know?",
     save: "Save",
-    saved: "Your answer is saved.",
+    saved: "Your feedback was saved.",
     choose: "Choose an answer first.",
-    none: "This service keeps no history, so there is nowhere to put an answer.",
+    none: "This service keeps no history, so it cannot store feedback.",
   },
 
   history: {
     heading: "History",
     search: "Search",
-    searchHint: "Name, note or beginning of a hash",
+    searchHint: "Name, note or start of a hash",
     verdict: "Verdict",
-    feedback: "Answer",
+    feedback: "Feedback",
     any: "Any",
     noFeedback: "None yet",
     found: (count: number) => many(count, "1 record", "# records"),
-    foundMore: (count: number) => `${count} records, and more`,
+    foundMore: (count: number) => `First ${count} records`,
     empty: "Nothing here yet. Verdicts appear as images are checked.",
-    noMatch: "No record matches.",
+    noMatch: "No matching records.",
     more: "Show more",
     export: "Export",
     exported: "The export is in your downloads.",
     exportNote:
-      "Every record, to read in a spreadsheet; or those called right or wrong, as a manifest that unmask train and unmask calibrate accept.",
+      "All records, to open in a spreadsheet; or verdicts marked right or wrong, as a manifest for unmask train and unmask calibrate.",
     exportAll: "All records (CSV)",
     exportLabelled: "Manifest (CSV)",
     unnamed: "Unnamed image",
@@ -218,24 +215,24 @@ export const en = {
     back: "All records",
     delete: "Delete this record",
     deleteHeading: "Delete this record?",
-    deleteText: "The verdict, your answer and any kept image are gone for good.",
+    deleteText: "The verdict, your feedback and any kept image will be deleted for good.",
     confirm: "Delete",
     cancel: "Cancel",
-    deleted: "The record is deleted.",
+    deleted: "The record was deleted.",
   },
 
   detector: {
     heading: "The detector",
     thresholds: "Thresholds",
     threshold: "Setting",
-    cut: "Fake from",
-    budget: "Real called fake, of 100",
-    found: "Fakes found, of 100",
+    fakeFrom: "Fake at or above",
+    budget: "Real called fake, per 100",
+    found: "Fakes found, per 100",
     inUse: "in use",
-    thresholdsNote: "Counted on images set aside while training. Expect worse on sources that training never saw.",
-    uncertain: (low: string, high: string, accuracy: string, share: string) =>
-      `Between ${low} and ${high} a verdict is shown as uncertain, which it was for ${share} of those images. ` +
-      `Outside, ${accuracy} were right.`,
+    thresholdsNote: "Measured on images held out from training. Expect worse on sources that training never saw.",
+    uncertain: (low: string, high: string, accuracy: string, rate: string) =>
+      `Between ${low} and ${high} a verdict is shown as uncertain, as it was for ${rate} of the held-out images. ` +
+      `Of the other verdicts, ${accuracy} were right.`,
     limits: "Where it fails",
     sources: "What it was trained on",
     source: "Source",
@@ -250,9 +247,9 @@ export const en = {
   },
 
   token: {
-    heading: "This service asks for a token",
+    heading: "This service needs a token",
     text: "It is kept in this tab only and forgotten when the tab is closed.",
-    rejected: "That token was not accepted.",
+    rejected: "This token was not accepted.",
     label: "Token",
     use: "Use this token",
     cancel: "Not now",
@@ -261,20 +258,19 @@ export const en = {
   loading: "Loading",
   yes: "yes",
 
-  /** By the code of an error, else by its HTTP status. */
+  /** By error code, else by HTTP status. */
   problems: {
-    offline: "The service does not answer. Is it running, and are you connected to it?",
-    aborted: "Stopped.",
+    offline: "The service does not respond. Is it running, and are you connected to it?",
     unknown: "Something went wrong.",
     retry: (seconds: number) => many(seconds, "Try again in a second.", "Try again in # seconds."),
     codes: {
       empty: "The file is empty.",
-      truncated: "The file ends too early: part of it is missing. Get it again from where it came from.",
+      truncated: "The file ends too early: part of it is missing. Download or copy it again.",
       corrupt: "The file is damaged and cannot be read as an image.",
       unsupported_format: "This is not an image that unmask reads. It reads JPEG, PNG, WebP, AVIF, TIFF, GIF and BMP.",
       file_too_large: "The file is too large for this service.",
       too_many_pixels:
-        "The image has too many pixels for this service. Make it smaller, though that weakens the answer.",
+        "The image has too many pixels for this service. Scale it down, though that makes the verdict less reliable.",
       side_too_long: "The image is too wide or too high for this service.",
       too_small: "The image is too small to judge.",
       bad_icc_profile: "The image's colour profile is damaged, so its colours cannot be trusted.",
@@ -283,18 +279,18 @@ export const en = {
     } as Record<string, string>,
     statuses: {
       400: "The service did not understand the request.",
-      401: "The service asks for a token.",
-      403: "The service does not take requests from this page.",
-      404: "This is not here, or not any more.",
-      408: "Sending took too long.",
+      401: "The service needs a token.",
+      403: "The service does not accept requests from this page.",
+      404: "Not found. It may have been deleted.",
+      408: "The upload took too long.",
       413: "The file is too large for this service.",
       415: "This is not an image that unmask reads. It reads JPEG, PNG, WebP, AVIF, TIFF, GIF and BMP.",
-      421: "The service does not answer to this address. Open it under the name that it was set up with.",
+      421: "The service does not accept this host name. Open it under the name that it was set up with.",
       422: "The service cannot use this image.",
-      429: "The service has more to do than it can take just now.",
+      429: "The service is busy.",
       500: "The service failed. This is a fault in unmask, not in your image.",
-      503: "The service is not ready, or is closing down.",
-      504: "Judging took longer than the service allows.",
+      503: "The service is not ready, or is shutting down.",
+      504: "Checking took longer than the service allows.",
     } as Record<number, string>,
   },
 };

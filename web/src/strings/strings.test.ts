@@ -9,6 +9,6 @@ it.each([
   [["fr"], "en", "en"],
   [[], "en", "en"],
   [["constructor"], "en", "en"],
-])("of %o chooses %s, with numbers as %s", (wished, language, locale) => {
-  expect(choose(wished, { en: 0, de: 0, "pt-BR": 0 })).toEqual({ language, locale });
+])("from %o chooses %s, with numbers as in %s", (preferred, language, locale) => {
+  expect(choose(preferred, { en: 0, de: 0, "pt-BR": 0 })).toEqual({ language, locale });
 });

@@ -15,14 +15,14 @@ import { t } from "../strings";
 export function CheckView({ shown }: { shown: boolean }) {
   const { announce } = useApp();
   const { queue, add, choose, answer, retry, remove } = useQueue();
-  const addOrSay = useCallback(
+  const addOrAnnounce = useCallback(
     (files: readonly File[]) => {
       if (files.length > 0) add(files);
       else announce(t.add.none);
     },
     [add, announce],
   );
-  const over = useImageDrop(shown, addOrSay);
+  const over = useImageDrop(shown, addOrAnnounce);
   useAnnounced(queue.items);
   const heading = useRef<HTMLHeadingElement>(null);
   const empty = queue.items.length === 0;
@@ -35,7 +35,7 @@ export function CheckView({ shown }: { shown: boolean }) {
         {empty && <p className="lead">{t.add.lead}</p>}
       </div>
       <div className="check-side">
-        <AddImages first={empty} over={over} add={addOrSay} />
+        <AddImages first={empty} over={over} add={addOrAnnounce} />
         {!empty && (
           <QueueList
             queue={queue}
@@ -106,7 +106,7 @@ function Outcome({ item: { key, name, file, stage }, answer, retry }: OutcomePro
   );
 }
 
-/** Say each verdict once, when it comes. */
+/** Announces each verdict once, when it arrives. */
 function useAnnounced(items: readonly Item[]) {
   const { announce } = useApp();
   const said = useRef(new Map<number, string>());

@@ -21,7 +21,7 @@ export function DetectorView() {
 
 function Card({ model }: { model: Model }) {
   const { card } = model.bundle;
-  const share = (value: number) => percent(value, locale);
+  const format = (value: number) => percent(value, locale);
   const { low, high, accuracy_outside, coverage } = model.uncertain;
   return (
     <>
@@ -32,7 +32,7 @@ function Card({ model }: { model: Model }) {
         <section>
           <h2>{t.detector.thresholds}</h2>
           <Thresholds model={model} />
-          <p>{t.detector.uncertain(share(low), share(high), share(accuracy_outside), share(coverage))}</p>
+          <p>{t.detector.uncertain(format(low), format(high), format(accuracy_outside), format(coverage))}</p>
           <p className="dim">{t.detector.thresholdsNote}</p>
         </section>
         <section>
@@ -70,7 +70,7 @@ function Thresholds({ model }: { model: Model }) {
       <thead>
         <tr>
           <th scope="col">{t.detector.threshold}</th>
-          <th scope="col">{t.detector.cut}</th>
+          <th scope="col">{t.detector.fakeFrom}</th>
           <th scope="col">{t.detector.budget}</th>
           <th scope="col">{t.detector.found}</th>
         </tr>

@@ -18,7 +18,7 @@ export function HistoryView({ filter }: { filter: Filter }) {
       ) : (
         <>
           <Search filter={filter} />
-          <Found filter={filter} />
+          <Results filter={filter} />
           <ExportButtons />
         </>
       )}
@@ -116,7 +116,7 @@ function Choice<T extends string>({ label, value, options, choose }: ChoiceProps
   );
 }
 
-function Found({ filter }: { filter: Filter }): ReactNode {
+function Results({ filter }: { filter: Filter }): ReactNode {
   const { announce } = useApp();
   const { items, more, problem, loading, loadMore } = useHistory(filter);
   const count = items.length;

@@ -3,14 +3,14 @@ import type { HistoryRecord } from "../api/types";
 import { Dialog } from "../components/Dialog";
 import { ProblemNote } from "../components/ProblemNote";
 import { Result } from "../components/Result";
-import { addressOf, everything, type Route } from "../logic/route";
+import { addressOf, noFilter, type Route } from "../logic/route";
 import { useApp } from "../state/app";
 import { useAttempt } from "../state/useAttempt";
 import { useLoaded } from "../state/useLoaded";
 import { go } from "../state/useRoute";
 import { t } from "../strings";
 
-const all: Route = { view: "history", ...everything };
+const all: Route = { view: "history", ...noFilter };
 
 export function RecordView({ id }: { id: string }) {
   const { client } = useApp();

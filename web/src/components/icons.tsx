@@ -1,9 +1,9 @@
-/** The small drawings of the page. None carries meaning that words beside it do not. */
+/** The icons of the page. Each only repeats what the text beside it says. */
 
 import type { ReactNode } from "react";
 import type { Standing } from "../logic/meaning";
 
-function Drawing({ children }: { children: ReactNode }) {
+function Icon({ children }: { children: ReactNode }) {
   return (
     <svg className="drawing" viewBox="0 0 16 16" aria-hidden="true" focusable="false">
       {children}
@@ -11,10 +11,10 @@ function Drawing({ children }: { children: ReactNode }) {
   );
 }
 
-/** Told apart by shape too: a full diamond, a ring, a half-filled ring. */
+/** Differ in shape as well as colour: a full diamond, a ring, a half-filled ring. */
 export function VerdictMark({ of }: { of: Standing }) {
   return (
-    <Drawing>
+    <Icon>
       {of === "FAKE" && <path className="filled" d="M8 1.5 14.5 8 8 14.5 1.5 8Z" />}
       {of === "REAL" && <circle className="drawn" cx="8" cy="8" r="5.75" />}
       {of === "UNCERTAIN" && (
@@ -23,31 +23,31 @@ export function VerdictMark({ of }: { of: Standing }) {
           <path className="filled" d="M8 2.25a5.75 5.75 0 0 1 0 11.5Z" />
         </>
       )}
-    </Drawing>
+    </Icon>
   );
 }
 
 export function Sun() {
   return (
-    <Drawing>
+    <Icon>
       <circle className="drawn" cx="8" cy="8" r="2.75" />
       <path className="drawn" d="M8 1v2M8 13v2M1 8h2M13 8h2M3 3l1.5 1.5M11.5 11.5 13 13M13 3l-1.5 1.5M4.5 11.5 3 13" />
-    </Drawing>
+    </Icon>
   );
 }
 
 export function Moon() {
   return (
-    <Drawing>
+    <Icon>
       <path className="drawn" d="M13.5 9.5A6 6 0 0 1 6.5 2.5a6 6 0 1 0 7 7Z" />
-    </Drawing>
+    </Icon>
   );
 }
 
 export function Cross() {
   return (
-    <Drawing>
+    <Icon>
       <path className="drawn" d="m4 4 8 8M12 4l-8 8" />
-    </Drawing>
+    </Icon>
   );
 }

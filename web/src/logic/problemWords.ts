@@ -1,16 +1,16 @@
-/** Faults in human words. */
+/** Problems in words. */
 
 import type { Problem } from "../api/problem";
 import type { Strings } from "../strings/en";
 
 export interface Words {
   text: string;
-  /** The service's own sentence, where it says more than ours. */
+  /** The service's own message, if it says more than ours. */
   detail: string;
 }
 
-/** Whether asking again may help: not where the fault is in the file. */
-export function mayPass({ status }: Pick<Problem, "status">): boolean {
+/** Whether another try may help; not if the error is in the file. */
+export function mayRetry({ status }: Pick<Problem, "status">): boolean {
   return status === 0 || status === 401 || status === 408 || status === 429 || status >= 500;
 }
 

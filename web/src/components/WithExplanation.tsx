@@ -16,13 +16,13 @@ interface Props {
   children: (explanation: Explanation) => ReactNode;
 }
 
-/** What needs the explanation of an image, with what there is to say until it is there. */
-export function Explained({ image, children }: Props) {
+/** Shows content that needs an explanation, or the state of loading it. */
+export function WithExplanation({ image, children }: Props) {
   if (image === null) return <p className="dim">{t.explanation.needsImage}</p>;
-  return <Asked image={image}>{children}</Asked>;
+  return <LoadExplanation image={image}>{children}</LoadExplanation>;
 }
 
-function Asked({ image: { file, name }, children }: Props & { image: ImageFile }) {
+function LoadExplanation({ image: { file, name }, children }: Props & { image: ImageFile }) {
   const { client, announce } = useApp();
   const [attempt, setAttempt] = useState(0);
   const loaded = useLoaded(String(attempt), () => explainOnce(client, file, name));

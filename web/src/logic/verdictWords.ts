@@ -1,4 +1,4 @@
-/** A verdict as a word and a few words beside it. */
+/** A verdict as one word and a short detail. */
 
 import type { Verdict } from "../api/types";
 import type { Strings } from "../strings/en";
