@@ -26,17 +26,12 @@ import numpy.typing as npt
 from PIL import Image
 
 from unmask.data.face_index import FaceRecord
-from unmask.errors import ImageError, UsageError
-from unmask.files import digest, refuse_link, stamp
+from unmask.errors import ImageError
+from unmask.files import cannot_write, digest, lock, refuse_link, stamp
 from unmask.imaging.decode import decode_image
 from unmask.imaging.faces import Box, Face, FaceFinder
 from unmask.parallel import ordered_map
 from unmask.training.cached_crop import CachedCrop, CropPolicy, region_of
-
-try:
-    import fcntl
-except ImportError:  # Windows
-    fcntl = None  # type: ignore[assignment]
 
 __all__ = ["BuildReport", "CachedCrop", "CropCache", "CropPolicy"]
 
@@ -157,11 +152,11 @@ class CropCache:
             self.folder.mkdir(parents=True, exist_ok=True)
             refuse_link(self.folder / INDEX_NAME)
             with (self.folder / INDEX_NAME).open("ab") as index:
-                self._claim(index)
+                lock(index, self.folder)
                 self._load()  # what another process added before we had the lock
                 return self._fill(index, paths, progress, known or {}, workers)
         except OSError as error:
-            raise UsageError("cannot_write", f"{self.folder}: cannot be written: {error.strerror or error}") from error
+            raise cannot_write(self.folder, error) from error
 
     def _fill(
         self,
@@ -222,13 +217,6 @@ class CropCache:
             if shard not in self._maps or len(self._maps[shard]) < end:  # it grows while the cache is filled
                 self._maps[shard] = np.memmap(self.folder / _shard_name(shard), np.uint8, mode="r")
             return self._maps[shard]
-
-    def _claim(self, index: IO[bytes]) -> None:
-        if fcntl is not None:
-            try:
-                fcntl.flock(index, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
-                raise UsageError("folder_in_use", f"{self.folder}: another process is filling this cache") from None
 
     def _load(self) -> None:
         try:
