@@ -18,6 +18,9 @@ def progress_bar(what: str, total: int | None, *, show: bool | None = None) -> I
     Yields:
         A function to call after each step.
     """
+    if show is False:  # without rich, whose import takes a tenth of a short run
+        yield lambda: None
+        return
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 

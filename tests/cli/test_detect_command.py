@@ -13,6 +13,7 @@ import subprocess
 import sys
 import zlib
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,6 +22,9 @@ import pytest
 from PIL import Image
 
 from unmask.cli import main
+from unmask.cli.table import TableOutput
+from unmask.detect.detector import load
+from unmask.detect.verdict import Novelty
 
 TIMEOUT = 120  # seconds; for what would otherwise hang
 
@@ -351,6 +355,27 @@ def test_the_table_for_people(unmask: Unmask, tmp_path: Path) -> None:
     assert r"b\x1b[31m.png" in ran.out
 
 
+@pytest.mark.parametrize(
+    ("path", "distance", "line"),
+    [
+        # remarks of 24 characters at most end where the path begins
+        ("a.png", 0.5, "FAKE       73.1 %  uncertain, no face found  a.png"),
+        # longer ones move it, with a gap
+        ("training.png", 2.0, "FAKE       73.1 %  uncertain, no face found, unlike training  training.png"),
+    ],
+)
+def test_remarks_never_touch_the_path(
+    path: str, distance: float, line: str, tiny_bundle: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    detector = load(tiny_bundle)
+    verdict = detector.detect(Image.new("RGB", (32, 32), (144, 144, 144)))
+    with TableOutput(detector) as output:
+        output.add(replace(verdict, path=path, novelty=Novelty(distance, 1.0)))
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[1] == line
+    assert lines[0].rindex("image") == line.rindex(path) or len(line) > 60
+
+
 def test_json_and_csv_exclude_each_other(unmask: Unmask, tmp_path: Path) -> None:
     make_image(tmp_path / "a.png")
     assert unmask("a.png", "--json", "--csv").code == 2
@@ -468,7 +493,7 @@ try:
     main()
 except SystemExit as stop:
     assert not stop.code, stop.code
-heavy = "torch torchvision timm lightning sklearn scipy pandas pyarrow matplotlib onnx fastapi av ray".split()
+heavy = "torch torchvision timm lightning sklearn scipy pandas pyarrow matplotlib onnx fastapi av ray rich".split()
 print([name for name in heavy if name in sys.modules], file=sys.stderr)
 """
     done = subprocess.run(

@@ -39,7 +39,7 @@ def detect(
     4 --fail-on.
     """
     from unmask.cli.inputs import expand
-    from unmask.cli.output import CsvOutput, JsonOutput, TableOutput
+    from unmask.cli.output import CsvOutput, JsonOutput, Output
     from unmask.detect.detector import load
     from unmask.errors import ImageError, UsageError
     from unmask.progress import progress_bar
@@ -49,7 +49,13 @@ def detect(
     if fail_on not in {None, "fake"}:
         raise UsageError("bad_fail_on", f"--fail-on must be fake, not {fail_on!r}.")
     detector = load(model, threshold)
-    output = JsonOutput() if as_json else CsvOutput() if as_csv else TableOutput(detector)
+    output: Output
+    if as_json or as_csv:
+        output = JsonOutput() if as_json else CsvOutput()
+    else:
+        from unmask.cli.table import TableOutput
+
+        output = TableOutput(detector)
     any_failed = any_fake = any_image = False
     # On a terminal the verdicts themselves show the progress.
     show = sys.stderr.isatty() and not sys.stdout.isatty()
