@@ -6,8 +6,7 @@ from statistics import fmean
 
 from _markdown import Result, table
 from _markdown import percent as plain
-from unmask.evaluation.reports.ablation import signed
-from unmask.evaluation.reports.sentences import figure, percent, with_interval
+from unmask.evaluation.reports.sentences import difference, figure, percent, with_interval
 
 
 def logo(result: Result) -> list[str]:
@@ -21,7 +20,7 @@ def logo(result: Result) -> list[str]:
                 entry["n_fake"],
                 with_interval(entry["in_distribution"]["auc"]),
                 with_interval(entry["held_out"]["auc"]),
-                signed(entry["difference"]["auc"]),
+                difference(entry["difference"]["auc"]),
                 percent(entry["in_distribution"]["recall_fake"]),
                 percent(entry["held_out"]["recall_fake"]),
             )
@@ -172,7 +171,7 @@ def ablation(result: Result) -> list[str]:
             found = entry["effect"][name]
             cells += [
                 figure(entry[name]["value"]),
-                signed(found) + (" **established**" if found["established"] else ""),
+                difference(found) + (" **established**" if found["established"] else ""),
             ]
         rows.append(tuple(cells))
     what = (

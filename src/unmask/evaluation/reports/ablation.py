@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
-from unmask.evaluation.reports.sentences import figure, markdown_cell
+from unmask.evaluation.reports.sentences import difference, figure, markdown_cell
 from unmask.files import write_whole
 from unmask.pages.page import render
 
@@ -38,18 +38,10 @@ def sentences(result: dict[str, Any]) -> Iterator[str]:
     )
     for name, words in _NAMES.items():
         told = [entry for entry in result["variants"] if entry["effect"][name]["established"]]
-        parts = [f"{entry['title']} {signed(entry['effect'][name])}" for entry in told]
+        parts = [f"{entry['title']} {difference(entry['effect'][name])}" for entry in told]
         yield f"Established in {words}: {'; '.join(parts) if parts else 'no difference'}."
     for entry in result["not_applicable"]:
         yield f"Not tried {entry['title']}: {entry['why']}."
-
-
-def signed(found: dict[str, Any]) -> str:
-    """A difference with its sign and interval."""
-    if found["value"] is None:
-        return "–"
-    ends = "" if found["low"] is None else f" ({found['low']:+.3f} to {found['high']:+.3f})"
-    return f"{found['value']:+.3f}{ends}"
 
 
 def _content(result: dict[str, Any]) -> dict[str, Any]:
@@ -57,7 +49,7 @@ def _content(result: dict[str, Any]) -> dict[str, Any]:
         "result": result,
         "sentences": list(sentences(result)),
         "figure": figure,
-        "signed": signed,
+        "difference": difference,
         "verdict": lambda found: "established" if found["established"] else "not established",
         "chance": lambda found: "–" if found["p_holm"] is None else f"{found['p_holm']:.4f}",
         "command": shlex.join(result["run"]["command"]),
