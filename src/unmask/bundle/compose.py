@@ -1,4 +1,4 @@
-"""Graphs joined into one: features with a classifier, and the members of an ensemble. Needs the ``train`` extra."""
+"""Join graphs: a network with a classifier, or the members of an ensemble. Needs the ``train`` extra."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ _FURTHER: dict[str, list[str | int | None]] = {"features": ["n", None], DISTANCE
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Reference:
-    """How the features of training images are spread, scaled to length 1.
+    """Distribution of the training images' features, scaled to length 1.
 
     Attributes:
         mean: float32 [width].
-        directions: float32 [width, k], orthonormal, along which they vary most.
-        variances: float32 [k], along these.
+        directions: float32 [width, k], orthonormal: the leading principal directions.
+        variances: float32 [k], along these directions.
         rest: variance along every other direction, above 0.
     """
 
@@ -39,15 +39,15 @@ class Reference:
 
 
 def attach_classifier(features_graph: bytes, classifier_graph: bytes) -> bytes:
-    """The graph from ``pixels`` to ``logit`` and ``evidence`` of a classifier on pooled features.
+    """Append a classifier on pooled features: a graph from ``pixels`` to ``logit`` and ``evidence``.
 
-    A classifier that is no linear function of the features has no class activation map: the evidence is one cell,
+    A classifier that is not a linear function of the features has no class activation map: the evidence is one cell,
     float32 [n, 1, 1], that holds the logit.
 
     The features stay an output, for :func:`attach_distance`.
 
     Args:
-        features_graph: ``pixels`` to ``features`` float32 [n, width]; what only its other outputs need is left out.
+        features_graph: ``pixels`` to ``features`` float32 [n, width]; parts that only other outputs need are dropped.
         classifier_graph: ``features`` to ``logit`` float32 [n].
     """
     features = Extractor(onnx.load_model_from_string(features_graph)).extract_model(["pixels"], ["features"])
@@ -65,11 +65,11 @@ def attach_classifier(features_graph: bytes, classifier_graph: bytes) -> bytes:
 
 
 def attach_distance(model: bytes, reference: Reference | None) -> bytes:
-    """The graph with the distance of its features from a reference as an output, in place of the features.
+    """Replace the output ``features`` by ``distance``, the distance of the features from a reference.
 
     Args:
         model: ``pixels`` to ``logit``, ``evidence`` and ``features`` float32 [n, width].
-        reference: ``None`` leaves features and distance out.
+        reference: the training images' features; ``None`` drops the features and adds no distance.
     """
     if reference is None:
         bare = Extractor(onnx.load_model_from_string(model)).extract_model(["pixels"], [*_OUTPUTS])
@@ -80,7 +80,7 @@ def attach_distance(model: bytes, reference: Reference | None) -> bytes:
         "tiny": np.float32(1e-12),
         "mean": reference.mean,
         "directions": reference.directions,
-        # What a leading direction counts more or less than the rest.
+        # How much more or less a leading direction counts than the rest.
         "extra": 1 / reference.variances - np.float32(1 / reference.rest),
         "even": np.float32(1 / reference.rest),
         "width": np.float32(width),
@@ -102,7 +102,7 @@ def attach_distance(model: bytes, reference: Reference | None) -> bytes:
         ("Mul", ["square", "even"], "square_sum"),
         ("Add", ["square_sum", "led_sum"], "total"),
         ("Div", ["total", "width"], "mean_square"),
-        # Rounding may leave less than nothing.
+        # Rounding may give a value below 0.
         ("Max", ["mean_square", "zero"], "positive"),
         ("Sqrt", ["positive"], DISTANCE),
     ]
@@ -117,15 +117,15 @@ def attach_distance(model: bytes, reference: Reference | None) -> bytes:
 
 
 def combine(graphs: Sequence[bytes], weights: Sequence[float], bias: float) -> bytes:
-    """One graph from ``pixels`` to the weighted sum of the members' logits plus a bias.
+    """Join graphs into one from ``pixels`` to the weighted sum of their logits plus a bias.
 
-    The evidence is the same sum of the members' maps, brought to the finest member's grid: each fine cell takes from
-    the coarse ones in proportion to the area that they share, which keeps the mean. So the mean of the evidence is
-    the logit, as it is for every member. Where every member measures a distance, theirs is the mean.
+    The evidence is the same sum of the members' maps, resampled to the finest grid: each fine cell takes from the
+    coarse cells in proportion to the overlap, which keeps the mean. So the mean of the evidence is the logit, as for
+    every member. If every member measures a distance, the result is the mean of these distances.
 
     Args:
-        graphs: from ``pixels`` uint8 [n, size, size, 3] of one size to ``logit`` and ``evidence``.
-        weights: one a graph.
+        graphs: from ``pixels`` uint8 [n, size, size, 3], all of one size, to ``logit`` and ``evidence``.
+        weights: one per graph.
         bias: added to the sum.
     """
     members = [onnx.load_model_from_string(graph) for graph in graphs]
@@ -141,8 +141,8 @@ def combine(graphs: Sequence[bytes], weights: Sequence[float], bias: float) -> b
         _rename_input(renamed.graph, f"{prefix}pixels", "pixels")
         joined.node.extend(renamed.graph.node)
         joined.initializer.extend(renamed.graph.initializer)
-        # M of the map is rows @ M @ columns; the member's weight goes in with the rows. They are kept as vectors, for
-        # they are no weights of a network, which explanations draw anew.
+        # The resampled map is rows @ map @ columns; the member's weight is part of the rows. Both are stored as vectors
+        # because explanations redraw every matrix, and these are not weights of the network.
         rows, columns = np.float32(weight) * _spread(grid[0], height), _spread(grid[1], width).T
         constants = {
             "weight": np.float32(weight),
@@ -179,10 +179,10 @@ def combine(graphs: Sequence[bytes], weights: Sequence[float], bias: float) -> b
 
 
 def store_half(model: bytes) -> bytes:
-    """The graph with its large weight tensors rounded to half precision, in which they take half the room.
+    """Store large weight tensors in half precision, which halves the file.
 
-    It computes in single precision as before: the runtime widens the weights once, when the graph is loaded. Vectors,
-    which normalise or shift, small tensors, and those with a value beyond half precision's range stay as they are.
+    The graph still computes in single precision: the runtime converts the weights once, when it loads the graph.
+    Vectors (normalisation, biases), small tensors and tensors with values out of range stay as they are.
 
     Args:
         model: any graph.
@@ -213,7 +213,7 @@ def _grid(content: bytes, member: onnx.ModelProto) -> tuple[int, int]:
 
 
 def _spread(cells: int, finer: int) -> npt.NDArray[np.float32]:
-    """float32 [finer, cells]: the share of each fine cell of one axis that lies in each coarse one."""
+    """float32 [finer, cells]: the fraction of each fine cell of one axis that lies in each coarse cell."""
     coarse, fine = np.linspace(0, 1, cells + 1), np.linspace(0, 1, finer + 1)
     overlap = np.minimum(fine[1:, None], coarse[1:]) - np.maximum(fine[:-1, None], coarse[:-1])
     return np.asarray(np.maximum(overlap, 0) * finer, np.float32)
@@ -225,7 +225,7 @@ def _rename_input(graph: onnx.GraphProto, name: str, new: str) -> None:
 
 
 def _finished(graph: onnx.GraphProto, parts: Iterable[onnx.ModelProto], *further: str) -> bytes:
-    """A graph that has ``logit``, ``evidence`` and more, as a checked model's bytes in the parts' operator sets."""
+    """The bytes of a checked model with outputs ``logit``, ``evidence`` and others, in the parts' operator sets."""
     parts = list(parts)
     del graph.output[:]
     graph.output.extend(
