@@ -175,10 +175,7 @@ class Scores:
         names = [name for name in COLUMNS if name in everything]
         names += [name for name in everything if name not in COLUMNS]
         rows = enumerate(zip(*(everything[name] for name in names), strict=True), 1)
-        try:
-            tables.write_table(path, names, rows, self.name)
-        except OSError as error:
-            raise UsageError("cannot_write", f"{path}: cannot be written: {error.strerror or error}") from error
+        tables.write_table(path, names, rows, self.name)
 
     def column(self, name: str) -> tuple[str, ...]:
         """A column's cells; blank ones where the table lacks it."""

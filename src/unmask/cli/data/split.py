@@ -189,6 +189,7 @@ def _check_file(file: Path, manifest: Path | None, *, force: bool) -> None:
 
 def _write(splits: Iterable[Split], out: Path, *, several: bool, force: bool) -> list[Path]:
     from unmask.errors import UsageError
+    from unmask.files import OutputFolder
     from unmask.progress import progress_bar
 
     splits = list(splits)
@@ -204,15 +205,12 @@ def _write(splits: Iterable[Split], out: Path, *, several: bool, force: bool) ->
             raise UsageError(
                 "stale_files", f"{out} has manifests of another split: {names}. Remove them or use another folder."
             )
-    try:
-        if several:
-            out.mkdir(parents=True, exist_ok=True)
-        with progress_bar("manifests", len(files)) as advance:
-            for item, file in zip(splits, files, strict=True):
-                item.manifest().write(file)
-                advance()
-    except OSError as error:
-        raise UsageError("cannot_write", f"{error.filename or out}: cannot be written: {error.strerror}") from error
+    if several:
+        OutputFolder(out)
+    with progress_bar("manifests", len(files)) as advance:
+        for item, file in zip(splits, files, strict=True):
+            item.manifest().write(file)
+            advance()
     return files
 
 
