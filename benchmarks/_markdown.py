@@ -1,4 +1,4 @@
-"""How figures look in the documents."""
+"""Tables and numbers in Markdown."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ def table(header: tuple[str, ...], rows: Iterable[tuple[Any, ...]]) -> str:
 
 
 def percent(value: float) -> str:
-    """A share from 0 to 1 in per cent."""
+    """A proportion in [0, 1] in percent."""
     return f"{100 * value:.1f} %"
 
 
 def share(figure: Result) -> str:
-    """A share with its interval, if it has one, in per cent."""
+    """A proportion with its interval, if it has one, in percent."""
     if figure["low"] is None:
         return percent(figure["value"])
     return f"{percent(figure['value'])} ({100 * figure['low']:.1f}–{100 * figure['high']:.1f})"
 
 
 def area(figure: Result | None) -> str:
-    """An AUC with its interval; nothing where there is none."""
+    """An AUC with its interval; nothing if there is none."""
     return "" if figure is None else f"{figure['value']:.3f} ({figure['low']:.3f}–{figure['high']:.3f})"
 
 
 def footer(run: Result) -> str:
-    """When, where and by which command a result was made."""
+    """The date, the machine, the versions and the command of a result."""
     packages = ", ".join(f"{name} {version}" for name, version in run["packages"].items())
     bundle = f", bundle {run['bundle_sha256'][:12]}" if run["bundle_sha256"] else ""
     return (

@@ -1,4 +1,4 @@
-"""Markdown of the results about data: the audit of the shared images, near-duplicates, the crop cache."""
+"""Data results as Markdown: audit of the shared images, near-duplicates, crop cache."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ _READINGS = {
 
 
 def audit_shared(result: Result) -> list[str]:
-    """Probes, findings and facts by class of the shared images."""
+    """Probes and findings for the shared images."""
     counts = result["counts"]
     raw = {probe["reading"]: probe for probe in result["probes"]}
     one_class = result["one_class_sources"]
     headline = (
-        f"**Without looking at a face, file facts alone tell real from fake with an AUC of "
-        f"{raw['file-facts']['auc']:.3f}**, pixel statistics with {raw['pixels']['auc']:.3f}; after the common face "
-        f"crop and re-encoding pixel statistics still reach {raw['common-pixels']['auc']:.3f}. {len(one_class)} of "
-        f"{len(counts['by']['source'])} sources have one label only."
+        f"**Without looking at a face, file facts alone separate real from fake images with an AUC of "
+        f"{raw['file-facts']['auc']:.3f}**, and pixel statistics with {raw['pixels']['auc']:.3f}. After the common "
+        f"face crop and re-encoding, pixel statistics still reach {raw['common-pixels']['auc']:.3f}. {len(one_class)} "
+        f"of {len(counts['by']['source'])} sources have a single label."
     )
     probes = table(
-        ("what the probe sees", "AUC (95 %)", "inside single sources", "gives it away"),
+        ("probe", "AUC (95 % interval)", "within single sources", "giveaways"),
         (
             (
                 _READINGS[probe["reading"]],
@@ -38,26 +38,26 @@ def audit_shared(result: Result) -> list[str]:
         ),
     )
     findings = table(
-        ("finding", "severity", "what"),
+        ("finding", "severity", "message"),
         ((f"`{finding['code']}`", finding["severity"], finding["message"]) for finding in result["findings"]),
     )
     return [headline, probes, findings]
 
 
 def near_duplicates(result: Result) -> list[str]:
-    """Cost and recall of the index."""
+    """Cost and recall of the near-duplicate search."""
     found = result["recall"]
     what = "pairs" if found["recall_of"] == "pairs" else "connections"
     return [
         f"**{result['hashes']:,} hashes: {result['seconds']:.1f} s** on one thread ({result['cpu_seconds']:.1f} s of "
-        f"processor time), {result['peak_mib']:,} MiB at most. Against a comparison of {found['queries']:,} hashes "
-        f"with all others, {percent(found['recall'])} of {found['true_pairs']:,} {what} within "
-        f"{result['max_distance']} of 256 bits were found."
+        f"CPU time), peak memory {result['peak_mib']:,} MiB. Recall against an exhaustive comparison of "
+        f"{found['queries']:,} hashes with all others: {percent(found['recall'])} of {found['true_pairs']:,} {what} "
+        f"within {result['max_distance']} of 256 bits."
     ]
 
 
 def crop_cache(result: Result) -> list[str]:
-    """What loading from the cache saves."""
+    """Time saved by loading from the cache."""
     rows = [
         (name, f"{part['direct_ms']:.2f} ms", f"{part['cached_ms']:.2f} ms", f"{part['ratio']:.2f} ×")
         for name, part in (("load", result["load"]), ("load and augment", result["view"]))
@@ -65,6 +65,6 @@ def crop_cache(result: Result) -> list[str]:
     return [
         f"{result['pictures']:,} images ({result['file_bytes'] / 1e6:,.0f} MB of files, "
         f"{result['cache_bytes'] / 1e6:,.0f} MB of cache, built in {result['build_s']:.0f} s); "
-        f"{result['same_views']:,} of their views are the same bytes both ways.",
-        table(("median an image, one thread", "from files", "from the cache", "faster"), rows),
+        f"{result['same_views']:,} of their views are bit-identical both ways.",
+        table(("median per image, one thread", "from files", "from the cache", "speed-up"), rows),
     ]

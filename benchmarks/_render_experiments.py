@@ -1,4 +1,4 @@
-"""Results of held-out protocols, ablation and calibration as Markdown."""
+"""Held-out, ablation and calibration results as Markdown."""
 
 from __future__ import annotations
 
@@ -10,10 +10,18 @@ from unmask.evaluation.reports.sentences import difference, figure, percent, wit
 
 
 def logo(result: Result) -> list[str]:
-    """Each generator beside itself where training did not see it, and the matrix."""
+    """Each generator with and without training on it, and the matrix."""
     rows, drawn = result["rows"], result["drawn"]
-    beside = table(
-        ("generator", "fakes", "AUC, trained with it", "without it", "difference", "fakes found, with", "without"),
+    pairs = table(
+        (
+            "generator",
+            "fakes",
+            "AUC, seen in training",
+            "AUC, held out",
+            "difference",
+            "recall of fake, seen",
+            "recall of fake, held out",
+        ),
         (
             (
                 entry["value"],
@@ -28,7 +36,7 @@ def logo(result: Result) -> list[str]:
         ),
     )
     matrix = table(
-        ("trained (AUC on →)", *result["columns"]),
+        ("training (AUC on →)", *result["columns"]),
         (
             (
                 row["title"],
@@ -43,15 +51,14 @@ def logo(result: Result) -> list[str]:
         ),
     )
     what = (
-        f"`{result['recipe']['name']}`, the recipe as it ships, on {drawn['pictures']:,} images: the whole groups "
-        f"that a draw of {100 * drawn['share']:g} % of them gave. Each generator's fakes stand against all real "
-        "images of the test split."
+        f"`{result['recipe']['name']}`, the built-in recipe, on {drawn['pictures']:,} images: a random sample of "
+        f"{100 * drawn['share']:g} % of the groups. AUC compares each generator's fakes with all real test images."
     )
-    return [" ".join(result["sentences"][:-1]), what, beside, matrix]
+    return [" ".join(result["sentences"][:-1]), what, pairs, matrix]
 
 
 def left_out_summary(result: Result) -> list[str]:
-    """Mean and worst on what training did not see."""
+    """Mean and worst metrics on sources and generators that training did not see."""
     sources, generators = _by_column(result)
     kept = {entry["value"]: entry["kept"]["value"] for entry in sources}
     areas = {entry["value"]: entry["auc"]["value"] for entry in generators}
@@ -60,10 +67,10 @@ def left_out_summary(result: Result) -> list[str]:
     changed = ", ".join(f"`{change}`" for change in result["recipe"]["changed"])
     return [
         f"`{result['recipe']['name']}`{f' with {changed}' if changed else ''}, trained {len(sources)} times, each time "
-        "without a source of real images and, where one is left, without a generator of fakes. Real images of "
-        f"sources that training did not see, kept as real where {100 * result['kept']:g} % of the real validation "
-        f"images of the others are: mean {plain(fmean(kept.values()))}, worst {plain(kept[poorest])} ({poorest}). "
-        f"AUC of generators that training did not see: mean {figure(fmean(areas.values()))}, worst "
+        f"without one source of real images, and {len(generators)} times without one generator of fakes. Recall of "
+        f"real on sources that training did not see, at a threshold with {100 * result['kept']:g} % on real validation "
+        f"images of the other sources: mean {plain(fmean(kept.values()))}, worst {plain(kept[poorest])} ({poorest}). "
+        f"AUC on generators that training did not see: mean {figure(fmean(areas.values()))}, worst "
         f"{figure(areas[hardest])} ({hardest}). Validation AUC of the runs: {figure(min(known))} to "
         f"{figure(max(known))}."
     ]
@@ -75,10 +82,10 @@ def _by_column(result: Result) -> tuple[list[Result], list[Result]]:
 
 
 def left_out(result: Result) -> list[str]:
-    """Real images of sources, and fakes of generators, that training did not see, one by one."""
+    """Each source of real images and each generator of fakes that training did not see."""
     sources, generators = _by_column(result)
     reals = table(
-        ("source left out", "real images", "kept as real", "where training saw it"),
+        ("source held out", "real images", "recall of real", "recall of real, seen in training"),
         (
             (entry["value"], entry["kept"]["n"], percent(entry["kept"]), plain(entry["seen"]["kept"]))
             for entry in sources
@@ -86,13 +93,13 @@ def left_out(result: Result) -> list[str]:
     )
     fakes = table(
         (
-            "generator left out",
+            "generator held out",
             "fakes",
             "AUC",
-            "where training saw it",
-            "found",
-            "where training saw it",
-            "AUC against the source left out",
+            "AUC, seen in training",
+            "recall of fake",
+            "recall of fake, seen in training",
+            "AUC against the source held out",
         ),
         (
             (
@@ -107,37 +114,37 @@ def left_out(result: Result) -> list[str]:
             for entry in generators
         ),
     )
-    beside = "What training saw, beside it, is the mean over the other runs, on validation images."
-    return [*left_out_summary(result), beside, reals, fakes]
+    seen = "*Seen in training*: mean over the other runs, on validation images."
+    return [*left_out_summary(result), seen, reals, fakes]
 
 
 def calibration(result: Result) -> list[str]:
-    """Each method on the whole split, and on the few images that a user may have."""
+    """Each calibration method on the whole split, and on the few images that a user may have."""
     methods = result["methods"]
     fitted, measured = result["fitted_on"], result["measured_on"]
     as_shipped = methods["platt"]
     names = {
-        "none": "none: the network's own logit",
+        "none": "none: the network's logit",
         "temperature": "temperature",
         "platt": "Platt",
         "isotonic": "isotonic",
-        "auto": "auto: stretched and moved",
+        "auto": "auto: scale and bias",
     }
     lines = [("as shipped", as_shipped["before"])] + [(names[name], found["after"]) for name, found in methods.items()]
     whole = table(
-        ("calibration", "calibration error", "log loss", "Brier score"),
+        ("calibration", "expected calibration error", "log loss", "Brier score"),
         ((name, *(with_interval(found[key]) for key in ("ece", "log_loss", "brier"))) for name, found in lines),
     )
     chance = as_shipped["chance_ece"]
     what = (
         f"`{result['model']}`, fitted on {fitted['n']:,} validation images ({fitted['n_real']:,} real) and measured "
-        f"on {measured['n']:,} test images ({measured['n_real']:,} real) in {measured['groups']:,} groups, classes "
-        f"weighing the same. Were the probabilities exactly right, so many images would show a calibration error of "
-        f"{figure(chance['mean'])}, at most {figure(chance['high'])}."
+        f"on {measured['n']:,} test images ({measured['n_real']:,} real) in {measured['groups']:,} groups, with equal "
+        "class weights. If the probabilities were exactly right, this many images would show an expected calibration "
+        f"error of {figure(chance['mean'])} on average, and less than {figure(chance['high'])} in 97.5 % of cases."
     )
     order = ("as shipped", "auto", "temperature", "platt", "isotonic")
     few = table(
-        ("source", "images fitted on", *order),
+        ("source", "images for fitting", *order),
         (
             (
                 entry["source"],
@@ -148,14 +155,15 @@ def calibration(result: Result) -> list[str]:
         ),
     )
     about = (
-        "Few images of one source, half of them real: log loss on the rest of that source, mean over draws, and in "
-        "brackets what one draw in ten exceeds. 0.693 is what always answering one half gives."
+        "Calibration on a few images of one source, half of them real: log loss on the rest of that source, as mean "
+        "over random samples, with the value that one sample in ten exceeds in parentheses. Always predicting 0.5 "
+        "gives 0.693."
     )
     return [what, whole, about, few]
 
 
 def ablation(result: Result) -> list[str]:
-    """Each variant's effect."""
+    """The effect of each variant."""
     rows: list[tuple[str, ...]] = [
         (
             result["whole"]["title"],
@@ -175,8 +183,9 @@ def ablation(result: Result) -> list[str]:
             ]
         rows.append(tuple(cells))
     what = (
-        f"`{result['recipe']['name']}` on the images of {result['source']} alone. Differences are paired by seed and "
-        "image; intervals come from drawing groups and seeds anew, and *established* holds after Holm's correction."
+        f"`{result['recipe']['name']}` on the images of {result['source']} only. Differences are paired by random seed "
+        "and image, their intervals come from a bootstrap over groups and seeds, and *established* holds after Holm's "
+        "correction."
     )
-    head = ("recipe", "AUC", "difference (95 %)", "balanced accuracy", "difference (95 %)")
+    head = ("recipe", "AUC", "AUC difference (95 % interval)", "balanced accuracy", "difference (95 % interval)")
     return [" ".join(result["sentences"]), what, table(head, rows)]

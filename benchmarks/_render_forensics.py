@@ -1,4 +1,4 @@
-"""Markdown of the results about forensic views: their ranges, and where their peaks lie."""
+"""Forensic views as Markdown: ranges of their measurements, and the places of their peaks."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from _markdown import Result, percent, share, table
 
 
 def forensic_ranges(result: Result) -> list[str]:
-    """Every view with its texts and the ranges of its figures."""
+    """Every view with its description and the ranges of its measurements."""
     side = result["longest_side"]
     intro = (
-        f"Ranges: the central 95 % of {result['n']:,} real photographs of the training split, from "
-        f"{len(result['sources'])} sources; their longer side has {side['low']:.0f} to {side['high']:.0f} pixels "
-        f"(central 95 %, median {side['median']:.0f}). *Outside*: of {result['test']['real']:,} real and "
-        f"{result['test']['fake']:,} fake images of the test split, in brackets 95 % Wilson intervals. About 5 % of "
-        "real images should lie outside; a figure speaks of fakes only as far as more of those do. At "
-        f"least one figure is outside in {share(result['any_outside']['real'])} of the real and "
+        f"Each range is the central 95 % of {result['n']:,} real photographs of the training split, from "
+        f"{len(result['sources'])} sources, whose longer side is {side['low']:.0f} to {side['high']:.0f} pixels "
+        f"(central 95 %, median {side['median']:.0f}). *Outside*: rate among {result['test']['real']:,} real and "
+        f"{result['test']['fake']:,} fake test images, with 95 % Wilson intervals in parentheses. About 5 % of real "
+        "images should be outside; a measurement tells something about fakes only if clearly more of them are. At "
+        f"least one measurement is outside for {share(result['any_outside']['real'])} of the real and "
         f"{share(result['any_outside']['fake'])} of the fake images."
     )
     parts = [intro]
@@ -26,13 +26,13 @@ def forensic_ranges(result: Result) -> list[str]:
         parts += [
             f"### {view['title']}",
             f"*Look for*: {_lower(view['look_for'])} *Limits*: {_lower(view['cannot_show'])}",
-            table(("figure", "real photographs", "median", "n", "outside: real", "outside: fake"), rows),
+            table(("measurement", "real photographs", "median", "n", "outside: real", "outside: fake"), rows),
         ]
     return parts
 
 
 def _lower(sentence: str) -> str:
-    """A sentence that goes on after a colon; abbreviations keep their capitals."""
+    """A sentence after a colon; abbreviations keep their capitals."""
     return sentence if sentence[1].isupper() else sentence[0].lower() + sentence[1:]
 
 
@@ -44,12 +44,12 @@ def _figure(figure: Result) -> tuple[Any, ...]:
 
 
 def forensic_localisation(result: Result) -> list[str]:
-    """How often the peak of a map lies inside the manipulated part."""
+    """How often the peak of a map lies inside the manipulated region."""
     titles = {"ela": "error level analysis", "noise": "noise residual", "evidence": "the detector's evidence map"}
     how = (
-        f"{result['pictures']} real images of the {result['split']} split with a face, manipulated in a known "
-        "part. In brackets 95 % Wilson intervals. *Untouched*: how often the peak of the same map of the "
-        f"unchanged image lies in the same mask ({result['mask']}); *area*: the mask's share of the image."
+        f"{result['pictures']} real images of the {result['split']} split with a face, manipulated in a known region. "
+        "95 % Wilson intervals in parentheses. *Untouched*: how often the peak of the map of the unchanged image lies "
+        f"in the same mask ({result['mask']}). *Area*: the mask's proportion of the image."
     )
 
     def rows() -> Iterator[tuple[Any, ...]]:
@@ -64,5 +64,5 @@ def forensic_localisation(result: Result) -> list[str]:
                 percent(row["chance"]),
             )
 
-    header = ("manipulation", "looked at", "map", "pictures", "peak inside", "untouched", "area")
+    header = ("manipulation", "file", "map", "images", "peak inside", "untouched", "area")
     return [how, table(header, rows())]

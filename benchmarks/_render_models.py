@@ -1,4 +1,4 @@
-"""Markdown of the results about models and training: contract, classical heads, feature cache, the papers' systems."""
+"""Model and training results as Markdown: contract, classical heads, feature cache, the papers' systems."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ def contract(result: Result) -> list[str]:
     heads = list(dict.fromkeys(row["head"] for row in result["rows"]))
     worst = max(row["parity"] for row in result["rows"])
     return [
-        f"**All {len(backbones)} backbones with all {len(heads)} kinds of head hold the contract**: forward, "
-        "training steps that move every parameter, pooled features, export, parity of the graph with torch, and a "
-        f"verdict of the bundle. The graphs' logits and evidence differ from torch's by at most {worst:.1g} (allowed: "
+        f"**All {len(backbones)} backbones with all {len(heads)} kinds of head pass the contract test**: forward pass, "
+        "training steps that change every parameter, pooled features, export, parity of the graph with torch, and a "
+        f"verdict of the bundle. Logits and evidence of the graphs differ from torch by at most {worst:.1g} (tolerance "
         f"{result['tolerance']:.0e}).",
         table(
             ("backbone", "parameters, linear head", "side", *(_HEADS[head] for head in heads)),
@@ -51,13 +51,13 @@ def contract(result: Result) -> list[str]:
 
 
 def classical_heads(result: Result) -> list[str]:
-    """How near the exported classical heads are to scikit-learn, and how long one row takes."""
+    """Difference of the exported classical heads from scikit-learn, and time per row."""
     worst = max(head["difference"] for head in result["heads"].values())
     return [
-        f"**ONNX and scikit-learn agree within {worst:.1g}** in the logit on {result['asked_rows']:,} rows that the "
-        f"heads were not fitted on ({result['width']:,} features, fitted on {result['rows']:,}).",
+        f"**Logits of ONNX and scikit-learn differ by at most {worst:.1g}** on {result['asked_rows']:,} held-out rows "
+        f"({result['width']:,} features; fitted on {result['rows']:,} rows).",
         table(
-            ("head", "largest difference", "one row, ONNX", "one row, scikit-learn", "in ONNX's favour", "graph"),
+            ("head", "largest difference", "one row, ONNX", "one row, scikit-learn", "ratio", "graph"),
             (
                 (
                     _CLASSICAL[name],
@@ -74,11 +74,15 @@ def classical_heads(result: Result) -> list[str]:
 
 
 def feature_cache(result: Result) -> list[str]:
-    """Training on kept features against training epoch by epoch."""
-    names = {"epoch_by_epoch": "epoch by epoch", "cached": "kept features, first run", "warm": "kept features, again"}
+    """Training on cached features against training epoch by epoch."""
+    names = {
+        "epoch_by_epoch": "epoch by epoch",
+        "cached": "cached features, first run",
+        "warm": "cached features, again",
+    }
     return [
-        f"**{result['ratio']:.0f} times as fast, {result['warm_ratio']:.0f} times when the features are there "
-        f"already**: `{result['recipe']}` with its backbone frozen, {result['epochs']} epochs on "
+        f"**{result['ratio']:.0f} times as fast, and {result['warm_ratio']:.0f} times once the features are "
+        f"cached**: `{result['recipe']}` with a frozen backbone, {result['epochs']} epochs on "
         f"{result['rows']:,} images.",
         table(
             ("", "seconds", "epochs", "validation accuracy", "validation AUC"),
@@ -97,19 +101,19 @@ def feature_cache(result: Result) -> list[str]:
 
 
 def training_step(result: Result) -> list[str]:
-    """What keeping freed memory and single precision give."""
+    """Effects of reusing freed memory and of precision."""
     names = {
-        "returned": "single precision, memory handed back",
+        "returned": "single precision, memory returned",
         "kept": "single precision, memory kept",
-        "returned-bf16": "bf16, memory handed back",
+        "returned-bf16": "bf16, memory returned",
         "kept-bf16": "bf16, memory kept",
     }
     ways = result["ways"]
     return [
-        f"**{ways['kept']['ratio']:.2f} times as fast with freed memory kept**, by processor time: training steps of "
-        f"`unmask-single` on batches of {result['batch']}, medians of {result['rounds']} processes.",
+        f"**{ways['kept']['ratio']:.2f} times as fast if freed memory is kept for reuse**, by CPU time: training steps "
+        f"of `unmask-single` with batches of {result['batch']}, medians of {result['rounds']} processes.",
         table(
-            ("", "images a second, one thread", "ratio", "spent in the system", "peak memory"),
+            ("", "images per second, one thread", "ratio", "time in the kernel", "peak memory"),
             (
                 (
                     title,
@@ -125,9 +129,9 @@ def training_step(result: Result) -> list[str]:
 
 
 def papers(result: Result) -> list[str]:
-    """Frozen features against fine-tuning, and the papers' systems beside their figures.
+    """Frozen features against fine-tuning, and the papers' systems with the metrics that the papers report.
 
-    The headline is of the systems that validation images chose: the best test figure of several would flatter.
+    The headline is about the systems with the best validation AUC: the best of several test results would flatter.
     """
     systems: dict[str, Result] = result["weights"]["systems"]
     tuned = max((each for each in systems.values() if each["epochs"]), key=lambda each: float(each["validation_auc"]))
@@ -139,8 +143,8 @@ def papers(result: Result) -> list[str]:
     headline = (
         f"**{tuned['about']}: AUC {area(tuned['metrics']['auc'])}, accuracy {share(tuned['metrics']['accuracy'])}** on "
         f"{tuned['n']:,} test images of `{result['source']}` ({tuned['n_real']:,} real, {tuned['n_fake']:,} fake; "
-        f"always answering “{tuned['baseline']['answer']}”: accuracy {percent(tuned['baseline']['accuracy'])}, AUC "
-        f"0.5). Frozen features give {area(frozen['metrics']['auc'])} at best ({frozen['about']})."
+        f"always predicting “{tuned['baseline']['answer']}”: accuracy {percent(tuned['baseline']['accuracy'])}, AUC "
+        f"0.5). The best AUC with frozen features is {area(frozen['metrics']['auc'])} ({frozen['about']})."
     )
     rows = [
         (
@@ -191,10 +195,12 @@ def _reproduction(name: str, result: Result, minutes: float) -> list[str]:
     random = sum(bool(system["figures"] and system["figures"]["random_weights"]) for _, system in entries)
     settings = result["settings"]
     epochs = f"{settings['epochs']} epoch{'s' if settings['epochs'] > 1 else ''}"
-    changed = [*(f"`--set {override}`" for override in settings["set"]), f"at most {epochs} a phase"]
+    changed = [*(f"`--set {override}`" for override in settings["set"]), f"at most {epochs} per phase"]
     text = f"{len(entries)} systems, {', '.join(changed)}; {minutes:.0f} minutes of CPU time."
     if random:
-        text += f" **{random} of them began with random weights: their figures say nothing about the papers' systems.**"
+        text += (
+            f" **{random} of them started from random weights: their metrics say nothing about the papers' systems.**"
+        )
     rows = []
     for paper, system in entries:
         reported = system["reported"]
@@ -244,16 +250,16 @@ def _differences(comparison: Result) -> str:
         if pair["accuracy"]["p_holm"] is not None and pair["accuracy"]["p_holm"] < 0.05
         for (more, better), (less, worse) in [_order(pair)]
     ]
-    start = f"the exact McNemar test after Holm over {len(pairs)} pair{'s' if len(pairs) > 1 else ''} establishes "
+    start = f"the exact McNemar test, Holm-corrected over {len(pairs)} pair{'s' if len(pairs) > 1 else ''}, finds "
     if not found:
         return f"{start}no difference."
     if len(found) > 6:
-        return f"{start}{len(found)} differences, see the result file."
+        return f"{start}{len(found)} differences (see the result file)."
     return f"{start}{'; '.join(found)}."
 
 
 def _order(pair: Result) -> tuple[tuple[int, str], tuple[int, str]]:
-    """Both systems with the images that only they got right, the better one first."""
+    """Both systems with the number of images that only they got right, the better one first."""
     sides = [(pair[f"only_{side}_right"], pair[side].partition("@")[0]) for side in ("first", "second")]
     first, second = sorted(sides, reverse=True)
     return first, second

@@ -6,14 +6,14 @@ from _markdown import Result, table
 
 
 def serve(result: Result) -> list[str]:
-    """Throughput and waiting times, the mixed and hostile loads, memory, and other settings."""
+    """Throughput and latency, mixed and hostile load, memory, and other settings."""
     steady, mixed, hostile, memory = (result[name] for name in ("steady", "mixed", "hostile", "memory"))
     best = max(steady["unmask"], key=lambda row: float(row["per_s"]))
     headline = (
-        f"**{best['per_s']:.0f} images a second** of 256 pixels at {best['clients']} clients, history on disk, on "
-        f"{result['run']['cores']} cores that the clients share; resident memory {memory['rss_mib'][-1]:,.0f} MiB "
-        f"after {memory['requests']:,} requests, {memory['growth_second_half_mib']:+.1f} MiB from the third to the "
-        "last quarter of them."
+        f"**{best['per_s']:.0f} images per second** of 256 px with {best['clients']} clients, history on disk, on "
+        f"{result['run']['cores']} cores shared with the clients. Resident memory after {memory['requests']:,} "
+        f"requests: {memory['rss_mib'][-1]:,.0f} MiB, {memory['growth_second_half_mib']:+.1f} MiB between the third "
+        "and the last quarter of them."
     )
     rows = [
         (load, name, row["clients"], f"{row['per_s']:.1f}", row["p50_ms"], row["p95_ms"], row["p99_ms"], _answers(row))
@@ -23,7 +23,7 @@ def serve(result: Result) -> list[str]:
     ]
     rows.append(
         (
-            "the same, with garbage, slow and broken uploads",
+            "the same, plus garbage, slow and broken uploads",
             "unmask",
             hostile["clients"],
             f"{hostile['per_s']:.1f}",
@@ -33,10 +33,10 @@ def serve(result: Result) -> list[str]:
             _answers(hostile),
         )
     )
-    loads = table(("load", "server", "clients", "verdicts/s", "p50 ms", "p95 ms", "p99 ms", "answers"), rows)
+    loads = table(("load", "server", "clients", "verdicts/s", "p50 ms", "p95 ms", "p99 ms", "responses"), rows)
     others = ", ".join(f"{count} {what}" for what, count in hostile["others"].items())
     settings = table(
-        ("threads", "images a run", "verdicts/s", "p50 ms", "p99 ms"),
+        ("threads", "batch size", "verdicts/s", "p50 ms", "p99 ms"),
         (
             (row["workers"], row["batch"], f"{row['per_s']:.1f}", row["p50_ms"], row["p99_ms"])
             for row in result["settings"]
@@ -44,9 +44,9 @@ def serve(result: Result) -> list[str]:
     )
     return [
         headline,
-        f"The peer: {result['peer']}. Images: {result['pictures']}.",
+        f"Baseline (`peer`): {result['peer']}. Images: {result['pictures']}.",
         loads,
-        f"Beside the last one, from other clients (a number is the status): {others}.",
+        f"Other clients during the last load, by HTTP status or outcome: {others}.",
         "64 clients with other settings:",
         settings,
     ]

@@ -1,11 +1,11 @@
-"""Writes the figures of ``benchmarks/results/*.json`` into README.md and docs/*.md.
+"""Write the results in ``benchmarks/results/*.json`` into README.md and docs/*.md.
 
     python benchmarks/render.py
     python benchmarks/render.py --check     # change nothing; exit 1 when a file would change
 
-What stands between ``<!-- results:NAME -->`` and ``<!-- /results -->`` is replaced by Markdown made from
-``results/NAME.json``; the known names stand in ``_RENDERERS``. ``NAME#PART`` shows a part of it. docs/model-card.md is
-written as a whole. Results of cut-down runs are refused.
+Text between ``<!-- results:NAME -->`` and ``<!-- /results -->`` is replaced by Markdown made from
+``results/NAME.json``; ``_RENDERERS`` lists the names. ``NAME#PART`` shows a part of a result. docs/model-card.md is
+generated completely. Results of shortened trial runs are rejected.
 """
 
 from __future__ import annotations
@@ -18,12 +18,14 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from _markdown import Result, area, footer, percent, share, table
+from _markdown import Result, footer, share, table
 from _render_data import audit_shared, crop_cache, near_duplicates
 from _render_evaluation import (
     CARD_RESULTS,
     bench,
     evaluation,
+    evaluation_by_source,
+    evaluation_headline,
     evaluation_speed,
     robustness,
     robustness_tiers,
@@ -51,14 +53,14 @@ def documents(root: Path = _ROOT) -> list[Path]:
 
 
 def replace_blocks(text: str, read: Callable[[str], Result]) -> str:
-    """The text with every marked block rendered anew.
+    """The text with every marked block rendered again.
 
     Args:
         text: Markdown.
-        read: the result of a name.
+        read: returns the result of a name.
 
     Raises:
-        RenderError: an unknown name, a cut-down run, or a block that is not closed.
+        RenderError: an unknown name, a trial run, or a block that is not closed.
     """
 
     def fill(match: re.Match[str]) -> str:
@@ -76,12 +78,12 @@ def render(name: str, result: Result) -> str:
     """One result as Markdown.
 
     Raises:
-        RenderError: an unknown name, or a cut-down run.
+        RenderError: an unknown name, or a trial run.
     """
     if name not in _RENDERERS:
-        raise RenderError(f"there is no results:{name}; known are {', '.join(_RENDERERS)}")
+        raise RenderError(f"unknown results:{name}; choose from {', '.join(_RENDERERS)}")
     if result["run"]["smoke"]:
-        raise RenderError(f"the result {name} is of a cut-down run")
+        raise RenderError(f"the result {name} is of a trial run")
     return "\n\n".join([*_RENDERERS[name](result), footer(result["run"])])
 
 
@@ -124,87 +126,20 @@ def _rendered(root: Path) -> Iterable[tuple[Path, str]]:
         try:
             contents = {name: read(name) for name in CARD_RESULTS}
             if any(content["run"]["smoke"] for content in contents.values()):
-                raise RenderError("a result is of a cut-down run")
+                raise RenderError("a result is of a trial run")
             yield card, shipped_card(contents)
         except (RenderError, UnmaskError) as error:
             raise RenderError(f"{card.relative_to(root)}: {error}") from None
-
-
-def _default_detector(result: Result) -> list[str]:
-    overall, detector = result["overall"], result["detector"]
-    baseline, threshold = overall["majority_baseline"], detector["threshold"]
-    worst = {label: _worst_source(result["by_source"], label) for label in ("fake", "real")}
-    unseen = sorted(f"{row['source']} ({row['label']})" for row in result["by_source"] if not row["seen"])
-    headline = (
-        f"**AUC {area(overall['auc'])}** on {overall['n']:,} images of the {result['split']} split "
-        f"({overall['n_real']:,} real, {overall['n_fake']:,} fake), where always answering “{baseline['answer']}” has "
-        f"AUC 0.5, balanced accuracy {percent(baseline['balanced_accuracy'])} and accuracy "
-        f"{percent(baseline['accuracy'])}. Worst sources: of the fakes of {worst['fake']['source']} "
-        f"{share(worst['fake']['recall'])} are found (n = {worst['fake']['recall']['n']}), of the real images of "
-        f"{worst['real']['source']} {share(worst['real']['recall'])} are called real "
-        f"(n = {worst['real']['recall']['n']})."
-    )
-    at_threshold = (
-        f"At the shipped threshold (`{threshold['name']}`, {threshold['fake_probability']:.3f}): balanced accuracy "
-        f"{share(overall['balanced_accuracy'])}, accuracy {share(overall['accuracy'])}; "
-        f"{share(overall['real_recall'])} of the real images are called real, {share(overall['fake_recall'])} of "
-        "the fakes fake."
-    )
-    calibration, outside = overall["calibration"], overall["accuracy_outside_uncertain"]
-    certainty = (
-        f"{share(overall['uncertain'])} of the verdicts are flagged uncertain"
-        + (f"; of the others {share(outside)} are right" if outside["n"] else "")
-        + f". Calibration error {calibration['ece']:.3f} ({calibration['ece_method']}), Brier score "
-        f"{calibration['brier']:.3f}. A face was found in {share(overall['face_found'])} of the images; "
-        f"{len(result['failures'])} could not be read."
-    )
-    seen = (
-        f"Training saw no images of: {', '.join(unseen)}."
-        if unseen
-        else "Training saw other images of every source here: this says nothing about sources that it never saw."
-    )
-    bootstrap = result["bootstrap"]
-    how = (
-        f"In brackets: 95 % intervals, of AUC and balanced accuracy by drawing whole groups ({bootstrap['draws']:,} "
-        "draws), of shares after Wilson. AUC is against all real images of the split; *within* is against the real "
-        "images of the same source."
-    )
-    by_source = table(
-        ("source", "label", "pictures", "seen in training", "called right", "AUC", "AUC within"),
-        (
-            (
-                row["source"],
-                row["label"],
-                row["recall"]["n"],
-                "yes" if row["seen"] else "no",
-                share(row["recall"]),
-                area(row["auc"]),
-                area(row["auc_within_source"]),
-            )
-            for row in result["by_source"]
-        ),
-    )
-    by_kind = table(
-        ("kind of fake", "pictures", "called fake", "AUC"),
-        ((row["kind"], row["recall"]["n"], share(row["recall"]), area(row["auc"])) for row in result["by_kind"]),
-    )
-    return [headline, at_threshold, certainty, f"{seen} {how}", by_source, by_kind]
-
-
-def _worst_source(rows: list[Result], label: str) -> Result:
-    """The source of that label with the smallest share called right."""
-    worst: Result = min((row for row in rows if row["label"] == label), key=lambda row: float(row["recall"]["value"]))
-    return worst
 
 
 def _speed(result: Result) -> list[str]:
     cold, folder, large, help_ = (result[name] for name in ("cold", "folder", "large", "help"))
     headline = (
         f"**One image in a new process: {cold['unmask']['median_s']:.2f} s**, median of {cold['unmask']['runs']} "
-        f"(the peer: {cold['peer']['median_s']:.2f} s, {cold['ratio']:.1f} times that). `unmask --help`: "
+        f"(baseline: {cold['peer']['median_s']:.2f} s, {cold['ratio']:.1f} times as long). `unmask --help`: "
         f"{help_['median_s']:.2f} s."
     )
-    peer = f"The peer: {result['peer']}. Images: {result['pictures']}."
+    setup = f"Baseline: {result['peer']}. Images: {result['pictures']}."
 
     def time(figures: Result) -> str:
         return f"{figures['median_s']:.2f} s ({figures['min_s']:.2f}–{figures['max_s']:.2f})"
@@ -227,7 +162,7 @@ def _speed(result: Result) -> list[str]:
         (*line(f"{large_name}: one run", large, rate), f"{large['ratio']:.1f} ×"),
         (*line(f"{large_name}: peak memory", large, memory), _times_less(large)),
     )
-    return [headline, peer, table(("", "unmask", "peer", "in unmask's favour"), rows)]
+    return [headline, setup, table(("", "unmask", "baseline", "ratio"), rows)]
 
 
 def _times_less(part: Result) -> str:
@@ -242,7 +177,7 @@ def _face_finder(result: Result) -> list[str]:
     headline = (
         f"**The shipped cascade finds a face in {share(shipped['all'])} of {shipped['all']['n']:,} images**, all of "
         f"which show one, in {shipped['median_ms']:.1f} ms (median, one thread). In {false_faces['pictures']} images "
-        f"without a face it saw {false_faces['faces']}."
+        f"without a face, it finds {false_faces['faces']} false faces."
     )
     sources = [("all", {name: finder["all"] for name, finder in finders.items()})] + [
         (source, {name: finder["by_source"][source] for name, finder in finders.items()})
@@ -251,21 +186,29 @@ def _face_finder(result: Result) -> list[str]:
     rows: list[tuple[Any, ...]] = [
         (source, shares["shipped"]["n"], *(share(shares[name]) for name in finders)) for source, shares in sources
     ]
-    rows.append(("ms an image: median", "", *(f"{finder['median_ms']:.1f}" for finder in finders.values())))
-    rows.append(("ms an image: mean", "", *(f"{finder['mean_ms']:.1f}" for finder in finders.values())))
+    rows.append(("ms per image: median", "", *(f"{finder['median_ms']:.1f}" for finder in finders.values())))
+    rows.append(("ms per image: mean", "", *(f"{finder['mean_ms']:.1f}" for finder in finders.values())))
     false_row = (f"{finder['face_free']['faces']}" for finder in finders.values())
     rows.append(("false faces, images without a face", false_faces["pictures"], *false_row))
-    found = table(("source", "pictures", *(titles[name] for name in finders)), rows)
-    return [headline, "Share of images with a face, in brackets its 95 % Wilson interval.", found]
+    found = table(("source", "images", *(titles[name] for name in finders)), rows)
+    return [
+        headline,
+        "Proportion of images in which a face is found, with 95 % Wilson intervals in parentheses.",
+        found,
+    ]
 
 
 _RENDERERS: dict[str, Callable[[Result], list[str]]] = {
-    "default-detector": _default_detector,
     "speed": _speed,
     "face-finder": _face_finder,
     "audit-shared": audit_shared,
     "near-duplicates": near_duplicates,
     "evaluation": evaluation,
+    "evaluation#headline": evaluation_headline,
+    "evaluation#by-source": evaluation_by_source,
+    "evaluation-edition-2": evaluation,
+    "evaluation-edition-2#headline": evaluation_headline,
+    "evaluation-edition-2#by-source": evaluation_by_source,
     "evaluation-speed": evaluation_speed,
     "robustness": robustness,
     "robustness#tiers": robustness_tiers,

@@ -31,7 +31,7 @@ _FEW = Draws(draws=100, workers=1)
 
 
 def _scores(shift: float = 0.0) -> Scores:
-    columns = ("path", "label", "source", "fake_probability")
+    columns = ("path", "label", "source", "kind", "seen", "face_found", "uncertain", "fake_probability")
     rows = [
         (
             at,
@@ -39,6 +39,10 @@ def _scores(shift: float = 0.0) -> Scores:
                 f"{at}.png",
                 "fake" if at % 2 else "real",
                 f"s{at % 3}",
+                "gan" if at % 2 else "real",
+                "true" if at % 3 else "false",
+                str(at != 5).lower(),
+                str(at in (9, 10)).lower(),
                 repr(round(0.3 + 0.02 * at - shift * (at % 2), 6)),
             ),
         )
@@ -80,6 +84,7 @@ def contents() -> dict[str, dict[str, Any]]:
     }
     return {
         "evaluation": {"run": _RUN, "result": evaluate(_scores(), draws=_FEW, detector=facts)},
+        "evaluation-edition-2": {"run": _RUN, "result": evaluate(_scores(0.2), draws=_FEW, detector=facts)},
         "robustness": {"run": _RUN, "tiers": robustness, "grid": robustness},
         "bench": {"run": _RUN, "result": {"schema": 1, "kind": "bench", "run": {}, "models": [model]}},
     }
@@ -95,10 +100,29 @@ def test_blocks_hold_the_figures(contents: dict[str, dict[str, Any]]) -> None:
     hard = contents["robustness"]["tiers"]["conditions"][2]["figures"]["balanced_accuracy"]
     assert f"| {hard['value']:.3f} (" in tiers_alone and f"| {hard['drop']['value']:+.3f} (" in tiers_alone
     assert "Worst tier: hard" in tiers_alone
-    assert "The grid, on 30 images" in render.render("robustness", contents["robustness"])
+    assert "Every degradation, on a random sample of 30 images" in render.render("robustness", contents["robustness"])
     bench = render.render("bench", contents["bench"])
     assert "| m@1, 32 px | onnx | 1,234,567 | 7 M | 5.0 MB | 100 ms | 10.0 ms |" in bench
     assert "take 2.8 core-hours." in bench
+
+
+def test_the_headline_and_its_slices(contents: dict[str, dict[str, Any]]) -> None:
+    metrics = contents["evaluation"]["result"]["overall"]["metrics"]
+    text = render.render("evaluation#headline", contents["evaluation"])
+    for part in (
+        f"**AUC {metrics['auc']['value']:.3f} ({metrics['auc']['low']:.3f}–",
+        "on 30 test images (15 real, 15 fake) from 3 sources. Training saw other images of 2 of the 3 sources.",
+        "Always predicting “real” has AUC 0.5, balanced accuracy 50.0 % and accuracy 50.0 %.",
+        # By hand: 0.3 + 0.02 i is 0.5 or more from image 10 on, so 5 of 15 reals and 10 of 15 fakes are called right.
+        "At the default threshold (0.500): balanced accuracy 50.0 %",
+        "33.3 % (15.2–58.3) of the real images are called real, and 66.7 % (41.7–84.8) of the fakes are found.",
+        # Images 9 and 10 are uncertain and wrong; one face in 30 was not found.
+        "6.7 % (1.8–21.3) of the predictions are uncertain; accuracy outside the uncertain band is 53.6 %",
+        "A face was found in 96.7 %",
+    ):
+        assert part in text
+    slices = render.render("evaluation#by-source", contents["evaluation"])
+    assert "| s0 | 5 | 5 |" in slices and "| s1 (seen) | 5 | 5 |" in slices and "| gan | 0 | 15 | – |" in slices
 
 
 def test_the_card_is_written_whole_and_checked(
@@ -123,7 +147,8 @@ def test_the_card_is_written_whole_and_checked(
     contents["evaluation"]["result"]["overall"]["metrics"]["auc"]["value"] = 0.123
     assert run("--check") == 1
     # A result of another bundle than the one in the package is not shown as if it were of this one.
-    contents["evaluation"]["result"]["detector"]["bundle_sha256"] = "0" * 64
+    for name in ("evaluation", "evaluation-edition-2"):
+        contents[name]["result"]["detector"]["bundle_sha256"] = "0" * 64
     assert run() == 0 and "0.123" not in card.read_text() and "| Brier score |" not in card.read_text()
     contents["evaluation"]["result"]["detector"]["bundle_sha256"] = Bundle.open().sha256
     # One of a cut-down run is refused.

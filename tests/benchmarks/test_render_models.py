@@ -78,17 +78,17 @@ def test_the_papers_systems() -> None:
     text = "\n\n".join(models.papers(_papers()))
     for part in [
         "**Tuned: AUC 0.973 (0.953–0.993), accuracy 90.0 % (88.0–92.0)** on 50 test images of `pictures`",
-        "always answering “real”: accuracy 60.0 %",
+        "always predicting “real”: accuracy 60.0 %",
         # The best of frozen features is one with pretrained weights.
-        "Frozen features give 0.900 (0.880–0.920) at best",
+        "The best AUC with frozen features is 0.900 (0.880–0.920) (Frozen)",
         "| Frozen | random |  | 0.960 |",
         "| Tuned | pip:w | 22 | 0.983 | 0.973 (0.953–0.993) | 90.0 % (88.0–92.0) | 90.0 % (88.0–92.0) |",
-        "over 2 pairs establishes no difference",
-        "3 systems, `--set a.b=c`, at most 1 epoch a phase; 30 minutes of CPU time. **1 of them began",
+        "over 2 pairs, finds no difference",
+        "3 systems, `--set a.b=c`, at most 1 epoch per phase; 30 minutes of CPU time. **1 of them started",
         "| S0 | `s0-a` | random | 1 | 50.0 % (48.0–52.0) | 0.98 | 0.500 |  | 0.550 (0.530–0.570) | 0.99 |",
         r"failed: no \| memory",
         # The better one first, with its side of the discordant images named in the order of the pair.
-        "establishes s0-b over s0-a (12:2, p = 0.0129).",
+        "finds s0-b over s0-a (12:2, p = 0.0129).",
         "S0 50 (30 real; majority 60.0 %)",
     ]:
         assert part in text, part
@@ -101,7 +101,7 @@ def test_the_contract() -> None:
     rows = [row | {"head": "linear", "parity": 2e-6}, row | {"head": "se", "parity": 3e-5}]
     text = "\n".join(models.contract({"tolerance": 1e-4, "rows": rows}))
     assert "All 1 backbones with all 2 kinds of head" in text
-    assert "at most 3e-05 (allowed: 1e-04)" in text
+    assert "at most 3e-05 (tolerance 1e-04)" in text
     assert "| `b` | 2.2 M | 64 px | 2e-06 | 3e-05 |" in text
 
 
@@ -109,7 +109,7 @@ def test_classical_heads() -> None:
     head = {"difference": 2.01e-6, "onnx_ms": 0.2, "sklearn_ms": 5.0, "ratio": 25.0, "graph_bytes": 1_858_818}
     result = {"asked_rows": 1000, "rows": 2000, "width": 1280, "heads": {"random_forest": head}}
     text = "\n".join(models.classical_heads(result))
-    assert "agree within 2e-06** in the logit on 1,000 rows" in text
+    assert "differ by at most 2e-06** on 1,000 held-out rows" in text
     assert "| Random Forest, 100 trees | 2e-06 | 0.200 ms | 5.000 ms | 25.0 × | 1.86 MB |" in text
 
 
@@ -117,7 +117,7 @@ def test_the_feature_cache() -> None:
     run = {"seconds": 100.0, "epochs": 20, "validation_accuracy": 0.75, "validation_auc": 0.8}
     result = {"ratio": 25.2, "warm_ratio": 99.6, "recipe": "r", "epochs": 20, "rows": 1000}
     text = "\n".join(models.feature_cache(result | dict.fromkeys(("epoch_by_epoch", "cached", "warm"), run)))
-    assert "**25 times as fast, 100 times when" in text
+    assert "**25 times as fast, and 100 times once" in text
     assert "| epoch by epoch | 100.0 | 20 | 75.0 % | 0.800 |" in text
 
 
