@@ -129,8 +129,7 @@ HOSTILE: dict[str, tuple[Callable[[Path], object], str]] = {
     "bomb.png": (writes(png_of(20_000, 20_000)), "too_many_pixels"),
     "strip.png": (writes(png_of(100_000, 20)), "side_too_long"),
     "tiny.png": (writes(png_of(1, 1)), "too_small"),
-    "icc.jpg": (writes(jpeg(icc_profile=b"no profile at all" * 10)), "bad_icc_profile"),
-    "exif.jpg": (writes(jpeg(exif=b"Exif\0\0no TIFF structure at all")), "bad_exif"),
+    "comments.jpg": (writes(jpeg()[:2] + b"\xff\xfe\0\x03x" * 10_000 + jpeg()[2:]), "too_complex"),
     "folder.jpg": (Path.mkdir, "is_directory"),
     "socket.jpg": (bind_socket, "not_a_file"),
     "fifo.jpg": (os.mkfifo, "not_a_file"),
@@ -164,6 +163,24 @@ def test_a_hostile_input_is_one_line_with_a_code(name: str, hostile_run: Ran) ->
     assert line["result"] is None
     assert line["error"]["code"] == HOSTILE[name][1]
     assert line["error"]["message"].endswith(".")
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"icc_profile": b"no profile at all" * 10}, "colour profile is damaged and was ignored"),
+        ({"exif": b"Exif\0\0no TIFF structure at all"}, "EXIF data is damaged and was ignored"),
+    ],
+)
+def test_damaged_metadata_do_not_hide_the_pixels(
+    unmask: Unmask, tiny_bundle: Path, tmp_path: Path, options: dict[str, Any], words: str
+) -> None:
+    (tmp_path / "plain.jpg").write_bytes(jpeg())
+    (tmp_path / "odd.jpg").write_bytes(jpeg(**options))
+    plain, odd = unmask("plain.jpg", "odd.jpg", "--json", "--model", str(tiny_bundle)).lines
+    assert odd["fake_probability"] == plain["fake_probability"]
+    assert plain["notes"] == []
+    assert [words in note for note in odd["notes"]] == [True]
 
 
 def test_hostile_inputs_do_not_stop_the_run(hostile_run: Ran) -> None:

@@ -21,9 +21,10 @@ import unmask
 from unmask.bundle.bundle import Bundle
 from unmask.bundle.schema import Calibration
 from unmask.detect.detector import Detector, deciding_region, load
+from unmask.detect.overlay import draw_evidence
 from unmask.detect.verdict import RegionVerdict, Verdict
 from unmask.errors import ImageError, UsageError
-from unmask.imaging.decode import ImageSource
+from unmask.imaging.decode import Decoded, ImageSource
 from unmask.imaging.faces import Face
 from unmask.imaging.limits import DecodeLimits
 from unmask.imaging.preprocessing import Preprocessing
@@ -40,6 +41,7 @@ JSON_KEYS = [
     "faces",
     "face_found",
     "out_of_distribution",
+    "notes",
     "provenance",
     "model",
     "bundle_sha256",
@@ -364,6 +366,44 @@ def test_json_has_the_documented_keys_in_order(detector: Detector, astronaut: Im
     assert face["fake_probability"] == content["fake_probability"]
 
 
+def test_an_image_read_at_reduced_size_has_boxes_in_the_file_s_pixels(
+    tiny_bundle: Path, astronaut: Image.Image, tmp_path: Path
+) -> None:
+    path = tmp_path / "a.png"
+    astronaut.save(path)
+    whole = Detector(Bundle.open(tiny_bundle)).detect(path)
+    small = Detector(Bundle.open(tiny_bundle), limits=DecodeLimits(max_memory=1_400_000)).detect(path)
+    assert whole.notes == () and whole.size == small.size == (512, 512)
+    assert small.notes == ("The image is so large that it was read at 1/2 of its width and height.",)
+    assert small.faces[0].face is not None and whole.faces[0].face is not None
+    # Found in a quarter of the pixels, within a few pixels of where it lies in all of them.
+    np.testing.assert_allclose(small.faces[0].face.box, whole.faces[0].face.box, atol=12)
+    np.testing.assert_allclose(small.regions[0].crop, whole.regions[0].crop, atol=16)
+    # The drawing finds the place, whichever size the image has.
+    drawn = draw_evidence(astronaut.reduce(2), small)
+    assert drawn.size == (256, 256)
+    changed = np.abs(np.asarray(drawn, int) - np.asarray(astronaut.reduce(2), int)).sum(2) > 0
+    rows, columns = np.nonzero(changed)
+    left, top, right, bottom = (edge / 2 for edge in small.regions[0].crop)
+    assert left - 30 <= columns.min() and columns.max() <= right + 2
+    assert top - 30 <= rows.min() and rows.max() <= bottom + 2
+
+
+def test_a_decoder_may_be_given(detector: Detector, astronaut: Image.Image) -> None:
+    out = io.BytesIO()
+    astronaut.save(out, "PNG")
+    seen: list[bytes] = []
+
+    def decoder(data: bytes) -> Decoded:
+        seen.append(data)
+        return Decoded(astronaut, notes=("odd",))
+
+    (verdict,) = detector.judge([detector.prepare(out.getvalue(), decoder)])
+    assert seen == [out.getvalue()]
+    assert verdict.notes == ("odd",)
+    assert verdict.fake_probability == detector.detect(astronaut).fake_probability
+
+
 def test_json_of_an_error(detector: Detector) -> None:
     content = detector.detect_or_error("nowhere.jpg").to_json()
     assert list(content) == JSON_KEYS
@@ -377,6 +417,7 @@ def test_json_of_an_error(detector: Detector) -> None:
         "faces": [],
         "face_found": False,
         "out_of_distribution": None,
+        "notes": [],
         "provenance": None,
         "model": "tiny@1",
         "bundle_sha256": detector.bundle.sha256,

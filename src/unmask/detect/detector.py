@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
@@ -17,7 +17,7 @@ from unmask.bundle.bundle import Bundle, ask_graph
 from unmask.bundle.schema import Threshold
 from unmask.detect.verdict import Novelty, RegionVerdict, Verdict
 from unmask.errors import ImageError, UsageError
-from unmask.imaging.decode import ImageSource, decode_image, read_bytes
+from unmask.imaging.decode import Decoded, ImageSource, decode, read_bytes
 from unmask.imaging.faces import FaceFinder
 from unmask.imaging.limits import DecodeLimits
 from unmask.imaging.preprocessing import Region, preprocess
@@ -35,6 +35,7 @@ class Prepared:
         provenance: marks in the file; ``None`` for images in memory.
         sha256: hash of the file; ``None`` for images in memory.
         size: width and height of the upright image in pixels.
+        notes: what was odd in reading it.
         started: start of the work on it, by ``time.perf_counter()``.
     """
 
@@ -43,6 +44,7 @@ class Prepared:
     provenance: Provenance | None
     sha256: str | None
     size: tuple[int, int]
+    notes: tuple[str, ...]
     started: float
 
     def __repr__(self) -> str:
@@ -91,8 +93,12 @@ class Detector:
         """
         return self.judge([self.prepare(source)])[0]
 
-    def prepare(self, source: ImageSource) -> Prepared:
+    def prepare(self, source: ImageSource, decoder: Callable[[bytes], Decoded] | None = None) -> Prepared:
         """Do all that :meth:`detect` does before the network runs: read, decode, find and crop faces.
+
+        Args:
+            source: as for :meth:`detect`.
+            decoder: decodes the bytes of files, such as ``DecodePool.decode``; by default in this process.
 
         Raises:
             ImageError: the image cannot be accepted or read.
@@ -105,9 +111,18 @@ class Detector:
             data = read_bytes(source, self.limits)
         if isinstance(data, bytes):
             provenance, sha256 = read_provenance(data), hashlib.sha256(data).hexdigest()
-        image = decode_image(data, self.limits)
-        regions = preprocess(image, self.bundle.info.preprocessing, self._finder)
-        return Prepared(_path_of(source), tuple(regions), provenance, sha256, image.size, started)
+        decoded = decoder(data) if decoder and isinstance(data, bytes) else decode(data, self.limits)
+        factor = decoded.reduction
+        regions = preprocess(decoded.image, self.bundle.info.preprocessing, self._finder)
+        return Prepared(
+            _path_of(source),
+            tuple(region.scaled(factor) for region in regions) if factor > 1 else tuple(regions),
+            provenance,
+            sha256,
+            (decoded.image.width * factor, decoded.image.height * factor),
+            decoded.notes,
+            started,
+        )
 
     def judge(self, images: Sequence[Prepared]) -> list[Verdict]:
         """Give verdicts on prepared images, in their order, with one run of the network."""
@@ -130,6 +145,7 @@ class Detector:
             novelty=self._novelty(regions),
             sha256=image.sha256,
             size=image.size,
+            notes=image.notes,
         )
 
     def deciding(self, regions: Iterable[RegionVerdict]) -> RegionVerdict:

@@ -79,25 +79,25 @@ def _text(value: object) -> str:
 
 
 def _image(content: Mapping[str, Any], size: tuple[int, int], sha256: str | None) -> str:
-    found = _read_again(content["path"], size, sha256)
+    found = _read_again(content["path"], sha256)
     if found is None:
         scale = min(1.0, _SIDE / max(size))
         canvas = Image.new("RGB", (max(1, round(size[0] * scale)), max(1, round(size[1] * scale))), _GREY)
     else:
         canvas, scale = shrink(found, _SIDE)
+        scale *= found.width / size[0]  # below 1 where the image was read at reduced size
     for face in reversed(content["faces"]):
         draw_box(canvas, face["box"], scale, f"fake {100 * face['fake_probability']:.0f} %")
     alt = "The image" if found is not None else "The image is no longer there; its place is grey"
     return f'<img alt="{alt}, boxes around faces: {len(content["faces"])}" src="{data_uri(canvas, _QUALITY)}">'
 
 
-def _read_again(path: str | None, size: tuple[int, int], sha256: str | None) -> Image.Image | None:
+def _read_again(path: str | None, sha256: str | None) -> Image.Image | None:
     """The image at a path; ``None`` if there is none or it is another one by now."""
     if path is None or sha256 is None:
         return None
     try:
         data = read_bytes(path)
-        image = decode_image(data) if hashlib.sha256(data).hexdigest() == sha256 else None
+        return decode_image(data) if hashlib.sha256(data).hexdigest() == sha256 else None
     except ImageError:
         return None
-    return image if image is not None and image.size == size else None

@@ -35,6 +35,8 @@ def draw_evidence(image: Image.Image, verdict: Verdict, greatest_side: int = 160
         RGB.
     """
     canvas, scale = shrink(image, greatest_side)
+    if verdict.size is not None:  # which may be larger, where the image was read at reduced size
+        scale *= image.width / verdict.size[0]
     # Smallest first, so that the face that matters most lies on top.
     for region in reversed(verdict.regions):
         _draw_region(canvas, region, scale)

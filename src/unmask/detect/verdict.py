@@ -80,7 +80,9 @@ class Verdict:
         error: why the image could not be read; ``None`` if it could.
         novelty: how unlike the training images it is; ``None`` if the bundle does not measure it.
         sha256: hash of the file; ``None`` for images in memory and with an error.
-        size: width and height of the upright image in pixels; ``None`` with an error.
+        size: width and height of the upright image in pixels; ``None`` with an error. Of an image that was read at
+            reduced size, rounded up to a multiple of the reduction.
+        notes: what was odd in reading the file, a sentence each: damaged metadata, a reduced size.
     """
 
     path: str | None
@@ -96,6 +98,7 @@ class Verdict:
     novelty: Novelty | None = None
     sha256: str | None = None
     size: tuple[int, int] | None = None
+    notes: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         of = "" if self.path is None else f", {self.path!r}"
@@ -156,6 +159,7 @@ class Verdict:
                 "distance": _rounded(self.novelty.distance, 4),
                 "threshold": _rounded(self.novelty.threshold, 4),
             },
+            "notes": list(self.notes),
             "provenance": self.provenance
             and {"c2pa": self.provenance.c2pa, "generator_tags": list(self.provenance.generator_tags)},
             "model": self.model,

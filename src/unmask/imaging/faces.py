@@ -70,6 +70,11 @@ class Face:
     score: float
     keypoints: tuple[tuple[float, float], ...]
 
+    def scaled(self, factor: float) -> Face:
+        """The same face in an image ``factor`` times as large."""
+        box = (self.box[0] * factor, self.box[1] * factor, self.box[2] * factor, self.box[3] * factor)
+        return Face(box, self.score, tuple((x * factor, y * factor) for x, y in self.keypoints))
+
     def __repr__(self) -> str:
         x0, y0, x1, y1 = self.box
         return f"<Face {x1 - x0:.0f} x {y1 - y0:.0f} at ({x0:.0f}, {y0:.0f}), score {self.score:.2f}>"

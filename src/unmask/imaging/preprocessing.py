@@ -63,6 +63,11 @@ class Region:
     face: Face | None
     pixels: Pixels
 
+    def scaled(self, factor: float) -> Region:
+        """The same pixels at their place in an image ``factor`` times as large."""
+        crop = (self.crop[0] * factor, self.crop[1] * factor, self.crop[2] * factor, self.crop[3] * factor)
+        return Region(crop, self.face and self.face.scaled(factor), self.pixels)
+
 
 def render(image: Image.Image, crop: Box, preprocessing: Preprocessing) -> Pixels:
     """The pixels of one crop: uint8 [size, size, 3], RGB."""
