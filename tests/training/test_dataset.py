@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -206,11 +208,13 @@ def recipe(**changes: object) -> Recipe:
     return Recipe.model_validate(content | changes)
 
 
-def batches(data: FaceData, epoch: int) -> list[tuple[bytes, list[float]]]:
-    class Trainer:
-        current_epoch = epoch
+def in_epoch(epoch: int) -> Any:
+    """Stands for a trainer of a module in an epoch of the run."""
+    return SimpleNamespace(lightning_module=SimpleNamespace(epoch=epoch))
 
-    data.trainer = Trainer()  # type: ignore[assignment]
+
+def batches(data: FaceData, epoch: int) -> list[tuple[bytes, list[float]]]:
+    data.trainer = in_epoch(epoch)
     return [(pixels.numpy().tobytes(), target.tolist()) for pixels, target in data.train_dataloader()]
 
 
@@ -279,7 +283,7 @@ def test_training_images_are_augmented_crops_with_the_right_target(on_disk: list
     settings = recipe(data={"balance": "none"})
     plan = plan_epoch(on_disk, settings.data, 1, 0)
     data = FaceData(on_disk, on_disk, settings, 0)
-    data.trainer = type("Trainer", (), {"current_epoch": 0})()
+    data.trainer = in_epoch(0)
     pixels, target = next(iter(data.train_dataloader()))
     assert pixels.dtype == torch.uint8
     assert pixels.shape == (4, 32, 32, 3)
@@ -306,7 +310,7 @@ def test_images_made_on_the_fly_are_shown_as_fakes(
     original = getattr(dataset, function)
     monkeypatch.setattr(dataset, function, spy)
     data = FaceData(on_disk, on_disk, recipe(data={share: 1.0, "epoch_size": 8}), 0)
-    data.trainer = type("Trainer", (), {"current_epoch": 0})()
+    data.trainer = in_epoch(0)
     targets = torch.cat([target for _, target in data.train_dataloader()])
     assert len(changed) == 4
     assert targets.sum() == 4

@@ -33,7 +33,7 @@ from unmask.recipes import Recipe  # noqa: E402
 from unmask.training import fit as fit_module  # noqa: E402
 from unmask.training.dataset import FaceData  # noqa: E402
 from unmask.training.fit import export_run, fit, load_network  # noqa: E402
-from unmask.training.history import read_history  # noqa: E402
+from unmask.training.history import read_history, shown_epoch  # noqa: E402
 from unmask.training.module import DetectorModule  # noqa: E402
 from unmask.training.rates import warmed_cosine  # noqa: E402
 from unmask.training.rows import TrainingRows  # noqa: E402
@@ -128,6 +128,16 @@ def test_history_has_a_row_an_epoch(unbroken: Path) -> None:
     for row in read_history(unbroken / "history.csv"):
         assert float(row["seconds"]) >= 0
         assert 50 < float(row["peak_memory_mb"]) < 100_000
+
+
+def test_people_see_epochs_counted_from_1(
+    toy_manifest: Path, toy_recipe: Path, tmp_path: Path, no_package: list[Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    fit(Recipe.load(toy_recipe, ["schedule.epochs=2"]), Manifest.open(toy_manifest), tmp_path / "run", workers=0)
+    logged = [line for line in capsys.readouterr().err.splitlines() if line.startswith("epoch=")]
+    assert [line.split()[0] for line in logged] == ["epoch=1", "epoch=2"]
+    rows = read_history(tmp_path / "run" / "history.csv")
+    assert [shown_epoch(row) for row in rows] == [1, 2]
 
 
 def test_curves_card_and_timing(unbroken: Path) -> None:

@@ -114,8 +114,9 @@ def test_every_step_has_the_rate_of_its_place_in_the_phase(monkeypatch: pytest.M
     made.begin_phase(1, first_epoch=1)
     optimizer = made.configure_optimizers()
     rates = []
-    for epoch in (1, 2):
+    for epoch in (0, 1):  # Lightning counts the epochs of the phase
         monkeypatch.setattr(DetectorModule, "current_epoch", epoch)
+        assert made.epoch == 1 + epoch
         for index in range(5):
             made.on_train_batch_start(None, index)
             rates.append({group["lr"] for group in optimizer.param_groups})
@@ -136,20 +137,41 @@ def test_a_phase_trains_what_it_says_and_decays_anew() -> None:
     assert trained() == {name for name in whole if name.startswith("head.")}
     for _ in range(2):
         made._loss.update(1.0)
-        made._figures.update(torch.tensor([0.2, 0.7]), torch.tensor([0, 1]))
+        made._metrics.update(torch.tensor([0.2, 0.7]), torch.tensor([0, 1]))
         made._train_accuracy.update(torch.tensor([0.2]), torch.tensor([0]))
         made.on_validation_epoch_end()
     assert made.learning_rate(1, 0) == pytest.approx(0.05)
     # A checkpoint brings the plateau back.
     checkpoint: dict[str, Any] = {}
     made.on_save_checkpoint(checkpoint)
-    assert checkpoint["phase"] == {"index": 0, "first_epoch": 0}
+    assert checkpoint["phase"] == {"index": 0, "first_epoch": 0, "counted_from": 0}
     other = module(phases=phases, decay="plateau", decay_epochs=1, decay_factor=0.1, warmup_epochs=0)
     other.on_load_checkpoint(checkpoint)
     assert other.learning_rate(1, 0) == pytest.approx(0.05)
     made.begin_phase(1, first_epoch=1)
     assert made.learning_rate(1, 0) == 0.02
     assert trained() == whole
+
+
+@pytest.mark.parametrize(
+    ("counted_from", "epoch"),
+    [
+        # a phase whose trainer counts its own epochs
+        (None, 5 + 2),
+        # one of a version whose trainers counted over the whole run
+        (0, 2),
+    ],
+)
+def test_epochs_are_counted_over_the_whole_run(
+    counted_from: int | None, epoch: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = module(phases=[{"epochs": 5, "learning_rate": 0.5}, {"epochs": 9, "learning_rate": 0.5}])
+    made.begin_phase(1, 5, counted_from)
+    monkeypatch.setattr(DetectorModule, "current_epoch", 2)
+    assert made.epoch == epoch
+    checkpoint: dict[str, Any] = {"epoch": 2}
+    made.on_save_checkpoint(checkpoint)
+    assert checkpoint["epoch"] == epoch
 
 
 def test_an_epoch_draws_its_dropout_from_seed_and_epoch(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -163,6 +163,12 @@ class _EvaluationSet(Dataset[tuple[torch.Tensor, torch.Tensor]]):
         return torch.from_numpy(pixels.copy()), torch.tensor(float(sample.is_fake))
 
 
+def run_epoch(trainer: pl.Trainer | None) -> int:
+    """The epoch that the trainer of a ``DetectorModule`` is in, counted from 0 over the run; 0 without a trainer."""
+    module: Any = trainer and trainer.lightning_module
+    return module.epoch if module else 0
+
+
 class FaceData(pl.LightningDataModule):
     """The loaders of a run; a new plan every epoch.
 
@@ -187,8 +193,8 @@ class FaceData(pl.LightningDataModule):
         self._cache = cache
 
     def train_dataloader(self) -> DataLoader[Any]:
-        """The epoch that the trainer is at."""
-        epoch = self.trainer.current_epoch if self.trainer else 0
+        """The images of the current epoch; of the first one before there is a trainer."""
+        epoch = run_epoch(self.trainer)
         # The last incomplete batch is dropped: batch normalisation over one or two images is noise.
         return self._loader(_TrainingSet(self._train, self._recipe, epoch, self._cache), drop_last=True)
 

@@ -30,7 +30,7 @@ from unmask.imaging.preprocessing import Pixels, crop_of, render
 from unmask.models.network import FaceNetwork
 from unmask.parallel import ordered_map
 from unmask.recipes import Recipe
-from unmask.training.dataset import Sample, plan_epoch
+from unmask.training.dataset import Sample, plan_epoch, run_epoch
 from unmask.training.module import DetectorModule
 
 _VERSION = 1
@@ -260,8 +260,8 @@ class FeatureData(pl.LightningDataModule):
         self._pooled, self._train, self._recipe = pooled, train, recipe
 
     def train_dataloader(self) -> DataLoader[Any]:
-        """The epoch that the trainer is at; the last incomplete batch is dropped, as with images."""
-        epoch = self.trainer.current_epoch if self.trainer else 0
+        """The features of the current epoch; the last incomplete batch is dropped, as with images."""
+        epoch = run_epoch(self.trainer)
         index = plan_epoch(self._train, self._recipe.data, self._recipe.seed, epoch).index
         views = len(self._pooled.train) // len(self._train)
         rng = np.random.default_rng([self._recipe.seed, epoch, _VIEW_DRAWS])

@@ -11,9 +11,9 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from unmask.files import whole_file
-from unmask.training.history import read_history
+from unmask.training.history import read_history, shown_epoch
 
-# Okabe and Ito's colours, which the colour-blind tell apart; lines differ in style as well.
+# Okabe and Ito's colours, which colour-blind readers can distinguish; lines differ in style as well.
 _BLUE, _VERMILION, _GREEN = "#0072B2", "#D55E00", "#009E73"
 _PANELS = (
     ("loss", (("train_loss", "training", _BLUE, "--"), ("val_loss", "validation", _VERMILION, "-"))),
@@ -23,7 +23,7 @@ _PANELS = (
 
 
 def best_row(history: Path, monitor: str) -> dict[str, Any] | None:
-    """The row of the best epoch, the first of equals; ``None`` before there is any.
+    """The row of the best epoch, the first one if several are equal; ``None`` before the first epoch.
 
     Args:
         history: a run's ``history.csv``.
@@ -35,29 +35,29 @@ def best_row(history: Path, monitor: str) -> dict[str, Any] | None:
 
 
 def draw_curves(history: Path, monitor: str, out: Path) -> None:
-    """Loss, accuracy, F1 and AUC by epoch as a PNG, with the best epoch and the beginnings of phases marked.
+    """Loss, accuracy, F1 and AUC by epoch as a PNG, with the best epoch and the starts of phases marked.
 
     Args:
         history: a run's ``history.csv`` with at least one epoch.
-        monitor: what the best epoch was chosen by.
-        out: the file.
+        monitor: the metric that chose the best epoch.
+        out: the file to write.
     """
     rows = read_history(history)
     best = best_row(history, monitor)
     starts = [
-        int(row["epoch"]) - 0.5 for before, row in itertools.pairwise(rows) if row.get("phase") != before.get("phase")
+        shown_epoch(row) - 0.5 for before, row in itertools.pairwise(rows) if row.get("phase") != before.get("phase")
     ]
     figure = Figure(figsize=(12, 3.6), layout="constrained")
     FigureCanvasAgg(figure)
     for axes, (title, lines) in zip(figure.subplots(1, len(_PANELS)), _PANELS, strict=True):
         for column, label, colour, style in lines:
-            # Runs that began with an older version lack some figures of their first epochs.
-            points = [(int(row["epoch"]), float(row[column])) for row in rows if row.get(column)]
+            # Runs that an earlier version started lack some metrics of their first epochs.
+            points = [(shown_epoch(row), float(row[column])) for row in rows if row.get(column)]
             axes.plot(*zip(*points, strict=True) if points else ([], []), style, color=colour, marker=".", label=label)
             if best is not None and best.get(column):
-                axes.plot(int(best["epoch"]), float(best[column]), "o", color=colour, fillstyle="none", markersize=10)
+                axes.plot(shown_epoch(best), float(best[column]), "o", color=colour, fillstyle="none", markersize=10)
         if best is not None:
-            axes.axvline(int(best["epoch"]), color="black", linewidth=0.8, label=f"best epoch ({best['epoch']})")
+            axes.axvline(shown_epoch(best), color="black", linewidth=0.8, label=f"best epoch ({shown_epoch(best)})")
         for start in starts:
             axes.axvline(start, color="grey", linewidth=0.8, linestyle=":")
         axes.set(title=title, xlabel="epoch")

@@ -1,4 +1,4 @@
-"""The phases of a run, epoch by epoch, each from the best epoch so far. Killed at any time, it can go on."""
+"""The phases of a run, each starting from the best epoch so far. A run that was killed can be resumed."""
 
 from __future__ import annotations
 
@@ -7,26 +7,26 @@ from typing import Any
 
 import lightning.pytorch as pl
 import torch
-from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint, RichProgressBar, WeightAveraging
+from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint, WeightAveraging
 from lightning.pytorch.loggers import TensorBoardLogger
-from rich.console import Console
 from torch import Tensor
 
 from unmask.files import whole_file
 from unmask.training.folder import read_checkpoint
-from unmask.training.history import History
+from unmask.training.history import EpochBar, History
 from unmask.training.memory import keep_freed_memory
 from unmask.training.module import DetectorModule
 
 
 def train_phases(module: DetectorModule, data: pl.LightningDataModule, out: Path) -> None:
-    """Train all phases of a recipe's schedule, or those that an interrupted run has left.
+    """Train all phases of a recipe's schedule, or the rest of them in a run that was interrupted.
 
-    A phase starts from the best epoch of the phases before it, with a new optimiser. Epochs are counted over the
-    whole run. ``checkpoints/last.ckpt`` is the newest epoch and ``best.ckpt`` the best one by ``schedule.monitor``.
+    A phase starts from the best epoch of the phases before it, with a new optimiser and a trainer of its own, which
+    counts the phase's epochs; ``module.epoch`` counts over the whole run. ``checkpoints/last.ckpt`` is the latest
+    epoch, and ``best.ckpt`` the best one by ``schedule.monitor``.
 
     Args:
-        module: with the weights to start from; those of a checkpoint take their place when the run goes on.
+        module: with the initial weights; a resumed run replaces them by those of its checkpoint.
         data: the images, or their features.
         out: the run folder.
     """
@@ -34,13 +34,14 @@ def train_phases(module: DetectorModule, data: pl.LightningDataModule, out: Path
     newest = out / "checkpoints" / "last.ckpt"
     for index, phase in enumerate(module.recipe.schedule.all_phases):
         state = read_checkpoint(newest) if newest.exists() else None
-        # A run whose checkpoints do not say which phase they are of has one.
+        # Checkpoints of early versions do not name their phase; their runs have only one.
         reached = state.get("phase", {"index": 0, "first_epoch": 0}) if state else {"index": -1}
         if reached["index"] > index:
             continue
         begun = reached["index"] == index
         if begun:
-            module.begin_phase(index, reached["first_epoch"])
+            # Without "counted_from": a version whose trainers counted epochs over the whole run.
+            module.begin_phase(index, reached["first_epoch"], reached.get("counted_from", 0))
         else:
             module.begin_phase(index, state["epoch"] + 1 if state else 0)
         trainer = _trainer(module, out)
@@ -52,14 +53,13 @@ def train_phases(module: DetectorModule, data: pl.LightningDataModule, out: Path
         elif state is not None:
             module.load_state_dict(_start_of_phase(newest.parent, index))
             best: Any = trainer.checkpoint_callback
-            # An epoch of this phase is the best one only when it beats those before.
+            # An epoch of this phase becomes the best one only if it beats those of the phases before.
             best.load_state_dict(state["callbacks"][best.state_key])
-            _count_from(trainer, module.first_epoch)
         trainer.fit(module, data, ckpt_path=newest if begun else None, weights_only=True)
 
 
 def keep_weights(module: DetectorModule, out: Path) -> None:
-    """Keep the weights of a network that is not trained where those of the best epoch would be."""
+    """Save the weights of a network that is not trained as if they were of the best epoch."""
     best = out / "checkpoints" / "best.ckpt"
     if best.exists():
         return
@@ -69,7 +69,7 @@ def keep_weights(module: DetectorModule, out: Path) -> None:
 
 
 def _start_of_phase(checkpoints: Path, index: int) -> dict[str, Any]:
-    """The weights of the best epoch before a phase. They are kept, for the phase may soon have a better one."""
+    """The weights of the best epoch before a phase; saved, since an epoch of the phase may replace ``best.ckpt``."""
     kept = checkpoints / f"phase-{index + 1}.ckpt"
     if not kept.exists():
         with whole_file(kept) as file:
@@ -82,14 +82,14 @@ def _trainer(module: DetectorModule, out: Path) -> pl.Trainer:
     schedule = module.recipe.schedule
     monitor, mode = schedule.monitor, "max" if schedule.monitor == "val_auc" else "min"
     checkpoints = out / "checkpoints"
-    on_terminal = Console().is_terminal
     phase = f"phase-{module.phase_index + 1}" if len(schedule.all_phases) > 1 else ""
     return pl.Trainer(
-        max_epochs=module.first_epoch + module.phase.epochs,
+        max_epochs=module.first_epoch + module.phase.epochs - module.counted_from,
         precision=schedule.precision,
         gradient_clip_val=schedule.gradient_clip,
         logger=TensorBoardLogger(out, "tensorboard", phase),
         callbacks=[
+            EpochBar(),
             History(out / "history.csv"),
             EarlyStopping(monitor, mode=mode, patience=schedule.patience),
             ModelCheckpoint(
@@ -100,33 +100,25 @@ def _trainer(module: DetectorModule, out: Path) -> pl.Trainer:
                 save_on_train_epoch_end=True,
                 enable_version_counter=False,
             ),
-            # Not ``save_last`` of the best: Lightning renews that only when the best has become better. This one
-            # comes second, so that it knows what the best is.
+            # Not ``save_last`` above, which Lightning updates only when there is a new best epoch. This one comes
+            # second, so that its checkpoint knows the best epoch.
             ModelCheckpoint(checkpoints, filename="last", save_on_train_epoch_end=True, enable_version_counter=False),
             *([_averaging(schedule.average)] if schedule.average else []),
-            *([RichProgressBar()] if on_terminal else []),
         ],
         deterministic="warn",
         num_sanity_val_steps=0,
         reload_dataloaders_every_n_epochs=1,
-        enable_progress_bar=on_terminal,
+        enable_progress_bar=False,
         enable_model_summary=False,
         log_every_n_steps=10,
     )
 
 
 def _averaging(decay: float) -> WeightAveraging:
-    """Validates and saves a moving average of the weights and of the batch statistics, and goes on from the newest."""
+    """Validate and save a moving average of the weights and batch statistics; training continues from the latest."""
 
     def average(kept: Tensor, newest: Tensor, averaged: Tensor | int) -> Tensor:
-        # While few steps have been averaged, only the last tenth or so counts: the first weights are the worst.
+        # After few steps only about the last tenth of them counts: the first weights are the worst.
         return kept + (newest - kept) * max(1 - decay, 9 / (9 + int(averaged)))
 
     return WeightAveraging(avg_fn=average)
-
-
-def _count_from(trainer: pl.Trainer, epoch: int) -> None:
-    """Let a new trainer count its epochs from one on that is not the first."""
-    progress: Any = trainer.fit_loop.epoch_progress
-    for counts in (progress.total, progress.current):
-        counts.ready = counts.started = counts.processed = counts.completed = epoch

@@ -1,4 +1,4 @@
-"""The Lightning module: the network, its optimiser in each phase, and the figures of every epoch."""
+"""The Lightning module: the network, its optimiser in each phase, and the metrics of every epoch."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ class DetectorModule(pl.LightningModule):
 
     Args:
         recipe: the experiment.
-        steps_per_epoch: optimiser steps an epoch, which the learning rate needs.
-        class_weights: of real and of fake in the loss.
+        steps_per_epoch: optimiser steps per epoch, for the learning rate schedule.
+        class_weights: weights of real and of fake images in the loss.
     """
 
     def __init__(self, recipe: Recipe, steps_per_epoch: int, class_weights: tuple[float, float] = (1.0, 1.0)) -> None:
@@ -33,34 +33,41 @@ class DetectorModule(pl.LightningModule):
         self.network = FaceNetwork(recipe)
         self._steps_per_epoch = steps_per_epoch
         self._class_weights = class_weights
-        self._figures = MetricCollection({"auc": BinaryAUROC(), "accuracy": BinaryAccuracy(), "f1": BinaryF1Score()})
+        self._metrics = MetricCollection({"auc": BinaryAUROC(), "accuracy": BinaryAccuracy(), "f1": BinaryF1Score()})
         self._loss = MeanMetric()
         self._train_accuracy = BinaryAccuracy()
         self.begin_phase(0, 0)
 
-    def begin_phase(self, index: int, first_epoch: int) -> None:
-        """Set what is trained, and begin decay and warm-up anew.
+    def begin_phase(self, index: int, first_epoch: int, counted_from: int | None = None) -> None:
+        """Set which parameters are trained, and restart decay and warm-up.
 
         Args:
             index: of the phase, from 0.
-            first_epoch: of the phase, counted over the whole run.
+            first_epoch: of the phase, counted from 0 over the whole run.
+            counted_from: epoch of the run that the phase's trainer counts as its epoch 0; default: ``first_epoch``.
         """
         schedule = self.recipe.schedule
         self.phase_index, self.first_epoch = index, first_epoch
+        self.counted_from = first_epoch if counted_from is None else counted_from
         self._plateau = Plateau(schedule.decay_factor, schedule.decay_epochs)
         self.network.set_trainable(self.phase.train)
         self.network.train()
 
     @property
+    def epoch(self) -> int:
+        """The current epoch, counted from 0 over the whole run. Lightning's ``current_epoch`` counts one phase."""
+        return self.counted_from + self.current_epoch
+
+    @property
     def phase(self) -> Phase:
-        """The phase that is trained."""
+        """The current phase."""
         return self.recipe.schedule.all_phases[self.phase_index]
 
     def learning_rate(self, epoch: int, batch: int) -> float:
-        """The rate of one step of the phase.
+        """The learning rate of one step of the phase.
 
         Args:
-            epoch: counted over the whole run.
+            epoch: counted from 0 over the whole run.
             batch: of the epoch, from 0.
         """
         step = (epoch - self.first_epoch) * self._steps_per_epoch + batch
@@ -68,18 +75,18 @@ class DetectorModule(pl.LightningModule):
         return self.phase.learning_rate * factor * self._plateau.scale
 
     def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
-        """Sets the rate. Dropout of an epoch depends on seed and epoch alone, so a resumed run draws the same."""
+        """Set the rate, and seed the epoch's dropout by seed and epoch, so that a resumed run draws the same."""
         for group in self._optimizer.param_groups:
-            group["lr"] = self.learning_rate(self.current_epoch, batch_idx)
+            group["lr"] = self.learning_rate(self.epoch, batch_idx)
         if batch_idx > 0:
             return
-        # Not at the epoch's start: between it and the first batch the loader draws a seed for its workers, save in
-        # the first epoch of a run, fresh or resumed.
-        torch.manual_seed(self.recipe.seed * 10_007 + self.current_epoch)
+        # Not at the start of the epoch: between it and the first batch the loader draws a seed for its workers, except
+        # in the first epoch of a new or resumed run.
+        torch.manual_seed(self.recipe.seed * 10_007 + self.epoch)
 
     def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
         """Loss of one batch."""
-        rng = np.random.default_rng([self.recipe.seed, self.current_epoch, batch_idx])
+        rng = np.random.default_rng([self.recipe.seed, self.epoch, batch_idx])
         pixels, target = mix(*batch, self.recipe.schedule, rng)
         logit = self._logit(pixels)
         loss = batch_loss(logit, target, self.recipe.schedule, self._class_weights)
@@ -88,26 +95,26 @@ class DetectorModule(pl.LightningModule):
         return loss
 
     def validation_step(self, batch: tuple[Tensor, Tensor], _: int) -> None:
-        """Adds one batch to the validation figures; their loss is plain cross-entropy, whatever the recipe's is."""
+        """Add one batch to the validation metrics; the loss is plain cross-entropy, whatever the recipe's is."""
         pixels, target = batch
         logit = self._logit(pixels)
-        self._figures.update(logit.sigmoid(), target.int())
+        self._metrics.update(logit.sigmoid(), target.int())
         self._loss.update(nn.functional.binary_cross_entropy_with_logits(logit, target), weight=len(target))
 
     def on_validation_epoch_end(self) -> None:
-        """Logs the figures over the whole validation split, and the accuracy of the epoch that was trained."""
+        """Log the metrics of the whole validation split, and the training accuracy of the epoch."""
         loss = self._loss.compute()
         self.log("val_loss", loss, prog_bar=True)
-        for name, value in self._figures.compute().items():
+        for name, value in self._metrics.compute().items():
             self.log(f"val_{name}", value, prog_bar=name == "auc")
         self.log("train_accuracy", self._train_accuracy.compute())
-        for metric in (self._loss, self._figures, self._train_accuracy):
+        for metric in (self._loss, self._metrics, self._train_accuracy):
             metric.reset()
         if self.recipe.schedule.decay == "plateau":
             self._plateau.observe(float(loss))
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
-        """A fresh optimiser of the phase's trained parameters, with weight decay on matrices and filters only."""
+        """A new optimiser of the phase's trained parameters, with weight decay on matrices and filters only."""
         schedule = self.recipe.schedule
         trained = [parameter for parameter in self.network.parameters() if parameter.requires_grad]
         groups = [
@@ -123,15 +130,21 @@ class DetectorModule(pl.LightningModule):
         return self._optimizer
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Adds where the schedule stands."""
-        checkpoint["phase"] = {"index": self.phase_index, "first_epoch": self.first_epoch}
+        """Add the position in the schedule."""
+        checkpoint["phase"] = {
+            "index": self.phase_index,
+            "first_epoch": self.first_epoch,
+            "counted_from": self.counted_from,
+        }
+        # Lightning writes the epoch of the phase here, and reads it from its loops.
+        checkpoint["epoch"] = self.epoch
         checkpoint["plateau"] = self._plateau.state()
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Takes up where the schedule stood."""
+        """Restore the state of the plateau schedule."""
         if "plateau" in checkpoint:
             self._plateau.restore(checkpoint["plateau"])
 
     def _logit(self, pixels: Tensor) -> Tensor:
-        # The loss is taken in fp32 whatever the network ran in.
+        # The loss is computed in fp32, whatever the precision of the network.
         return self.network(pixels)[0].float()
