@@ -100,7 +100,7 @@ def test_errors_of_the_system_are_one_line_and_exit_code_2(
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is full")
 @pytest.mark.parametrize(
-    "arguments", [["recipes", "list", "--json"], ["--help"], ["recipes", "show", "unmask-default"]]
+    "arguments", [["--version"], ["recipes", "list", "--json"], ["--help"], ["recipes", "show", "unmask-default"]]
 )
 def test_a_full_disk_is_no_traceback(arguments: list[str]) -> None:
     with Path("/dev/full").open("w") as full:

@@ -190,6 +190,10 @@ COMMAND_LINE = {"unmask.cli", "unmask.cli.root", "unmask.cli.lazy", "unmask.cli.
         (["data", "--help"], COMMAND_LINE),
         # a command's help needs that command and the options it shares
         (["detect", "-h"], COMMAND_LINE | {f"unmask.cli.{name}" for name in ("detect", "options", "examples")}),
+        (
+            ["data", "audit", "-h"],
+            COMMAND_LINE | {f"unmask.cli.{name}" for name in ("data", "data.audit", "options", "examples")},
+        ),
     ],
 )
 def test_only_what_is_needed_is_imported(arguments: list[str], expected: set[str]) -> None:

@@ -31,26 +31,21 @@ def __getattr__(name: str) -> Any:
 
 def main() -> None:
     """Run the command; errors raised on purpose, and those of the system, become one line and an exit code."""
-    if sys.argv[1:] == ["--version"]:
-        print(f"unmask {__version__}")  # without the command line's library, whose import takes longer than all else
-        return
-    # Pillow warns of odd metadata in images that it reads all the same; that is no news to the user.
+    # Pillow warns about odd metadata in images that it can read.
     warnings.filterwarnings("ignore", module="PIL")
     if isinstance(sys.stdout, io.TextIOWrapper):
-        # A name in letters that the terminal's or the file's encoding lacks must not end the run.
+        # A name with characters that the encoding of terminal or file lacks must not end the run.
         sys.stdout.reconfigure(errors="backslashreplace")
-    from unmask.cli.root import app
-
     try:
         try:
-            app()
+            _run()
         finally:
             sys.stdout.flush()  # a full disk shows here, not when Python ends
     except UnmaskError as error:
         print(f"unmask: {error.message}", file=sys.stderr)
         sys.exit(error.exit_code)
     except BrokenPipeError:
-        # The reader of our output went away, as `head` does.
+        # The reader of our output has gone, as `head` does.
         _drop_output()
         sys.exit(1)
     except OSError as error:
@@ -61,6 +56,15 @@ def main() -> None:
         sys.exit(2)
 
 
+def _run() -> None:
+    if sys.argv[1:] == ["--version"]:
+        print(f"unmask {__version__}")  # without typer, whose import takes longer than everything else
+        return
+    from unmask.cli.root import app
+
+    app()
+
+
 def _drop_output() -> None:
-    """Let what is left in the buffer go nowhere: Python must not complain while it flushes."""
+    """Discard what is left in the buffer: Python would fail again when it flushes at its end."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,4 +1,4 @@
-"""Writes the images of ``unmask detect --evidence``."""
+"""The images of ``unmask detect --evidence``."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from unmask.imaging.decode import decode_image
 
 
 def write_evidence(folder: Path, verdict: Verdict) -> Path:
-    """Write one image of evidence and return where it is.
+    """Write an image with its evidence map, and return the path.
 
-    The name holds the image's name and a hash of its path: images of one name from two folders both stay.
+    The name has the image's name and a hash of its path, so images of the same name in two folders do not collide.
     """
     assert verdict.path is not None
     tag = hashlib.sha256(verdict.path.encode(errors="surrogateescape")).hexdigest()[:8]

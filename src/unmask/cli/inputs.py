@@ -1,4 +1,4 @@
-"""Which images a command line means: files, folders, globs, and a list on standard input."""
+"""The images on a command line: files, folders, globs, and a list on standard input."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from unmask.data.tables import IMAGE_SUFFIXES
 
 
 def expand(arguments: Iterable[str], *, recursive: bool) -> Iterator[str]:
-    """The images that arguments mean, in the order given and sorted within a folder or glob.
+    """List the images that arguments name, in the given order, and sorted within a folder or glob.
 
     Args:
-        arguments: paths; ``-`` reads one path a line from standard input, blanks and all. A folder means the images
-            in it, by suffix. What exists under its literal name is never taken as a glob.
-        recursive: whether folders below folders count too.
+        arguments: paths; ``-`` reads one path per line from standard input, with its blanks. A folder stands for the
+            images in it, by suffix. A name that exists is never read as a glob.
+        recursive: whether subfolders are searched, too.
 
     Yields:
-        Each path as it was given; below a folder, joined to it. What does not exist is passed on, so that it is
-        reported where its answer is expected.
+        Each path as it was given; for a folder, joined to it. A path that does not exist is passed on, so that its
+        error appears at its place in the output.
     """
     for argument in arguments:
         if argument == "-":
@@ -42,7 +42,7 @@ def _in_folder(folder: str, *, recursive: bool) -> Iterator[str]:
     try:
         with os.scandir(folder) as listing:
             entries = sorted(listing, key=lambda entry: entry.name)
-    except OSError:  # it may not be listed, or has gone: reported where its answer is expected, and the run goes on
+    except OSError:  # no permission, or gone: its error appears at its place in the output
         yield folder
         return
     for entry in entries:

@@ -1,4 +1,4 @@
-"""What every verb that trains does first."""
+"""Preparation of every command that trains."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ import warnings
 
 
 def prepare_training(purpose: str) -> None:
-    """Check that all that training needs is there, and keep Lightning to what is news to the user.
+    """Check that the packages for training are installed, and silence Lightning's routine messages.
 
     Raises:
-        MissingExtraError: with the pip line that installs it.
+        MissingExtraError: with the pip command that installs them.
     """
     from unmask.cli.extras import need
 
@@ -28,6 +28,6 @@ def prepare_training(purpose: str) -> None:
     need("train", purpose, *packages)
     import lightning.pytorch  # noqa: F401 - it sets its own level when it is imported
 
-    # What it says of devices, tips and its own deprecations is no news.
+    # Devices, tips and its own deprecations.
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     warnings.filterwarnings("ignore", module="lightning")

@@ -97,7 +97,7 @@ class Settings(BaseSettings):
     @model_validator(mode="after")
     def _consistent(self) -> Settings:
         if self.keep_images and self.images_folder is None:
-            raise ValueError("--keep-images needs a folder: --store DIR, or --images DIR beside a database by URL")
+            raise ValueError("--keep-images needs a folder: --store DIR, or --images DIR with a database by URL")
         if self.max_waiting_mib < self.max_body_mib:
             raise ValueError("--max-waiting-mib must be at least --max-body-mib")
         return self
