@@ -310,6 +310,14 @@ def test_first_frame_only() -> None:
         assert max(green, blue) <= 5, format_name
 
 
+@pytest.mark.parametrize("mode", ["RGB", "L", "CMYK"])
+def test_a_pillow_image_of_a_file_stays_open(mode: str) -> None:
+    opened = PIL.Image.open(io.BytesIO(encode(PIL.Image.new(mode, (20, 20), 90 if mode == "L" else None), "TIFF")))
+    decode_image(opened)
+    assert opened.getpixel((0, 0)) is not None
+    assert decode_image(opened).size == (20, 20)
+
+
 # --- sizes -------------------------------------------------------------------------------------------------
 
 

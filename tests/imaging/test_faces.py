@@ -90,7 +90,9 @@ def test_keypoints_lie_on_the_face(astronaut: Image.Image, finder: FaceFinder) -
 
 
 @pytest.mark.parametrize("side", [86, 300, 1200])
-def test_an_image_that_is_a_face_crop_is_found_by_padding(side: int, astronaut: Image.Image, finder: FaceFinder) -> None:
+def test_an_image_that_is_a_face_crop_is_found_by_padding(
+    side: int, astronaut: Image.Image, finder: FaceFinder
+) -> None:
     tight = astronaut.crop((183, 78, 269, 164)).resize((side, side), Image.Resampling.BICUBIC)
     # On record: the plain view alone does not see a face that fills the image.
     assert FaceFinder(FacePolicy(paddings=(0.0,), zoom=False)).find(tight) == []

@@ -45,6 +45,7 @@ from PIL.JpegImagePlugin import JpegImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
 from unmask.errors import ImageError
+from unmask.imaging.budget import DECODING
 from unmask.imaging.formats import canvas_size, ends_early, first_directory_fits, sniff_format
 from unmask.imaging.limits import DecodeLimits
 from unmask.imaging.scaling import choose_reduction, draft, scaled_to_rgb
@@ -186,13 +187,16 @@ def _check_size(size: tuple[int, int], limits: DecodeLimits) -> None:
 
 def _decode(source: ImageSource, limits: DecodeLimits) -> Decoded:
     notes: list[str] = []
-    reduction = left = 1
     if isinstance(source, str | os.PathLike):
         source = read_bytes(source, limits)
     if isinstance(source, bytes):
         _check_byte_count(len(source), limits)
-        image, reduction, left = _load(source, limits, notes)
-    elif isinstance(source, np.ndarray):
+        opened, plan = _open(source, limits, notes)
+        with DECODING.held(plan.memory):
+            _load(opened, plan, limits)
+            return _upright(opened, notes, plan)
+    image: PIL.Image.Image
+    if isinstance(source, np.ndarray):
         image = _from_array(source, limits)
     elif isinstance(source, PIL.Image.Image):
         _check_size(source.size, limits)
@@ -200,14 +204,21 @@ def _decode(source: ImageSource, limits: DecodeLimits) -> Decoded:
         image = source
     else:
         raise _unsupported(f"An image is a path, bytes, a Pillow image or an array, not {type(source).__name__}.")
+    return _upright(image, notes)
+
+
+def _upright(image: PIL.Image.Image, notes: list[str], plan: _Plan | None = None) -> Decoded:
+    """Convert and turn a loaded image, which is ours to close where there is a plan."""
     turn = _TRANSPOSITIONS.get(_orientation(image, notes))
-    rgb = scaled_to_rgb(image, left, notes)
-    if rgb is image and turn is None:
-        rgb = image.copy()
-    del image  # a large one, which turning need not stand beside
+    rgb = scaled_to_rgb(image, 1 if plan is None else plan.left, notes)
+    if plan is not None and rgb is not image:
+        image.close()  # it may be as large as the result, and turning makes another
     if turn is not None:
         rgb = rgb.transpose(turn)
+    elif rgb is image:
+        rgb = image.copy()
     rgb.info = {}
+    reduction = 1 if plan is None else plan.reduction
     if reduction > 1:
         notes.append(f"The image is so large that it was read at 1/{reduction} of its width and height.")
     return Decoded(rgb, reduction, tuple(notes))
@@ -222,37 +233,59 @@ def _from_array(array: NDArray[Any], limits: DecodeLimits) -> PIL.Image.Image:
     return PIL.Image.fromarray(np.ascontiguousarray(array))
 
 
-def _load(data: bytes, limits: DecodeLimits, notes: list[str]) -> tuple[PIL.Image.Image, int, int]:
-    """Decode the first frame of an encoded image, in whatever mode it has.
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """How an opened file will be decoded.
 
-    Returns:
-        The image, by how much it is to be smaller than the file's, and what of that is left to do.
+    Attributes:
+        name: its format.
+        data: its bytes.
+        reduction: by how much the result is smaller than the file's image.
+        left: what of that is left to do after loading.
+        memory: the most bytes that decoding takes at once.
     """
+
+    name: str
+    data: bytes
+    reduction: int
+    left: int
+    memory: int
+
+
+def _open(data: bytes, limits: DecodeLimits, notes: list[str]) -> tuple[ImageFile, _Plan]:
+    """Check a file against the limits and open it; no pixel is decoded."""
     name = sniff_format(data)
     if name == "HEIC":
         raise _unsupported("HEIC and HEIF images are not supported; convert the image to JPEG or PNG first.")
     if name is None:
         raise _unsupported("This is not a JPEG, PNG, WebP, GIF, BMP, TIFF or AVIF image.")
-    image: ImageFile | None = None
     try:
         check_container(name, data, limits)
         if declared := canvas_size(name, data):
             _check_size(declared, limits)
             choose_reduction(declared, "P" if name == "GIF" else "RGB", name, data, limits)
-        image = _open(name, data, notes)
+        image = _read_header(name, data, notes)
         _check_size(image.size, limits)
-        reduction = choose_reduction(image.size, image.mode, name, data, limits)
-        left = draft(image, reduction)
+        reduction, memory = choose_reduction(image.size, image.mode, name, data, limits)
+        return image, _Plan(name, data, reduction, draft(image, reduction), memory)
+    except (ImageError, MemoryError):
+        raise
+    except Exception as error:
+        raise _explain(error, name, data) from None
+
+
+def _load(image: ImageFile, plan: _Plan, limits: DecodeLimits) -> None:
+    """Decode the first frame, in whatever mode it has."""
+    try:
         image.load()
     except (ImageError, MemoryError):
         raise
     except Exception as error:
-        raise _explain(error, name, data, image) from None
+        raise _explain(error, plan.name, plan.data, image) from None
     _check_size(image.size, limits)
-    return image, reduction, left
 
 
-def _open(name: str, data: bytes, notes: list[str]) -> ImageFile:
+def _read_header(name: str, data: bytes, notes: list[str]) -> ImageFile:
     try:
         return _READERS[name](BytesIO(data))
     except Exception:

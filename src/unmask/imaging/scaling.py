@@ -25,7 +25,7 @@ _BAND: Final = 2**20
 _WHOLE: Final = 4 * 2**20
 
 
-def choose_reduction(size: tuple[int, int], mode: str, name: str, data: bytes, limits: DecodeLimits) -> int:
+def choose_reduction(size: tuple[int, int], mode: str, name: str, data: bytes, limits: DecodeLimits) -> tuple[int, int]:
     """By how much to reduce an image so that decoding it takes at most ``limits.max_memory``: 1, 2, 4 or 8.
 
     Args:
@@ -35,13 +35,17 @@ def choose_reduction(size: tuple[int, int], mode: str, name: str, data: bytes, l
         data: the bytes of its file.
         limits: what to allow.
 
+    Returns:
+        The reduction, and the most bytes that decoding then takes at once.
+
     Raises:
         ImageError: ``too_many_pixels``, it would take more even at an eighth of its size.
     """
     for reduction in _REDUCTIONS:
-        if _memory(size, mode, name, data, reduction) <= limits.max_memory:
-            return reduction
-    needed, most = (count / 2**20 for count in (_memory(size, mode, name, data, _REDUCTIONS[-1]), limits.max_memory))
+        memory = _memory(size, mode, name, data, reduction)
+        if memory <= limits.max_memory:
+            return reduction, memory
+    needed, most = memory / 2**20, limits.max_memory / 2**20
     width, height = size
     raise ImageError(
         "too_many_pixels",
