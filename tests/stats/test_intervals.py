@@ -31,8 +31,8 @@ def test_wilson_by_hand(successes: int, n: int, low: float, high: float) -> None
     assert wilson(successes, n) == pytest.approx((low, high), abs=5e-5)
 
 
-def test_wilson_refuses_what_is_no_share() -> None:
-    with pytest.raises(ValueError, match="not a share"):
+def test_wilson_rejects_what_is_no_proportion() -> None:
+    with pytest.raises(ValueError, match="not a proportion"):
         wilson(3, 2)
 
 
@@ -67,7 +67,7 @@ def test_identical_images_of_a_group_count_once() -> None:
     assert share_interval(np.arange(10) < 5, np.zeros(10, int)) == wilson(0.5, 1)
 
 
-def test_shares_cover_where_images_hang_together() -> None:
+def test_proportions_cover_where_images_share_groups() -> None:
     # Each group has a share of its own, so 300 images are worth far fewer; Wilson's own interval misses often.
     draw = np.random.default_rng(11)
     group = np.repeat(np.arange(60), 5)

@@ -42,7 +42,7 @@ def test_examples_in_docstrings() -> None:
         (np.full(10, 0.5), np.arange(10) < 4),
         # All equal at the ends, where a logarithm would be infinite.
         (np.array([0.0, 1.0, 1.0, 0.0]), np.array([True, False, True, False])),
-        # Perfectly told apart.
+        # Perfectly separated.
         (np.array([0.1, 0.2, 0.8, 0.9]), np.array([False, False, True, True])),
         # Perfectly wrong.
         (np.array([0.9, 0.8, 0.2, 0.1]), np.array([False, False, True, True])),
@@ -105,7 +105,7 @@ def test_equal_error_rate_is_where_the_curve_crosses(seed: int) -> None:
 @pytest.mark.parametrize(
     ("probability", "is_fake", "expected"),
     [
-        # Told apart: no errors. Upside down: all. All equal: the diagonal's middle.
+        # Separated: no errors. Upside down: all. All equal: the diagonal's middle.
         ([0.1, 0.9], [False, True], 0.0),
         ([0.9, 0.1], [False, True], 1.0),
         ([0.5, 0.5, 0.5], [False, True, True], 0.5),

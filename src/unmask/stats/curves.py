@@ -1,4 +1,4 @@
-"""What the report's charts show, as plain points: ROC, precision-recall, DET, reliability, histograms."""
+"""Points of the charts in a report: ROC, precision-recall, DET, reliability, histograms."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from unmask.stats.intervals import interval, rounded, share_interval
 from unmask.stats.metrics import ECE_BINS, Bins, Codes, Floats, Ranking
 
 HISTOGRAM_BINS: Final = 20
-# More would not show in a chart, and a report of a million images must stay small.
+# More points would not be visible, and a report on a million images must stay small.
 _MOST_POINTS: Final = 400
 
 
 def curves(images: Images) -> dict[str, Any]:
-    """The points of each curve; those that need both classes are empty where one is missing."""
+    """The points of each curve; curves that need both classes are empty if one is missing."""
     return {**_ranks(images), "reliability": reliability(images)}
 
 
@@ -26,7 +26,7 @@ def _ranks(images: Images) -> dict[str, list[list[float]]]:
         return {"roc": [], "precision_recall": [], "det": []}
     false_positives, true_positives = roc.reals / roc.reals[-1], roc.fakes / roc.fakes[-1]
     precision = roc.fakes[1:] / (roc.fakes[1:] + roc.reals[1:])
-    inside = (false_positives > 0) & (true_positives < 1)  # 0 and 1 have no place on a normal deviate scale
+    inside = (false_positives > 0) & (true_positives < 1)  # a normal deviate scale has no place for 0 and 1
     return {
         "roc": _points(false_positives, true_positives),
         "precision_recall": _points(true_positives[1:], precision),
@@ -35,7 +35,7 @@ def _ranks(images: Images) -> dict[str, list[list[float]]]:
 
 
 def reliability(images: Images) -> list[dict[str, Any]]:
-    """For each bin that holds images its mean probability and its share of fakes with Wilson's interval."""
+    """Mean probability and proportion of fakes, with its interval, of each bin that contains images."""
     read = images.where(~images.failed)
     bins = Bins(read.probability, read.is_fake)
     found = []
@@ -55,11 +55,11 @@ def reliability(images: Images) -> list[dict[str, Any]]:
 
 
 def histograms(images: Images, codes: Codes, names: tuple[str, ...]) -> list[dict[str, Any]]:
-    """How many images of each slice and class fall into each of 20 bins of the probability of fake.
+    """Number of images of each slice and class in each of 20 bins of the probability of fake.
 
     Args:
-        images: those that could not be read are in no bin.
-        codes: each image's slice, an index of ``names``.
+        images: unreadable ones are in no bin.
+        codes: int [n], slice of each image, an index of ``names``.
         names: the slices.
     """
     bin_of = Bins(np.where(images.failed, 0.0, images.probability), images.is_fake, HISTOGRAM_BINS).bin_of
@@ -74,7 +74,7 @@ def histograms(images: Images, codes: Codes, names: tuple[str, ...]) -> list[dic
 
 
 def _points(x: Floats, y: Floats) -> list[list[float]]:
-    """Points of a curve: only its corners, and of those at most 400, spread evenly over it."""
+    """The corners of a curve, at most 400, spread evenly over it."""
     keep = np.ones(len(x), bool)
     if len(x) > 2:
         turn = np.diff(x)[:-1] * np.diff(y)[1:] != np.diff(y)[:-1] * np.diff(x)[1:]

@@ -1,4 +1,4 @@
-"""Intervals of figures: Wilson's for shares, the bootstrap over groups for everything else."""
+"""Confidence intervals of proportions, and groups of images that are not independent."""
 
 from __future__ import annotations
 
@@ -18,52 +18,52 @@ _NORMAL_QUANTILE_975 = 1.959963984540054
 
 
 def wilson(successes: float, n: float, z: float = _NORMAL_QUANTILE_975) -> tuple[float, float]:
-    """Wilson's score interval of a share (Wilson 1927), 95 % by default; (0, 1) when nothing was counted.
+    """Wilson's score interval of a proportion (Wilson 1927), by default 95 %; (0, 1) if nothing was counted.
 
-    It takes the images as independent; see :func:`share_interval` for images that share groups.
+    It assumes independent images; see :func:`share_interval` for images in groups.
 
     >>> [round(end, 4) for end in wilson(8, 10)]
     [0.4902, 0.9433]
     """
     if not 0 <= successes <= n:
-        raise ValueError(f"{successes} of {n} is not a share")
+        raise ValueError(f"{successes} of {n} is not a proportion")
     if n == 0:
         return 0.0, 1.0
-    share = successes / n
-    centre = (share + z * z / (2 * n)) / (1 + z * z / n)
-    half = z / (1 + z * z / n) * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
+    rate = successes / n
+    centre = (rate + z * z / (2 * n)) / (1 + z * z / n)
+    half = z / (1 + z * z / n) * math.sqrt(rate * (1 - rate) / n + z * z / (4 * n * n))
     return max(0.0, centre - half), min(1.0, centre + half)
 
 
 def share_interval(success: Flags, group: Codes) -> tuple[float, float]:
-    """Wilson's 95 % interval of a share, for as many independent images as the groups are worth.
+    """Wilson's 95 % interval of a proportion with the design effect of the groups.
 
-    Images of one video mostly stand or fall together. Their number is divided by the design effect, the variance of
-    the share over whole groups relative to that of independent images, but never multiplied (Dean and Pagano 2015).
-    Where all images agree there is no variance to see, and each group counts as one. With one image a group this
-    is Wilson's interval.
+    Images of one video are mostly right or wrong together. The number of images is divided by the design effect: the
+    variance of the proportion over whole groups relative to that of independent images, at least 1 (Dean and Pagano
+    2015). If all images agree, there is no variance to measure, and each group counts as one image. With one image per
+    group, this is Wilson's interval.
 
     Args:
         success: bool [n].
-        group: [n], equal for images of one group.
+        group: int [n], equal for images of one group.
     """
     n, successes = len(success), int(success.sum())
     _, member = np.unique(group, return_inverse=True)
     groups = int(member.max()) + 1 if n else 0
     if groups == n:
         return wilson(successes, n)
-    share = successes / n
+    rate = successes / n
     if successes in (0, n) or groups == 1:
         effective = float(groups)
     else:
-        surplus = np.bincount(member, success - share)
+        surplus = np.bincount(member, success - rate)
         variance = groups / (groups - 1) * float(np.dot(surplus, surplus)) / n**2
-        effective = n / max(1.0, variance / (share * (1 - share) / (n - 1)))
-    return wilson(share * effective, effective)
+        effective = n / max(1.0, variance / (rate * (1 - rate) / (n - 1)))
+    return wilson(rate * effective, effective)
 
 
 def group_codes(groups: Sequence[str] | npt.NDArray[np.str_]) -> Codes:
-    """A number for each image, equal where the group's name is; an image without a name is a group of its own."""
+    """A number for each image, equal for images of one group; an image with a blank group is a group of its own."""
     names, codes = np.unique(np.asarray(groups, dtype=np.str_), return_inverse=True)
     if len(names) and names[0] == "":
         lonely = codes == 0

@@ -1,8 +1,8 @@
-"""Figures for a detector of fakes. Pure functions on numpy arrays.
+"""Metrics of a detector of fakes, as pure functions on numpy arrays.
 
-``score`` grows towards fake; ``probability`` is that of fake, in [0, 1]; ``is_fake`` is the truth; ``weight`` counts
-how often an image occurs in a resampled set (1 each by default). Fake is the positive class. A figure that the
-images do not determine, such as an area with one class missing, is NaN; Matthews' correlation is 0 there by
+A higher ``score`` means fake; ``probability`` is the probability of fake, in [0, 1]; ``is_fake`` is the truth;
+``weight`` is how often each image occurs in a resampled set (default: once). Fake is the positive class. A metric that
+the images do not determine, such as an AUC with one class missing, is NaN; Matthews' correlation is then 0 by
 convention.
 """
 
@@ -24,7 +24,7 @@ ECE_BINS: Final = 15
 
 @dataclass(frozen=True, slots=True)
 class Confusion:
-    """How often each class was called which; fake is positive.
+    """A confusion matrix; fake is the positive class.
 
     Attributes:
         true_positives: fakes called fake.
@@ -40,53 +40,53 @@ class Confusion:
 
     @classmethod
     def of(cls, called_fake: Flags, is_fake: Flags, weight: Floats | None = None) -> Confusion:
-        """Count answers, bool [n], against the truth."""
+        """Count predictions, bool [n], by the truth."""
         return cls.of_cells(confusion_cells(called_fake, is_fake), weight)
 
     @classmethod
     def of_cells(cls, cells: Codes, weight: Floats | None = None) -> Confusion:
-        """Count what :func:`confusion_cells` gave, which many resamplings can share."""
+        """Count the result of :func:`confusion_cells`, which many resampled sets share."""
         true_negatives, false_positives, false_negatives, true_positives = np.bincount(cells, weight, 4).tolist()
         return cls(true_positives, false_positives, true_negatives, false_negatives)
 
     @property
     def fakes(self) -> float:
-        """Images that are fake."""
+        """Number of fakes."""
         return self.true_positives + self.false_negatives
 
     @property
     def reals(self) -> float:
-        """Images that are real."""
+        """Number of real images."""
         return self.true_negatives + self.false_positives
 
     @property
     def accuracy(self) -> float:
-        """Share of right answers."""
+        """Proportion of correct predictions."""
         return _ratio(self.true_positives + self.true_negatives, self.fakes + self.reals)
 
     @property
     def recall_fake(self) -> float:
-        """Share of the fakes called fake (sensitivity, true-positive rate)."""
+        """Proportion of fakes called fake (sensitivity, true-positive rate)."""
         return _ratio(self.true_positives, self.fakes)
 
     @property
     def specificity(self) -> float:
-        """Share of the reals called real, which is the recall of real."""
+        """Proportion of real images called real: recall of real."""
         return _ratio(self.true_negatives, self.reals)
 
     @property
     def precision_fake(self) -> float:
-        """Share of fakes among what was called fake."""
+        """Proportion of fakes among the images called fake."""
         return _ratio(self.true_positives, self.true_positives + self.false_positives)
 
     @property
     def precision_real(self) -> float:
-        """Share of reals among what was called real."""
+        """Proportion of real images among those called real."""
         return _ratio(self.true_negatives, self.true_negatives + self.false_negatives)
 
     @property
     def balanced_accuracy(self) -> float:
-        """The mean of both classes' recall; 0.5 is what any answer that ignores the image gets."""
+        """Mean recall of both classes; predictions that ignore the image get 0.5."""
         return (self.recall_fake + self.specificity) / 2
 
     @property
@@ -101,17 +101,17 @@ class Confusion:
 
     @property
     def precision_weighted(self) -> float:
-        """Both classes' precision, weighted by their size. The recall so weighted is the accuracy."""
+        """Precision of both classes, weighted by class size. (Recall weighted this way is the accuracy.)"""
         return self._by_size(self.precision_fake, self.precision_real)
 
     @property
     def f1_weighted(self) -> float:
-        """Both classes' F1, weighted by their size."""
+        """F1 of both classes, weighted by class size."""
         return self._by_size(self.f1_fake, self.f1_real)
 
     @property
     def mcc(self) -> float:
-        """Matthews' correlation of answer and truth, in [-1, 1]; 0 where either never varies (Matthews 1975)."""
+        """Matthews' correlation of prediction and truth, in [-1, 1]; 0 if either is constant (Matthews 1975)."""
         called_fake = self.true_positives + self.false_positives
         called_real = self.true_negatives + self.false_negatives
         margins = math.sqrt(self.fakes) * math.sqrt(self.reals) * math.sqrt(called_fake) * math.sqrt(called_real)
@@ -120,24 +120,24 @@ class Confusion:
         return (self.true_positives * self.true_negatives - self.false_positives * self.false_negatives) / margins
 
     def _by_size(self, of_fake: float, of_real: float) -> float:
-        # A class without images has no weight, though its own figure may not exist.
+        # A class without images has no weight, although its metric may not exist.
         parts = [(self.fakes, of_fake), (self.reals, of_real)]
         return _ratio(sum(size * value for size, value in parts if size), self.fakes + self.reals)
 
 
 def confusion_cells(called_fake: Flags, is_fake: Flags) -> Codes:
-    """Each image's cell: 0 real called real, 1 real called fake, 2 fake called real, 3 fake called fake."""
+    """Cell of each image: 0 real called real, 1 real called fake, 2 fake called real, 3 fake called fake."""
     return 2 * is_fake.astype(np.intp) + called_fake
 
 
 @dataclass(frozen=True)
 class Roc:
-    """What lies at or above each threshold, from above the highest score down.
+    """Images at or above each threshold, from the highest threshold down.
 
     Attributes:
-        thresholds: float [k + 1], infinity and then the different scores, falling.
-        fakes: float [k + 1], weight of fakes at or above each; from 0 to that of all.
-        reals: float [k + 1], the same of reals.
+        thresholds: float [k + 1], infinity and then the distinct scores, descending.
+        fakes: float [k + 1], weight of the fakes at or above each, from 0 to that of all.
+        reals: float [k + 1], the same for real images.
     """
 
     thresholds: Floats
@@ -146,37 +146,37 @@ class Roc:
 
     @property
     def has_both(self) -> bool:
-        """Whether both classes are there."""
+        """Whether both classes are present."""
         return bool(self.fakes[-1] > 0 and self.reals[-1] > 0)
 
     def auc(self) -> float:
-        """The area under the curve of true over false positives: a fake's chance to score above a real, ties half."""
+        """Area under the ROC curve: the probability that a fake scores above a real image, ties counting half."""
         if not self.has_both:
             return math.nan
         area = _dot(self.reals[1:] - self.reals[:-1], self.fakes[1:] + self.fakes[:-1]) / 2
         return float(area / (self.fakes[-1] * self.reals[-1]))
 
     def placements(self) -> tuple[Floats, Floats]:
-        """For each score the share of reals below it, and of fakes above it, ties half; float [k] each.
+        """Proportion of real images below each score and of fakes above it, ties counting half; float [k] each.
 
-        The mean of the first over some fakes is their AUC against all reals (Hanley and Hajian-Tilaki 1997).
+        The mean of the first over some fakes is their AUC against all real images (Hanley and Hajian-Tilaki 1997).
         """
-        with np.errstate(invalid="ignore"):  # no reals, no share of them
+        with np.errstate(invalid="ignore"):  # without real images there is no proportion of them
             reals_below = 1 - (self.reals[1:] + self.reals[:-1]) / (2 * self.reals[-1])
             fakes_above = (self.fakes[1:] + self.fakes[:-1]) / (2 * self.fakes[-1])
         return reals_below, fakes_above
 
     def average_precision(self) -> float:
-        """The sum over thresholds of precision times gain in recall, without interpolation; NaN without fakes."""
+        """Sum over thresholds of precision times increase in recall, without interpolation; NaN without fakes."""
         if not self.fakes[-1]:
             return math.nan
         called = self.fakes[1:] + self.reals[1:]
-        # Where nothing is called fake yet, nothing is gained either.
+        # Where nothing is called fake, recall does not increase either.
         precision = self.fakes[1:] / np.maximum(called, np.finfo(np.float64).tiny)
         return float(_dot(self.fakes[1:] - self.fakes[:-1], precision) / self.fakes[-1])
 
     def equal_error_rate(self) -> float:
-        """Where the curve, drawn with straight lines, has as large a share of false positives as of false negatives."""
+        """The error rate where false-positive and false-negative rate are equal, interpolated linearly."""
         if not self.has_both:
             return math.nan
         false_positives = self.reals / self.reals[-1]
@@ -186,9 +186,9 @@ class Roc:
         return float(false_positives[after - 1] + way * (false_positives[after] - false_positives[after - 1]))
 
     def tpr_at_fpr(self, budget: float) -> float:
-        """The largest share of fakes found at a threshold that calls at most ``budget`` of the reals fake.
+        """The highest recall of fake at a threshold with a false-positive rate of at most ``budget``.
 
-        No interpolation: only what some threshold reaches counts. With n reals a budget below 1 / n allows none.
+        There is no interpolation: only actual thresholds count. With n real images, a budget below 1 / n allows none.
         """
         if not self.has_both:
             return math.nan
@@ -198,7 +198,7 @@ class Roc:
 
 
 class Ranking:
-    """Images in falling order of their scores, sorted once for many weights."""
+    """Images in descending order of their scores, sorted once for many weights."""
 
     def __init__(self, score: Floats, is_fake: Flags) -> None:
         self._order = np.argsort(-score, kind="stable")
@@ -209,7 +209,7 @@ class Ranking:
 
     @property
     def score_of(self) -> Codes:
-        """The place of each image's score among the different scores, in the order of the images as given."""
+        """Index of each image's score among the distinct scores, in the order of the given images."""
         found = np.empty(len(self._order), np.intp)
         found[self._order] = np.repeat(np.arange(len(self._ends)), np.diff(self._ends, prepend=-1))
         return found
@@ -232,14 +232,14 @@ class Bins:
         self._surplus = probability - is_fake
 
     def error(self, weight: Floats | None = None) -> float:
-        """The mean over images of how far their bin's mean probability is from its share of fakes."""
+        """Mean over images of the difference between their bin's mean probability and its proportion of fakes."""
         weight = np.ones(len(self.bin_of)) if weight is None else weight
         surplus = np.bincount(self.bin_of, weight * self._surplus, self.bins)
         return _ratio(float(np.abs(surplus).sum()), float(weight.sum()))
 
 
 def auc(score: Floats, is_fake: Flags, weight: Floats | None = None) -> float:
-    """Area under the ROC curve: the chance that a fake scores above a real one, a tie counting half.
+    """Area under the ROC curve: the probability that a fake scores above a real image, ties counting half.
 
     >>> auc(np.array([0.1, 0.4, 0.4, 0.8]), np.array([False, False, True, True]))
     0.875
@@ -275,7 +275,7 @@ def tpr_at_fpr(score: Floats, is_fake: Flags, budget: float, weight: Floats | No
 
 
 def balanced_accuracy(called_fake: Flags, is_fake: Flags, weight: Floats | None = None) -> float:
-    """The mean of the share of reals called real and the share of fakes called fake.
+    """The mean of the recall of real and the recall of fake.
 
     >>> balanced_accuracy(np.array([False, True, True]), np.array([False, False, True]))
     0.75
@@ -284,12 +284,12 @@ def balanced_accuracy(called_fake: Flags, is_fake: Flags, weight: Floats | None 
 
 
 def squared_errors(probability: Floats, is_fake: Flags) -> Floats:
-    """Each image's squared difference of probability and truth."""
+    """Squared difference of probability and truth of each image."""
     return np.asarray((probability - is_fake) ** 2)
 
 
 def brier(probability: Floats, is_fake: Flags, weight: Floats | None = None) -> float:
-    """The mean squared difference of probability and truth; 0.25 is what always answering 0.5 gives.
+    """The mean squared difference of probability and truth; always predicting 0.5 gives 0.25.
 
     >>> brier(np.array([0.0, 0.5]), np.array([False, True]))
     0.125
@@ -298,14 +298,14 @@ def brier(probability: Floats, is_fake: Flags, weight: Floats | None = None) -> 
 
 
 def log_losses(probability: Floats, is_fake: Flags) -> Floats:
-    """Each image's negative logarithm of the probability that the truth was given, kept from infinity at 2⁻⁵²."""
+    """Negative logarithm of the probability given to the truth of each image; probabilities are at least 2⁻⁵²."""
     tiny = np.finfo(np.float64).eps
     certain = np.clip(probability, tiny, 1 - tiny)
     return np.asarray(-np.log(np.where(is_fake, certain, 1 - certain)))
 
 
 def log_loss(probability: Floats, is_fake: Flags, weight: Floats | None = None) -> float:
-    """The mean of :func:`log_losses`; log 2 = 0.693 is what always answering 0.5 gives.
+    """The mean of :func:`log_losses`; always predicting 0.5 gives log 2 = 0.693.
 
     >>> round(log_loss(np.array([0.5, 0.25]), np.array([False, True])), 6)
     1.039721
@@ -314,10 +314,10 @@ def log_loss(probability: Floats, is_fake: Flags, weight: Floats | None = None) 
 
 
 def expected_calibration_error(probability: Floats, is_fake: Flags, weight: Floats | None = None) -> float:
-    """How far probabilities of fake are from shares of fakes, on average over the images.
+    """Mean difference between the probability of fake and the proportion of fakes.
 
-    [0, 1] is cut into 15 bins of equal width, the last one closed; each bin's |mean probability - share of fakes|
-    counts by its images (Guo et al. 2017, but with the probability of fake for the confidence in the verdict).
+    [0, 1] is divided into 15 bins of equal width, the last one closed; |mean probability - proportion of fakes| of each
+    bin is weighted by its images (Guo et al. 2017, with the probability of fake instead of the confidence).
 
     >>> round(expected_calibration_error(np.array([0.1, 0.1, 0.9, 0.9]), np.array([False, True, True, True])), 3)
     0.25
@@ -326,14 +326,14 @@ def expected_calibration_error(probability: Floats, is_fake: Flags, weight: Floa
 
 
 def weighted_mean(values: Floats, weight: Floats | None = None) -> float:
-    """The mean with each value counted ``weight`` times; NaN where there is none."""
+    """The mean with each value counted ``weight`` times; NaN without values."""
     if weight is None:
         return float(values.mean()) if len(values) else math.nan
     return _ratio(_dot(values, weight), float(weight.sum()))
 
 
 def _dot(first: Floats, second: Floats) -> float:
-    # Not np.dot: BLAS would start threads of its own for each of thousands of resamplings. This also rounds less.
+    # Not np.dot: BLAS would start its own threads for each of thousands of resampled sets. This also rounds less.
     return float((first * second).sum())
 
 

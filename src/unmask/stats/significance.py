@@ -1,4 +1,4 @@
-"""Whether two detectors differ on the same images, or chance explains it. Probabilities are two-sided."""
+"""Significance tests for detectors on the same images. All p-values are two-sided."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from unmask.errors import MissingExtraError
 from unmask.stats.metrics import Codes, Flags, Floats, Ranking
 
 LARGE: Final = 1000
-"""From how many discordant answers on McNemar's test takes its chi-square form."""
+"""Number of discordant predictions from which McNemar's test uses its chi-square form."""
 
 
 @dataclass(frozen=True, slots=True)
 class McNemar:
-    """McNemar's test of two detectors' answers.
+    """Result of McNemar's test of two detectors.
 
     Attributes:
-        only_first: images that only the first got right.
-        only_second: images that only the second got right.
-        p: how often so uneven a split, or a more uneven one, comes about where both are equally often right.
+        only_first: number of images that only the first got right.
+        only_second: number of images that only the second got right.
+        p: probability of a split at least as uneven if both detectors are equally often right.
         form: ``exact``, or ``corrected`` for the chi-square form with continuity correction.
     """
 
@@ -37,18 +37,18 @@ class McNemar:
 
 
 def mcnemar(first_right: Flags, second_right: Flags, group: Codes | None = None) -> McNemar:
-    """McNemar's test (1947): which of two detectors is right where the other is wrong.
+    """McNemar's test (1947): whether two detectors are equally often right.
 
-    Under the null each group's surplus of one detector could as well have been the other's. The exact form counts all
-    ways to swap groups; with one image a group this is the binomial test of the discordant pairs. From 1,000
-    discordant answers on (abs(sum of surpluses) - 1)² / (sum of their squares) is held against chi-square with one
-    degree of freedom: with one image a group Edwards' form (1948), with several that of Durkalski et al. (2003) with
-    the same correction.
+    Under the null hypothesis, a group's surplus of one detector is equally likely to be the other's. The exact form
+    counts all ways to swap groups; with one image per group, it is the binomial test of the discordant pairs. With
+    1,000 discordant predictions or more, (abs(sum of surpluses) - 1)² / (sum of their squares) is compared with
+    chi-square with one degree of freedom: with one image per group the form of Edwards (1948), else that of Durkalski
+    et al. (2003) with the same correction.
 
     Args:
-        first_right: bool [n], whether the first detector's answer is right.
-        second_right: bool [n], the same of the second, on the same images.
-        group: [n], equal for images that stand or fall together; each alone by default.
+        first_right: bool [n], correct predictions of the first detector.
+        second_right: bool [n], the same for the second, on the same images.
+        group: int [n], equal for images of one group (default: each image is a group).
     """
     surplus = first_right.astype(np.int64) - second_right
     only_first, only_second = int(np.count_nonzero(surplus == 1)), int(np.count_nonzero(surplus == -1))
@@ -63,33 +63,33 @@ def mcnemar(first_right: Flags, second_right: Flags, group: Codes | None = None)
 
 
 def corrected_p(difference: int, squares: int) -> float:
-    """The p-value of (abs(difference) - 1)² / squares, chi-square with one degree of freedom; 1 where all is even."""
+    """The p-value of (abs(difference) - 1)² / squares, chi-square with one degree of freedom; 1 for no difference."""
     if not squares or not difference:
         return 1.0
     return math.erfc(math.sqrt((abs(difference) - 1) ** 2 / squares / 2))
 
 
 def _swaps(sizes: npt.NDArray[np.int64], total: int) -> float:
-    """The share of all choices of signs that bring the sum of sizes to ``total`` or beyond it, on either side."""
+    """Proportion of all choices of signs for which the absolute sum of sizes is at least ``total``."""
     if not total:
         return 1.0
     span = int(sizes.sum())
-    chance = np.zeros(2 * span + 1)  # of each sum, from -span
+    chance = np.zeros(2 * span + 1)  # probability of each sum, from -span
     chance[span] = 1.0
     for size in sizes:
-        chance = (np.roll(chance, size) + np.roll(chance, -size)) / 2  # what would wrap round is still 0
+        chance = (np.roll(chance, size) + np.roll(chance, -size)) / 2  # values that wrap around are still 0
     return min(1.0, 2 * math.fsum(chance[span + total :]))
 
 
 @dataclass(frozen=True, slots=True)
 class DeLong:
-    """DeLong's test of two areas under ROC curves.
+    """Result of DeLong's test of two areas under ROC curves.
 
     Attributes:
         first: AUC of the first detector.
         second: AUC of the second.
         deviation: standard error of their difference.
-        p: of the difference; 1 where both rank alike, NaN where a class is missing or has too few groups.
+        p: p-value; 1 if both rank alike, NaN if a class is missing or has too few groups.
     """
 
     first: float
@@ -101,14 +101,14 @@ class DeLong:
 def delong(first: Floats, second: Floats, is_fake: Flags, group: Codes | None = None) -> DeLong:
     """The test of DeLong, DeLong and Clarke-Pearson (1988) for two areas on the same images.
 
-    Placements come from ranks, as Sun and Xu (2014) compute them. With groups, whole groups' sums of placements take
-    the place of single ones (Obuchowski 1997, in the form that equals DeLong's where each group holds one image).
+    Placements are computed from ranks (Sun and Xu 2014). With groups, sums of placements over whole groups replace
+    single placements (Obuchowski 1997, in the form that equals DeLong's for groups of one image).
 
     Args:
-        first: scores float [n] of the first detector, growing towards fake.
-        second: those of the second.
+        first: float [n], scores of the first detector; higher means fake.
+        second: float [n], scores of the second.
         is_fake: bool [n].
-        group: [n], equal for images of one group; each alone by default.
+        group: int [n], equal for images of one group (default: each image is a group).
     """
     return delong_runs([first], [second], is_fake, group)
 
@@ -116,15 +116,15 @@ def delong(first: Floats, second: Floats, is_fake: Flags, group: Codes | None = 
 def delong_runs(
     first: Sequence[Floats], second: Sequence[Floats], is_fake: Flags, group: Codes | None = None
 ) -> DeLong:
-    """:func:`delong` for the mean areas of several runs of each, all on the same images.
+    """:func:`delong` for the mean areas of several runs of each detector, all on the same images.
 
-    An image's placement is its mean over the runs, so that the variance is that of the difference of mean areas.
+    Placements are averaged over the runs, so the variance is that of the difference of mean areas.
 
     Args:
-        first: scores float [n] of each of the first's runs.
-        second: those of the second's.
+        first: float [n] each, scores of every run of the first detector.
+        second: the same for the second.
         is_fake: bool [n].
-        group: as of :func:`delong`.
+        group: as for :func:`delong`.
     """
     fakes, reals = int(is_fake.sum()), int((~is_fake).sum())
     areas, influence = [], np.zeros(len(is_fake))
@@ -143,7 +143,7 @@ def delong_runs(
         return DeLong(areas[0], areas[1], math.nan, math.nan)
     member = np.arange(len(is_fake)) if group is None else np.unique(group, return_inverse=True)[1]
     difference = areas[0] - areas[1]
-    if not np.abs(influence).max() > 1e-12:  # the same ranks: no difference, and no doubt about it
+    if not np.abs(influence).max() > 1e-12:  # the same ranks: certainly no difference
         return DeLong(areas[0], areas[1], 0.0, 1.0)
     deviation = math.sqrt(_variance(influence, is_fake, member, fakes, reals))
     p = math.erfc(abs(difference) / deviation / math.sqrt(2)) if deviation else math.nan
@@ -167,13 +167,13 @@ def _variance(influence: Floats, is_fake: Flags, member: Codes, fakes: int, real
 
 @dataclass(frozen=True, slots=True)
 class Swap:
-    """The difference of two detectors in a mean over images.
+    """Result of :func:`swap`.
 
     Attributes:
         difference: first minus second.
-        low: end of its 95 % interval.
-        high: the other end.
-        p: how often swapping the two detectors group by group gives so large a difference, or a larger one.
+        low: lower end of its 95 % interval.
+        high: upper end.
+        p: how often random swaps of the detectors, group by group, give a difference at least as large.
     """
 
     difference: float
@@ -185,15 +185,16 @@ class Swap:
 def swap(surplus: Floats, group: Codes, draws: int, seed: int) -> Swap:
     """A paired randomisation test (Fisher 1935) over whole groups, with an interval that agrees with it.
 
-    All ways to swap are counted where they are no more than ``draws``, otherwise so many are drawn; from 1,000
-    discordant groups on their sum is taken as normal. The interval is normal too, with one discordant image added on
-    either side as Bonett and Price (2012) do: five wins against none are no proof, and a plain bootstrap would say so.
+    If there are at most ``draws`` ways to swap, all are counted, else ``draws`` random ones; with 1,000 discordant
+    groups or more, their sum is assumed to be normal. The interval is normal, too, with one discordant image added on
+    either side as in Bonett and Price (2012): five wins against none are no proof, although a plain bootstrap would say
+    so.
 
     Args:
-        surplus: float [n], what each image adds to the difference.
-        group: [n], numbers from 0, equal for images that are swapped together.
-        draws: how many ways to swap are drawn.
-        seed: of the draws.
+        surplus: float [n], contribution of each image to the difference.
+        group: int [n], numbers from 0, equal for images that are swapped together.
+        draws: number of random ways to swap.
+        seed: random seed.
     """
     total, unit = float(surplus.sum()), float(np.abs(surplus).max(initial=0.0))
     by_group = np.bincount(group, surplus).astype(np.float64)
@@ -209,7 +210,9 @@ def _swapped(discordant: Floats, total: float, squares: float, draws: int, seed:
         return 1.0
     if len(discordant) >= LARGE:
         return math.erfc(abs(total) / math.sqrt(2 * squares))
-    reach = abs(total) - 1e-9 * float(np.abs(discordant).sum())  # sums of the same numbers round differently
+    reach = abs(total) - 1e-9 * float(
+        np.abs(discordant).sum()
+    )  # sums of the same numbers in another order round differently
     if 2 ** len(discordant) <= draws:
         ways = np.array(list(product((-1.0, 1.0), repeat=len(discordant))))
         return float(np.mean(np.abs(ways @ discordant) >= reach))
@@ -218,7 +221,7 @@ def _swapped(discordant: Floats, total: float, squares: float, draws: int, seed:
 
 
 def holm(p: Sequence[float]) -> list[float]:
-    """Holm's correction (1979) for several tests; tests without a p-value (NaN) are none.
+    """Holm's correction (1979) for several tests; tests without a p-value (NaN) are ignored.
 
     >>> holm([0.01, 0.04, 0.03])
     [0.03, 0.06, 0.06]
@@ -234,12 +237,12 @@ def holm(p: Sequence[float]) -> list[float]:
 
 @dataclass(frozen=True, slots=True)
 class CochranQ:
-    """Cochran's Q of three or more detectors' answers.
+    """Result of Cochran's Q for three or more detectors.
 
     Attributes:
-        q: the statistic; 0 where no two answers differ.
-        degrees: of freedom.
-        p: how often so large a q comes about where all are equally often right.
+        q: the statistic; 0 if all predictions agree.
+        degrees: degrees of freedom.
+        p: probability of a q at least as large if all detectors are equally often right.
     """
 
     q: float
@@ -248,10 +251,10 @@ class CochranQ:
 
 
 def cochran_q(right: npt.NDArray[np.bool_]) -> CochranQ:
-    """Cochran's Q (1950): whether several detectors are equally often right. It takes images as independent.
+    """Cochran's Q (1950): whether several detectors are equally often right. It assumes independent images.
 
     Args:
-        right: bool [n, k], whether each answer is right.
+        right: bool [n, k], correct predictions of each detector.
 
     Raises:
         MissingExtraError: scipy is not installed.
