@@ -161,8 +161,8 @@ def test_an_image_unlike_training_is_told(
     assert far.verdict.novelty is not None
     assert near.verdict.novelty is not None
     assert (far.verdict.novelty.out_of_distribution, near.verdict.novelty.out_of_distribution) == (True, False)
-    assert "unlike the images of training" in far.text
-    assert "unlike the images of training" not in near.text
+    assert "unlike the training images" in far.text
+    assert "unlike the training images" not in near.text
 
 
 def test_what_cannot_be_read_is_told(tiny_bundle: Path) -> None:

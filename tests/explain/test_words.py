@@ -116,14 +116,18 @@ def test_braces_in_a_file_are_no_fields() -> None:
 @pytest.mark.parametrize(
     ("rule", "facts", "words"),
     [
-        # in the band of doubt
+        # in the uncertain band
         ("certainty", {"fake_probability": 0.5, "band_low": 0.4, "band_high": 0.6}, "undecided"),
         # a place that holds more than its area
-        ("place", {"result": "FAKE", "top_place": "mouth", "top_place_share": 0.5, "top_place_area": 0.1}, "gathers"),
+        (
+            "place",
+            {"result": "FAKE", "top_place": "mouth", "top_place_share": 0.5, "top_place_area": 0.1},
+            "concentrated",
+        ),
         ("place", {"result": "FAKE", "top_place": "mouth", "top_place_share": 0.5, "top_place_area": 0.45}, "spread"),
         # a map that is no better than chance
         ("map_is_faithful", {"gain": 0.1, "orders_beaten": 3, "random_orders": 8}, "Do not rely"),
-        ("map_is_faithful", {"gain": 0.1, "orders_beaten": 8, "random_orders": 8}, "detector's own"),
+        ("map_is_faithful", {"gain": 0.1, "orders_beaten": 8, "random_orders": 8}, "does rely"),
         ("no_face", {"faces": 0, "seeks_faces": True}, "whole image"),
         ("small_face", {"face_side": 40.0, "small_face": 60}, "only 40 pixels"),
         ("heavy_compression", {"jpeg_quality": 30, "heavy_quality": 50}, "quality 30"),

@@ -1,7 +1,7 @@
-"""A verdict in plain words, every one of them bound to a fact that was measured.
+"""A verdict in plain words, each sentence bound to measured facts.
 
-A rule reads facts and gives a template; the template's fields are facts, and no template holds a number of its own. So
-a sentence cannot say what was not measured, and each one carries the facts that it states and those that it hangs on.
+A rule reads facts and returns a template, whose fields are facts. No template contains a number of its own, so no
+sentence can say what was not measured. Each sentence carries the facts that it states and that it depends on.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ class Sentence:
     """One sentence.
 
     Attributes:
-        rule: the name of the rule that made it.
-        tone: ``finding``: of the verdict and what it rests on. ``warning``: what makes it unreliable. ``note``: what
-            stands beside it and is not mixed into it.
-        text: for people.
+        rule: name of the rule that made it.
+        tone: ``finding``: about the verdict and its basis. ``warning``: a reason to doubt the verdict. ``note``: other
+            information, which does not enter the verdict.
+        text: the sentence.
         states: the facts in the text, by name; another value gives another text or none.
-        because: the further facts that the rule read to say this rather than something else.
+        because: other facts that the rule read to choose this sentence.
     """
 
     rule: str
@@ -46,14 +46,14 @@ class Sentence:
 
 
 RULES: Final[dict[str, tuple[Tone, Rule]]] = {}
-"""Every rule by name, in the order of the paragraph."""
+"""All rules by name, in the order of their sentences."""
 
 
 def compose(facts: Mapping[str, Any]) -> tuple[Sentence, ...]:
     """The sentences that facts allow, in the order of the rules.
 
     Args:
-        facts: by name; one that is missing or ``None`` was not measured, and nothing is said of it.
+        facts: by name; nothing is said about facts that are missing or ``None``, i.e. not measured.
     """
     sentences = []
     for name, (tone, rule) in RULES.items():
@@ -72,7 +72,7 @@ def compose(facts: Mapping[str, Any]) -> tuple[Sentence, ...]:
 
 
 class _Read(Mapping[str, Any]):
-    """Facts that remember which of them were read; one that is missing is ``None``."""
+    """Facts that record which of them were read; missing ones are ``None``."""
 
     def __init__(self, facts: Mapping[str, Any]) -> None:
         self._facts = facts
@@ -90,7 +90,7 @@ class _Read(Mapping[str, Any]):
 
 
 class _Format(string.Formatter):
-    """Fields of a template: ``share`` in per cent, ``count`` with thousands, ``list`` with commas, or as Python's."""
+    """Formats of template fields: ``share`` is percent, ``list`` is joined by commas, others are Python's."""
 
     def format_field(self, value: Any, format_spec: str) -> str:
         if format_spec == "share":
@@ -113,29 +113,29 @@ def _rule(tone: Tone) -> Callable[[Rule], Rule]:
 
 @_rule("finding")
 def verdict(_: Mapping[str, Any]) -> str | None:
-    """What the detector answers."""
+    """The verdict."""
     return (
-        "The detector calls this image {result}: its probability of being fake is {fake_probability:share}, and FAKE "
-        "begins at {threshold:share}."
+        "The detector calls this image {result}: its probability of being fake is {fake_probability:share}, and the "
+        "threshold for FAKE is {threshold:share}."
     )
 
 
 @_rule("finding")
 def certainty(facts: Mapping[str, Any]) -> str | None:
-    """How often such an answer was right."""
+    """How often such a verdict is correct."""
     probability, low, high = facts["fake_probability"], facts["band_low"], facts["band_high"]
     if probability is None or low is None or high is None:
         return None
     if low <= probability <= high:
         return (
             "{fake_probability:share} lies between {band_low:share} and {band_high:share}, where its verdicts were "
-            "often wrong: take this one as undecided."
+            "often wrong: treat this one as undecided."
         )
     if not facts["faces"]:
         return None
     return (
-        "Outside the band of doubt, from {band_low:share} to {band_high:share}, {accuracy_outside:share} of its "
-        "verdicts on validation images were right."
+        "Outside the uncertain band, from {band_low:share} to {band_high:share}, {accuracy_outside:share} of its "
+        "verdicts on validation images were correct."
     )
 
 
@@ -147,7 +147,7 @@ def faces(facts: Mapping[str, Any]) -> str | None:
     if facts["faces"] == 1:
         return "One face was found ({face_side:.0f} pixels wide) and judged."
     return (
-        "{faces} faces were found; number {deciding_face} by size, {face_side:.0f} pixels wide, decided, and "
+        "{faces} faces were found. Number {deciding_face} by size, {face_side:.0f} pixels wide, decides; "
         "{faces_called_fake} of them reach the threshold."
     )
 
@@ -157,7 +157,7 @@ def no_face(facts: Mapping[str, Any]) -> str | None:
     """Why an image without a face is uncertain."""
     if facts["faces"] != 0 or not facts["seeks_faces"]:
         return None
-    return "Faces found: {faces}. The whole image was judged, for which the detector was not made."
+    return "Faces found: {faces}. The whole image was judged, which the detector was not made for."
 
 
 @_rule("finding")
@@ -168,40 +168,40 @@ def place(facts: Mapping[str, Any]) -> str | None:
         return None
     if share - area < _CLEAR_LEAD:
         return (
-            "The evidence for {result} is spread over the face: the most, {top_place_share:share}, lies on the place "
-            "“{top_place}”, which fills {top_place_area:share} of the crop."
+            "The evidence for {result} is spread over the face: the largest part, {top_place_share:share}, lies on "
+            "“{top_place}”, which covers {top_place_area:share} of the crop."
         )
     return (
-        "The evidence for {result} gathers on the place “{top_place}”: {top_place_share:share} of it lies on "
+        "The evidence for {result} is concentrated on “{top_place}”: {top_place_share:share} of it lies on "
         "{top_place_area:share} of the crop."
     )
 
 
 @_rule("finding")
 def map_is_faithful(facts: Mapping[str, Any]) -> str | None:
-    """Whether those places are to be believed."""
+    """Whether these places can be relied on."""
     gain, beaten, orders = facts["gain"], facts["orders_beaten"], facts["random_orders"]
     if gain is None or beaten is None or not orders:
         return None
     if gain > 0 and beaten >= _MOST * orders:
         return (
-            "The places are the detector's own: blurring them away in that order moves its answer more than "
+            "The detector does rely on these places: blurring them in this order changes its prediction more than "
             "{orders_beaten} of {random_orders} random orders do (gain {gain:.3f})."
         )
     return (
-        "Do not rely on the places: blurring them away in that order moves the detector's answer more than only "
+        "Do not rely on these places: blurring them in this order changes the detector's prediction more than only "
         "{orders_beaten} of {random_orders} random orders do (gain {gain:.3f})."
     )
 
 
 @_rule("warning")
 def out_of_distribution(facts: Mapping[str, Any]) -> str | None:
-    """Whether training had anything like it."""
+    """Whether the image is unlike the training images."""
     if not facts["out_of_distribution"]:
         return None
     return (
-        "It is unlike the images of training: their features lie {novelty_distance:.2f} away, and "
-        "{novelty_quantile:share} of validation images lie within {novelty_threshold:.2f}."
+        "The image is unlike the training images: its features are at a distance of {novelty_distance:.2f} from "
+        "theirs; {novelty_quantile:share} of validation images are within {novelty_threshold:.2f}."
     )
 
 
@@ -211,7 +211,7 @@ def small_face(facts: Mapping[str, Any]) -> str | None:
     side, limit = facts["face_side"], facts["small_face"]
     if side is None or limit is None or side >= limit:
         return None
-    return "The face is only {face_side:.0f} pixels wide; below {small_face} the answer is unreliable."
+    return "The face is only {face_side:.0f} pixels wide; below {small_face} the prediction is unreliable."
 
 
 @_rule("warning")
@@ -221,8 +221,8 @@ def heavy_compression(facts: Mapping[str, Any]) -> str | None:
     if quality is None or limit is None or quality >= limit:
         return None
     return (
-        "The JPEG file is strongly compressed (quality {jpeg_quality:.0f}, strong being below {heavy_quality}), which "
-        "removes the traces that tell real from fake."
+        "The JPEG file is strongly compressed (quality {jpeg_quality:.0f}; below {heavy_quality} is strong), which "
+        "removes the traces that separate real from fake."
     )
 
 
@@ -232,21 +232,21 @@ def forensics(facts: Mapping[str, Any]) -> str | None:
     if not facts["figures_measured"] or facts["figures_outside"] is None:
         return None
     if not facts["figures_outside"]:
-        return "Of {figures_measured} forensic figures none lies outside the range of real photographs."
+        return "None of the {figures_measured} forensic measurements is outside the range of real photographs."
     return (
-        "Of {figures_measured} forensic figures {figures_outside_count} lie outside the range of real photographs "
-        "({figures_outside:list}); in a real photograph each does with a chance of {figures_chance:share}."
+        "Forensic measurements outside the range of real photographs: {figures_outside_count} of {figures_measured} "
+        "({figures_outside:list}). For a real photograph, the chance of each is {figures_chance:share}."
     )
 
 
 @_rule("note")
 def generator_tags(facts: Mapping[str, Any]) -> str | None:
-    """What generators left in the file."""
+    """Marks of image generators in the file."""
     if facts["generator_tags"] is None:
         return None
     if not facts["generator_tags"]:
         return "The file has no mark of an image generator; that proves nothing."
-    return "The file carries marks of image generators: {generator_tags:list}; marks can be added by anyone."
+    return "The file has marks of image generators: {generator_tags:list}; anyone can add such marks."
 
 
 @_rule("note")
@@ -273,20 +273,24 @@ def thumbnail(facts: Mapping[str, Any]) -> str | None:
     if not facts["thumbnail_differs"]:
         return None
     if facts["thumbnail_correlation"] is None:
-        return "The thumbnail in the file is not one of this image."
+        return "The thumbnail in the file shows another image."
     return (
-        "The thumbnail in the file is not one of this image (correlation {thumbnail_correlation:.2f}): it was "
-        "changed after the thumbnail was made."
+        "The thumbnail in the file shows another image (correlation {thumbnail_correlation:.2f}): this one was changed "
+        "after the thumbnail was made."
     )
 
 
 @_rule("note")
 def position(facts: Mapping[str, Any]) -> str | None:
-    """Whether the file tells where the image was taken."""
-    return "The file says where it was taken: mind privacy before you pass it on." if facts["has_position"] else None
+    """Whether the file says where the image was taken."""
+    return (
+        "The file says where the image was taken: think of privacy before you share it."
+        if facts["has_position"]
+        else None
+    )
 
 
-# A place stands out where it holds this much more of the evidence than of the area.
+# Evidence is concentrated on a place whose proportion of the evidence exceeds that of the area by this much.
 _CLEAR_LEAD = 0.1
-# A map is believed where it beats this share of the random orders.
+# A map is relied on if it beats this proportion of the random orders.
 _MOST = 0.875
