@@ -1,4 +1,4 @@
-"""The audit as one HTML page that needs nothing else: styles, charts and thumbnails are inside it."""
+"""The audit as one self-contained HTML page, with its styles, charts and thumbnails."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ _MAX_IN_SET: Final = 4
 
 
 def write_report(result: Audit, folder: Path, *, thumbnails: bool = True) -> None:
-    """Write ``audit.json`` and ``audit.html``; each appears whole or not at all.
+    """Write ``audit.json`` and ``audit.html``; each is written completely or not at all.
 
     Args:
         result: the audit.
-        folder: where to; it must exist.
-        thumbnails: whether images of the findings are put into the page. It then holds the user's own images.
+        folder: existing folder to write to.
+        thumbnails: include images of the findings; the page then contains copies of the user's images.
 
     Raises:
         UsageError: ``cannot_write``.
@@ -45,7 +45,7 @@ def write_report(result: Audit, folder: Path, *, thumbnails: bool = True) -> Non
 
 
 def render_page(result: Audit, *, thumbnails: bool = True) -> str:
-    """The page's HTML; every text from the manifest is escaped."""
+    """The page as HTML; text from the manifest is escaped."""
     images = result.images
     facts = facts_by_class(images)
     return render(
@@ -74,7 +74,7 @@ def render_page(result: Audit, *, thumbnails: bool = True) -> str:
 
 
 def _sets(images: Images, finding: Finding) -> list[list[dict[str, str]]]:
-    """The first images that a finding names, as thumbnails beside each other."""
+    """The first images of a finding, as thumbnails side by side."""
     root = RootFolder(images.root)
     sets = []
     for item in finding.rows[:MAX_SETS]:
@@ -111,11 +111,11 @@ def _shares(facts: dict[str, Any]) -> list[dict[str, str]]:
     rows = []
     for fact, by_label in facts["names"].items():
         for name in sorted({*by_label["real"], *by_label["fake"]}):
-            cells = {label: f"{shares.get(name, 0.0):.1%}" for label, shares in by_label.items()}
+            cells = {label: f"{100 * shares.get(name, 0.0):.1f} %" for label, shares in by_label.items()}
             rows.append({"name": f"{fact.replace('_', ' ')} {name}", **cells})
     for fact, by_label in facts["flags"].items():
         if any(by_label.values()):
-            cells = {label: "–" if share is None else f"{share:.1%}" for label, share in by_label.items()}
+            cells = {label: "–" if share is None else f"{100 * share:.1f} %" for label, share in by_label.items()}
             rows.append({"name": fact.replace("_", " "), **cells})
     return rows
 
