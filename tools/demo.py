@@ -1,7 +1,7 @@
-"""The main job on real input: judge a portrait and a manipulated copy of it.
+"""Demonstrate unmask: classify a portrait and a manipulated copy of it.
 
-The portrait is of the astronaut Eileen Collins, by NASA, public domain, as it comes with scikit-image. The manipulation
-is our own: her face is blended onto a changed copy of itself, as a face swap would be.
+The portrait shows the astronaut Eileen Collins (NASA, public domain); it ships with scikit-image. The manipulated copy
+is made here: her face is blended onto a transformed copy of itself, as in a face swap.
 
     python tools/demo.py FOLDER
 """
@@ -19,21 +19,21 @@ from skimage import data
 from unmask.data.make.self_blend import self_blend
 from unmask.imaging.faces import FaceFinder
 
-_SEED = 2  # a blend that can be seen; of the first 16 seeds the shipped detector calls eight fake
+_SEED = 2  # a visible blend; the shipped detector calls eight of the first 16 seeds fake
 _NEXT = """
-Evidence: {folder}/evidence (orange speaks for fake, purple for real)
+Evidence: {folder}/evidence (orange: evidence for fake, purple: for real)
 
 Next:
-  {bin}/unmask detect YOUR.jpg --evidence evidence     judge your own images
-  {bin}/unmask detect FOLDER --recursive --json        a whole folder, one JSON object a line
-  {bin}/unmask serve                                   the same in a browser, and an API
+  {bin}/unmask detect YOUR.jpg --evidence evidence     classify your own images
+  {bin}/unmask detect FOLDER --recursive --json        a whole folder, one JSON object per line
+  {bin}/unmask serve                                   web page and API
   {bin}/unmask bundle info                             what the detector was trained on, and where it fails
   {bin}/unmask --help                                  all commands
 """
 
 
 def main() -> None:
-    """Write the images, judge them, say what to do next."""
+    """Write the images, classify them, and suggest what to do next."""
     folder = Path(sys.argv[1])
     folder.mkdir(parents=True, exist_ok=True)
     portrait = Image.fromarray(data.astronaut())

@@ -1,4 +1,4 @@
-"""Writes ``docs/openapi.json`` from the application: ``python tools/openapi.py``; a test compares the two."""
+"""Write ``docs/openapi.json`` from the application: ``python tools/openapi.py``. A test compares the two."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ TARGET = Path(__file__).resolve().parent.parent / "docs" / "openapi.json"
 
 
 def description() -> str:
-    """The OpenAPI description as it is kept."""
+    """Return the OpenAPI description as JSON text."""
     settings = Settings()
     return json.dumps(create_app(settings, load_detector(settings), None).openapi(), indent=2) + "\n"
 

@@ -2,11 +2,11 @@
 
     python tools/train_reconstructors.py --manifest faces.csv --out src/unmask/assets/reconstructors
 
-They learn to hand real images through a narrow code and back, each with another way of up-sampling, so that what
-comes out shows its content on every source's pixels together with what up-sampling leaves. Only real rows of the
-training split are looked at. Each network is written as ONNX: ``picture`` uint8 [height, width, 3], sides multiples of
-four, to ``reconstruction`` of the same shape; their weights are stored in half precision. Its mean error on rows of
-the validation split is printed. Same manifest, seed and machine, same files.
+They learn to encode real images into a narrow code and decode them again, each with a different way of up-sampling, so
+that the output has the content and pixels of its source plus the traces of up-sampling. Only real rows of the training
+split are used. Each network is written as ONNX: ``picture`` uint8 [height, width, 3], sides multiples of four, to
+``reconstruction`` of the same shape; weights are stored in half precision. Prints each network's mean error on rows of
+the validation split. The same manifest, seed and machine give the same files.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ from unmask.data.manifest import Manifest
 from unmask.imaging.decode import decode_image
 from unmask.training.memory import keep_freed_memory
 
-# Name: way of up-sampling, times the sides are halved, channels of the code. An image has 12 values in each 2 x 2
-# pixels and 48 in each 4 x 4, so every code holds between a third and two thirds of it.
+# Name: way of up-sampling, number of halvings, channels of the code. An image has 12 values per 2 x 2 pixels and 48
+# per 4 x 4, so every code holds between a third and two thirds of it.
 NETWORKS: Final = {
     "nearest-2": ("nearest", 1, 8),
     "nearest-4": ("nearest", 2, 20),
@@ -41,7 +41,7 @@ _BATCH: Final = 16
 
 
 class Autoencoder(nn.Module):
-    """Strided convolutions down to a code, and back up by one way of up-sampling: float [n, 3, h, w] about 0."""
+    """Strided convolutions down to a code, and up-sampling back: float [n, 3, h, w], centred on 0."""
 
     def __init__(self, upsampling: str, levels: int, code: int) -> None:
         super().__init__()
@@ -55,12 +55,12 @@ class Autoencoder(nn.Module):
         self.layers = nn.Sequential(*layers, nn.Conv2d(channels[0], 3, 3, padding=1))
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """What is left of images: float [n, 3, h, w], h and w multiples of 2 to the power of the levels."""
+        """Reconstruct images: float [n, 3, h, w], h and w multiples of 2 to the power of the levels."""
         return self.layers(images)  # type: ignore[no-any-return]
 
 
 class _Bytes(nn.Module):
-    """The network between pixels as bytes."""
+    """The network with bytes as input and output pixels."""
 
     def __init__(self, network: Autoencoder) -> None:
         super().__init__()
@@ -84,7 +84,7 @@ def _up(kind: str, before: int, after: int) -> nn.Module:
 
 
 def train(images: list[np.ndarray], settings: tuple[str, int, int], steps: int, seed: int) -> Autoencoder:
-    """One network, by the mean absolute error of pixels and of differences between neighbours."""
+    """Train one network on the mean absolute error of pixels and of differences between neighbours."""
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
     network = Autoencoder(*settings)
@@ -116,7 +116,7 @@ def _normalised(batch: np.ndarray) -> torch.Tensor:
 
 
 def error(network: Autoencoder, images: list[np.ndarray], seed: int) -> float:
-    """How much a network loses: mean peak signal-to-noise ratio over a patch of each image, in dB."""
+    """Measure the loss of a network: mean peak signal-to-noise ratio over a patch of each image, in dB."""
     rng = np.random.default_rng(seed)
     batch = _normalised(np.stack([_patch([image], rng) for image in images]))
     with torch.inference_mode():
@@ -125,7 +125,7 @@ def error(network: Autoencoder, images: list[np.ndarray], seed: int) -> float:
 
 
 def export(network: Autoencoder, path: Path) -> None:
-    """Write a network as ONNX with weights in half precision, which the graph widens again."""
+    """Write a network as ONNX, with weights in half precision that the graph widens again."""
     dims = {0: torch.export.Dim.DYNAMIC, 1: torch.export.Dim.DYNAMIC}
     program = torch.onnx.export(
         _Bytes(network).eval(),
@@ -152,13 +152,13 @@ def export(network: Autoencoder, path: Path) -> None:
 
 
 def main() -> None:
-    """Train, export and judge the networks that the command line asks for."""
+    """Train, export and test the networks that the command line names."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--manifest", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--only", nargs="+", choices=[*NETWORKS], default=[*NETWORKS])
-    parser.add_argument("--steps", type=int, default=1500, help="of 16 patches of 96 px each")
-    parser.add_argument("--images", type=int, default=2000, help="most real images, drawn by the seed")
+    parser.add_argument("--steps", type=int, default=1500, help="number of steps, of 16 patches of 96 px each")
+    parser.add_argument("--images", type=int, default=2000, help="use a random sample of at most this many real images")
     parser.add_argument("--seed", type=int, default=1)
     arguments = parser.parse_args()
     keep_freed_memory()
