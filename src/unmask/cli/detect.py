@@ -43,6 +43,7 @@ def detect(
     from unmask.detect.detector import load
     from unmask.errors import ImageError, UsageError
     from unmask.progress import progress_bar
+    from unmask.text import printable
 
     if as_json and as_csv:
         raise UsageError("two_formats", "--json and --csv cannot be combined.")
@@ -73,7 +74,7 @@ def detect(
                     write_evidence(evidence, verdict)
                 except ImageError as error:  # it was readable a moment ago; the verdict stands
                     any_failed = True
-                    print(f"unmask: no evidence for {verdict.path}: {error.message}", file=sys.stderr)
+                    print(f"unmask: no evidence for {printable(str(verdict.path))}: {error.message}", file=sys.stderr)
     if not any_image:
         raise UsageError("no_pictures", "No images found.")
     if fail_on and any_fake:

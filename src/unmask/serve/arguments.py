@@ -72,7 +72,11 @@ def read_settings(given: Mapping[str, Any]) -> Settings:
         UsageError: ``bad_setting``.
     """
     source: CliSettingsSource[Any] = CliSettingsSource(Settings, cli_parse_args=False)
-    chosen = {name: value for name, value in given.items() if value not in (None, False, [], ())}
+    chosen = {
+        name: list(value) if isinstance(value, tuple) else value
+        for name, value in given.items()
+        if value not in (None, False, [], ())
+    }
     try:
         return Settings(_cli_settings_source=source(parsed_args=chosen))
     except ValidationError as error:

@@ -83,7 +83,7 @@ def audit(
     from unmask.errors import UsageError
     from unmask.progress import progress_bar
 
-    # Before the work, not after it.
+    # Fail before the work, not after it.
     if probes:
         need("train", "The shortcut probe (--no-probes skips it)", "sklearn")
     if out is not None:
@@ -170,7 +170,7 @@ def _print_measures(console: Console, result: Audit) -> None:
     for name, by_label in facts["names"].items():
         cells = []
         for label in ("real", "fake"):
-            cells += [", ".join(f"{value} {share:.0%}" for value, share in list(by_label[label].items())[:2]), ""]
+            cells += [", ".join(f"{value} {100 * part:.0f} %" for value, part in list(by_label[label].items())[:2]), ""]
         table.add_row(name, *cells, "")
     console.print(table)
 
