@@ -55,7 +55,7 @@ def test_fakes_in_png_and_reals_in_jpeg(make_set: MakeSet) -> None:
     found = named(result, "shortcut-file-facts")
     assert found.severity == "error" and found.details["auc"] > 0.95
     assert found.items[0] == ("container", "container")
-    assert "container: real JPEG 100%, fake PNG 100%" in found.message
+    assert "container: real JPEG 100 %, fake PNG 100 %" in found.message
     assert "shortcut-pixels" not in codes(result)
 
 

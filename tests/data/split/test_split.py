@@ -459,13 +459,13 @@ def big_group() -> list[ManifestRow]:
         (
             lambda: Splitter(table(big_group()), exact=True).fractions({"train": 0.4, "val": 0.3, "test": 0.3}),
             "large_cluster",
-            "group 'crowd' alone is 60.0% of them and stays whole; raise --tolerance",
+            "group 'crowd' alone is 60.0 % of them and stays whole; raise --tolerance",
         ),
         # chance, and what helps
         (
             lambda: Splitter(table(faces(60)), tolerance=0.001).fractions(),
             "unbalanced",
-            "by chance, which scatters the shares of 30 clusters by",
+            "by chance: 30 clusters vary by",
         ),
         # a class that chance keeps from a split
         (

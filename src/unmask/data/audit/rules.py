@@ -84,7 +84,7 @@ def _balance(images: Images) -> Iterator[Finding]:
         return
     if share < FEW:
         rarer = _LABELS[fakes * 2 < n]
-        text = f"Only {share:.1%} of the images are {rarer} ({min(fakes, n - fakes)} of {n})."
+        text = f"Only {100 * share:.1f} % of the images are {rarer} ({min(fakes, n - fakes)} of {n})."
         yield Finding("imbalance", "warning" if share < VERY_FEW else "info", text, details={"share": share})
     one_class = [name for name, counts in _labels_by(images, "split").items() if name and 0 in counts]
     if one_class:
@@ -100,9 +100,7 @@ def _sources(images: Images) -> Iterator[Finding]:
     rows = sum(sum(counts[name]) for name in one_class)
     severity: Severity = "error" if len(one_class) == len(counts) else "warning"
     share = rows / len(images)
-    text = (
-        f"{len(one_class)} of {_n(list(counts), 'source')} with one label only, {share:.0%} of the images among them."
-    )
+    text = f"{len(one_class)} of {_n(list(counts), 'source')} with one label only, {100 * share:.0f} % of images among them."
     one_class.sort(key=lambda name: (-sum(counts[name]), name))
     items = bounded([name, _LABELS[counts[name][1] > 0]] for name in one_class)
     yield Finding("one-class-source", severity, text, items, len(one_class), "sources", {"share": share})

@@ -144,9 +144,9 @@ def describe_fact(images: Images, fact: str) -> str:
         if fact in NAMES:
             shares = _shares(images, fact, of)
             name = max(shares, key=lambda name: shares[name], default="none")
-            texts.append(f"{label} {name} {shares.get(name, 0.0):.0%}")
+            texts.append(f"{label} {name} {100 * shares.get(name, 0.0):.0f} %")
         elif fact in FLAGS:
-            texts.append(f"{label} {_share(images.fact(fact)[of]) or 0.0:.0%}")
+            texts.append(f"{label} {100 * (_share(images.fact(fact)[of]) or 0.0):.0f} %")
         else:
             median = _median(images.fact(fact)[of])
             texts.append(f"{label} {'none' if median is None else f'{median:.4g}'}")

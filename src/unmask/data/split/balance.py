@@ -136,8 +136,8 @@ def check(
         held = np.bincount(codes[clusters], rows[clusters], len(names))
         if not held.all():
             empty = names[int(np.argmin(held))]
-            advice = _advice(exact, "ask for a larger share of it")
-            text = f"no {label} image comes into {empty}, of {len(clusters)} clusters; {advice}"
+            advice = _advice(exact, "ask for a larger fraction of it")
+            text = f"{empty} gets no {label} image, of {len(clusters)} clusters; {advice}"
             raise UsageError("missing_class", f"{name}: {text}")
         difference = np.abs(held - asked * total)
         at = int(np.argmax(difference))
@@ -145,18 +145,19 @@ def check(
             continue
         largest = int(np.argmax(rows))
         text = (
-            f"{names[at]} gets {held[at] / total:.1%} of the {label} images, beyond {asked[at]:.1%} ± {tolerance:.1%}: "
+            f"{names[at]} gets {100 * held[at] / total:.1f} % of the {label} images, "
+            f"not {100 * asked[at]:.1f} % ± {100 * tolerance:.1f} %: "
         )
         if rows[largest] > max(tolerance * total, 1.0):
             code = "large_cluster"
-            text += f"{grouping.describe(largest)} alone is {rows[largest] / total:.1%} of them and stays whole"
+            text += f"{grouping.describe(largest)} alone is {100 * rows[largest] / total:.1f} % of them and stays whole"
         else:
             code = "unbalanced"
             scatter = math.sqrt(asked[at] * (1 - asked[at]) * float((rows.astype(float) ** 2).sum())) / total
             text += (
-                "its clusters mix labels or sizes that fit no better"
+                "its clusters have sizes or mixed labels that fit no better"
                 if exact
-                else f"by chance, which scatters the shares of {len(clusters)} clusters by {scatter:.1%}"
+                else f"by chance: {len(clusters)} clusters vary by {100 * scatter:.1f} %"
             )
         worst = float(difference[at] / total), text
     if worst[1]:
