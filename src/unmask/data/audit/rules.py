@@ -100,7 +100,8 @@ def _sources(images: Images) -> Iterator[Finding]:
     rows = sum(sum(counts[name]) for name in one_class)
     severity: Severity = "error" if len(one_class) == len(counts) else "warning"
     share = rows / len(images)
-    text = f"{len(one_class)} of {_n(list(counts), 'source')} with one label only, {100 * share:.0f} % of images among them."
+    sources = _n(list(counts), "source")
+    text = f"{len(one_class)} of {sources} with one label only, {100 * share:.0f} % of the images among them."
     one_class.sort(key=lambda name: (-sum(counts[name]), name))
     items = bounded([name, _LABELS[counts[name][1] > 0]] for name in one_class)
     yield Finding("one-class-source", severity, text, items, len(one_class), "sources", {"share": share})
