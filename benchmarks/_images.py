@@ -1,7 +1,8 @@
-"""Makes a folder of different 512-pixel JPEG files out of scikit-image's astronaut: ``_images.py FOLDER COUNT``.
+"""Make a folder of different 512 px JPEG files from scikit-image's astronaut: ``_images.py FOLDER COUNT``.
 
-Image i is a crop of random place and size, brightness, mirroring and JPEG quality drawn with seed i, so every
-image differs and every machine makes the same. A process of its own, for what ``speed.py`` says on memory.
+Image i is a random crop with random brightness, mirroring and JPEG quality, from the random seed i: every image
+differs, and every machine makes the same ones. It is a process of its own because of the memory measurement in
+``speed.py``.
 """
 
 from __future__ import annotations

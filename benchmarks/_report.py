@@ -5,6 +5,7 @@ Imports nothing large: ``speed.py`` must stay small, see there.
 
 from __future__ import annotations
 
+import argparse
 import datetime
 import importlib.metadata
 import json
@@ -17,6 +18,14 @@ from pathlib import Path
 from typing import Any
 
 from unmask.files import OutputFolder
+
+
+def argument_parser(docstring: str | None) -> argparse.ArgumentParser:
+    """A parser whose help shows a script's docstring: its first line before the options, the rest after them."""
+    summary, _, details = (docstring or "").partition("\n")
+    return argparse.ArgumentParser(
+        description=summary, epilog=details, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
 
 
 def describe_run(packages: Iterable[str], bundle_sha256: str, *, smoke: bool) -> dict[str, Any]:

@@ -1,19 +1,18 @@
-"""What the parts of a hybrid are worth: without SMOTE, and with other classical heads, by three seeds.
+"""Effect of the parts of a hybrid recipe: without SMOTE, and with other classical heads, with three random seeds.
 
     python benchmarks/ablation.py --manifest ../shared/data/faces/manifest.csv --work /tmp/ablation \\
         --out benchmarks/results/ablation.json
 
-The same as ``unmask ablate s0-mobilenetv2-rf`` on one source, which holds both classes, processed alike. ``--work``
-keeps the runs; a stopped call goes on there.
+The same as ``unmask ablate s0-mobilenetv2-rf`` on one source, which contains both classes, processed alike. ``--work``
+keeps the runs; call the script again to resume an interrupted one.
 """
 
 from __future__ import annotations
 
-import argparse
 import sys
 from pathlib import Path
 
-from _report import describe_run, write_json
+from _report import argument_parser, describe_run, write_json
 from unmask.cli.training import prepare_training
 from unmask.data.manifest import Manifest
 from unmask.recipes import Recipe
@@ -23,14 +22,14 @@ _PACKAGES = ("unmask", "numpy", "torch", "timm", "scikit-learn", "imbalanced-lea
 
 def main() -> None:
     """Run and write the result."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser = argument_parser(__doc__)
     parser.add_argument("--manifest", type=Path, required=True)
-    parser.add_argument("--work", type=Path, required=True, help="folder of the runs")
+    parser.add_argument("--work", type=Path, required=True, help="folder for the runs")
     parser.add_argument("--recipe", default="s0-mobilenetv2-rf")
     parser.add_argument("--source", default="ffhq_stylegan_256")
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--only", nargs="*", default=(), help="variants, as of unmask ablate; all by default")
-    parser.add_argument("--smoke", action="store_true", help="mark the result as a trial")
+    parser.add_argument("--only", nargs="*", default=(), help="variants of unmask ablate (default: all)")
+    parser.add_argument("--smoke", action="store_true", help="mark the result as a trial run")
     parser.add_argument("--out", type=Path, required=True)
     arguments = parser.parse_args()
     prepare_training("The benchmark")

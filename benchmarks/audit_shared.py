@@ -11,12 +11,11 @@ copies).
 
 from __future__ import annotations
 
-import argparse
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from _report import describe_run, write_json
+from _report import argument_parser, describe_run, write_json
 from unmask.data.audit.duplicates import DEFAULT_MAX_DISTANCE
 from unmask.data.audit.facts import COMMON_QUALITY
 from unmask.data.audit.run import Audit, audit, probe_to_json
@@ -31,7 +30,7 @@ _FINDING_FIELDS = ("code", "severity", "message", "total", "of")
 
 def main() -> None:
     """Audit and write the figures."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser = argument_parser(__doc__)
     parser.add_argument("--manifest", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--edition", default="1", help="edition of the shared images (default: 1)")

@@ -1,19 +1,18 @@
-"""What the shipped detector costs, and MobileNetV2 as the papers use it, each beside itself in torch eager.
+"""Cost of the shipped detector and of MobileNetV2 as the papers use it, each compared with torch eager mode.
 
     python benchmarks/bench.py --out benchmarks/results/bench.json
 
-MobileNetV2 has random weights, which take as long as trained ones. Whole detections are of 512-pixel JPEG files.
+MobileNetV2 has random weights, which take the same time as trained ones. Whole detections use 512 px JPEG files.
 """
 
 from __future__ import annotations
 
-import argparse
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
-from _report import describe_run, write_json
+from _report import argument_parser, describe_run, write_json
 from unmask.bundle.bundle import Bundle, write_bundle
 from unmask.bundle.schema import BundleInfo, Card, Threshold, UncertainBand
 from unmask.evaluation.cost import CALLS, bench, describe_machine
@@ -27,12 +26,9 @@ _IMAGES = 64
 
 def main() -> None:
     """Measure and write the result."""
-    summary, _, details = (__doc__ or "").partition("\n")
-    parser = argparse.ArgumentParser(
-        description=summary, epilog=details, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argument_parser(__doc__)
     parser.add_argument("--out", type=Path, required=True, help="the JSON file to write")
-    parser.add_argument("--price", type=float, default=0.04, help="of an hour of one core (default: 0.04)")
+    parser.add_argument("--price", type=float, default=0.04, help="price per core-hour (default: 0.04)")
     parser.add_argument("--calls", type=int, default=CALLS, help=f"timed calls, {CALLS} or more (default: {CALLS})")
     arguments = parser.parse_args()
     machine = describe_machine([])  # before our own work shows in it

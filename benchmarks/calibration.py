@@ -1,27 +1,26 @@
-"""Calibration of the shipped detector, fitted on validation images and measured on test images, by method.
+"""Calibration methods for the shipped detector, fitted on validation images and measured on test images.
 
     python benchmarks/calibration.py --manifest ../shared/data/faces/manifest.csv --work /tmp/calibration \\
         --out benchmarks/results/calibration.json
 
-methods   the whole validation split to fit on. ``before`` is the bundle as it ships, whose calibration training fitted
-          on the same validation images. Classes weigh the same. Intervals by drawing groups of the test images.
-few       the images that one user may have: for each source with both classes and each number of images, half of
-          them real, ``--repeats`` draws from the source's own validation and test images to fit on; log loss on the
-          rest of them, mean over the draws and what one draw in ten exceeds.
+methods   fitted on the whole validation split. ``before`` is the shipped bundle, whose calibration was fitted on the
+          same validation images in training. Classes have equal weight. Intervals come from a bootstrap over groups.
+few       the few images of a single user: for each source with both classes and each number of images, half of them
+          real, ``--repeats`` random samples of the source's own validation and test images to fit on; log loss on the
+          rest, as mean over samples and as the value that one sample in ten exceeds.
 
-``--work`` keeps the answers; a stopped call goes on there.
+``--work`` keeps the predictions; call the script again to resume an interrupted run.
 """
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from _report import describe_run, write_json
+from _report import argument_parser, describe_run, write_json
 from unmask.bundle.bundle import Bundle
 from unmask.bundle.schema import Calibration
 from unmask.data.manifest import Manifest
@@ -36,12 +35,12 @@ _FEW = (20, 50, 100, 200)
 
 def main() -> None:
     """Measure and write the result."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser = argument_parser(__doc__)
     parser.add_argument("--manifest", type=Path, required=True)
-    parser.add_argument("--work", type=Path, required=True, help="folder of the answers")
+    parser.add_argument("--work", type=Path, required=True, help="folder for the predictions")
     parser.add_argument("--repeats", type=int, default=200)
     parser.add_argument("--draws", type=int, default=2000)
-    parser.add_argument("--smoke", action="store_true", help="mark the result as a trial")
+    parser.add_argument("--smoke", action="store_true", help="mark the result as a trial run")
     parser.add_argument("--out", type=Path, required=True)
     arguments = parser.parse_args()
     bundle, manifest = Bundle.open(), Manifest.open(arguments.manifest)

@@ -1,17 +1,16 @@
-"""Classical heads as ONNX against scikit-learn: how far they differ, and what one image costs.
+"""Classical heads as ONNX graphs against scikit-learn: their difference and their time per image.
 
     python benchmarks/classical_heads.py --out benchmarks/results/classical-heads.json
 
-Features are drawn: 1,280 of them, as many as MobileNetV2 has, not negative, made from 40 hidden factors and noise, of
-which some decide the class. Each head is fitted with z-scores and SMOTE on ``--rows`` rows and asked about 1,000
-others.
+The features are random: 1,280 of them, as in MobileNetV2, not negative, from 40 hidden factors and noise; some factors
+decide the class. Each head is fitted with z-scores and SMOTE on ``--rows`` rows and applied to 1,000 others.
 
-difference   largest absolute one between the graph's logit and scikit-learn's, over the 1,000 rows
+difference   largest absolute difference between the logits of the graph and of scikit-learn over the 1,000 rows
 onnx_ms      median time of the graph for one row, on one thread
-sklearn_ms   the same of the scikit-learn pipeline's own answer (decision function or probability), on one thread
+sklearn_ms   the same for the scikit-learn pipeline (decision function or probability), on one thread
 ratio        sklearn_ms / onnx_ms
 
-Both are timed in the same loop, taking turns row by row.
+Both are timed in the same loop, alternating row by row.
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ from typing import Any
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from _report import describe_run, write_json
+from _report import argument_parser, describe_run, write_json
 from unmask.imaging.session import single_thread_session
 from unmask.models.classical import build_estimator, classifier_graph, classifier_logit, fit_estimator
 from unmask.recipes import Classifier
@@ -39,11 +38,11 @@ _PACKAGES = ("unmask", "numpy", "scikit-learn", "imbalanced-learn", "skl2onnx", 
 
 def main() -> None:
     """Measure and write the result."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser = argument_parser(__doc__)
     parser.add_argument("--rows", type=int, default=2000, help="rows to fit on")
-    parser.add_argument("--timed", type=int, default=500, help="rows that are timed")
+    parser.add_argument("--timed", type=int, default=500, help="rows to time")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--smoke", action="store_true", help="mark the result as a trial")
+    parser.add_argument("--smoke", action="store_true", help="mark the result as a trial run")
     parser.add_argument("--out", type=Path, required=True)
     arguments = parser.parse_args()
     train, is_fake, asked = _draw(arguments.rows, arguments.seed)

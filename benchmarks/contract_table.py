@@ -1,17 +1,16 @@
-"""Every registered backbone with every kind of head, through all that a recipe asks of a network.
+"""Every registered backbone with every kind of head, through everything that a recipe needs of a network.
 
     python benchmarks/contract_table.py --out benchmarks/results/contract.json
     python benchmarks/contract_table.py --backbones mobilenet_v2 vgg16 --heads linear se --out some.json
     python benchmarks/contract_table.py --resume --out benchmarks/results/contract.json
 
-forward, two training steps, pooled features, export, parity of the graph with torch over logits and evidence, features
-of the exported graph, and a verdict of the bundle made from it. Weights are random and images are noise of the
-smallest side that the backbone takes, so nothing here says how well a network detects.
+Forward pass, two training steps, pooled features, export, parity of the graph with torch for logits and evidence,
+features of the exported graph, and a verdict of the bundle. Weights are random and images are noise of the smallest
+size that the backbone accepts, so this does not measure how well a network detects fakes.
 """
 
 from __future__ import annotations
 
-import argparse
 import json
 import tempfile
 import time
@@ -24,7 +23,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from _report import describe_run, write_json
+from _report import argument_parser, describe_run, write_json
 from unmask import load
 from unmask.bundle.bundle import write_bundle
 from unmask.bundle.schema import BundleInfo
@@ -156,10 +155,10 @@ def _judge(recipe: Recipe, model: bytes) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the table and write it."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argument_parser(__doc__)
     parser.add_argument("--backbones", nargs="+", choices=sorted(BACKBONES), default=list(BACKBONES))
     parser.add_argument("--heads", nargs="+", choices=sorted(HEADS), default=list(HEADS))
-    parser.add_argument("--resume", action="store_true", help="keep the rows that are in the file already")
+    parser.add_argument("--resume", action="store_true", help="keep the rows that are already in the file")
     parser.add_argument("--out", type=Path, required=True)
     options = parser.parse_args(arguments)
     kept = (

@@ -1,21 +1,20 @@
-"""What the crop cache saves: loading a training view from image files against loading it from the cache.
+"""Time saved by the crop cache: loading a training view from image files and from the cache.
 
     python benchmarks/crop_cache.py --manifest ../shared/data/faces/manifest.csv \\
         --out benchmarks/results/crop-cache.json
 
-Both ways, for the same images on one thread, in one run and taking turns by blocks of images, after one pass
-each that warms the system's page cache:
+Both ways use the same images on one thread, in one run, alternating by blocks of images, after one pass each that
+warms the page cache:
 
 load      to the RGB image or region in memory
-view      the same and the augmentation of the recipe ``unmask-single``, which is what an epoch waits for
+view      with the augmentation of the recipe ``unmask-single``, which is what an epoch waits for
 
-The views of both ways are compared: they are to be the same bytes. Figures are per image; the ratios are of
-medians over blocks. Faces are searched once before, as training does, and are not part of either figure.
+The views of both ways must be bit-identical. Times are per image; ratios are of medians over blocks. Faces are detected
+once before, as in training, and are not part of the times.
 """
 
 from __future__ import annotations
 
-import argparse
 import statistics
 import tempfile
 import time
@@ -25,7 +24,7 @@ from typing import Any
 
 import numpy as np
 
-from _report import describe_run, write_json
+from _report import argument_parser, describe_run, write_json
 from unmask import Bundle, Manifest, Recipe
 from unmask.data.face_index import FaceIndex
 from unmask.data.transforms import augment
@@ -40,10 +39,10 @@ _PACKAGES = ("unmask", "numpy", "Pillow")
 
 def main() -> None:
     """Measure and write the result."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser = argument_parser(__doc__)
     parser.add_argument("--manifest", type=Path, required=True)
     parser.add_argument("--root", type=Path)
-    parser.add_argument("--subset", type=int, help="take so many rows, spread evenly over the manifest")
+    parser.add_argument("--subset", type=int, help="use N rows, spread evenly over the manifest", metavar="N")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, required=True)
     arguments = parser.parse_args()

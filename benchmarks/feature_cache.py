@@ -1,21 +1,20 @@
-"""What the feature cache saves: a head trained on kept features against the same head epoch by epoch.
+"""Time saved by the feature cache: a head trained on cached features, and epoch by epoch.
 
     python benchmarks/feature_cache.py --manifest ../shared/data/faces/manifest.csv --rows 2000 \\
         --out benchmarks/results/feature-cache.json
 
-Two runs of one recipe on the same images with the backbone frozen, one after the other in one process:
+Two runs of one recipe on the same images with a frozen backbone, one after the other in one process:
 
 epoch_by_epoch   every epoch decodes, augments and sends all images through the backbone
-cached           every image goes through the backbone once, plain; the epochs see its features
+cached           every image goes through the backbone once, without augmentation; the epochs use its features
 
-Both times are of the whole training: the search for faces, which both share, is done before, and the crop cache that
-spares the epoch-by-epoch run the decoding is counted to it. A warm cache (another head, another seed) is measured
-too. The accuracies are on the validation images, of each run's best epoch.
+Both times are of the whole training. Face detection, which both share, is done before. The crop cache, which saves
+decoding in the epoch-by-epoch run, counts for that run. A warm cache (another head, another random seed) is measured
+too. Accuracies are on validation images, for the best epoch of each run.
 """
 
 from __future__ import annotations
 
-import argparse
 import json
 import shutil
 import tempfile
@@ -26,7 +25,7 @@ from typing import Any
 
 import numpy as np
 
-from _report import describe_run, write_json
+from _report import argument_parser, describe_run, write_json
 from unmask import Manifest, Recipe
 from unmask.training.fit import fit
 from unmask.training.history import read_history
@@ -38,14 +37,16 @@ _PACKAGES = ("unmask", "torch", "timm", "lightning", "numpy", "Pillow")
 
 def main() -> None:
     """Measure and write the result."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser = argument_parser(__doc__)
     parser.add_argument("--manifest", type=Path, required=True)
     parser.add_argument("--root", type=Path)
-    parser.add_argument("--rows", type=int, default=2000, help="take so many rows, spread evenly over the manifest")
+    parser.add_argument(
+        "--rows", type=int, default=2000, help="use N rows, spread evenly over the manifest", metavar="N"
+    )
     parser.add_argument("--recipe", default="s1-mobilenetv2-96")
     parser.add_argument("--set", dest="overrides", action="append", default=[], help="part.key=value")
     parser.add_argument("--epochs", type=int, default=20)
-    parser.add_argument("--smoke", action="store_true", help="mark the result as a trial")
+    parser.add_argument("--smoke", action="store_true", help="mark the result as a trial run")
     parser.add_argument("--out", type=Path, required=True)
     arguments = parser.parse_args()
     warnings.filterwarnings("ignore", module="lightning")

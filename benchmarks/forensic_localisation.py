@@ -1,29 +1,28 @@
-"""How often the peak of a map lies in the part of an image that was manipulated.
+"""How often the peak of a map is inside the manipulated region of an image.
 
     python benchmarks/forensic_localisation.py --manifest ../shared/data/faces/manifest.csv \\
         --out benchmarks/results/forensic-localisation.json
 
-Real images of the split ``test`` are manipulated twice, by self-blending and by swapping in the face of another
-image of their source, and looked at as made and after saving as JPEG. No image is written. Beside each share stand
-the mask's share of the area, which is chance, and how often the peak of the same map of the *untouched* image lies
-in the same mask, which is what a map gains by liking faces.
+Real test images are manipulated in two ways, by self-blending and by swapping in the face of another image of their
+source, and analysed as made and after JPEG compression. No image is written. Two rates show what chance gives: the
+mask's proportion of the image, and how often the peak of the map of the *untouched* image is inside the same mask,
+which a map gains by preferring faces.
 """
 
 from __future__ import annotations
 
-import argparse
 import io
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from _report import describe_run, write_json
+from _proportion import proportion
+from _report import argument_parser, describe_run, write_json
 from unmask.data.make.self_blend import self_blend
 from unmask.data.make.swap import misfit, swap_faces
 from unmask.data.manifest import Manifest, ManifestRow
@@ -36,7 +35,6 @@ from unmask.explain.views.subject import CELL, Subject
 from unmask.imaging.decode import decode_image
 from unmask.imaging.faces import Face, FaceFinder, FacePolicy
 from unmask.progress import progress_bar
-from unmask.stats.intervals import wilson
 
 _PACKAGES = ("unmask", "numpy", "Pillow", "onnxruntime")
 _QUALITY = 85  # of the images that are saved before they are looked at
@@ -56,7 +54,7 @@ class _Portrait:
 
 def main() -> None:
     """Manipulate, look, count."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser = argument_parser(__doc__)
     parser.add_argument("--manifest", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--images", type=int, default=300)
@@ -65,7 +63,7 @@ def main() -> None:
     detector = load()
     portraits = list(_portraits(Manifest.open(arguments.manifest), arguments.images, arguments.seed))
     counts: dict[tuple[str, str, str], list[tuple[bool, bool, float]]] = defaultdict(list)
-    with progress_bar("pictures", len(portraits)) as advance:
+    with progress_bar("images", len(portraits)) as advance:
         for at, portrait in enumerate(portraits):
             draw = np.random.default_rng((arguments.seed, at))
             for method, image, mask in _manipulations(portrait, portraits, draw):
@@ -86,8 +84,8 @@ def main() -> None:
                 "manipulation": method,
                 "state": state,
                 "map": name,
-                "inside": _share([changed for changed, _, _ in found]),
-                "untouched": _share([untouched for _, untouched, _ in found]),
+                "inside": proportion([changed for changed, _, _ in found]),
+                "untouched": proportion([untouched for _, untouched, _ in found]),
                 "chance": float(np.mean([area for _, _, area in found])),
             }
             for (method, state, name), found in sorted(counts.items())
@@ -174,11 +172,6 @@ def _highest(values: npt.NDArray[np.float32], place: tuple[float, float, float],
 def _inside(point: Point, mask: Mask) -> bool:
     x, y = (min(int(value), size - 1) for value, size in zip(point, mask.shape[::-1], strict=True))
     return bool(mask[y, x])
-
-
-def _share(found: list[bool]) -> dict[str, Any]:
-    low, high = wilson(sum(found), len(found))
-    return {"value": sum(found) / len(found), "low": low, "high": high, "n": len(found)}
 
 
 if __name__ == "__main__":

@@ -1,16 +1,15 @@
-"""The ranges of the forensic views' figures in real photographs, and how often test images lie outside them.
+"""Ranges of the forensic measurements in real photographs, and how often test images are outside.
 
     python benchmarks/forensic_ranges.py --manifest ../shared/data/faces/manifest.csv \\
         --ranges src/unmask/explain/views/ranges.json --out benchmarks/results/forensic-ranges.json
 
-The ranges are quantiles over the real images of the split ``train``; they are shipped, as numbers. The result file
-says what share of the split ``test`` lies outside: about 5 % of real images should, and a figure that speaks of fakes
-has more of those outside.
+The ranges are quantiles over the real images of the split ``train``; they ship with unmask, as numbers. The result
+file gives the rate of test images outside: about 5 % for real images, and clearly more for fakes if a measurement is
+telling.
 """
 
 from __future__ import annotations
 
-import argparse
 import math
 from collections import Counter
 from collections.abc import Iterator
@@ -20,13 +19,13 @@ from typing import Any
 
 import numpy as np
 
-from _report import describe_run, write_json
+from _proportion import proportion
+from _report import argument_parser, describe_run, write_json
 from unmask.data.manifest import Manifest, ManifestRow
 from unmask.explain.views import forensic_views
 from unmask.explain.views.view import VIEWS
 from unmask.imaging.decode import decode_image, read_bytes
 from unmask.progress import progress_bar
-from unmask.stats.intervals import wilson
 
 _PACKAGES = ("unmask", "numpy", "Pillow")
 _CENTRAL = (0.025, 0.25, 0.5, 0.75, 0.975)
@@ -44,11 +43,11 @@ class _Measured:
 
 def main() -> None:
     """Measure, write the ranges, then compare."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser = argument_parser(__doc__)
     parser.add_argument("--manifest", type=Path, required=True)
-    parser.add_argument("--ranges", type=Path, required=True, help="where the shipped ranges go")
-    parser.add_argument("--out", type=Path, required=True, help="where the result goes")
-    parser.add_argument("--every", type=int, default=1, help="of the rows only every n-th, to try the script")
+    parser.add_argument("--ranges", type=Path, required=True, help="file to write the shipped ranges to")
+    parser.add_argument("--out", type=Path, required=True, help="the JSON file to write")
+    parser.add_argument("--every", type=int, default=1, help="use every N-th row only, to try the script", metavar="N")
     arguments = parser.parse_args()
     manifest = Manifest.open(arguments.manifest)
     train = list(_measure(manifest.select(split="train", label="real"), arguments.every))
@@ -88,7 +87,7 @@ def main() -> None:
 
 def _measure(manifest: Manifest, every: int) -> Iterator[_Measured]:
     rows = [row for at, row in enumerate(manifest) if at % every == 0]
-    with progress_bar("pictures", len(rows)) as advance:
+    with progress_bar("images", len(rows)) as advance:
         for row in rows:
             yield _figures(manifest.resolve(row), row)
             advance()
@@ -136,22 +135,19 @@ def _quantiles(values: np.ndarray[Any, Any], shares: tuple[float, ...]) -> np.nd
 
 def _outside(measured: list[_Measured], label: str, name: str, reference: dict[str, float]) -> dict[str, Any]:
     values = [value for item in measured if item.label == label and (value := item.values[name]) is not None]
-    return _share([_is_outside(value, reference) for value in values])
+    return proportion([_is_outside(value, reference) for value in values])
 
 
 def _any_outside(measured: list[_Measured], label: str, figures: dict[str, dict[str, float]]) -> dict[str, Any]:
     """Images of a label with at least one figure outside."""
     wanted = [item for item in measured if item.label == label]
-    return _share([any(_is_outside(value, figures[name]) for name, value in item.values.items()) for item in wanted])
+    return proportion(
+        [any(_is_outside(value, figures[name]) for name, value in item.values.items()) for item in wanted]
+    )
 
 
 def _is_outside(value: float | None, reference: dict[str, float]) -> bool:
     return value is not None and not reference["low"] <= value <= reference["high"]
-
-
-def _share(found: list[bool]) -> dict[str, Any]:
-    low, high = wilson(sum(found), len(found))
-    return {"value": sum(found) / len(found) if found else 0.0, "low": low, "high": high, "n": len(found)}
 
 
 if __name__ == "__main__":

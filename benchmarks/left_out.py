@@ -1,20 +1,19 @@
-"""A recipe trained without each source of real images and each generator in turn, and asked for what it lacked.
+"""A recipe trained without each source of real images and each generator in turn, and tested on what it lacked.
 
     python benchmarks/left_out.py --manifest ../shared/data/faces/manifest.csv --work /tmp/left-out \\
         --set "schedule.phases=[{epochs: 1, learning_rate: 3e-3, train: head}, {epochs: 4, learning_rate: 5e-4}]" \\
         --out benchmarks/results/left-out.json
 
-Each run lacks one source of real images and one generator of fakes at once, so that ten trainings serve eighteen
-questions; with ``--set`` the recipe's schedule is cut down to what ten trainings can cost. Rows of the test split are
-dropped: what is left out are rows to train on and to validate on, and those grouped with them go as well. The threshold
-is where the share ``KEPT`` of the real validation images, of sources that training saw, stays real. A generator's
-AUC is against those same images. Beside each figure stands that of the validation images in the other runs, which
-saw the source or generator. ``--work`` keeps the runs; a stopped call goes on there.
+Each run lacks one source of real images and one generator of fakes at once, so ten trainings answer eighteen questions;
+``--set`` shortens the recipe's schedule to make ten trainings affordable. Test rows are not used: training and
+validation rows are held out, with the rows grouped with them. The threshold keeps the proportion ``KEPT`` of the real
+validation images of seen sources real. A generator's AUC is against those same images. Each metric is reported with
+that of the validation images in the other runs, which saw the source or generator. ``--work`` keeps the runs; call the
+script again to resume an interrupted one.
 """
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
@@ -23,7 +22,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from _report import describe_run, write_json
+from _report import argument_parser, describe_run, write_json
 from unmask import Detector
 from unmask.bundle.bundle import Bundle
 from unmask.cli.training import prepare_training
@@ -57,14 +56,14 @@ _PACKAGES = ("unmask", "numpy", "torch", "timm", "scikit-learn", "onnxruntime")
 
 def main() -> None:
     """Run and write the result."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser = argument_parser(__doc__)
     parser.add_argument("--manifest", type=Path, required=True)
-    parser.add_argument("--work", type=Path, required=True, help="folder of the runs")
+    parser.add_argument("--work", type=Path, required=True, help="folder for the runs")
     parser.add_argument("--recipe", default="unmask-single")
     parser.add_argument(
         "--set", action="append", default=[], metavar="KEY=VALUE", help="change a setting of the recipe"
     )
-    parser.add_argument("--smoke", action="store_true", help="mark the result as a trial")
+    parser.add_argument("--smoke", action="store_true", help="mark the result as a trial run")
     parser.add_argument("--out", type=Path, required=True)
     arguments = parser.parse_args()
     prepare_training("The benchmark")

@@ -1,21 +1,20 @@
-"""Leave-one-generator-out: a fast recipe trained without each generator of fakes, beside one that saw them all.
+"""Leave-one-generator-out: a fast recipe trained without each generator of fakes, and with all of them.
 
     python benchmarks/logo.py --manifest ../shared/data/faces/manifest.csv --work /tmp/logo \\
         --out benchmarks/results/logo.json
 
-The same as ``unmask held-out s0-mobilenetv2-rf --protocol logo`` on a draw of whole groups, ``--share`` of
-them, so that it takes minutes. Features of the frozen backbone are computed once for all runs. ``--work`` keeps the
-runs; a stopped call goes on there.
+The same as ``unmask held-out s0-mobilenetv2-rf --protocol logo`` on a random sample of the groups, so that it takes
+minutes. Features of the frozen backbone are computed once for all runs. ``--work`` keeps the runs; call the script
+again to resume an interrupted one.
 """
 
 from __future__ import annotations
 
-import argparse
 import hashlib
 import sys
 from pathlib import Path
 
-from _report import describe_run, write_json
+from _report import argument_parser, describe_run, write_json
 from unmask.cli.training import prepare_training
 from unmask.data.manifest import Manifest
 from unmask.recipes import Recipe
@@ -25,12 +24,12 @@ _PACKAGES = ("unmask", "numpy", "torch", "timm", "scikit-learn", "onnxruntime")
 
 def main() -> None:
     """Run and write the result."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser = argument_parser(__doc__)
     parser.add_argument("--manifest", type=Path, required=True)
-    parser.add_argument("--work", type=Path, required=True, help="folder of the runs")
+    parser.add_argument("--work", type=Path, required=True, help="folder for the runs")
     parser.add_argument("--recipe", default="s0-mobilenetv2-rf")
-    parser.add_argument("--share", type=float, default=0.5, help="of the groups")
-    parser.add_argument("--smoke", action="store_true", help="mark the result as a trial")
+    parser.add_argument("--share", type=float, default=0.5, help="proportion of the groups")
+    parser.add_argument("--smoke", action="store_true", help="mark the result as a trial run")
     parser.add_argument("--out", type=Path, required=True)
     arguments = parser.parse_args()
     prepare_training("The benchmark")

@@ -1,17 +1,15 @@
-"""Time, memory and recall of the near-duplicate index, on made-up hashes with known difficulties.
+"""Time, memory and recall of the near-duplicate search, on synthetic hashes with known difficulties.
 
     python benchmarks/near_duplicates.py --n 1000000 --out benchmarks/results/near-duplicates.json
 
-One hash in ten is independent bits. The others resemble faces that a data set has aligned: bits with a bias of
-their own, correlated through shared factors, whose distances (mean 121.5, deviation 10.5) are those of the shared
-FFHQ and CelebA images (120.3, 10). Planted among them: copies at every distance from 0 to four beyond the
-threshold, 2 % one and the same (black images), and 2 % in cliques of 50 (frames of videos). Recall is against a
-comparison of sampled hashes with all.
+One hash in ten has independent bits. The others resemble aligned faces: biased bits, correlated through shared factors,
+with the distances (mean 121.5, deviation 10.5) of the shared FFHQ and CelebA images (120.3, 10). Planted among them are
+copies at every distance from 0 to four above the threshold, 2 % identical hashes (black images), and 2 % in cliques of
+50 (video frames). Recall is against an exhaustive comparison of sampled hashes.
 """
 
 from __future__ import annotations
 
-import argparse
 import json
 import resource
 import sys
@@ -21,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from _report import describe_run, write_json
+from _report import argument_parser, describe_run, write_json
 from unmask.data.audit.duplicates import DEFAULT_MAX_DISTANCE, Hashes, clusters, distances, near_duplicates
 from unmask.data.audit.hashing import HASH_BITS, HASH_WORDS
 
@@ -86,13 +84,15 @@ def peak_mib() -> float:
 
 def main() -> None:
     """Run the benchmark and write or print its result as JSON."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argument_parser(__doc__)
     parser.add_argument("--n", type=int, default=1_000_000, help="hashes (default: %(default)s)")
     parser.add_argument("--max-distance", type=int, default=DEFAULT_MAX_DISTANCE)
     parser.add_argument("--max-pairs", type=int, default=5_000_000)
-    parser.add_argument("--queries", type=int, default=2000, help="compared with all, half planted, for the recall")
+    parser.add_argument(
+        "--queries", type=int, default=2000, help="hashes compared with all others, half of them planted"
+    )
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--out", type=Path, help="a JSON file; standard output by default")
+    parser.add_argument("--out", type=Path, help="the JSON file to write (default: standard output)")
     args = parser.parse_args()
 
     rng = np.random.default_rng(args.seed)

@@ -1,17 +1,15 @@
-"""How well the distance from training tells images that a bundle was not made for.
+"""How well the distance from training separates images that a bundle was not made for.
 
     python benchmarks/ood.py --manifest ../shared/data/faces/manifest.csv --out benchmarks/results/ood.json
 
-Against images of the validation split, which set the threshold, stand those of the test split, which ought to look
-the same, and kinds that ought not: validation images put through something strong, and images without a face. AUC
-is of the distance, kind against validation; in brackets 95 % intervals by drawing whole groups. Kinds made from
-validation images are made from others of them than those they are compared with. Also: how often verdicts on the test
-split are wrong, by quarters of their distance.
+Validation images, which set the threshold, are compared with test images, which should look the same, and with kinds
+that should not: strongly changed validation images, and images without a face. AUC is of the distance, kind against
+validation, with 95 % intervals from a bootstrap over groups. Changed images are made from validation images other than
+those they are compared with. Also: how often verdicts on test images are wrong, by quartiles of their distance.
 """
 
 from __future__ import annotations
 
-import argparse
 import io
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -21,7 +19,8 @@ import numpy as np
 import skimage
 from PIL import Image, ImageFilter, ImageOps
 
-from _report import describe_run, write_json
+from _proportion import proportion
+from _report import argument_parser, describe_run, write_json
 from unmask import Detector, Manifest, load
 from unmask.data.degrade import apply_steps, draw_steps
 from unmask.data.manifest import ManifestRow
@@ -30,7 +29,7 @@ from unmask.imaging.decode import decode_image
 from unmask.imaging.faces import FaceFinder
 from unmask.parallel import ordered_map
 from unmask.progress import progress_bar
-from unmask.stats.intervals import group_codes, share_interval
+from unmask.stats.intervals import group_codes, interval
 from unmask.stats.metrics import auc
 from unmask.stats.resample import resample
 
@@ -86,11 +85,11 @@ CHANGES: dict[str, tuple[str, Change]] = {
 
 def main() -> None:
     """Measure and write the result."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser = argument_parser(__doc__)
     parser.add_argument("--manifest", type=Path, required=True)
-    parser.add_argument("--bundle", type=Path, help="by default the shipped one")
-    parser.add_argument("--images", type=int, default=450, help="at most so many of each split")
-    parser.add_argument("--changed", type=int, default=150, help="validation images that kinds are made from")
+    parser.add_argument("--bundle", type=Path, help="bundle (default: the shipped one)")
+    parser.add_argument("--images", type=int, default=450, help="at most N images of each split", metavar="N")
+    parser.add_argument("--changed", type=int, default=150, help="validation images to change")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--workers", type=int)
     parser.add_argument("--out", type=Path, required=True)
@@ -107,7 +106,7 @@ def main() -> None:
     test = rows["test"][: arguments.images]
     without_face = _without_face()
     total = len(inside) + len(test) + len(changed) * len(CHANGES) + len(without_face) + arguments.changed
-    with progress_bar("pictures", total) as advance:
+    with progress_bar("images", total) as advance:
 
         def distances(images: Sequence[Callable[[], Image.Image]]) -> list[tuple[float, str | None]]:
             found = []
@@ -139,7 +138,7 @@ def main() -> None:
         {
             "run": describe_run(_PACKAGES, detector.bundle.sha256, smoke=smoke),
             "limits": limits.model_dump(),
-            "reference": {"n": len(near), "flagged": _flagged(near, groups, limits.threshold)},
+            "reference": {"n": len(near), "flagged": proportion(near > limits.threshold, groups)},
             "kinds": kinds,
             "errors_by_distance": _errors(test, judged),
         },
@@ -197,21 +196,15 @@ def _kind(
     both = np.concatenate([near, far])
     is_far = np.arange(len(both)) >= len(near)
     codes = group_codes([*near_groups, *groups])
-    low, high = resample(codes, lambda weight: np.array([auc(both, is_far, weight)])).interval(0) or (None, None)
+    found = resample(codes, lambda weight: np.array([auc(both, is_far, weight)]))
     return {
         "name": name,
         "about": about,
         "n": len(far),
-        "auc": {"value": auc(both, is_far), "low": low, "high": high},
-        "flagged": _flagged(far, groups, limits.threshold),
+        "auc": interval(found.values[0], found.interval(0)),
+        "flagged": proportion(far > limits.threshold, groups),
         "called_fake": float(np.mean([result == "FAKE" for _, result in judged])),
     }
-
-
-def _flagged(distances: Any, groups: list[str], threshold: float) -> dict[str, Any]:
-    flagged = distances > threshold
-    low, high = share_interval(flagged, group_codes(groups))
-    return {"value": float(flagged.mean()), "low": low, "high": high, "n": len(flagged)}
 
 
 def _errors(rows: Sequence[ManifestRow], judged: list[tuple[float, str | None]]) -> list[dict[str, Any]]:
@@ -221,12 +214,11 @@ def _errors(rows: Sequence[ManifestRow], judged: list[tuple[float, str | None]])
     groups = np.array([row.group or row.path for row in rows])
     found = []
     for quarter in np.array_split(np.argsort(distance, kind="stable"), 4):
-        low, high = share_interval(wrong[quarter], group_codes(groups[quarter]))
         found.append(
             {
                 "from": float(distance[quarter].min()),
                 "to": float(distance[quarter].max()),
-                "wrong": {"value": float(wrong[quarter].mean()), "low": low, "high": high, "n": len(quarter)},
+                "wrong": proportion(wrong[quarter], groups[quarter]),
             }
         )
     return found

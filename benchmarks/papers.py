@@ -3,18 +3,17 @@
     python benchmarks/papers.py --manifest ../shared/data/faces/manifest.csv --work runs/papers \\
         --out benchmarks/results/papers.json
 
-``reproductions`` are calls of ``unmask reproduce`` through the library, on a small budget for CPUs: every system of
-every paper, and the MobileNetV2 systems once more without pretrained weights. ``weights`` sets frozen
-features against fine-tuning on the manifest's own split. Settings were chosen on validation images; the test images
-were scored once, by what is listed.
+``reproductions`` are ``unmask reproduce`` through the library, with a small CPU budget: every system of every paper,
+and the MobileNetV2 systems again without pretrained weights. ``weights`` compares frozen features with fine-tuning on
+the manifest's own split. Settings were chosen on validation images; the test images were scored once, by the listed
+systems.
 
-What is finished below ``--work`` is not run again, so the work can be cut into pieces: ``--part NAME`` runs one. The
-CPU time of a reproduction's pieces is added up in ``cpu_seconds.json`` there.
+Finished runs in ``--work`` are not repeated, so the work can be done in parts: ``--part NAME`` runs one of them. The
+CPU time of a reproduction's parts is added up in ``cpu_seconds.json`` there.
 """
 
 from __future__ import annotations
 
-import argparse
 import json
 import logging
 import sys
@@ -28,7 +27,7 @@ from typing import Any
 
 import torch
 
-from _report import describe_run, write_json
+from _report import argument_parser, describe_run, write_json
 from unmask import Manifest, Recipe
 from unmask.bundle.bundle import Bundle
 from unmask.evaluation.compare import compare
@@ -103,14 +102,14 @@ SYSTEMS: dict[str, System] = {
 
 def main() -> None:
     """Run what is left and write the result."""
-    parser = argparse.ArgumentParser(
-        description=(__doc__ or "").partition("\n")[0], formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argument_parser(__doc__)
     parser.add_argument("--manifest", type=Path, required=True)
     parser.add_argument("--root", type=Path)
-    parser.add_argument("--work", type=Path, required=True, help="where the runs lie")
-    parser.add_argument("--part", choices=[*REPRODUCTIONS, *SYSTEMS], help="run this one and write no result")
-    parser.add_argument("--only", action="append", default=[], metavar="RECIPE", help="of a reproduction's part")
+    parser.add_argument("--work", type=Path, required=True, help="folder for the runs")
+    parser.add_argument("--part", choices=[*REPRODUCTIONS, *SYSTEMS], help="run only this part and write no result")
+    parser.add_argument(
+        "--only", action="append", default=[], metavar="RECIPE", help="run only this recipe of the part (repeatable)"
+    )
     parser.add_argument("--out", type=Path, help="the JSON file to write")
     arguments = parser.parse_args()
     warnings.filterwarnings("ignore", module="lightning")

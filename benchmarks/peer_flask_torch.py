@@ -1,10 +1,10 @@
-"""The peer of ``serve_load.py``: the shipped network behind Flask and torch, the way such detectors are often served.
+"""Baseline of ``serve_load.py``: the shipped network behind Flask and torch, as such detectors are often served.
 
     python benchmarks/peer_flask_torch.py --port 5000
 
-The networks are the shipped ones (two EfficientNet-Lite0 at 160 px) with random weights, as only time is compared. It
-does less than ``unmask serve``: it searches no face, makes no evidence map, checks nothing and keeps nothing. Flask's
-own server starts a thread a connection.
+The networks are the shipped ones (two EfficientNet-Lite0 at 160 px) with random weights, because only time is
+compared. It does less than ``unmask serve``: it detects no face, makes no evidence map, checks nothing and stores
+nothing. Flask's own server starts a thread per connection.
 """
 
 from __future__ import annotations

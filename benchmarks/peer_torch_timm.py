@@ -1,11 +1,11 @@
-"""The peer of ``speed.py``: the same job as a plain torch and timm script, the way such detectors are often published.
+"""Baseline of ``speed.py``: the same job as a plain torch and timm script, as such detectors are often published.
 
     python benchmarks/peer_torch_timm.py portrait.jpg
     python benchmarks/peer_torch_timm.py folder/ --batch 32 --threads 2
 
-The networks are the shipped detector's (the mean of two EfficientNet-Lite0 of one output at 160 px) with random
-weights, as only time is compared. It does less than ``unmask detect``: it searches no face, reads no provenance and
-makes no evidence map.
+The networks are the shipped detector's (the mean of two EfficientNet-Lite0 at 160 px) with random weights, because
+only time is compared. It does less than ``unmask detect``: it detects no face, reads no provenance and makes no
+evidence map.
 """
 
 from __future__ import annotations
@@ -62,8 +62,8 @@ def main() -> None:
     """Print one JSON line an image."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("path", type=Path, help="an image, or a folder of JPEG files")
-    parser.add_argument("--batch", type=int, default=1, help="images a forward pass (default: 1)")
-    parser.add_argument("--threads", type=int, help="for decoding and for torch (default: torch's own choice)")
+    parser.add_argument("--batch", type=int, default=1, help="batch size (default: 1)")
+    parser.add_argument("--threads", type=int, help="threads for decoding and for torch (default: torch's choice)")
     arguments = parser.parse_args()
     if arguments.threads:
         torch.set_num_threads(arguments.threads)

@@ -1,17 +1,17 @@
-"""How the shipped detector holds up: the tiers on every image of a split, the whole grid on a drawn sample of it.
+"""Robustness of the shipped detector: tiers on every image of a split, the whole grid on a random sample.
 
-    python benchmarks/robustness.py --manifest faces/manifest.csv --out benchmarks/results/robustness.json
+    python benchmarks/robustness.py --manifest ../shared/data/faces/manifest.csv \\
+        --out benchmarks/results/robustness.json
 
-The split is read to report, never to choose.
+Test images are used to report, never to choose.
 """
 
 from __future__ import annotations
 
-import argparse
 import tempfile
 from pathlib import Path
 
-from _report import describe_run, write_json
+from _report import argument_parser, describe_run, write_json
 from unmask.data.manifest import Manifest
 from unmask.detect.detector import load
 from unmask.evaluation import degradations as conditions
@@ -24,18 +24,15 @@ _PACKAGES = ("unmask", "numpy", "onnxruntime", "Pillow")
 
 def main() -> None:
     """Measure and write the result."""
-    summary, _, details = (__doc__ or "").partition("\n")
-    parser = argparse.ArgumentParser(
-        description=summary, epilog=details, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argument_parser(__doc__)
     parser.add_argument("--manifest", type=Path, required=True, help="table of labelled images")
     parser.add_argument("--out", type=Path, required=True, help="the JSON file to write")
-    parser.add_argument("--work", type=Path, help="folder from which a stopped run goes on; by default a temporary one")
-    parser.add_argument("--split", default="test", help="which images (default: test)")
+    parser.add_argument("--work", type=Path, help="folder to resume an interrupted run in (default: a temporary one)")
+    parser.add_argument("--split", default="test", help="split to use (default: test)")
     parser.add_argument("--edition", default="1", help="edition of the shared images (default: 1)")
-    parser.add_argument("--sample", type=int, default=400, help="images of the grid, 400 or more (default: 400)")
-    parser.add_argument("--seed", type=int, default=0, help="of every draw (default: 0)")
-    parser.add_argument("--workers", type=int, help="threads; by default one a CPU")
+    parser.add_argument("--sample", type=int, default=400, help="images for the grid, 400 or more (default: 400)")
+    parser.add_argument("--seed", type=int, default=0, help="random seed (default: 0)")
+    parser.add_argument("--workers", type=int, help="worker threads (default: number of CPUs)")
     arguments = parser.parse_args()
     detector = load()
     split = Manifest.open(arguments.manifest).select(split=arguments.split, edition=arguments.edition)

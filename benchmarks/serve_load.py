@@ -1,20 +1,19 @@
-"""Throughput, waiting times and memory of ``unmask serve`` under load, beside a plain Flask and torch server.
+"""Throughput, latency and memory of ``unmask serve`` under load, compared with a plain Flask and torch server.
 
     python benchmarks/serve_load.py --out benchmarks/results/serve.json
 
-steady    256-pixel images from 1, 16 and 64 clients at once, the two servers in turn
-mixed     64 clients, every tenth image of 12 megapixels
-hostile   64 clients with images and garbage, beside slow uploads and uploads given up half way
-settings  256-pixel images from 64 clients with other numbers of threads and images in a run of the network
-memory    resident memory over many requests, every hundredth of 12 megapixels
+steady    256 px images from 1, 16 and 64 clients, the two servers in turn
+mixed     64 clients, every tenth image has 12 megapixels
+hostile   64 clients with images and garbage, plus slow uploads and aborted uploads
+settings  256 px images from 64 clients with other numbers of threads and batch sizes
+memory    resident memory over many requests, every hundredth with 12 megapixels
 
-Clients, servers and the system share the machine's cores. A client sends its next image as soon as it has its
-answer. ``unmask serve`` writes every verdict to SQLite before it answers; its limit of the rate is off.
+Clients, servers and the system share the machine's cores. A client sends its next image as soon as it has a response.
+``unmask serve`` writes every verdict to SQLite before it responds; its rate limit is off.
 """
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import contextlib
 import io
@@ -37,7 +36,7 @@ from PIL import Image
 
 from _images import variant
 from _load_client import Tally, form, load, misbehave
-from _report import describe_run, write_json
+from _report import argument_parser, describe_run, write_json
 
 _HERE = Path(__file__).resolve().parent
 _PACKAGES = ("unmask", "onnxruntime", "fastapi", "uvicorn", "uvloop", "SQLAlchemy", "Flask", "torch", "timm")
@@ -153,10 +152,10 @@ def memory(port: int, process: psutil.Process, small: list[bytes], large: list[b
 
 def main() -> None:
     """Measure and write the result."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser = argument_parser(__doc__)
     parser.add_argument("--out", type=Path, required=True, help="the JSON file to write")
-    parser.add_argument("--seconds", type=float, default=12.0, help="of each run (default: 12)")
-    parser.add_argument("--requests", type=int, default=20_000, help="of the memory's run (default: 20000)")
+    parser.add_argument("--seconds", type=float, default=12.0, help="seconds per run (default: 12)")
+    parser.add_argument("--requests", type=int, default=20_000, help="requests in the memory run (default: 20000)")
     arguments = parser.parse_args()
     small, large = images()
     mixed = _mixed(small, large, 10)

@@ -1,16 +1,16 @@
-"""How long the command takes and how much memory, beside a plain torch and timm script (``peer_torch_timm.py``).
+"""Time and memory of the command, compared with a plain torch and timm script (``peer_torch_timm.py``).
 
     python benchmarks/speed.py --out benchmarks/results/speed.json
 
-cold     one 512-pixel JPEG in a new process, from start to exit, the two tools in turn
+cold     one 512 px JPEG in a new process, from start to exit, the two tools in turn
 help     ``unmask --help``
-folder   images a second over a folder, whole process, the two tools in turn
+folder   images per second over a folder, whole process, the two tools in turn
 large    peak memory over a folder ten times as large
 
-A process is new each time, but its files are in the system's cache: each tool runs once unmeasured first. The peer
-does less: it searches no face. Peak memory is the kernel's high-water mark of resident memory (``ru_maxrss``) of that
-one process. Linux lets a child start from its parent's mark, so this script imports the standard library alone and
-makes its images in a process of their own. All images lie in a temporary folder that is removed.
+Each process is new, but its files are in the page cache: each tool runs once before it is timed. The baseline does
+less: it detects no face. Peak memory is the kernel's high-water mark of resident memory (``ru_maxrss``) of that one
+process. On Linux a child starts from its parent's mark, so this script imports only the standard library and makes
+its images in another process. All images are in a temporary folder that is removed.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from _report import describe_run, write_json
+from _report import argument_parser, describe_run, write_json
 
 _HERE = Path(__file__).resolve().parent
 _PACKAGES = ("unmask", "numpy", "onnxruntime", "Pillow", "torch", "torchvision", "timm")
@@ -127,14 +127,11 @@ def main() -> None:
 
 
 def _parse_arguments() -> argparse.Namespace:
-    summary, _, details = (__doc__ or "").partition("\n")
-    parser = argparse.ArgumentParser(
-        description=summary, epilog=details, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argument_parser(__doc__)
     parser.add_argument("--out", type=Path, required=True, help="the JSON file to write")
-    parser.add_argument("--runs", type=int, default=15, help="cold starts a tool, 9 or more (default: 15)")
+    parser.add_argument("--runs", type=int, default=15, help="cold starts per tool, 9 or more (default: 15)")
     parser.add_argument("--small", type=int, default=500, help="images in the timed folder (default: 500)")
-    parser.add_argument("--folder-runs", type=int, default=3, help="runs a tool over it (default: 3)")
+    parser.add_argument("--folder-runs", type=int, default=3, help="runs per tool over it (default: 3)")
     parser.add_argument("--large", type=int, default=5000, help="images in the large folder (default: 5000)")
     return parser.parse_args()
 

@@ -1,11 +1,11 @@
-"""How many images a second one thread trains, with freed memory kept or handed back, in single precision or bf16.
+"""Images per second that one thread trains on, with freed memory kept or returned, in single precision or bf16.
 
     python benchmarks/training_step.py --out benchmarks/results/training-step.json
 
-Forward, backward and optimiser step of ``unmask-single``'s network on a batch of random pixels. The four ways take
-turns, each time in a new process, for how memory is handled cannot be undone in one. The peer is the first: single
-precision with glibc as it is. Rates are images by second of processor time, so that other work on the machine
-counts little.
+Forward pass, backward pass and optimiser step of ``unmask-single``'s network on a batch of random pixels. The four ways
+alternate, each time in a new process, because the handling of memory cannot be changed back. The baseline is the first
+one: single precision with the defaults of glibc. Rates are images per second of CPU time, so that other work on the
+machine matters little.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from _report import describe_run, write_json
+from _report import argument_parser, describe_run, write_json
 
 _PACKAGES = ("unmask", "torch", "timm")
 _WAYS = {
@@ -32,11 +32,11 @@ _BATCH = 32
 
 def main() -> None:
     """Measure and write the result."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser = argument_parser(__doc__)
     parser.add_argument("--steps", type=int, default=4)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--way", choices=_WAYS, help=argparse.SUPPRESS)
-    parser.add_argument("--smoke", action="store_true", help="mark the result as a trial")
+    parser.add_argument("--smoke", action="store_true", help="mark the result as a trial run")
     parser.add_argument("--out", type=Path)
     arguments = parser.parse_args()
     if arguments.way:
