@@ -126,7 +126,7 @@ def test_a_second_run_into_the_same_folder_is_refused(trained: subprocess.Comple
         # a manifest that does not exist
         (["toy.yaml", "--manifest", "nothing.csv"], "nothing.csv"),
         # a folder without class folders
-        (["toy.yaml", "--manifest", "empty"], "there is no folder real or fake"),
+        (["toy.yaml", "--manifest", "empty"], "contains no folder named real or fake"),
         # nothing to resume
         (["toy.yaml", "--manifest", "faces", "--resume"], "There is no run in"),
     ],

@@ -1,10 +1,9 @@
 """Tables of images and what is done to them before training.
 
-The package holds the :class:`~unmask.data.manifest.Manifest` and everything that makes, checks or divides
-one: fetching, auditing, splitting, cutting out faces, synthesis. It stands first in the line
-``Manifest -> Recipe -> training -> Bundle -> Detector -> Verdict``, so its modules may import numpy, Pillow,
-pydantic, :mod:`unmask.errors` and :mod:`unmask.imaging`, and nothing else of unmask. Importing it must not
-import torch or pandas; a function that needs an optional package imports it when called and raises
+The package holds the :class:`~unmask.data.manifest.Manifest` and everything that makes, checks or splits one:
+``fetch``, ``audit``, ``split`` and ``make`` (face crops, contact sheets, synthetic fakes). It is the first step of
+making a detector and may import :mod:`unmask.imaging` and the ground floor. Importing it must not import torch; a
+function that needs an optional package imports it when called and raises
 :class:`~unmask.errors.MissingExtraError` where it is not installed.
 """
 

@@ -1,4 +1,4 @@
-"""What happens to images on their way through the world, as a recipe that can be written down and applied again."""
+"""Degradations that images suffer when edited, sent and stored, as a recipe that can be saved and applied again."""
 
 from __future__ import annotations
 
@@ -37,14 +37,14 @@ def draw_steps(rng: np.random.Generator, allowed: Sequence[str] | None = None, m
     Args:
         rng: the only source of randomness.
         allowed: names to choose from; all of :data:`STEPS` by default.
-        most: at most so many.
+        most: greatest number of degradations.
 
     Raises:
         UsageError: ``unknown_step``.
     """
     names = list(allowed or STEPS)
     if unknown := [name for name in names if name not in STEPS]:
-        raise UsageError("unknown_step", f"There is no degradation {unknown[0]!r}; there are {', '.join(STEPS)}.")
+        raise UsageError("unknown_step", f"Unknown degradation {unknown[0]!r}; choose from {', '.join(STEPS)}.")
     count = int(rng.integers(1, min(most, len(names)), endpoint=True))
     chosen = [names[index] for index in rng.permutation(len(names))[:count]]
     return tuple(Step(name, _STEPS[name][0](rng)) for name in chosen)
@@ -78,7 +78,7 @@ def _draw_rescale(rng: np.random.Generator) -> dict[str, Any]:
 
 
 def _rescale(image: Image.Image, p: dict[str, Any]) -> Image.Image:
-    # The factor holds down to a side of 32; a smaller image keeps its size.
+    # The factor applies down to a side of 32 pixels; a smaller image keeps its size.
     factor = max(p["factor"], min(1.0, _LEAST_SIDE / min(image.size)))
     small = (max(1, round(image.width * factor)), max(1, round(image.height * factor)))
     resampler = RESAMPLERS[p["filter"]]
@@ -122,7 +122,7 @@ def _blur(image: Image.Image, p: dict[str, Any]) -> Image.Image:
 
 
 def _draw_noise(rng: np.random.Generator) -> dict[str, Any]:
-    # The noise has a seed of its own, so that the step alone is enough to make it again.
+    # The noise has its own seed, so that the step alone is enough to repeat it.
     return {
         "sigma": _rounded(rng.uniform(2, 18)),
         "grey": bool(rng.random() < 0.5),
@@ -156,7 +156,7 @@ def _draw_screenshot(rng: np.random.Generator) -> dict[str, Any]:
 
 
 def _screenshot(image: Image.Image, p: dict[str, Any]) -> Image.Image:
-    """As a screen shows it and its grabber saves it: scaled without antialiasing, flat border, a bar with marks."""
+    """As in a screenshot: scaled without antialiasing, a flat border, a bar with marks."""
     factor = max(p["factor"], min(1.0, _LEAST_SIDE / min(image.size)))
     shown = (max(1, round(image.width * factor)), max(1, round(image.height * factor)))
     # A graphics card's bilinear reads four texels, however much it shrinks; Pillow's resize would antialias.
@@ -177,7 +177,7 @@ def _screenshot(image: Image.Image, p: dict[str, Any]) -> Image.Image:
 
 
 def _fit(image: Image.Image, p: dict[str, Any]) -> Image.Image:
-    """Shrunk, as platforms do it, until the longer side has at most so many pixels; never enlarged."""
+    """Shrunk until the longer side has at most a number of pixels, as platforms do; never enlarged."""
     scale = p["side"] / max(image.size)
     if scale >= 1:
         return image
@@ -187,14 +187,14 @@ def _fit(image: Image.Image, p: dict[str, Any]) -> Image.Image:
 
 
 def _crop(image: Image.Image, p: dict[str, Any]) -> Image.Image:
-    left, top, right, bottom = p["box"]  # shares of width and height
+    left, top, right, bottom = p["box"]  # fractions of width and height
     corners = (left * image.width, top * image.height, right * image.width, bottom * image.height)
     x0, y0, x1, y1 = (round(corner) for corner in corners)
     return image.crop((x0, y0, max(x0 + 1, x1), max(y0 + 1, y1)))
 
 
 def _rotate(image: Image.Image, p: dict[str, Any]) -> Image.Image:
-    """Turned about the centre and cut to the largest upright rectangle inside, so that no corner is made up."""
+    """Rotated about the centre and cropped to the largest upright rectangle inside, so that no corner is invented."""
     if p["degrees"] % 90 == 0:
         return image.rotate(p["degrees"], expand=True)
     angle = math.radians(p["degrees"])
@@ -240,7 +240,7 @@ _STEPS: dict[str, tuple[_Draw, _Apply]] = {
 STEPS = tuple(_STEPS)
 """The names of all degradations that can be drawn."""
 
-# Steps that are only ever given: tests of robustness set their strength, and made images keep their geometry.
+# Steps that are never drawn: tests of robustness set their strength, and made images keep their geometry.
 _APPLY: dict[str, _Apply] = {
     **{name: apply for name, (_, apply) in _STEPS.items()},
     "fit": _fit,

@@ -81,7 +81,7 @@ class FaceIndex:
 
 
 def _parse(found: dict[str, Any] | None) -> FaceRecord | None:
-    """A record as it was noted; ``None`` where there is none that can be read."""
+    """A record from the journal; ``None`` where there is none that can be read."""
     try:
         if found is None:
             return None

@@ -1,8 +1,8 @@
-"""The manifest: a table of images that says where each is, what it is and where it comes from.
+"""The manifest: a table of images with the path, label and origin of each.
 
 Every pass over a manifest streams from its file, so a million rows take no more memory than a thousand.
-Nothing in a row is believed: labels are checked, and a path that leaves the manifest's root, by ``..``, as an
-absolute path or through a symbolic link, is an error.
+No row is trusted: labels are checked, and a path that leaves the manifest's root, by ``..``, as an absolute path
+or through a symbolic link, is an error.
 """
 
 from __future__ import annotations
@@ -33,13 +33,13 @@ class ManifestRow:
     """One image of a manifest. A column that the file lacks, or leaves blank, is ''.
 
     Attributes:
-        path: the file, as written: relative to the manifest's root, or absolute and inside it; or ''.
+        path: the file, as written in the manifest: relative to its root, or absolute and inside it; or ''.
         url: where the image can be fetched from.
         label: ``"real"`` or ``"fake"``.
         source: the data set or collection the image comes from.
         generator: what made the image, e.g. ``"camera"`` or ``"stylegan2"``.
         kind: the kind of image or forgery.
-        group: images that must stay on one side of a split share a group, e.g. one person or one video.
+        group: one value for images that must stay on one side of a split, e.g. of one person or one video.
         split: e.g. ``"train"``, ``"val"``, ``"test"``.
         extra: the cells of every other column.
         line: the row's number: in a CSV as a spreadsheet counts, the header being 1; otherwise from 1.
@@ -81,13 +81,13 @@ class _Problem:
 
 
 class Manifest:
-    """A table of images, read from its source anew on every pass.
+    """A table of images, read from its source again on every pass.
 
     Iterating gives :class:`ManifestRow` in the source's order and raises ManifestError at the first bad row.
     Make one with :meth:`open`, :meth:`from_folders` or :meth:`from_rows`.
 
     Attributes:
-        name: what messages call it: the file, the folder, or ``"<rows>"``.
+        name: for messages: the file, the folder, or ``"<rows>"``.
         root: the absolute folder that paths are relative to and must not leave.
         columns: the source's column names, in its order.
     """
@@ -143,7 +143,7 @@ class Manifest:
 
         The nearest such folder above an image gives its label, the other folders above it, joined by '/', its
         source. Images with no class folder above them and hidden files and folders are left out. Folders are
-        read anew on each pass, in sorted order, holding one folder's names at a time.
+        read on each pass, in sorted order, one folder's names in memory at a time.
 
         Raises:
             ManifestError: ``no_class_folders``, ``empty_manifest`` (class folders without an image),
@@ -155,8 +155,8 @@ class Manifest:
         if next(table.rows(), None) is None:
             folders = (name.lower() for _, names, _ in os.walk(root) for name in names)
             if tables.CLASS_FOLDERS.isdisjoint(folders):
-                raise ManifestError("no_class_folders", f"{root}: there is no folder real or fake below it")
-            raise ManifestError("empty_manifest", f"{root}: the class folders below it hold no image")
+                raise ManifestError("no_class_folders", f"{root}: contains no folder named real or fake")
+            raise ManifestError("empty_manifest", f"{root}: its class folders contain no image")
         # Links are looked for now: a caller who gets a manifest may take its paths to be inside the root.
         for found, _ in manifest._scan(check_files=False):
             if isinstance(found, _Problem):
@@ -184,8 +184,8 @@ class Manifest:
     def select(self, /, **equals: str | Collection[str]) -> Manifest:
         """The rows whose columns equal the values given: ``select(split="train", label={"real", "fake"})``.
 
-        A set or list stands for any of its values; further selections narrow this one. Nothing is read
-        until the selection is. Rows left out need not have a file or a path inside the root.
+        A set or list selects any of its values; further selections narrow this one. Nothing is read before the
+        selection is iterated. Rows left out need not have a file or a path inside the root.
 
         Raises:
             UsageError: ``unknown_column``.
@@ -205,17 +205,17 @@ class Manifest:
             ManifestError: ``path_escapes_root``, or ``missing_file`` for a row that has only a URL.
         """
         if not row.path:
-            raise ManifestError("missing_file", f"{self.name}: row {row.line}: has a url and no path")
+            raise ManifestError("missing_file", f"{self.name}: row {row.line}: has a URL but no path")
         real = RootFolder(self.root).locate(row.path)
         if real is None:
             raise self._error(_escape(row.line, row.path))
         return Path(real)
 
     def validate(self, check_files: bool = True) -> int:
-        """Look at every row and report all that is wrong at once.
+        """Check every row and report all problems at once.
 
-        At most one problem is reported of each row, so that one mistake is not counted as several. Two rows
-        are duplicates when their paths lead to the same file, or, having no path, they share a URL.
+        At most one problem is reported per row, so that one mistake is not counted as several. Two rows are
+        duplicates when their paths lead to the same file, or, without a path, they have the same URL.
 
         Memory does not grow with the rows: duplicates are found by sorting all paths in a temporary SQLite
         database, which spills to the system's temporary folder (about the size of the path column) and is
@@ -232,7 +232,7 @@ class Manifest:
                 ``missing_file``, ``unknown_label``, ``duplicate_path``, ``path_escapes_root``, ``bad_row``
                 (wrong number of cells, or neither path nor url), ``empty_manifest``, ``unreadable_manifest``.
         """
-        import sqlite3  # here, since plain reading need not pay for it
+        import sqlite3  # here, since reading alone does not need it
 
         problems: list[_Problem] = []
         rows = total = 0
@@ -249,7 +249,7 @@ class Manifest:
                     if total <= MAX_LISTED_PROBLEMS:
                         problems.append(found)
             except ManifestError as error:
-                # What makes the rest unreadable comes last, after the rows that were still read.
+                # The error that makes the rest unreadable comes last, after the rows that were read.
                 total += 1
                 problems.append(_Problem(sys.maxsize, error.code, error.message.removeprefix(f"{self.name}: ")))
 
@@ -264,8 +264,8 @@ class Manifest:
                 else:
                     previous, first = key, line
 
-        # "" is a database of its own on disk. Unindexed, it is filled and sorted from end to end, which stays
-        # quick beyond its 2 MB cache, where an index would be jumped about in.
+        # "" is a temporary database on disk. Without an index it is filled and sorted in sequence, which stays fast
+        # beyond its 2 MB cache; an index would need random access.
         with closing(sqlite3.connect("", isolation_level=None)) as database:
             database.execute("PRAGMA journal_mode = OFF")
             database.execute("PRAGMA cache_size = -2000")
@@ -289,9 +289,8 @@ class Manifest:
         Raises:
             ManifestError: a bad row, or ``bad_row`` for a cell that could not be read back: a NUL character,
                 text that is not Unicode, or more characters than the csv module reads (131072).
-            UsageError: ``unsupported_format``, any other suffix.
+            UsageError: ``unsupported_format``, any other suffix; ``cannot_write``.
             MissingExtraError: a Parquet file, and pyarrow is not installed.
-            OSError: the folder is missing, full or closed to writing.
         """
         standard = tuple(name for name in STANDARD_COLUMNS if name != "url" or name in self.columns)
         extra = tuple(name for name in self.columns if name not in STANDARD_COLUMNS)
@@ -301,9 +300,8 @@ class Manifest:
     def digest(self) -> str:
         """SHA-256 over the rows in order, as 64 hexadecimal digits, for a training card to record.
 
-        It covers every cell that is not blank, and neither the file's format, its column order nor its line
-        numbers: the same table as CSV and as Parquet has one digest. It says nothing about the images'
-        content.
+        It covers every cell that is not blank, but not the file's format, column order or line numbers: the same
+        table as CSV and as Parquet has one digest. It does not cover the images' content.
 
         Raises:
             ManifestError: a bad row.
@@ -314,17 +312,17 @@ class Manifest:
         return digest.hexdigest()
 
     def _scan(self, check_files: bool) -> Iterator[tuple[ManifestRow | _Problem, str]]:
-        """Each selected row, or what is wrong with it, beside what it must not share with another row."""
+        """Each selected row, or its problem, with the key that no other row may have."""
         root = RootFolder(self.root)
         columns = self.columns
-        # A blank cell is put after each row's own, and is what index -1 finds for a column that is not there.
+        # A blank cell is appended to each row: index -1 finds it for a column that is not there.
         indices = [columns.index(name) if name in columns else -1 for name in STANDARD_COLUMNS]
         at_path, at_url, at_label, at_source, at_generator, at_kind, at_group, at_split = indices
         extras = [(name, i) for i, name in enumerate(columns) if name not in STANDARD_COLUMNS]
         where = [(columns.index(name), values) for name, values in self._where.items()]
         for line, own_cells in self._table.rows():
             if len(own_cells) != len(columns):
-                text = f"has {len(own_cells)} cells where there are {len(columns)} columns"
+                text = f"has {len(own_cells)} cells instead of {len(columns)}"
                 yield _Problem(line, "bad_row", text), ""
                 continue
             cells = [*own_cells, ""]
@@ -375,7 +373,7 @@ class Manifest:
 
 @dataclass(frozen=True)
 class _RowsTable:
-    """Rows that a program made, as a table."""
+    """Rows from a program, as a table."""
 
     given: Iterable[ManifestRow]
     name: str = "<rows>"

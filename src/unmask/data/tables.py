@@ -1,8 +1,8 @@
 """The files behind a manifest: CSV, Parquet and class folders, each read as a stream of rows of text.
 
-A table knows its column names and can be walked any number of times. It holds no rows: CSV is read record by
-record, Parquet a few thousand rows at a time, class folders one folder's names at a time. What the cells mean
-is :mod:`unmask.data.manifest`'s work.
+A table has its column names and can be read any number of times. It holds no rows: CSV is read record by record,
+Parquet a few thousand rows at a time, class folders one folder's names at a time. The meaning of the cells is a
+matter of :mod:`unmask.data.manifest`.
 """
 
 from __future__ import annotations
@@ -37,22 +37,22 @@ class Table(Protocol):
     """Rows of text under named columns.
 
     Attributes:
-        name: what to call the table in a message, usually the file's path.
+        name: the table's name for messages, usually the file's path.
         columns: the column names, in the table's order.
     """
 
     @property
     def name(self) -> str:
-        """What to call the table in a message."""
+        """The table's name for messages."""
 
     @property
     def columns(self) -> tuple[str, ...]:
         """The column names."""
 
     def rows(self) -> Iterator[Row]:
-        """Walk the table from its beginning, giving each row's number and its cells.
+        """Each row's number and its cells, from the beginning.
 
-        A row may have the wrong number of cells. A table that cannot be read on raises ManifestError.
+        A row may have the wrong number of cells. Raises ManifestError where the table becomes unreadable.
         """
 
 
@@ -69,7 +69,7 @@ def open_table(path: Path) -> CsvTable | ParquetTable:
     if suffix == ".parquet":
         with _parquet(path) as file:
             return ParquetTable(path, tuple(file.schema_arrow.names))
-    raise ManifestError("unreadable_manifest", f"{path}: a manifest's name ends with .csv or .parquet")
+    raise ManifestError("unreadable_manifest", f"{path}: a manifest's name must end in .csv or .parquet")
 
 
 @dataclass(frozen=True)
@@ -79,10 +79,10 @@ class _FileTable:
 
     def __post_init__(self) -> None:
         if not self.columns:
-            raise ManifestError("empty_manifest", f"{self.path}: the file is empty, without even a header")
+            raise ManifestError("empty_manifest", f"{self.path}: the file is empty; it lacks even a header")
         repeated = [column for column in self.columns if self.columns.count(column) > 1]
         if repeated:
-            raise ManifestError("bad_row", f"{self.path}: there are two columns {quote(repeated[0])}")
+            raise ManifestError("bad_row", f"{self.path}: the column {quote(repeated[0])} occurs twice")
 
     @property
     def name(self) -> str:
@@ -126,7 +126,7 @@ class ParquetTable(_FileTable):
 
 @dataclass(frozen=True)
 class FolderTable:
-    """Images below class folders, walked anew each time, in sorted order folder by folder."""
+    """Images below class folders, searched on every pass, in sorted order folder by folder."""
 
     root: Path
     columns: tuple[str, ...] = FOLDER_COLUMNS
@@ -152,10 +152,10 @@ def write_table(path: Path, columns: Sequence[str], rows: Iterable[Row], name: s
     """Write rows as CSV or Parquet, by the suffix, so that the file appears whole or not at all.
 
     Args:
-        path: where to; its folder must exist.
+        path: the file; its folder must exist.
         columns: the column names.
-        rows: each row's number, for messages, and one cell a column.
-        name: what the rows come from, for messages.
+        rows: each row's number, for messages, and one cell per column.
+        name: the source of the rows, for messages.
 
     Raises:
         ManifestError: ``bad_row``, a cell that could not be read back: a NUL character, text that is not
@@ -165,7 +165,7 @@ def write_table(path: Path, columns: Sequence[str], rows: Iterable[Row], name: s
     """
     suffix = path.suffix.lower()
     if suffix not in (".csv", ".parquet"):
-        raise UsageError("unsupported_format", f"{path}: a manifest is written as .csv or .parquet")
+        raise UsageError("unsupported_format", f"{path}: a table's name must end in .csv or .parquet")
     checked = _writable((row for part in ([(1, columns)], rows) for row in part), name)
     next(checked)
     if suffix == ".csv":
@@ -257,7 +257,7 @@ def _parquet(path: Path) -> Iterator[Any]:
         with parquet.ParquetFile(path, pre_buffer=False, memory_map=False) as file:
             yield file
     except (OSError, ValueError, OverflowError, arrow.ArrowException) as error:
-        # Arrow's messages run over several lines, the first says what is wrong.
+        # Arrow's messages have several lines; the first gives the reason.
         reason = (str(error).splitlines() or ["it is damaged"])[0]
         raise ManifestError("unreadable_manifest", f"{path}: cannot be read: {reason}") from error
 
@@ -278,7 +278,7 @@ def _walk(root: Path) -> Iterator[tuple[tuple[str, ...], str]]:
 
 
 def _entries(root: Path, parents: tuple[str, ...]) -> list[tuple[tuple[str, ...], str, bool]]:
-    """What a folder holds as (names of the folders down to it, name, whether a folder), last name first."""
+    """The entries of a folder as (names of the folders down to it, name, whether a folder), last name first."""
     folder = root.joinpath(*parents)
     try:
         with os.scandir(folder) as entries:
@@ -288,16 +288,16 @@ def _entries(root: Path, parents: tuple[str, ...]) -> list[tuple[tuple[str, ...]
     except OSError as error:
         raise ManifestError("unreadable_manifest", f"{folder}: cannot be read: {error.strerror}") from error
     if links:
-        # Followed, links between folders can make endless or exponentially many paths; passed over in
-        # silence, a whole class could vanish.
+        # Followed, links between folders can make endless or exponentially many paths; skipped silently, a whole
+        # class could be missing.
         link = folder / links[0]
         code = "linked_folder" if link.resolve().is_relative_to(root.resolve()) else "path_escapes_root"
-        raise ManifestError(code, f"{link}: is a link to a folder; list its files in a CSV instead")
+        raise ManifestError(code, f"{link}: is a link to a folder; list its files in a CSV file instead")
     return sorted(found, reverse=True)
 
 
 def _writable(rows: Iterable[Row], name: str) -> Iterator[Sequence[str]]:
-    """The rows' cells, each row proved to be one that a manifest can be read back from."""
+    """The rows' cells, each row checked to be one that can be read back."""
     longest = csv.field_size_limit()
     for line, cells in rows:
         joined = "".join(cells)

@@ -1,4 +1,4 @@
-"""Images of a data set put into a page."""
+"""Images of a data set inside a page."""
 
 from __future__ import annotations
 

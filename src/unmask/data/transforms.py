@@ -1,8 +1,8 @@
-"""Augmentation for training: what happens to images on their way through the world, for real and fake alike.
+"""Augmentation for training: the same random changes for real and fake images.
 
 Detectors learn the cheapest difference between the classes, and in collected data that is how files were made: their
-size, sharpness, codec, colour. Every step here is drawn for both classes from the same distribution, so none of it
-can tell them apart. All steps use Pillow, as the preprocessing at detection does.
+size, sharpness, codec, colour. Every step here is drawn for both classes from the same distribution, so it cannot
+separate them. All steps use Pillow, as the preprocessing at inference does.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class Augmentation(BaseModel):
     """How strongly training images are varied. Probabilities are per image.
 
     Written as data, a mapping may begin with ``preset``: ``plain`` (every step off) or the augmentation of a paper,
-    ``s0``, ``s1``, ``s2``, ``s4``. Other keys change settings of the preset. What comes out are plain settings.
+    ``s0``, ``s1``, ``s2``, ``s4``. Other keys change settings of the preset. The result has plain settings only.
 
     Attributes:
         crop_jitter: how much the crop moves and grows or shrinks, as a fraction of its side.
@@ -78,7 +78,7 @@ class Augmentation(BaseModel):
             return content
         preset = content["preset"]
         if not isinstance(preset, str) or preset not in _PRESETS:
-            raise ValueError(f"there is no preset {preset!r}; there are {', '.join(_PRESETS)}")
+            raise ValueError(f"unknown preset {preset!r}; choose from {', '.join(_PRESETS)}")
         changes = {name: value for name, value in content.items() if name != "preset"}
         return _OFF | _PRESETS[preset] | changes
 
@@ -90,7 +90,7 @@ class Augmentation(BaseModel):
 
 _STEPS = ("crop_jitter", "flip", "rescale", "codec", "blur", "sharpen", "smooth", "noise", "colour", "grey")
 _OFF: dict[str, Any] = dict.fromkeys(_STEPS, 0.0)
-# Kinds of steps as the papers name them. Where a paper gives no number, the recipe that uses the preset says so.
+# Kinds of steps as in the papers. Where a paper gives no number, the recipe that uses the preset notes it.
 _PRESETS: dict[str, dict[str, Any]] = {
     "plain": {},
     "s0": {"rotate": 15.0, "shift": 0.15, "zoom": 0.15},
@@ -105,7 +105,7 @@ def augment(image: Image.Image, crop: Box, size: int, config: Augmentation, rng:
 
     Args:
         image: RGB and upright.
-        crop: where the network would look without augmentation, in pixels.
+        crop: the region that the network would see without augmentation, in pixels.
         size: side of the result in pixels.
         config: how strongly to vary.
         rng: the only source of randomness.
@@ -128,13 +128,13 @@ def augment(image: Image.Image, crop: Box, size: int, config: Augmentation, rng:
         part = _wear(part, config, rng)
     if rng.random() < config.flip:
         part = part.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
-    # Half the time the filter that detection uses, else any: the network must not lean on one filter's trace.
+    # Half the time the filter used at inference, else any: the network must not depend on one filter's trace.
     resampler = "bicubic" if rng.random() < 0.5 else str(rng.choice(_SMOOTH_RESAMPLERS))
     return np.asarray(part.resize((size, size), RESAMPLERS[resampler]))
 
 
 def _wear(part: Image.Image, config: Augmentation, rng: np.random.Generator) -> Image.Image:
-    """What editing, sending and storing do to the finest detail."""
+    """Changes of the finest detail, as by editing, sending and storing."""
     if rng.random() < config.smooth:
         part = part.filter(ImageFilter.MedianFilter(3))
     if rng.random() < config.rescale:
@@ -154,7 +154,7 @@ def _wear(part: Image.Image, config: Augmentation, rng: np.random.Generator) -> 
 
 
 def recompress(image: Image.Image, quality: tuple[int, int], rng: np.random.Generator) -> Image.Image:
-    """Through JPEG (three times in four) or WebP once, at a quality drawn from the closed range."""
+    """Save once as JPEG (probability 3/4) or WebP, at a quality drawn from the closed range."""
     buffer = io.BytesIO()
     level = int(rng.integers(quality[0], quality[1], endpoint=True))
     if rng.random() < 0.75:
@@ -179,7 +179,7 @@ def _jittered_crop(image: Image.Image, crop: Box, jitter: float, rng: np.random.
 
 
 def _moved_crop(image: Image.Image, crop: Box, jitter: float, rng: np.random.Generator) -> Image.Image:
-    """A crop that the network sees at the image's own resolution: moved by whole pixels, and never resized."""
+    """A crop at the image's own resolution: moved by whole pixels, never resized."""
     side = round(crop[2] - crop[0])
     left, top = (
         min(max(0, round(start + float(rng.uniform(-jitter, jitter)) * side / 2)), length - side)
@@ -200,7 +200,7 @@ def _move(image: Image.Image, config: Augmentation, rng: np.random.Generator) ->
     shift_x = float(rng.uniform(-config.shift, config.shift)) * image.width
     shift_y = float(rng.uniform(-config.shift, config.shift)) * image.height
     zoom = float(rng.uniform(1 - config.zoom, 1 + config.zoom))
-    # From a place in the result to where it comes from: Pillow asks for the inverse of the movement.
+    # From a place in the result to its origin in the image: Pillow needs the inverse transform.
     cosine, sine = math.cos(angle) / zoom, math.sin(angle) / zoom
     centre_x, centre_y = image.width / 2, image.height / 2
 
@@ -220,7 +220,7 @@ def _move(image: Image.Image, config: Augmentation, rng: np.random.Generator) ->
 
 
 def _rescale(image: Image.Image, sides: tuple[int, int], rng: np.random.Generator) -> Image.Image:
-    """To a random longer side and a random filter; the aspect wavers by up to 3 %."""
+    """Resize to a random longer side with a random filter; the aspect ratio varies by up to 3 %."""
     side = float(np.exp(rng.uniform(np.log(sides[0]), np.log(sides[1]))))
     scale = side / max(image.size)
     width = max(8, round(image.width * scale * float(rng.uniform(0.97, 1.03))))

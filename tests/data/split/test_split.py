@@ -409,7 +409,7 @@ def test_a_value_without_which_a_class_is_gone_is_passed_over_and_said() -> None
     result = Splitter(table(rows), exact=True).leave_one_out("source")
     assert [split.left_out for split in result.splits] == ["s0", "s1", "s2"]
     (skipped,) = (notice for notice in result.notices if notice.code == "skipped")
-    assert "'only' is not left out: training and validation would be without fake" in skipped.message
+    assert "'only' is not left out: training and validation would have no fake" in skipped.message
 
 
 def test_small_test_sets_and_blank_values_are_said() -> None:
@@ -480,13 +480,13 @@ def big_group() -> list[ManifestRow]:
                 keep=True,
             ),
             "conflicting_split",
-            "group 'x' is given two splits, 'train' in row 1 and 'test' in row 3",
+            "group 'x' has two splits, 'train' in row 1 and 'test' in row 3",
         ),
         # nothing is left to do
         (
             lambda: Splitter(table([row("a", split="train")]), keep=True).fractions(),
             "nothing_to_assign",
-            "every row has a split",
+            "every row already has a split",
         ),
         # a misspelt split to keep
         (lambda: Splitter(table(faces(20)), keep=["tset"]), "unknown_split", "'tset'"),
@@ -498,13 +498,13 @@ def big_group() -> list[ManifestRow]:
         (lambda: Splitter(table([])), "empty_manifest", "no rows"),
         # a tolerance that nothing can meet
         (lambda: Splitter(table(faces(20)), tolerance=0), "bad_tolerance", "above 0"),
-        (lambda: Splitter(table(faces(20))).folds(1), "bad_folds", "Between 2 and 200"),
-        (lambda: Splitter(table(faces(20))).fractions(repeats=0), "bad_repeats", "Between 1 and 200"),
+        (lambda: Splitter(table(faces(20))).folds(1), "bad_folds", "from 2 to 200"),
+        (lambda: Splitter(table(faces(20))).fractions(repeats=0), "bad_repeats", "from 1 to 200"),
         # leaving out decides all
         (
             lambda: Splitter(table([*one_class_sources(), row("a", split="test")]), keep=True).leave_one_out("source"),
             "conflicting_options",
-            "none can be kept",
+            "no existing split can be kept",
         ),
         (lambda: Splitter(table(faces(20))).leave_one_out("kind"), "bad_column", "not a kind"),
         (

@@ -1,4 +1,4 @@
-"""An image on its way to disk, judged while it arrives."""
+"""An image on its way to disk, checked as it arrives."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from unmask.imaging.decode import decode_image
 from unmask.imaging.formats import sniff_format
 from unmask.imaging.limits import DecodeLimits
 
-# The longest beginning that naming a format may need (AVIF's list of brands).
+# The most bytes needed to recognise a format (AVIF's list of brands).
 _SNIFFED_BYTES = 1024
 _TOO_LARGE = {"file_too_large", "too_many_pixels", "side_too_long", "out_of_memory"}
 _WEB_PAGE = (b"<!doctype html", b"<html", b"<head", b"<?xml")
 
 
 class ImageBody:
-    """Writes a body to a file of its own; hashes, counts and sniffs it on the way.
+    """Writes a body to its own file; hashes it, counts it and recognises its format on the way.
 
     Attributes:
         path: the file, which :meth:`close` leaves where it is.
@@ -42,17 +42,17 @@ class ImageBody:
         return self._sha.hexdigest()
 
     def start(self, declared: int | None, encoding: str) -> None:
-        """Begin anew.
+        """Start again with an empty file.
 
         Raises:
             UnmaskError: ``write_failed``, here and below: the folder is full or closed to writing.
-            FetchError: ``too_large`` by the Content-Length, or ``not_an_image``, as compressed bodies are not undone.
+            FetchError: ``too_large`` by the Content-Length, or ``not_an_image``: compressed bodies are refused.
         """
         self.close()
         self.count, self.format, self._first = 0, "", b""
         self._sha = hashlib.sha256()
         if encoding:
-            raise FetchError("not_an_image", "the server compressed the body, though it was asked not to")
+            raise FetchError("not_an_image", "the server compressed the body although asked not to")
         if declared is not None and declared > self._policy.max_bytes:
             raise self._too_large(f"{declared:,}")
         with _disk_errors(self.path):
@@ -78,10 +78,10 @@ class ImageBody:
         return True
 
     def finish(self) -> None:
-        """Hear that the body came whole.
+        """Take note that the body is complete.
 
         Raises:
-            FetchError: ``not_an_image``, for a body too short to have been judged before.
+            FetchError: ``not_an_image``, for a body too short to have been recognised before.
         """
         if not self.format:
             self._name_format()
@@ -95,7 +95,7 @@ class ImageBody:
                 file.close()
 
     def check(self) -> None:
-        """Decode the image; slow, so to be called in a thread.
+        """Decode the image; slow, so call it in a thread.
 
         Raises:
             FetchError: ``not_an_image``, or ``too_large`` for its pixels.
@@ -112,7 +112,7 @@ class ImageBody:
             self.format = name
             return
         if name is not None:
-            raise FetchError("not_an_image", f"the image is {name}, which is not among the formats asked for")
+            raise FetchError("not_an_image", f"the image is {name}, which is not an accepted format")
         if not self._first:
             raise FetchError("not_an_image", "the body is empty")
         page = self._first.lstrip(b"\xef\xbb\xbf \t\r\n").lower().startswith(_WEB_PAGE)

@@ -1,9 +1,9 @@
-"""Which URLs and addresses may be asked. Needs the ``fetch`` extra.
+"""Which URLs and addresses may be requested. Needs the ``fetch`` extra.
 
-A name is looked up here, every address it has is judged, and the connection is made to one of exactly these
-addresses: nothing looks the name up a second time, so an answer that changes in between (DNS rebinding) has
-nothing to act on. As this sits where connections are opened, it holds for each redirect and for robots.txt too.
-The TLS handshake and the Host header still carry the name.
+A name is looked up here, each of its addresses is checked, and the connection is made to one of exactly these
+addresses. The name is not looked up a second time, so an answer that changes in between (DNS rebinding) has no
+effect. Since this is where connections are opened, it covers every redirect and robots.txt too. The TLS handshake
+and the Host header still carry the name.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _MAX_URL = 8192
 _MAX_ADDRESSES = 4  # of one name that are tried
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 _GLOBAL_UNICAST = ipaddress.ip_network("2000::/3")
-# Python's is_global knows most special blocks, but which ones differs between its releases.
+# Python's is_global covers most special blocks, but not the same ones in each release.
 _SPECIAL = tuple(
     ipaddress.ip_network(block)
     for block in (
@@ -40,11 +40,11 @@ _NO_SUCH_NAME = {getattr(socket, name) for name in ("EAI_NONAME", "EAI_NODATA") 
 
 
 def parse_url(text: str, base: httpx2.URL | None = None) -> httpx2.URL:
-    """A URL that may be asked, its fragment removed.
+    """A URL that may be requested, without its fragment.
 
     Args:
         text: as written in a manifest, or a Location header.
-        base: what redirected here; then ``text`` may be relative, and must not lead from https to http.
+        base: the URL that redirected here; then ``text`` may be relative, and must not lead from https to http.
 
     Raises:
         FetchError: ``refused``.
@@ -62,7 +62,7 @@ def parse_url(text: str, base: httpx2.URL | None = None) -> httpx2.URL:
     if not url.raw_host:
         raise FetchError("refused", f"{quote(text)} names no host")
     if url.userinfo:
-        # Sent on, they would also end up in the journal and the result manifest. Not quoted, for that reason.
+        # They would also end up in the journal and the result manifest, and are not quoted for the same reason.
         raise FetchError("refused", "the URL holds a user name or password")
     if base is not None and base.scheme == "https" and url.scheme == "http":
         raise FetchError("refused", f"a redirect leads from https down to {quote(str(url))}")
@@ -70,7 +70,7 @@ def parse_url(text: str, base: httpx2.URL | None = None) -> httpx2.URL:
 
 
 def is_public(address: str) -> bool:
-    """Whether an IP address is one that anyone's server can have.
+    """Whether an IP address is public.
 
     False for loopback, private, link-local, shared (RFC 6598), multicast, reserved, documentation and unspecified
     addresses, and for IPv6 forms that carry an IPv4 address, apart from NAT64 of a public one (RFC 6052), which is
@@ -92,7 +92,7 @@ def is_public(address: str) -> bool:
 
 
 async def lookup(host: str, port: int) -> list[str]:
-    """The addresses of a name, or of an address in any spelling that the system knows, in its order.
+    """The addresses of a host name, or of an address in any notation, in the system's order.
 
     Raises:
         FetchError: ``dead``, there is no such name; ``network_error``, the lookup failed; ``refused``, not a name.
@@ -110,7 +110,7 @@ async def lookup(host: str, port: int) -> list[str]:
 
 
 class GuardedBackend(httpcore2.AsyncNetworkBackend):
-    """Opens TCP connections to addresses that were judged, and to no other."""
+    """Opens TCP connections only to addresses that were checked."""
 
     def __init__(self, allow_private: bool) -> None:
         self._allow_private = allow_private
@@ -124,11 +124,11 @@ class GuardedBackend(httpcore2.AsyncNetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore2.AsyncNetworkStream:
-        """Look up, judge, connect; all within ``timeout`` seconds.
+        """Look up, check and connect within ``timeout`` seconds.
 
         Raises:
-            FetchError: ``refused``, when any of the host's addresses may not be asked: a name that mixes public and
-                private addresses is up to no good; or from :func:`lookup`.
+            FetchError: ``refused``, when any of the host's addresses is not public: a name that mixes public and
+                private addresses is suspicious; or from :func:`lookup`.
             httpcore2.ConnectError, httpcore2.ConnectTimeout: no address answered.
         """
         loop = asyncio.get_running_loop()

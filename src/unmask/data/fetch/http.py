@@ -1,8 +1,8 @@
-"""One polite, suspicious HTTP client: turns a host takes, redirects, retries, robots.txt. Needs the ``fetch`` extra.
+"""A polite and careful HTTP client: limits per host, redirects, retries, robots.txt. Needs the ``fetch`` extra.
 
-httpcore speaks HTTP/1.1 with TLS, holds a response's headers to 100 KB, and a body to its framing; it neither
-follows redirects nor undoes compression nor reads proxy settings, which is what is wanted: a proxy would look names
-up itself, behind the guard's back.
+httpcore speaks HTTP/1.1 with TLS, limits a response's headers to 100 KB and a body to its framing. It does not follow
+redirects, decompress bodies or read proxy settings, which is what we want: a proxy would look names up itself, past
+the guard.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _ROBOTS_NAME = "unmask"
 
 
 class Body(Protocol):
-    """Where the bytes of a 200 answer go. It raises no OSError, which would be taken for the network's."""
+    """Takes the bytes of a 200 response. It raises no OSError, which would be mistaken for the network's."""
 
     def start(self, declared: int | None, encoding: str) -> None:
         """Forget what an earlier attempt wrote.
@@ -47,14 +47,14 @@ class Body(Protocol):
         """
 
     def write(self, chunk: bytes) -> bool:
-        """Take the next bytes; returns whether there is interest in more."""
+        """Take the next bytes; returns whether more are wanted."""
 
     def finish(self) -> None:
-        """Hear that the body came whole."""
+        """Take note that the body is complete."""
 
 
 class _Host:
-    """Turns to ask one host: at most so many at once, and so far apart."""
+    """Limits the requests to one host: how many at once, and how far apart they start."""
 
     def __init__(self, policy: FetchPolicy) -> None:
         self.slots = asyncio.Semaphore(policy.per_host)
@@ -66,7 +66,7 @@ class _Host:
             await asyncio.sleep(wait)
 
     def claim(self) -> bool:
-        """Take the turn if it has come; others may have been quicker, or the host asked for a pause."""
+        """Take a turn if one is free now; others may have been faster, or the host asked for a pause."""
         now = time.monotonic()
         if now < self._next:
             return False
@@ -125,7 +125,7 @@ class Client:
         return await self._retrying(url, body, self._policy.robots)
 
     async def _retrying(self, url: httpx2.URL, body: Body, robots: bool) -> str:
-        # A generator for each URL: how long one waits must not depend on how the others fare.
+        # One generator per URL: its waiting times must not depend on the other URLs.
         jitter = random.Random(f"{self._policy.seed} {url}")
         for attempt in range(self._policy.retries + 1):
             try:
@@ -157,13 +157,13 @@ class Client:
         raise FetchError("too_many_redirects", f"more than {self._policy.max_redirects} redirects")
 
     async def _exchange(self, url: httpx2.URL, body: Body) -> httpx2.URL | None:
-        """Ask once; returns where a redirect leads, or None when the body has been taken."""
+        """Send one request; returns the target of a redirect, or None once the body is complete."""
         policy = self._policy
         headers = [
             (b"Host", url.netloc),
             (b"User-Agent", policy.user_agent.encode()),
             (b"Accept", b"image/*, */*;q=0.1"),
-            (b"Accept-Encoding", b"identity"),  # a bomb need not be defused where nothing is decompressed
+            (b"Accept-Encoding", b"identity"),  # nothing is decompressed, so no decompression bomb can go off
         ]
         timeouts = {"connect": policy.connect_timeout, "read": policy.read_timeout, "write": policy.read_timeout}
         target = httpcore2.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path)
@@ -176,7 +176,7 @@ class Client:
                     raise self._bad_answer(url, response.status, answer.get(b"retry-after", ""))
                 declared, encoding = answer.get(b"content-length"), answer.get(b"content-encoding", "").lower()
                 body.start(int(declared) if declared else None, "" if encoding == "identity" else encoding)
-                # Closed as soon as the body is refused: what else the server would send is never received.
+                # Closed as soon as the body is refused: the rest is never received.
                 async for chunk in response.aiter_stream():
                     if not body.write(chunk):
                         break
@@ -187,7 +187,7 @@ class Client:
             limit = policy.connect_timeout if isinstance(error, httpcore2.ConnectTimeout) else policy.read_timeout
             raise FetchError("timeout", f"{what} within {limit:g} s", retry=True) from None
         except (httpcore2.NetworkError, httpcore2.ProtocolError, OSError, ValueError) as error:
-            # The last two are none of httpcore's; whatever a server can bring about must not end the run.
+            # The last two are not httpcore's; nothing that a server does may end the run.
             raise _failed(error) from None
         except FetchError as error:
             error.http_status = error.http_status or (200 if error.status in ("too_large", "not_an_image") else None)
@@ -202,7 +202,7 @@ class Client:
         wait, most = _seconds(retry_after), self._policy.max_retry_after
         self._host(url).pause(min(wait, most))
         if wait > most:
-            message = f"{message} and asks to be left alone for {wait:.0f} s"
+            message = f"{message} and asks to wait {wait:.0f} s"
         return FetchError("http_error", message, http_status=status, retry=wait <= most, wait=min(wait, most))
 
     def _host(self, url: httpx2.URL) -> _Host:
@@ -210,7 +210,7 @@ class Client:
 
     @asynccontextmanager
     async def _turn(self, host: _Host) -> AsyncIterator[None]:
-        """Wait for one of the host's turns and one of our own, and hold neither while waiting for the other's time."""
+        """Wait for a turn of the host and one of ours, without holding one while waiting for the other."""
         async with host.slots:
             while True:
                 await host.ready()
@@ -220,7 +220,7 @@ class Client:
                         return
 
     async def _ask_robots(self, url: httpx2.URL) -> None:
-        """Read the origin's robots.txt, once, and obey it as RFC 9309 says."""
+        """Read the origin's robots.txt once and obey it as RFC 9309 says."""
         home = url.copy_with(raw_path=b"/robots.txt")
         while len(self._robots) > _MAX_ROBOTS_KEPT:
             self._robots.pop(next(iter(self._robots)))
@@ -246,13 +246,13 @@ class Client:
                 robots.unreadable = error.message
         try:
             rules.parse(text.data.decode("utf-8-sig", "replace").splitlines())
-        except ValueError:  # a number that is none
+        except ValueError:  # not a valid number
             robots.unreadable = "it is malformed"
         return rules
 
 
 class _Text:
-    """The beginning of a short text, kept in memory."""
+    """The start of a short text, kept in memory."""
 
     def __init__(self) -> None:
         self.data = b""
@@ -270,7 +270,7 @@ class _Text:
 
 def _redirect(url: httpx2.URL, status: int, location: str) -> httpx2.URL:
     with suppress(UnicodeDecodeError):
-        location = location.encode("latin-1").decode()  # as servers send it, against the letter of the RFC
+        location = location.encode("latin-1").decode()  # as servers send it, contrary to the RFC
     try:
         return parse_url(location, base=url)
     except FetchError as error:
@@ -287,13 +287,13 @@ def _failed(error: Exception) -> FetchError:
         return FetchError("network_error", f"the server's certificate is not trusted: {cause.verify_message}")
     what = {
         httpcore2.ConnectError: "no connection could be made",
-        httpcore2.RemoteProtocolError: "the answer breaks the rules of HTTP or ends early",
+        httpcore2.RemoteProtocolError: "the response is not valid HTTP or ends early",
     }.get(type(error), "the connection broke")
     return FetchError("network_error", what, retry=True)
 
 
 def _seconds(retry_after: str) -> float:
-    """What a Retry-After header asks for: seconds, or a date (RFC 9110, section 10.2.3); 0 for nonsense."""
+    """The seconds to wait from a Retry-After header, a number or a date (RFC 9110, section 10.2.3); 0 if invalid."""
     if retry_after.isascii() and retry_after.isdigit():
         return float(retry_after[:9])
     try:

@@ -33,9 +33,9 @@ class Record:
         final_url: the address that answered, after redirects.
         status: a key of :data:`~unmask.data.fetch.policy.STATUSES`.
         http_status: of the last answer, if there was one.
-        sha256: of the bytes that came, as 64 hexadecimal digits; of ``ok`` and ``changed`` rows.
-        expected: the checksum that the bytes had to have; '' for any.
-        size: how many bytes came, of ``ok`` rows.
+        sha256: of the bytes received, as 64 hexadecimal digits; of ``ok`` and ``changed`` rows.
+        expected: the checksum that was required; '' for any.
+        size: bytes received, of ``ok`` rows.
         path: the image, relative to the folder, with '/'.
         fetched_at: when, in UTC, ISO 8601 to the second.
         error: one sentence; '' for ``ok``.

@@ -1,4 +1,4 @@
-"""What fetching may cost and what can come of a row: plain values, importable without the ``fetch`` extra."""
+"""The limits of fetching and the possible results of a row: plain values that need no extra."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ FORMAT_SUFFIXES: Final = {
 STATUSES: Final = {
     "ok": "the image is in the folder",
     "dead": "404 or 410, or there is no such host",
-    "changed": "other bytes than the checksum in the manifest, or than an earlier run, promises",
-    "refused": "not asked for: scheme, address, downgrade, credentials, robots.txt, or a file already there",
+    "changed": "the bytes differ from the checksum in the manifest or from an earlier run",
+    "refused": "not requested: scheme, address, downgrade, credentials, robots.txt, or a file that exists already",
     "too_large": "more bytes, or more pixels, than allowed",
     "not_an_image": "the bytes are not an image of an allowed format, or do not decode",
-    "http_error": "any other answer than 200, after retries",
-    "timeout": "no connection, no data, or no end in time, after retries",
+    "http_error": "a response other than 200, after retries",
+    "timeout": "no connection, no data, or no end within the time limit, after retries",
     "network_error": "the connection or the protocol failed, or the body ended early, after retries",
     "too_many_redirects": "more redirects than allowed, or a loop",
     "no_url": "the row has no url",
@@ -37,27 +37,27 @@ STATUSES: Final = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FetchPolicy:
-    """Limits and manners of a fetch.
+    """Limits and politeness of a fetch.
 
     Attributes:
-        concurrency: requests under way at once, at least 1.
-        per_host: requests under way at once to one host, at least 1.
+        concurrency: concurrent requests, at least 1.
+        per_host: concurrent requests to one host, at least 1.
         min_interval: seconds between the starts of two requests to one host.
-        connect_timeout: seconds to look up a name and connect, and again to agree on TLS.
+        connect_timeout: seconds to look up a name and connect, and again for the TLS handshake.
         read_timeout: seconds without a byte.
         total_timeout: seconds that one attempt may take, its redirects included; waiting for a turn is not counted.
-        retries: further attempts after a 408, 425, 429, 500, 502, 503 or 504, a timeout or a failed connection.
+        retries: retries after a 408, 425, 429, 500, 502, 503 or 504, a timeout or a failed connection.
         backoff: seconds before the first retry, doubled each time, times a random factor from 0.5 to 1.5.
-        max_backoff: the most seconds that doubling reaches.
-        max_retry_after: the most seconds waited because a server says Retry-After; one who wants more is left alone.
+        max_backoff: greatest number of seconds between retries.
+        max_retry_after: longest Retry-After that is obeyed, in seconds; a server that asks for more gets no retry.
         max_redirects: redirects followed.
         max_bytes: bytes of one image as it is sent.
         formats: names of :data:`FORMAT_SUFFIXES` that are accepted, decided by content.
         decode: whether each image must also decode.
-        allow_private: whether loopback, private, link-local and other addresses that are not public may be asked.
+        allow_private: whether loopback, private, link-local and other addresses that are not public are allowed.
         robots: whether robots.txt is read and obeyed.
-        user_agent: who we say we are: printable ASCII.
-        seed: what the random part of waiting is drawn from.
+        user_agent: the User-Agent header: printable ASCII.
+        seed: seed for retry jitter.
 
     Raises:
         UsageError: ``bad_policy``, a value out of its range.
@@ -91,21 +91,21 @@ class FetchPolicy:
                 raise UsageError("bad_policy", f"{name} must not be below 0")
         unknown = sorted(self.formats - FORMAT_SUFFIXES.keys())
         if unknown or not self.formats:
-            raise UsageError("bad_policy", f"formats are among {', '.join(FORMAT_SUFFIXES)}, not {unknown}")
+            raise UsageError("bad_policy", f"unknown formats {unknown}; choose from {', '.join(FORMAT_SUFFIXES)}")
         if not (self.user_agent.isascii() and self.user_agent.isprintable() and self.user_agent.strip()):
             raise UsageError("bad_policy", "user_agent must be printable ASCII")
 
 
 class FetchError(Exception):
-    """Why one URL gave no image; never leaves the package, but becomes a row's status.
+    """Why a URL gave no image; it never leaves the package but becomes a row's status.
 
     Attributes:
         status: a key of :data:`STATUSES`.
         message: one sentence for people.
-        http_status: the answer's status code, where there was one.
-        retry: whether another attempt may go better.
-        wait: seconds that the server asks to be left alone.
-        sha256: of the bytes that came, for ``changed``.
+        http_status: of the response, if there was one.
+        retry: whether another attempt may succeed.
+        wait: seconds that the server asks to wait.
+        sha256: of the bytes received, for ``changed``.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""The tables that a fetch leaves behind, made from the manifest and the journal."""
+"""The result tables of a fetch, made from the manifest and the journal."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ MAX_LISTED_FAILURES: Final = 20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FetchReport:
-    """What a fetch came to.
+    """The result of a fetch.
 
     Attributes:
         out: the folder.
         rows: rows of the manifest.
         counts: rows by status, the keys of :data:`~unmask.data.fetch.policy.STATUSES`; only those that occur.
         fetched: images that this run fetched.
-        kept: rows settled by an earlier run and not asked for again.
+        kept: rows settled by an earlier run and not requested again.
         bytes_fetched: of all images that this run fetched.
-        shared_content: rows with the same image, byte for byte, as a row before them.
+        shared_content: rows whose image has the same bytes as that of an earlier row.
         seconds: how long the run took.
         failures: the first 20 rows that are not ``ok`` as (row number, status, url, error).
     """
@@ -54,25 +54,25 @@ class FetchReport:
 
 
 def key_of(row: ManifestRow) -> str:
-    """A row's key in the journal: rows that ask for the same are one."""
+    """A row's key in the journal; rows with the same request have the same key."""
     return row_key(row.url, row.path, row.extra.get("sha256", "").strip().lower())
 
 
 def check_free(folder: Path, journal: FetchLog) -> None:
-    """Refuse a folder with tables that no fetch has written, above all the input manifest itself.
+    """Refuse a folder with tables that were not written by a fetch, above all the input manifest itself.
 
     Raises:
         UsageError: ``would_overwrite``.
     """
-    # The journal names its tables from the start, so that an interrupted first run does not lock itself out.
+    # The journal is there before the tables, so that an interrupted first run can be resumed.
     for name in (MANIFEST_NAME, OK_NAME):
         if (folder / name).exists() and journal.fresh:
-            text = f"{folder / name}: is there already and no fetch wrote it; choose another folder"
+            text = f"{folder / name}: exists and was not written by a fetch; choose another folder"
             raise UsageError("would_overwrite", text)
 
 
 class Results:
-    """Writes the tables and counts on the way."""
+    """Writes the tables and counts their rows."""
 
     def __init__(self, manifest: Manifest, folder: Path, journal: FetchLog) -> None:
         self._manifest = manifest
@@ -85,7 +85,7 @@ class Results:
 
         Raises:
             ManifestError: a cell that could not be read back.
-            OSError: the folder is full or closed to writing.
+            UsageError: ``cannot_write``.
         """
         standard = STANDARD_COLUMNS
         extra = tuple(name for name in self._manifest.columns if name not in (*standard, *RESULT_COLUMNS))
@@ -112,14 +112,14 @@ class Results:
     def _rows(self, extra: tuple[str, ...]) -> Iterator[tables.Row]:
         for row in self._manifest:
             record = self._journal.get(key_of(row)) if row.url else None
-            # After an interrupt the journal may speak of images that this run had not yet looked after.
+            # After an interrupt the journal may list images that this run has not checked yet.
             if record is None or (record.status == "ok" and not self._is_there(record)):
                 status, error = ("pending", "not tried yet") if row.url else ("no_url", "the row has no url")
                 record = Record(key="", url=row.url, status=status, fetched_at="", error=error)
             self._count(row, record)
             own = [self._path(row, record), row.url, row.label, row.source, row.generator, row.kind, row.group]
             http_status = "" if record.http_status is None else str(record.http_status)
-            # Of a row without an image the checksum stays what the manifest says the image should have.
+            # A row without an image keeps the checksum of the manifest.
             ok = record.status == "ok"
             sha256 = record.sha256 if ok else row.extra.get("sha256", "")
             size = str(record.size) if ok else ""
@@ -144,12 +144,12 @@ class Results:
             return False
 
     def _path(self, row: ManifestRow, record: Record) -> str:
-        """A path that holds for a manifest whose root is the folder, or ''."""
+        """A path that is valid for a manifest whose root is the folder, or ''."""
         if record.status == "ok":
             return record.path
         if row.path and self._root.locate(row.path) is not None:
             return row.path
         if row.path and not row.url:
-            # Something must be left to tell the row by: where the file is below the manifest's own root.
+            # The row needs something to identify it: the file's path below the manifest's own root.
             return os.path.relpath(self._manifest.resolve(row), os.path.realpath(self._manifest.root))
         return ""

@@ -1,9 +1,9 @@
 """Images from the URLs of a manifest, into one folder, with a result for every row.
 
-The folder holds ``manifest.csv`` (every row of the input with what became of it), ``ok.csv`` (the rows whose image
-is there), ``fetch-journal.jsonl`` (what a later run goes on from) and the images. A row's image is stored under
-its own ``path`` where it has a usable one, else under its content's hash. Killed at any moment, the folder stays
-consistent: files appear whole or not at all, and what the journal promises is checked against the file's hash.
+The folder holds ``manifest.csv`` (every row of the input with its result), ``ok.csv`` (the rows that have an image),
+``fetch-journal.jsonl`` (for a later run to resume from) and the images. A row's image is stored under its own ``path``
+where it has a usable one, else under its content's hash. The folder stays consistent if the run is killed: files appear
+whole or not at all, and each image that the journal lists is checked by its hash.
 
 The network part needs the ``fetch`` extra (httpx2), which is imported by :func:`fetch` and not by this module.
 """
@@ -43,13 +43,13 @@ __all__ = ["FetchPolicy", "FetchReport", "fetch"]
 _T = TypeVar("_T")
 
 _WORK_FOLDER: Final = ".unmask-fetch"
-# Rows looked at together: enough that a host that is slow does not hold up the others, and few in memory.
+# Rows under way at once: enough that a slow host does not delay the others, and few in memory.
 _WINDOW: Final = 512
 _MAX_PATH_BYTES: Final = 1024
 _MAX_NAME_BYTES: Final = 255
 _READ_BYTES: Final = 2**20
 _SHA256: Final = re.compile(r"[0-9a-f]{64}")
-# A path that cannot be made is the manifest's fault, anything else that fails in writing is the disk's.
+# Errors caused by a path in the manifest; any other error in writing is the disk's.
 _BAD_PATH_ERRORS: Final = {
     getattr(errno, name) for name in ("EEXIST", "ENOTDIR", "EISDIR", "ENOTEMPTY", "ENAMETOOLONG", "EINVAL")
 }
@@ -63,22 +63,22 @@ def fetch(
     retry_failed: bool = False,
     show_progress: bool | None = None,
 ) -> FetchReport:
-    """Fetch the images of a manifest's rows into a folder; go on where an earlier run stopped.
+    """Fetch the images of a manifest's rows into a folder; resume where an earlier run stopped.
 
-    Rows that an earlier run fetched are not asked for again as long as their file is intact, by its SHA-256. An
-    interrupt (Ctrl-C) still writes the result manifest, with ``pending`` rows, before it is passed on.
+    Rows that an earlier run fetched are not requested again as long as their file is intact, by its SHA-256. An
+    interrupt (Ctrl-C) still writes the result manifest, with ``pending`` rows, before it is raised again.
 
     Args:
-        manifest: with a column ``url``; ``path`` and ``sha256`` are heeded where present.
-        out: the folder, made if need be; nothing is written outside it.
-        policy: limits and manners.
+        manifest: with a column ``url``; ``path`` and ``sha256`` are used where present.
+        out: the folder, created if necessary; nothing is written outside it.
+        policy: limits and politeness.
         retry_failed: whether rows that failed in an earlier run are tried again.
-        show_progress: whether to draw a bar; by default where standard error is a terminal.
+        show_progress: whether to show a progress bar; by default where standard error is a terminal.
 
     Raises:
         ManifestError: a bad row (nothing has been fetched then), ``missing_column`` or ``empty_manifest``.
         UsageError: ``folder_in_use``, ``bad_journal``, or ``would_overwrite``, the folder holds a manifest.csv or
-            ok.csv that no fetch has written.
+            ok.csv that was not written by a fetch.
         UnmaskError: ``write_failed``, the folder is full or closed to writing.
         MissingExtraError: httpx2 is not installed.
         RuntimeError: called from a running event loop.
@@ -113,7 +113,7 @@ def fetch(
 
 
 class _Run:
-    """One run over a manifest into a folder, which it holds for itself until closed."""
+    """One run over a manifest into a folder, which is locked until closed."""
 
     def __init__(self, manifest: Manifest, folder: Path, policy: FetchPolicy, retry_failed: bool) -> None:
         self._manifest = manifest
@@ -131,29 +131,29 @@ class _Run:
         try:
             check_free(folder, self._journal)
             self._journal.begin()
-            # What a killed run left; the lock says that it is nobody else's.
+            # Left by a killed run; the lock ensures that no other run is using it.
             shutil.rmtree(self._work, ignore_errors=True)
             self._work.mkdir()
         except BaseException:
             self._journal.close()
             raise
-        # Decoding and hashing would hold up every connection if done in the event loop's own thread.
+        # Decoding and hashing would block every connection if done in the event loop's thread.
         self._threads = ThreadPoolExecutor(min(4, os.cpu_count() or 1))
 
     def close(self) -> None:
-        """Give the folder back."""
+        """Release the folder."""
         self._threads.shutdown()
         shutil.rmtree(self._work, ignore_errors=True)
         self._journal.close()
 
     def write_results(self) -> FetchReport:
-        """Write the tables from what the journal holds by now."""
+        """Write the tables from the journal."""
         results = Results(self._manifest, self._folder, self._journal)
         seconds = time.monotonic() - self._started
         return results.write(fetched=self._fetched, kept=self._kept, bytes_fetched=self._bytes, seconds=seconds)
 
     async def fetch_all(self, step: Callable[[], None]) -> None:
-        """Settle every row; ``step`` is called after each.
+        """Fetch every row; ``step`` is called after each.
 
         Raises:
             OSError: the folder is full or closed to writing.
@@ -177,7 +177,7 @@ class _Run:
                         step()
                         continue
                     self._begun.add(bytes.fromhex(key))
-                    # Here, in the manifest's order, so that of two rows with one path always the same one has it.
+                    # Here, in the manifest's order, so that of two rows with the same path always the same one gets it.
                     path = self._own_path(row, key)
                     await window.acquire()
                     group.create_task(settle(client, row, key, path))
@@ -188,7 +188,7 @@ class _Run:
             raise failure from None
 
     async def _settle(self, client: Client, row: ManifestRow, key: str, path: str) -> None:
-        """Fetch one row unless an earlier run has; whatever comes of it is in the journal afterwards."""
+        """Fetch one row unless an earlier run has; the result is in the journal afterwards."""
         known = self._journal.get(key)
         if known and known.status != "ok" and not self._retry_failed:
             self._kept += 1
@@ -197,7 +197,7 @@ class _Run:
             self._kept += 1
             return
         sha256 = row.extra.get("sha256", "").strip().lower()
-        # What an earlier run saw at this URL counts as a promise, too: a link that changed is to be told of.
+        # The checksum of an earlier run must match too: a link whose content changed is reported.
         expected = sha256 or (known.expected or known.sha256 if known else "")
         body = ImageBody(self._work / key, self._policy)
         url = row.url
@@ -205,7 +205,7 @@ class _Run:
             if sha256 and not _SHA256.fullmatch(sha256):
                 raise FetchError("refused", "the row's sha256 is not 64 hexadecimal digits")
             if path and (self._folder / path).exists() and not self._journal.wrote(path):
-                raise FetchError("refused", "a file that no fetch wrote is there already")
+                raise FetchError("refused", "a file that was not written by a fetch exists already")
             url = await client.fetch(row.url, body)
             if expected and body.sha256 != expected:
                 text = f"the bytes have the SHA-256 {body.sha256}, not {expected}"
@@ -231,7 +231,7 @@ class _Run:
             body.path.unlink(missing_ok=True)
 
     def _store(self, body: ImageBody, row: ManifestRow, key: str, path: str, url: str, expected: str) -> None:
-        """Note the image in the journal and put it in its place, in this order: see :meth:`FetchLog.wrote`."""
+        """Note the image in the journal, then put it in its place; for the order see :meth:`FetchLog.wrote`."""
         name = path or f"images/{body.sha256[:2]}/{body.sha256}{FORMAT_SUFFIXES[body.format]}"
         target = self._folder / name
         try:
@@ -241,7 +241,7 @@ class _Run:
         except OSError as error:
             if error.errno not in _BAD_PATH_ERRORS:
                 raise
-            text = f"no file can be made at {quote(name)}: {error.strerror}"
+            text = f"no file can be created at {quote(name)}: {error.strerror}"
             raise FetchError("refused", text) from None
         self._journal.add(
             Record(
@@ -262,11 +262,11 @@ class _Run:
         self._bytes += body.count
 
     def _own_path(self, row: ManifestRow, key: str) -> str:
-        """Where the row wants its image, relative to the folder with '/'; '' if it has no wish or a bad one.
+        """The row's own path for its image, relative to the folder with '/'; '' if it has none or an unusable one.
 
-        Refused are what leads out of the folder, hidden names, our own files, names that are no image's, and what
-        another row has already, as its file or as a folder above it, were it only in other case, which some file
-        systems do not tell apart.
+        Unusable are paths that lead out of the folder, hidden names, our own files, names without an image suffix, and
+        paths that another row has already, as its file or as a folder above it. Case does not count, since some file
+        systems ignore it.
         """
         real = self._root.locate(row.path) if row.path else None
         if real is None:
@@ -277,7 +277,7 @@ class _Run:
         if any(part.startswith(".") or len(os.fsencode(part)) > _MAX_NAME_BYTES for part in path.parts):
             return ""
         if path.parts[0] == "images" and len(path.parts) == 3 and _SHA256.fullmatch(path.stem):
-            return ""  # looks like a name by content, and might not be
+            return ""  # looks like a name by content hash, and might not be one
         claim, *folders = (part.as_posix().casefold() for part in (path, *path.parents[:-1]))
         if claim in self._claimed_folders or any(folder in self._claimed for folder in folders):
             return ""
@@ -287,7 +287,7 @@ class _Run:
         return path.as_posix()
 
     def _intact(self, record: Record) -> bool:
-        """Whether a recorded image is still there, byte for byte; a journal from elsewhere leads nowhere else."""
+        """Whether a recorded image is still there, byte for byte; a path that leads out of the folder never is."""
         real = self._root_of(record.path)
         if real is None or not real.is_file() or real.stat().st_size != record.size:
             return False
@@ -298,7 +298,7 @@ class _Run:
         return sha.hexdigest() == record.sha256
 
     def _root_of(self, path: str) -> Path | None:
-        # A root of its own each time: the shared one keeps folders in a dictionary and this runs in threads.
+        # A new root each time: the shared one keeps folders in a dictionary, and this runs in threads.
         real = RootFolder(self._folder).locate(path) if path else None
         return Path(real) if real else None
 

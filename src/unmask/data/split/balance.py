@@ -1,4 +1,4 @@
-"""The balance of a split: clusters assigned as evenly as they allow, and whether any assignment is even enough."""
+"""The balance of a split: assigns clusters as evenly as possible, and checks whether any assignment is even enough."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from unmask.errors import UsageError
 from unmask.text import quote
 
 # Rows of a label that are missing somewhere count for more than rows of one of its sources: each split's share of
-# a label is promised, that of a source is only sought.
+# a label is guaranteed, that of a source is only aimed at.
 _LABEL_WEIGHT: Final = 2.0
 _MAX_NAMED: Final = 5
 
@@ -23,16 +23,16 @@ _MAX_NAMED: Final = 5
 def assign(grouping: Grouping, given: IntArray, shares: Sequence[float], places: npt.NDArray[np.float64]) -> IntArray:
     """Assign clusters, the largest first, each to the split that lacks its kind of images most.
 
-    What a split lacks is counted for each label with its source and for each label; taking the split with the
-    largest weighted sum over the cluster's images lowers the sum of squared deviations most. After iterative
-    stratification (Sechidis et al. 2011), with whole clusters for examples. A label with as many clusters as there
-    are splits reaches every one. Labels come out within about an image of what was asked where clusters are small.
+    The images that a split lacks are counted for each label with its source and for each label; taking the split with
+    the largest weighted sum over the cluster's images lowers the sum of squared deviations most. After iterative
+    stratification (Sechidis et al. 2011), with whole clusters as examples. A label with as many clusters as there are
+    splits is in every one. With small clusters, labels are within about one image of the request.
 
     Args:
         grouping: the clusters.
         given: [clusters] index into ``shares``, -1 to be assigned; larger indices take no part.
-        shares: what is asked of each split, with a sum of 1.
-        places: [clusters] decides between clusters of one size.
+        shares: the requested fraction of each split, with a sum of 1.
+        places: [clusters] breaks ties between clusters of equal size.
 
     Returns:
         [clusters] ``given``, with each -1 replaced.
@@ -98,16 +98,16 @@ def check(
     given: bool,
     name: str,
 ) -> list[tuple[str, str]]:
-    """Look at the images of each label in each split.
+    """Check the images of each label in each split.
 
     Args:
         grouping: the clusters.
         codes: [clusters] index into ``shares``; larger ones take no part.
-        shares: what was asked of each split, by its name.
-        tolerance: the largest difference of a share, in (0, 1]; less than one image is never too much.
-        exact: whether chance is not to blame.
-        given: whether some splits were, so that what is wrong with the shares is said and not refused.
-        name: what to call the split in a message.
+        shares: the requested fraction of each split, by its name.
+        tolerance: the largest difference of a fraction, in (0, 1]; less than one image is always allowed.
+        exact: whether the assignment was exact, so that differences are not due to chance.
+        given: whether some splits were given; wrong fractions are then a notice instead of an error.
+        name: the split's name for messages.
 
     Returns:
         Codes and sentences: ``given_unbalanced``, and ``missing_stratum`` for sources that some split lacks though
@@ -132,7 +132,7 @@ def check(
         clusters, total = np.flatnonzero(rows), int(rows.sum())
         if len(clusters) < len(names):
             text = f"{len(clusters)} clusters of {label} images cannot be in {len(names)} splits ({listed(names)})"
-            raise UsageError("too_few_clusters", f"{name}: {text}; ask for fewer splits, or group less")
+            raise UsageError("too_few_clusters", f"{name}: {text}; use fewer splits, or group by fewer columns")
         held = np.bincount(codes[clusters], rows[clusters], len(names))
         if not held.all():
             empty = names[int(np.argmin(held))]
@@ -170,7 +170,7 @@ def check(
 
 
 def listed(names: Sequence[str]) -> str:
-    """The first few names of a list, safe for a message, and how many more there are."""
+    """The first few names of a list, safe for a message, and the number of the others."""
     more = f" and {len(names) - _MAX_NAMED} more" if len(names) > _MAX_NAMED else ""
     return ", ".join(quote(name) for name in names[:_MAX_NAMED]) + more
 

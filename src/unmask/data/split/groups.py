@@ -1,7 +1,7 @@
-"""Which rows of a manifest must stay together: rows that share a group, or were found to be near-duplicates.
+"""Which rows of a manifest must stay together: rows of one group, and near-duplicates.
 
-Rows are united by union-find, so a chain of shared values is one cluster. What is found does not depend on the
-order of the rows.
+Rows are united by union-find, so a chain of equal values is one cluster. The result does not depend on the order of
+the rows.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _NEVER_A_KEY: Final = 2**30
 
 
 class Cell(NamedTuple):
-    """What rows are counted by."""
+    """The combination of values that rows are counted by."""
 
     label: str
     source: str
@@ -34,7 +34,7 @@ class Cell(NamedTuple):
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Grouping:
-    """The rows of a manifest as clusters, about 0.5 kB a row while it is made and 0.2 kB when done.
+    """The rows of a manifest as clusters; takes about 0.5 kB per row to make and 0.2 kB to keep.
 
     Clusters are numbered in the order of their keys and cells are sorted, so that the same rows in another order
     give the same grouping but for ``cluster_of_row``.
@@ -42,7 +42,7 @@ class Grouping:
     Attributes:
         columns: the columns that rows were grouped by.
         cells: every combination of label, source and generator that occurs.
-        keys: one text a cluster that names it, see :func:`read_grouping`.
+        keys: one name per cluster, see :func:`read_grouping`.
         cluster_of_row: [rows] the cluster of each row, in the manifest's order.
         pair_cluster: [pairs] ascending; with the next two, how many rows of each cell a cluster holds.
         pair_cell: [pairs] index into ``cells``.
@@ -124,7 +124,7 @@ def read_grouping(
 
     A cluster's key is the smallest value that its rows have in the first grouping column, in the second where the
     first is blank in all of them, and so on; without any, the smallest path (or URL). The names in ``clusters``
-    are never keys, since a new search for duplicates may number them anew.
+    are never keys, since another search for duplicates may number them differently.
 
     Args:
         manifest: the rows.
@@ -168,7 +168,7 @@ def read_grouping(
         raise ManifestError("empty_manifest", f"{manifest.name}: there are no rows")
     named = sum(1 for name in clusters.values() if name) if clusters else 0
     if named and not matched:
-        text = f"{manifest.name}: no row has a path that the near-duplicates name; are they of another manifest?"
+        text = f"{manifest.name}: no row has a path from the near-duplicates file; does it belong to another manifest?"
         raise UsageError("no_cluster_matches", text)
 
     key_node = forest.keys()
@@ -218,11 +218,11 @@ def read_clusters(path: Path) -> dict[str, str]:
     clusters: dict[str, str] = {}
     for line, cells in table.rows():
         if len(cells) != len(table.columns):
-            text = f"{path}: row {line}: has {len(cells)} cells where there are {len(table.columns)} columns"
+            text = f"{path}: row {line}: has {len(cells)} cells instead of {len(table.columns)}"
             raise ManifestError("bad_row", text)
         image, cluster = cells[at_path], cells[at_cluster]
         if image and cluster and clusters.setdefault(image, cluster) != cluster:
-            raise ManifestError("bad_row", f"{path}: row {line}: {quote(image)} is in another cluster already")
+            raise ManifestError("bad_row", f"{path}: row {line}: {quote(image)} is already in another cluster")
     return clusters
 
 
@@ -232,7 +232,7 @@ def _value(row: ManifestRow, column: str) -> str:
 
 
 def _ranks(numbered: Mapping[Any, int], ordered: Sequence[Any]) -> list[int]:
-    """For each number given in order of appearance, the place among the sorted."""
+    """For each number in order of appearance, its rank."""
     ranks = [0] * len(ordered)
     for rank, item in enumerate(ordered):
         ranks[numbered[item]] = rank
@@ -258,5 +258,5 @@ def _check_given(manifest: Manifest, grouping: Grouping, kept_rows: IntArray) ->
     in_rows = " and ".join(
         f"{quote(grouping.given_names[kept_rows[place]])} in row {lines[place]}" for place in sorted((first, other))
     )
-    text = f"{manifest.name}: {grouping.describe(cluster)} is given two splits, {in_rows}{more}"
+    text = f"{manifest.name}: {grouping.describe(cluster)} has two splits, {in_rows}{more}"
     raise ManifestError("conflicting_split", text)

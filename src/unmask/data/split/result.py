@@ -1,4 +1,4 @@
-"""What splitting a manifest gives: names for rows, counts, and what its user should know."""
+"""The result of splitting a manifest: the split of each row, counts, and notices for the user."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ _MAX_SLUG: Final = 60
 
 @dataclass(frozen=True)
 class Notice:
-    """Something about a split that its user should know.
+    """A notice about a split for its user.
 
     Attributes:
         code: ``no_groups``, ``unmatched_clusters``, ``one_class``, ``one_class_source``, ``missing_stratum``,
             ``given_unbalanced``, ``other_split``, ``blank_value``, ``carried``, ``small_test`` or ``skipped``.
         message: one sentence for people.
-        split: the :class:`Split` that it is about, '' for all.
+        split: the :class:`Split` concerned, '' for all.
     """
 
     code: str
@@ -36,7 +36,7 @@ class Notice:
 
 @dataclass(frozen=True)
 class Count:
-    """How many images of one label and source a split holds, and in how many clusters they are."""
+    """The number of images of one label and source in a split, and of their clusters."""
 
     split: str
     label: str
@@ -51,9 +51,9 @@ class Split:
 
     Attributes:
         name: ``"split"``, ``"split-3"``, ``"fold-0"`` or ``"leave-out-lfw"``; fit for a file name.
-        names: the splits it divides into, in order; given ones that are kept beside them come last.
+        names: the splits in order; given splits that are kept come last.
         codes: [clusters] index into ``names``.
-        seed: what it was drawn with.
+        seed: the random seed.
         left_out: the source or generator that only the test set holds, or None.
     """
 
@@ -68,7 +68,7 @@ class Split:
     def manifest(self) -> Manifest:
         """The manifest with the column ``split`` filled: every row and column, in the same order.
 
-        It reads the first one anew on each pass; ManifestError ``manifest_changed`` when it has other rows now.
+        Each pass reads the original again; ManifestError ``manifest_changed`` if its rows have changed.
         """
         return Manifest(_SplitTable(self), self.source.root)
 
@@ -86,7 +86,7 @@ class Split:
         codes, stratum = self.codes[grouping.pair_cluster], of_cell[grouping.pair_cell]
         images = np.zeros((len(self.names), len(strata)), np.int64)
         np.add.at(images, (codes, stratum), grouping.pair_rows)
-        # A cluster with two generators of one source stands in two pairs and is one cluster.
+        # A cluster with two generators of one source occurs in two pairs and is one cluster.
         clusters = np.zeros_like(images)
         once = np.unique(grouping.pair_cluster * len(strata) + stratum)
         np.add.at(clusters, (self.codes[once // len(strata)], once % len(strata)), 1)
@@ -98,7 +98,7 @@ class Split:
 
 @dataclass(frozen=True)
 class SplitSet:
-    """One or several splits of a manifest, and what is to be said about them."""
+    """One or several splits of a manifest, with notices."""
 
     splits: tuple[Split, ...]
     notices: tuple[Notice, ...]
@@ -138,9 +138,9 @@ class _SplitTable:
 
 
 def file_names(values: Sequence[str]) -> list[str]:
-    """``leave-out-`` and each value, made fit for a file name; where that loses something, a digest tells apart."""
+    """``leave-out-`` and each value, made fit for a file name; where that loses something, a digest is added."""
     slugs = [re.sub(r"[^A-Za-z0-9._-]+", "-", value)[:_MAX_SLUG].strip("-.") for value in values]
-    # Some file systems take names that differ by case for one.
+    # Some file systems ignore case.
     folded = [slug.casefold() for slug in slugs]
     names = []
     for slug, value in zip(slugs, values, strict=True):

@@ -1,17 +1,17 @@
-"""Cut a manifest into train, validation and test so that nothing that belongs together is divided.
+"""Split a manifest into train, validation and test without dividing what belongs together.
 
 Clusters (see :mod:`unmask.data.split.groups`) are assigned whole, in one of two ways:
 
-* *stable*, the default: a hash of the cluster's key and the seed gives a position in [0, 1), and the fractions cut
-  that line. What a cluster gets depends on nothing but its own key, so adding or removing other rows moves nothing.
-  The price is chance: a split's share of n equal clusters scatters by sqrt(f(1-f)/n). No method escapes it: an
-  assignment that neither row order nor other rows can change is a function of the cluster alone.
+* *stable*, the default: a hash of the cluster's key and the seed gives a position in [0, 1), and the fractions divide
+  that interval. A cluster's split depends only on its own key, so adding or removing other rows moves nothing. The
+  price is chance: a split's fraction of n equal clusters has a standard deviation of sqrt(f(1-f)/n). No method escapes
+  it: an assignment that neither row order nor other rows can change is a function of the cluster alone.
 * *exact*: the largest clusters first, each to the split that lacks its kind most, as in iterative stratification
   (Sechidis, Tsoumakas and Vlahavas 2011, "On the stratification of multi-label data"), counting each label with
   its source, each label, and all images. A function of the set of rows, in any order; adding one may move others.
 
-Either way the result is checked: each split's share of each label is within a tolerance of what was asked, or the
-split is refused. Memory grows with the rows: a few numbers are held for each, and one text for each cluster.
+Either way the result is checked: each split's fraction of each label must be within a tolerance of the requested
+one, or the split is refused. Memory grows with the rows: a few numbers for each, and one text for each cluster.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ DEFAULT_FRACTIONS: Final = (0.7, 0.1, 0.2)
 DEFAULT_TOLERANCE: Final = 0.05
 MAX_SPLITS: Final = 200
 SMALL_TEST: Final = 10
-"""A class with fewer clusters than this in a test set gives no AUC worth the name."""
+"""With fewer clusters of a class in a test set, its AUC means little."""
 
 _NAMES: Final = {2: ("train", "test"), 3: ("train", "val", "test")}
 _NAME: Final = re.compile(r"[\w.-]{1,64}")
@@ -48,7 +48,7 @@ BoolArray = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class Preset:
-    """A published way of splitting: its fractions, and how many splits by successive seeds."""
+    """A published way of splitting: its fractions, and the number of splits with successive seeds."""
 
     fractions: tuple[float, ...]
     repeats: int = 1
@@ -68,7 +68,7 @@ def named_fractions(fractions: Fractions) -> dict[str, float]:
 
     Raises:
         UsageError: ``bad_fractions``: not two or three numbers, a name that is not letters, digits, ``_``, ``-`` and
-            ``.``, a share outside (0, 1), or a sum other than 1.
+            ``.``, a fraction outside (0, 1), or a sum other than 1.
     """
     if isinstance(fractions, Mapping):
         shares = dict(fractions)
@@ -77,10 +77,10 @@ def named_fractions(fractions: Fractions) -> dict[str, float]:
     else:
         raise UsageError("bad_fractions", "Give two fractions for train and test, three with val, or name them.")
     if not 2 <= len(shares) <= MAX_SPLITS or not all(_NAME.fullmatch(name) for name in shares):
-        raise UsageError("bad_fractions", f"Splits need plain names, and two at least: {list(shares)}.")
+        raise UsageError("bad_fractions", f"At least two splits with plain names are needed, not {list(shares)}.")
     if not all(0 < share < 1 for share in shares.values()) or not math.isclose(sum(shares.values()), 1, abs_tol=1e-6):
         text = ", ".join(f"{share:g}" for share in shares.values())
-        raise UsageError("bad_fractions", f"Fractions are above 0 and below 1 with a sum of 1, not {text}.")
+        raise UsageError("bad_fractions", f"Fractions must be between 0 and 1 with a sum of 1, not {text}.")
     return shares
 
 
@@ -88,14 +88,14 @@ class Splitter:
     """A manifest read once, to be split in any way.
 
     Args:
-        manifest: the rows. Two rows of one path may be torn apart: :meth:`Manifest.validate` finds them.
+        manifest: the rows. Two rows of one path may get different splits: :meth:`Manifest.validate` finds such rows.
         group: columns whose equal values keep rows together; by default ``group``, if the manifest has it.
         clusters: near-duplicates: path, as in the manifest, to the name of a cluster.
-        keep: whether the splits that rows have already are kept: all, none, or those named. A row without a kept
-            split follows its cluster.
-        exact: balanced assignment in place of the stable one.
-        tolerance: how far a split's share of a label's images may be from what was asked, in (0, 1]; a
-            difference below one image is always allowed.
+        keep: which existing splits of rows are kept: all, none, or those named. A row without a kept split follows
+            its cluster.
+        exact: use the balanced assignment instead of the stable one.
+        tolerance: greatest difference between a split's fraction of a label's images and the requested one, in (0, 1];
+            a difference below one image is always allowed.
 
     Raises:
         UsageError: ``unknown_column``, ``no_cluster_matches``, ``bad_tolerance``, or ``unknown_split`` for one to keep
@@ -114,26 +114,26 @@ class Splitter:
         tolerance: float = DEFAULT_TOLERANCE,
     ) -> None:
         if not 0 < tolerance <= 1:
-            raise UsageError("bad_tolerance", f"The tolerance is above 0 and at most 1, not {tolerance}.")
+            raise UsageError("bad_tolerance", f"The tolerance must be above 0 and at most 1, not {tolerance}.")
         self.manifest = manifest
         self.exact = exact
         self.tolerance = tolerance
         self.grouping = read_grouping(manifest, group, clusters, keep)
         if missing := sorted(set() if isinstance(keep, bool) else set(keep) - {*self.grouping.given_names}):
-            text = f"{manifest.name}: no row has the split {balance.listed(missing)}, which was to be kept"
+            text = f"{manifest.name}: no row has the split {balance.listed(missing)} to be kept"
             raise UsageError("unknown_split", text)
         self._labels = [label for label in LABELS if any(cell.label == label for cell in self.grouping.cells)]
         self._keeps = bool((self.grouping.given >= 0).any())
         self._hashed: dict[tuple[int, str], npt.NDArray[np.float64]] = {}
 
     def fractions(self, fractions: Fractions = DEFAULT_FRACTIONS, *, seed: int = 0, repeats: int = 1) -> SplitSet:
-        """Split by fractions, several times by the seeds that follow.
+        """Split by fractions, several times with successive seeds if wanted.
 
         Args:
-            fractions: a share for each split, each in (0, 1), with a sum of 1: two numbers for train and test,
-                three for train, val and test, or names to numbers.
-            seed: another seed, another split.
-            repeats: how many splits, named ``split-0`` and so on when more than one.
+            fractions: one for each split, each in (0, 1), with a sum of 1: two numbers for train and test, three for
+                train, val and test, or names to numbers.
+            seed: random seed.
+            repeats: number of splits, named ``split-0`` and so on if more than one.
 
         Raises:
             UsageError: ``bad_fractions``, ``bad_repeats``, ``nothing_to_assign`` (all is given), ``too_few_clusters``,
@@ -141,7 +141,7 @@ class Splitter:
         """
         shares = named_fractions(fractions)
         if not 1 <= repeats <= MAX_SPLITS:
-            raise UsageError("bad_repeats", f"Between 1 and {MAX_SPLITS} splits can be made, not {repeats}.")
+            raise UsageError("bad_repeats", f"The number of splits must be from 1 to {MAX_SPLITS}, not {repeats}.")
         names, given = self._names(shares)
         notices, splits = self._notices(), []
         for number in range(repeats):
@@ -155,17 +155,17 @@ class Splitter:
     def folds(self, folds: int, *, seed: int = 0) -> SplitSet:
         """Split for cross-validation: fold i is ``val`` in split ``fold-i`` and ``train`` in the others.
 
-        Kept splits stay in every one, so a kept ``test`` is apart from all folds.
+        Kept splits are the same in all of them, so a kept ``test`` is separate from all folds.
 
         Args:
             folds: 2 to 200.
-            seed: another seed, other folds.
+            seed: random seed.
 
         Raises:
             UsageError: ``bad_folds``, or as :meth:`fractions`.
         """
         if not 2 <= folds <= MAX_SPLITS:
-            raise UsageError("bad_folds", f"Between 2 and {MAX_SPLITS} folds can be made, not {folds}.")
+            raise UsageError("bad_folds", f"The number of folds must be from 2 to {MAX_SPLITS}, not {folds}.")
         shares = {f"fold-{number}": 1 / folds for number in range(folds)}
         names, given = self._names(shares)
         drawn = self._split("folds", names, self._assign(given, shares, seed, "split"), seed)
@@ -181,19 +181,19 @@ class Splitter:
     def leave_one_out(self, column: str, fractions: Fractions = DEFAULT_FRACTIONS, *, seed: int = 0) -> SplitSet:
         """For each source, or each generator of fakes, a split whose test set holds all of it and train none.
 
-        An AUC needs both classes. Where the value left out brings fewer than 10 clusters of the other class (a
-        generator makes no reals, many sources hold one class), the test set also gets a share of that class: of
-        the clusters that hold nothing else, drawn once by the seed, so that it is the same one for all values
-        and their AUCs differ by what was left out. These are images of sources that training does see.
+        An AUC needs both classes. Where the value left out has fewer than 10 clusters of the other class (a generator
+        makes no real images, many sources have one class), the test set also gets a part of that class: clusters that
+        hold nothing else, drawn once by the seed, so that it is the same part for all values and their AUCs differ
+        only by what was left out. These images are of sources that training does see.
 
-        Clusters stay whole: what is grouped with the value left out is in the test set too (``carried``). A
-        value without which training lacks a class is passed over (``skipped``).
+        Clusters stay whole: images grouped with the value left out are in the test set too (``carried``). A value
+        without which training lacks a class is not left out (``skipped``).
 
         Args:
             column: ``"source"`` or ``"generator"``.
-            fractions: for train, val and test; the third is the share of the other class, the ratio of the first
+            fractions: for train, val and test; the third is the fraction of the other class, and the ratio of the first
                 two divides what is not in the test set.
-            seed: another seed, another draw.
+            seed: random seed.
 
         Raises:
             UsageError: ``bad_column``, ``bad_fractions``, ``conflicting_options`` (splits are kept),
@@ -201,16 +201,16 @@ class Splitter:
                 200), or as :meth:`fractions`.
         """
         if column not in ("source", "generator"):
-            raise UsageError("bad_column", f"A source or a generator can be left out, not a {column}.")
+            raise UsageError("bad_column", f"Only a source or a generator can be left out, not a {column}.")
         shares = named_fractions(fractions)
         if tuple(shares) != _NAMES[3]:
             raise UsageError("bad_fractions", "Leaving one out needs fractions for train, val and test.")
         if self._keeps:
-            raise UsageError("conflicting_options", "Leaving one out decides every split; none can be kept.")
+            raise UsageError("conflicting_options", "Leaving one out assigns every row; no existing split can be kept.")
         cells = self.grouping.cells
         fakes_only = column == "generator"
         may_be_left_out = self._of_label("fake") if fakes_only else np.ones(len(cells), bool)
-        # Compared in Python: numpy takes two texts for equal that differ by NUL characters at their ends.
+        # Compared in Python: numpy ignores NUL characters at the ends of texts.
         value_of_cell = [
             getattr(cell, column) if may else None for cell, may in zip(cells, may_be_left_out, strict=True)
         ]
@@ -223,7 +223,7 @@ class Splitter:
             raise UsageError("too_many_values", text)
         notices = self._notices()
         if blank := self._images(np.array([held == "" for held in value_of_cell])):
-            text = f"{blank} images have no {column}: they may be of one that is left out"
+            text = f"{blank} images have no {column}: they may belong to one that is left out"
             notices.append(Notice("blank_value", text))
         complements: dict[str, BoolArray] = {}
         for label in self._labels:
@@ -239,12 +239,12 @@ class Splitter:
             if split is not None:
                 splits.append(split)
         if not splits:
-            text = f"{self.manifest.name}: without any one {column}, training or test would lack a class"
+            text = f"{self.manifest.name}: whichever {column} is left out, training or test lacks a class"
             raise UsageError("nothing_to_leave_out", text)
         return SplitSet(tuple(splits), tuple(notices))
 
     def _lacking(self, own: BoolArray) -> set[str]:
-        """The labels of which the cells have too few clusters for an AUC, but for the one with the most."""
+        """The labels with too few clusters in the cells for an AUC, except the one with the most."""
         sizes = {label: int(self.grouping.holding(own & self._of_label(label)).sum()) for label in self._labels}
         largest = max(sizes, key=lambda label: sizes[label])
         return {label for label in self._labels if sizes[label] < SMALL_TEST and label != largest}
@@ -252,7 +252,7 @@ class Splitter:
     def _leave_out(
         self, name: str, value: str, own: BoolArray, test: BoolArray, shares: Mapping[str, float], seed: int
     ) -> tuple[Split | None, list[Notice]]:
-        """The split whose test set is the clusters of a mask, or None where it makes no sense."""
+        """The split whose test set is the clusters of a mask, or ``None`` if training would lack a class."""
         grouping, notices = self.grouping, []
         if carried := self._images(~own, grouping.holding(own)):
             text = f"{carried} other images are grouped with {quote(value)} and are in its test set too"
@@ -262,7 +262,7 @@ class Splitter:
             tested = int((holding & test).sum())
             if not tested or (holding & ~test).sum() < 2:
                 where = "training and validation" if tested else "the test set"
-                text = f"{quote(value)} is not left out: {where} would be without {label} images"
+                text = f"{quote(value)} is not left out: {where} would have no {label} images"
                 return None, [Notice("skipped", text, name)]
             if tested < SMALL_TEST:
                 text = f"the test set has {tested} clusters of {label} images: too few for an AUC"
@@ -273,7 +273,7 @@ class Splitter:
         return split, notices + self._checked(split, ratio)
 
     def _complement(self, label: str, share: float, seed: int) -> BoolArray:
-        """A share of the clusters that hold one label only."""
+        """A part of the clusters that hold one label only."""
         others = self.grouping.holding(~self._of_label(label))
         if others.all():
             return np.zeros_like(others)
@@ -284,7 +284,7 @@ class Splitter:
     def _assign(self, given: IntArray, shares: Mapping[str, float], seed: int, purpose: str) -> IntArray:
         free = np.flatnonzero(given < 0)
         if not len(free):
-            raise UsageError("nothing_to_assign", f"{self.manifest.name}: every row has a split that is kept")
+            raise UsageError("nothing_to_assign", f"{self.manifest.name}: every row already has a split that is kept")
         places = self._places(seed, purpose)
         if self.exact:
             return balance.assign(self.grouping, given, tuple(shares.values()), places)
@@ -293,7 +293,7 @@ class Splitter:
         return codes
 
     def _places(self, seed: int, purpose: str) -> npt.NDArray[np.float64]:
-        """[clusters] in [0, 1): where a cluster stands, by its key, the seed and the purpose alone."""
+        """[clusters] in [0, 1): the position of each cluster, from its key, the seed and the purpose alone."""
         if (seed, purpose) in self._hashed:
             return self._hashed[seed, purpose]
         start = blake2b(f"unmask split 1\0{purpose}\0{seed}\0".encode(), digest_size=8)
@@ -306,12 +306,12 @@ class Splitter:
 
         keys = self.grouping.keys
         places: npt.NDArray[np.float64] = np.fromiter(map(place, keys), np.float64, len(keys)) * 2.0**-53
-        # One draw is held, for all that is left out in turn.
+        # The same draw serves every value that is left out.
         self._hashed = {(seed, purpose): places}
         return places
 
     def _names(self, shares: Mapping[str, float]) -> tuple[tuple[str, ...], IntArray]:
-        """All split names, and of each cluster the one that is given, or -1."""
+        """All split names, and for each cluster the index of its given split, or -1."""
         given_names = self.grouping.given_names
         names = (*shares, *(name for name in given_names if name not in shares))
         at = np.array([*(names.index(name) for name in given_names), -1], np.int64)
@@ -330,10 +330,10 @@ class Splitter:
         return [Notice(code, text, split.name) for code, text in found]
 
     def _notices(self) -> list[Notice]:
-        """What is to be said of the manifest, however it is split."""
+        """Notices about the manifest, however it is split."""
         grouping, notices = self.grouping, []
         if not grouping.columns:
-            text = "no column says which images belong together: name one with --group, or the same face may cross"
+            text = "no column groups images that belong together: name one with --group, or a face may be in two splits"
             notices.append(Notice("no_groups", text))
         if grouping.unmatched:
             text = f"{grouping.unmatched} paths of the near-duplicates are not in {self.manifest.name}"
@@ -351,14 +351,14 @@ class Splitter:
 
     def _others(self, names: Iterable[str], shares: Mapping[str, float]) -> list[Notice]:
         others = [name for name in names if name not in shares and name != "test"]
-        text = f"{balance.listed(others)}: kept as given, and not among the splits that were asked for"
+        text = f"{balance.listed(others)}: kept as given, although not among the requested splits"
         return [Notice("other_split", text)] if others else []
 
     def _of_label(self, label: str) -> BoolArray:
         return np.array([cell.label == label for cell in self.grouping.cells])
 
     def _images(self, cells: BoolArray, clusters: BoolArray | None = None) -> int:
-        """How many images are of the cells, and in the clusters if given."""
+        """The number of images of the cells, within the clusters if given."""
         grouping = self.grouping
         chosen = cells[grouping.pair_cell]
         if clusters is not None:

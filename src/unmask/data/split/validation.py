@@ -1,4 +1,4 @@
-"""The images set aside for validation where nobody said which."""
+"""The images set aside for validation where the manifest names none."""
 
 from __future__ import annotations
 
