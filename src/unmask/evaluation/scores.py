@@ -228,7 +228,7 @@ def score_manifest(
     Args:
         detector: its threshold and name go into the table.
         manifest: its columns are kept. ``seen`` says whether the bundle's card names an image's source.
-        store: a file of what is already known, from which a stopped run goes on; made if it is not there.
+        store: file of known scores, from which a stopped run resumes; created if it does not exist.
         workers: threads; by default one a CPU.
         progress: called after each image.
 
@@ -281,7 +281,7 @@ def _judged(
     def items() -> Iterator[tuple[ManifestRow, Path, str, dict[str, Any] | None]]:
         for row in manifest:
             path = manifest.resolve(row)
-            # Another image under the same name, another detector or another unmask is judged anew.
+            # A different image of the same name, another detector or another version of unmask is scored again.
             key = digest("scores 2", __version__, detector.bundle.sha256, row.path, *stamp(path))
             yield row, path, key, None if journal is None else journal.get(key)
 
@@ -345,7 +345,7 @@ def parse_probability(cell: str, error: str, where: str) -> float:
 
 
 def _constant(columns: Mapping[str, tuple[str, ...]], name: str, table: str) -> str:
-    """The one value of a column that speaks of the whole table; '' without the column."""
+    """The one value of a column that describes the whole table; '' without the column."""
     values = set(columns.get(name, ("",)))
     if len(values) > 1:
         shown = " and ".join(quote(value) for value in sorted(values)[:2])

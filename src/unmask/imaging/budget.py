@@ -27,7 +27,7 @@ class MemoryBudget:
 
     @contextmanager
     def held(self, size: int) -> Iterator[None]:
-        """Wait until so many bytes are free, and hold them for the block."""
+        """Wait until ``size`` bytes are free, and hold them for the block."""
         size = min(size, self.total)
         if size < _SMALL:
             yield

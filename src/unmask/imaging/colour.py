@@ -107,7 +107,7 @@ def _to_8_bits(values: NDArray[Any], extremes: Extremes, *, sixteen: bool) -> ND
 
 
 class _BadProfileError(Exception):
-    """A colour profile that cannot be used; the text goes on after "The colour profile"."""
+    """A colour profile that cannot be used; the text continues after "The colour profile"."""
 
 
 def _to_srgb(colour: PIL.Image.Image, profile: object) -> PIL.Image.Image:

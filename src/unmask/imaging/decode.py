@@ -122,7 +122,7 @@ def decode(source: ImageSource, limits: DecodeLimits = DecodeLimits()) -> Decode
     except MemoryError:
         failure = ImageError("out_of_memory", "Decoding the image needs more memory than there is.")
     except Exception as error:
-        failure = _explain(error, "picture", b"")
+        failure = _explain(error, "image", b"")
     raise failure  # out here, so that no Pillow exception (and no image in its frames) hangs on it
 
 

@@ -2,8 +2,8 @@
 
 The network sees 192 x 192 pixels and expects a face that fills between about a tenth and a half of them. An image
 that *is* a face crop shows it a face that is too large, so the plain view misses most of them; the same image with
-a border around it is found. The cascade tries the plain view first and goes on only while nothing was found, so a
-normal photograph pays for one run of the network.
+a border around it is found. The cascade tries the plain view first and continues only while nothing was found, so a
+normal photograph takes one run of the network.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from unmask.imaging.session import single_thread_session
 
 Box = tuple[float, float, float, float]
 
-# Grows whenever the same image and policy may give other faces, so that faces kept in files are searched anew.
+# Grows whenever the same image and policy may give other faces, so that stored faces are searched again.
 FINDER_VERSION = 2
 _VIEW_SIDE = 192
 _PADDING_GREY = 0  # black, as in MediaPipe's letterboxing

@@ -68,8 +68,8 @@ class History:
     async def add(self, records: Sequence[Record]) -> None:
         """Store verdicts; returns once they are on the disk.
 
-        Records that arrive during a transaction are written together in the next one, so many requests share one
-        wait for the disk.
+        Records that arrive during a transaction are written together in the next one, so concurrent requests
+        share one wait for the disk.
         """
         written = asyncio.get_running_loop().create_future()
         self._pending.append((records, written))

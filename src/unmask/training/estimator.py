@@ -76,7 +76,7 @@ class FaceClassifier(ClassifierMixin, BaseEstimator):
         _, kept = train_test_split(places, test_size=self.validation_share, stratify=is_fake, random_state=recipe.seed)
         set_aside = set(kept.tolist())
         with tempfile.TemporaryDirectory(prefix="unmask-") as folder:
-            paths = _as_files(X, Path(folder) / "pictures")
+            paths = _as_files(X, Path(folder) / "images")
             if len(paths) != len(labels):
                 raise UsageError("bad_pictures", f"X holds {len(paths)} images and y {len(labels)} labels.")
             rows = [

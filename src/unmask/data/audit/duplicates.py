@@ -74,12 +74,12 @@ class NearDuplicates:
 def near_duplicates(
     hashes: Hashes, max_distance: int = DEFAULT_MAX_DISTANCE, max_pairs: int = 5_000_000
 ) -> NearDuplicates:
-    """Find all pairs of hashes that differ in at most so many bits. Exact: no pair is missed by chance.
+    """Find all pairs of hashes that differ in at most ``max_distance`` bits. Exact: no pair is missed by chance.
 
     Equal hashes count as one: each is paired with the first of them, and only that first one with others. So a
     hundred thousand black images are a hundred thousand pairs. Where different hashes still make more than
-    ``max_pairs`` pairs (the frames of many videos), the search goes on for connections only: it no longer
-    compares what is connected already, and :func:`clusters` gives the same answer as for all pairs.
+    ``max_pairs`` pairs (the frames of many videos), the search continues for connections only: it no longer
+    compares what is already connected, and :func:`clusters` gives the same result as for all pairs.
 
     By the pigeonhole principle, cut twice. Over blocks of bits with radii r, the sum of all (r + 1) being
     ``max_distance + 1``, near hashes are within the radius in at least one block (Norouzi, Punjani and Fleet,

@@ -16,7 +16,7 @@ _MAX_TOGETHER: Final = 8
 ADVICE: Final = {
     "unreadable": "Fetch these files again, repair them, or take their rows out.",
     "not-fetched": "Get the images first: unmask data fetch.",
-    "checksum-mismatch": "The files are not those that the manifest speaks of: get them again, or correct sha256.",
+    "checksum-mismatch": "The files differ from those in the manifest: get them again, or correct sha256.",
     "one-class": "Add images of the other label: nothing can be learned or measured from one.",
     "imbalance": "Train with balanced draws or class weights, judge by balanced accuracy or AUC, or add images.",
     "one-class-split": "Cut the set again with both labels in every split: unmask data split.",

@@ -1,4 +1,4 @@
-"""The one pass over a manifest's images, by threads, with a file of facts that an interrupted pass goes on from."""
+"""One pass over a manifest's images by threads, with a file of facts from which an interrupted pass resumes."""
 
 from __future__ import annotations
 

@@ -94,7 +94,7 @@ def audit(
             one JPEG quality: what the probes still find then, the network is shown too. About three times the work.
         max_distance: bits of 256 up to which hashes count as near-duplicates.
         seed: of the probes; the same seed gives the same audit.
-        store: a file of facts that an interrupted audit goes on from, see
+        store: file of facts from which an interrupted audit resumes, see
             :func:`~unmask.data.audit.images.read_images`.
         workers: threads; the number of CPUs by default.
         progress: called once an image.

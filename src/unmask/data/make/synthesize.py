@@ -39,7 +39,7 @@ COLUMNS: Final = ("made_by", "made_from", "made_with", "donor_path", "donor_grou
 JOURNAL_NAME: Final = ".synthesize-journal.jsonl"
 FACES_NAME: Final = ".faces.jsonl"
 
-_VERSION = 1  # of what is drawn and how; a change makes everything anew
+_VERSION = 1  # of what is drawn and how; after a change, everything is made again
 _DONORS_DRAWN, _DONORS_TRIED = 64, 16
 _WORST_MISFIT = 0.22  # in eye distances; beyond it the two look in different directions
 _LABELS: dict[str, dict[str, str]] = {
@@ -60,7 +60,7 @@ class SynthesisPolicy:
             ``degrade``: worse copies of any image, which keep its label.
         per_image: how many from each image.
         seed: fixes every draw, together with an image's path; the order of rows and threads have no part in it.
-        limit: at most so many of the rows are used, chosen by a hash of their paths.
+        limit: largest number of rows to use, chosen by a hash of their paths.
         encoding: how all that is made is written.
         masks: also write where a fake was changed: PNG, grey, 255 for full opacity.
         with_originals: also write each image that something was made from through the same encoder.
@@ -221,7 +221,7 @@ def _images(manifest: Manifest, policy: SynthesisPolicy) -> list[_Original]:
         if row.path and (policy.kind == "degrade" or row.label == "real")
     ]
     if not chosen:
-        what = "picture" if policy.kind == "degrade" else "real image"
+        what = "image" if policy.kind == "degrade" else "real image"
         raise UsageError("no_pictures", f"{manifest.name}: there is no {what} with a path to make anything from")
     return chosen
 

@@ -41,7 +41,7 @@ def run_series(
     workers: int | None = None,
     announce: Callable[[str], None] = lambda _: None,
 ) -> Iterator[Scores]:
-    """The scores of each experiment in turn; a stopped series goes on where it was.
+    """The scores of each experiment in turn; a stopped series resumes where it was.
 
     Args:
         experiments: in the order to run.

@@ -28,8 +28,8 @@ def train_and_score(
 ) -> Scores:
     """Train a recipe on the rows ``train`` and ``val`` of a manifest and score its rows ``test``.
 
-    What is there already is used: a finished run of the same recipe and manifest is not trained again, an interrupted
-    one goes on, and images that its bundle has judged are not judged again.
+    Existing work is reused: a finished run of the same recipe and manifest is not trained again, an interrupted one is
+    resumed, and images that its bundle has scored are not scored again.
 
     Args:
         recipe: the experiment.
