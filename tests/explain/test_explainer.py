@@ -141,7 +141,7 @@ def test_a_detector_without_a_map_is_explained_by_occlusion(
     assert found.verdict.regions[0].evidence.shape == (6, 6)
     assert found.faithfulness is not None
     assert found.faithfulness.agreement is None
-    assert "blurred away" in render_html(found)
+    assert "a cell is blurred" in render_html(found)
     assert 0 < len(steps) <= explainer.steps()
 
 
@@ -197,7 +197,7 @@ def test_many_images_have_an_index(tiny_bundle: Path, portrait: Path, tmp_path: 
         assert json.loads((report.parent / "explanation.json").read_text())["verdict"]["path"] == str(path)
         assert Image.open(report.parent / "evidence.png").size
     assert "onerror" not in {name for _, attrs in Page(index).tags for name in attrs}
-    assert "Not readable: There is no such file." in index
+    assert "Unreadable: There is no such file." in index
 
 
 def test_one_page_of_one_image(tiny_bundle: Path, portrait: Path, tmp_path: Path) -> None:

@@ -1,8 +1,8 @@
-"""Content credentials (C2PA): who signed what about the making of an image, and whether the signature holds.
+"""Content credentials (C2PA): who signed which statements about an image, and whether the signature is valid.
 
-The check is c2pa-python's, of the extra ``provenance``; this module keeps it off the network and puts its answer into
-plain values. A valid signature says that the signer stated these things and that nothing was changed since; it does
-not say that they are true. **The absence of credentials proves nothing.** Source: C2PA specification 2.1 and later.
+c2pa-python (extra ``provenance``) does the check; this module keeps it off the network and returns plain values. A
+valid signature proves that the signer made these statements and that nothing was changed since; it does not prove that
+they are true. **Missing credentials prove nothing.** Source: C2PA specification 2.1 and later.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ _STATES: dict[str, State] = {
 }
 _NOTES: dict[State, str] = {
     "none": "The file has no content credentials. That proves nothing: most images never had any, and they are "
-    "lost when an image is saved anew.",
-    "present but invalid": "The file has content credentials that do not hold: the image, its credentials or the "
-    "signature were changed or damaged after signing.",
-    "valid, signer unknown": "Nothing was changed since signing, but the signer is on no list of trusted ones: anyone "
-    "can make such a signature.",
+    "lost when an image is saved again.",
+    "present but invalid": "The file has invalid content credentials: the image, its credentials or the signature "
+    "were changed or damaged after signing.",
+    "valid, signer unknown": "Nothing was changed since signing, but the signer is not on a list of trusted signers: "
+    "anyone can make such a signature.",
     "valid, signer trusted": "A trusted signer states this, and nothing was changed since. It is a statement, not "
     "proof of what the image shows.",
     "not checked": str(MissingExtraError("provenance", "Checking content credentials")),
@@ -44,7 +44,7 @@ class Action:
 
     Attributes:
         action: e.g. ``"c2pa.created"``, ``"c2pa.edited"``.
-        software: what did it.
+        software: the software that did it.
         digital_source_type: last part of the IPTC code, e.g. ``"trainedAlgorithmicMedia"``.
         when: as written.
     """
@@ -60,16 +60,16 @@ class Credentials:
     """The content credentials of a file.
 
     Attributes:
-        state: whether there are any and whether they hold.
+        state: whether there are any and whether they are valid.
         note: one or two sentences on what that means.
         generator: the software that wrote the claim.
-        title: of the image.
-        actions: what was done, at most 64 steps.
-        digital_source_types: all that the actions name, in their order.
-        signer: organisation and name in the certificate; of an unknown signer, anyone's invention.
+        title: title of the image.
+        actions: the steps, at most 64.
+        digital_source_types: all types that the actions name, in their order.
+        signer: organisation and name in the certificate; anyone can invent those of an unknown signer.
         signed_at: time of the signature by a time-stamping authority, as written; ``None`` without one.
-        ingredients: how many other images it was made from.
-        problems: codes of what did not hold, e.g. ``"assertion.dataHash.mismatch"``.
+        ingredients: number of other images that it was made from.
+        problems: codes of failed checks, e.g. ``"assertion.dataHash.mismatch"``.
     """
 
     state: State
@@ -89,16 +89,16 @@ class Credentials:
 
 
 def read_credentials(data: bytes, mime: str, trust_anchors: bytes | None = None) -> Credentials:
-    """Check the content credentials inside a file. Nothing is fetched: a manifest kept elsewhere is not seen.
+    """Check the content credentials inside a file. Nothing is fetched: a manifest stored elsewhere is not read.
 
     Args:
-        data: the file's bytes, of any content.
+        data: the file's bytes, with any content.
         mime: its media type, e.g. ``"image/jpeg"``.
-        trust_anchors: certificates of authorities whose signers are trusted, PEM; without them every signer that
-            c2pa-python does not know itself counts as unknown.
+        trust_anchors: certificates of authorities whose signers are trusted, as PEM; without them, every signer that
+            c2pa-python itself does not know counts as unknown.
 
     Raises:
-        UsageError: ``bad_trust_anchors``: they are no PEM text.
+        UsageError: ``bad_trust_anchors``: not PEM text.
     """
     if importlib.util.find_spec("c2pa") is None:
         return _plain("not checked")
@@ -123,13 +123,13 @@ def _settings(trust_anchors: bytes | None) -> dict[str, Any]:
         except UnicodeDecodeError:
             text = ""
         if "-----BEGIN CERTIFICATE-----" not in text or "\x00" in text:
-            raise UsageError("bad_trust_anchors", "Trust anchors are certificates in PEM text.")
+            raise UsageError("bad_trust_anchors", "Trust anchors must be certificates as PEM text.")
         settings["trust"] = {"user_anchors": text}
     return settings
 
 
 def _report(data: bytes, mime: str, settings: dict[str, Any]) -> dict[str, Any] | None:
-    """What the library says of the file; ``None`` for no credentials and for files that it cannot read."""
+    """The library's report on the file; ``None`` without credentials and for files that it cannot read."""
     import c2pa
 
     try:
@@ -189,7 +189,7 @@ def _software(value: object) -> str | None:
 
 
 def _text(value: object) -> str | None:
-    """A text from the file, without control characters and cut short; ``None`` for what is none."""
+    """Text from the file, without control characters and shortened; ``None`` if it is not text."""
     if not isinstance(value, str):
         return None
     return "".join(letter if letter.isprintable() else " " for letter in value[:_MAX_TEXT]).strip() or None

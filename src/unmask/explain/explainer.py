@@ -1,4 +1,4 @@
-"""From an image to its explanation."""
+"""Explain a verdict."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from unmask.explain.places import Place, find_places
 from unmask.explain.redraw import redrawn
 from unmask.explain.views import View, forensic_views
 from unmask.explain.words import Sentence, compose
-from unmask.imaging.decode import ImageSource, decode_image, read_bytes
+from unmask.imaging.decode import ImageSource, read_bytes
 from unmask.imaging.formats import sniff_format
 from unmask.imaging.jpeg import read_compression
 from unmask.imaging.preprocessing import Pixels, render
@@ -46,25 +46,25 @@ _MIME: Final = {"JPEG": "image/jpeg", "PNG": "image/png", "WEBP": "image/webp", 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Explanation:
-    """Why a verdict is what it is, and what else the image and its file say.
+    """The reasons for a verdict, and what else the image and its file show.
 
     Attributes:
-        verdict: the answer; its regions carry maps from occlusion where the graph has none.
+        verdict: the verdict; its regions have maps by occlusion if the model computes none.
         method: how the maps of the regions were made.
-        deciding: the index of the region whose probability is the image's.
+        deciding: index of the region that decides about the image.
         places: where the evidence of that region lies; empty without a face.
-        faithfulness: whether its map is to be believed; ``None`` where it was not checked.
-        views: forensic views; ``None`` where they were left out.
-        metadata: of the file; ``None`` for images in memory.
-        credentials: of the file; ``None`` for images in memory.
-        gradients: of a torch network; ``None`` without a run.
+        faithfulness: whether its map can be relied on; ``None`` if it was not checked.
+        views: forensic views; ``None`` if they were left out.
+        metadata: metadata of the file; ``None`` for images in memory.
+        credentials: content credentials of the file; ``None`` for images in memory.
+        gradients: gradients of a torch network; ``None`` without a run.
         facts: everything that was measured, by name.
         sentences: the facts in plain words.
-        image: RGB, upright, at most 1,024 pixels a side.
-        overlay: the same with faces and evidence drawn on it.
+        image: RGB, upright, at most 1,024 pixels per side.
+        overlay: the image with faces and evidence drawn on it.
         closeup: RGB, the region that decides.
-        closeup_overlay: the same with its evidence drawn on it.
-        size: width and height of the image itself.
+        closeup_overlay: that region with its evidence drawn on it.
+        size: width and height of the original image in pixels.
     """
 
     verdict: Verdict
@@ -90,7 +90,7 @@ class Explanation:
         return " ".join(sentence.text for sentence in self.sentences)
 
     def to_json(self) -> dict[str, Any]:
-        """Everything but the images, as plain values; the same image and detector give the same but for ``ms``."""
+        """Everything but the images, as plain values; for one image and detector always the same except ``ms``."""
         return {
             "schema": 1,
             "verdict": self.verdict.to_json(),
@@ -121,10 +121,10 @@ class Explanation:
         }
 
     def write(self, folder: Path) -> Path:
-        """Write ``report.html``, ``explanation.json`` and the images as PNG into a folder.
+        """Write ``report.html``, ``explanation.json`` and the images as PNG files into a folder.
 
         Args:
-            folder: made if it is not there; nothing is written outside it.
+            folder: created if missing; nothing is written outside it.
 
         Returns:
             The path of ``report.html``.
@@ -142,8 +142,8 @@ class Judged:
     """A verdict and the map behind it.
 
     Attributes:
-        verdict: its regions carry maps from occlusion where the graph has none.
-        deciding: the index of the region whose probability is the image's.
+        verdict: the verdict; its regions have maps by occlusion if the model computes none.
+        deciding: index of the region that decides about the image.
         evidence: the map of that region.
         pixels: uint8 [size, size, 3], that region as the detector saw it.
     """
@@ -155,17 +155,17 @@ class Judged:
 
     @property
     def towards(self) -> int:
-        """+1 where the verdict is FAKE, -1 where it is REAL."""
+        """+1 if the verdict is FAKE, -1 if it is REAL."""
         return 1 if self.verdict.result == "FAKE" else -1
 
 
 class Explainer:
-    """Explains images with one detector; safe to share between threads.
+    """Explains the verdicts of one detector. Safe to share between threads.
 
     Args:
-        detector: whose answers are explained.
-        network: the torch network of the same run, for gradients; none by default.
-        seed: of the control orders, the re-drawn weights and SmoothGrad.
+        detector: the detector to explain.
+        network: the torch network of the same run, to add gradients (default: none).
+        seed: random seed of the random orders, the random weights and SmoothGrad.
     """
 
     def __init__(self, detector: Detector, network: FaceNetwork | None = None, seed: int = 0) -> None:
@@ -182,12 +182,12 @@ class Explainer:
         faithfulness: bool = True,
         advance: Callable[[], None] = lambda: None,
     ) -> Explanation:
-        """Explain one image.
+        """Explain the verdict on one image.
 
         Args:
-            source: as for :meth:`Detector.detect`.
-            forensics: whether forensic views are made.
-            faithfulness: whether the map is checked, which is most of the work.
+            source: see :meth:`Detector.detect`.
+            forensics: whether to add forensic views.
+            faithfulness: whether to check the map, which takes most of the time.
             advance: called after each of :meth:`steps`.
 
         Raises:
@@ -237,7 +237,7 @@ class Explainer:
         )
 
     def judge(self, image: Image.Image, advance: Callable[[], None] = lambda: None) -> Judged:
-        """The verdict on a decoded image, with maps from occlusion where the graph has none."""
+        """The verdict on a decoded image, with maps by occlusion if the model computes none."""
         verdict = self.detector.detect(image)
         crops = [self._pixels(image, region) for region in verdict.regions]
         has_map = self.detector.bundle.info.evidence == "cam"
@@ -251,14 +251,14 @@ class Explainer:
         return Judged(verdict, deciding, evidence, crops[deciding])
 
     def check(self, seen: Judged, advance: Callable[[], None] = lambda: None, *, draw: int = 0) -> Faithfulness:
-        """Check the map that decided against the detector, as :func:`unmask.explain.faithfulness.check`.
+        """Check the map of the deciding region, see :func:`unmask.explain.faithfulness.check`.
 
-        The other method is occlusion; a map by occlusion has none to be compared with.
+        The other method is occlusion; for a map by occlusion there is none.
 
         Args:
             seen: the verdict and its map.
-            advance: called after each image that the detector judges.
-            draw: which of several networks with re-drawn weights is compared with.
+            advance: called after each run of the detector.
+            draw: index of the network with random weights to compare with.
         """
         score, evidence = self.logits, seen.evidence
         is_activation = evidence.method == "class_activation"
@@ -279,7 +279,7 @@ class Explainer:
         return np.array([odds(float(logit)) for logit in ask_graph(self._session, pixels).logit])
 
     def steps(self) -> int:
-        """About how often ``advance`` is called for an image of one face."""
+        """How often ``advance`` is called for an image with one face, roughly."""
         cells = OCCLUSION_GRID**2
         return cells + runs(cells)
 
@@ -291,16 +291,16 @@ class Explainer:
                     lambda batch: ask_graph(session, batch).logit.astype(float), pixels, evidence.grid
                 ).values
             return ask_graph(session, pixels[None]).evidence[0]
-        except BundleError:  # there are no weights to draw, or new ones give numbers that are not finite
+        except BundleError:  # there are no weights to replace, or random ones give numbers that are not finite
             return None
 
     @cached_property
     def _session(self) -> Any:
-        # Apart from the detector's, which is asked for batches of any size: here all are alike, and there are many.
+        # Not the detector's session, which sees batches of any size: here there are many of one size.
         return single_thread_session(self.detector.bundle.model, arena=True)
 
     def _redrawn(self, draw: int) -> Any:
-        """A session of the detector's graph with re-drawn weights."""
+        """A session of the detector's model with random weights."""
         if draw not in self._redraws:
             drawn = redrawn(self.detector.bundle.model, self.seed + draw)
             self._redraws[draw] = single_thread_session(drawn)
@@ -316,7 +316,7 @@ class Explainer:
     def _read(self, source: ImageSource) -> tuple[bytes | None, Image.Image]:
         limits = self.detector.limits
         data = read_bytes(source, limits) if isinstance(source, str | os.PathLike) else source
-        return (data if isinstance(data, bytes) else None), decode_image(data, limits)
+        return (data if isinstance(data, bytes) else None), self.detector.decode(data).image
 
     def _pixels(self, image: Image.Image, region: RegionVerdict) -> Pixels:
         return np.ascontiguousarray(render(image, region.crop, self.detector.bundle.info.preprocessing))
@@ -330,14 +330,14 @@ def explain(
     faithfulness: bool = True,
     seed: int = 0,
 ) -> Explanation:
-    """Explain one image; for several, :class:`Explainer` keeps what they share.
+    """Explain the verdict on one image. For several images, :class:`Explainer` is faster.
 
     Args:
-        source: a path, the bytes of a file, a Pillow image, or an array, as for :meth:`Detector.detect`.
-        detector: whose answer is explained.
-        forensics: whether forensic views are made.
-        faithfulness: whether the map is checked against the detector.
-        seed: of the controls.
+        source: a path, the bytes of a file, a Pillow image, or an array, see :meth:`Detector.detect`.
+        detector: the detector to explain.
+        forensics: whether to add forensic views.
+        faithfulness: whether to check the map.
+        seed: random seed of the checks.
 
     Raises:
         ImageError: the image cannot be accepted or read.
@@ -353,7 +353,7 @@ def _closeup(image: Image.Image, region: RegionVerdict) -> Image.Image:
 
 
 def _zoomed(verdict: Verdict, region: RegionVerdict, size: tuple[int, int]) -> Verdict:
-    """The verdict as if its region were the whole of an image of that size."""
+    """The verdict as if its region were a whole image of that size."""
     return replace(verdict, regions=(replace(region, face=None, crop=(0.0, 0.0, float(size[0]), float(size[1]))),))
 
 

@@ -1,4 +1,4 @@
-"""All that was measured of one image, by name: what sentences may state."""
+"""All measurements of one image by name: the facts that sentences may state."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from unmask.explain.views import View
 from unmask.imaging.jpeg import Compression
 
 SMALL_FACE: Final = 60
-"""Width of a face in pixels below which detectors here are unreliable; the default bundle's card says so."""
+"""Face width in pixels below which predictions are unreliable; the default bundle's card says so."""
 HEAVY_QUALITY: Final = 50
 """JPEG quality below which an image counts as strongly compressed."""
 _CHANCE: Final = 0.05
@@ -34,18 +34,18 @@ def gather(
     metadata: Metadata | None,
     credentials: Credentials | None,
 ) -> dict[str, Any]:
-    """Facts by name; ``None`` where something was not measured.
+    """Facts by name; ``None`` for what was not measured.
 
     Args:
-        verdict: the answer, without an error.
-        info: of the bundle that gave it.
-        threshold: from which probability on it says FAKE.
+        verdict: a verdict without error.
+        info: description of the bundle that gave it.
+        threshold: the probability from which the verdict is FAKE.
         places: where the evidence of the deciding region lies.
-        faithfulness: of its map.
+        faithfulness: check of its map.
         views: forensic views.
-        compression: of a JPEG file.
-        metadata: of the file.
-        credentials: of the file.
+        compression: compression of a JPEG file.
+        metadata: metadata of the file.
+        credentials: content credentials of the file.
     """
     decided = deciding_region(verdict.regions, info.main_face)
     top = places[0] if places else None

@@ -1,9 +1,9 @@
-"""Whether an evidence map is to be believed: what the detector itself says once the map's places are gone.
+"""Whether an evidence map is faithful: how the prediction changes when cells are removed in the map's order.
 
-Deletion and insertion (Petsiuk et al., BMVC 2018): cells are blurred away, or brought back into a blurred crop, in the
-order of their evidence for the verdict, and the probability of the verdict is followed. Small areas under deletion and
-large ones under insertion speak for the map; beside them stand areas of random orders, and of the map of a network
-with re-drawn weights, which should do no better than chance.
+Deletion and insertion (Petsiuk et al., BMVC 2018): cells are blurred, or restored in a blurred crop, in the order of
+their evidence for the verdict, while the probability of the verdict is recorded. A faithful map has a small area under
+the deletion curve and a large one under the insertion curve. It is compared with random orders and with the map of a
+network with random weights, which should be no better than chance.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ Map = npt.NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True)
 class Curves:
-    """The verdict's probability while cells go and while they come back, at even steps from none to all of them.
+    """The verdict's probability as cells are blurred and restored, at even steps from no cell to all cells.
 
     Attributes:
-        deletion: probabilities from the whole crop to the blurred one.
-        insertion: probabilities from the blurred crop to the whole one.
+        deletion: probabilities from the original crop to the blurred one.
+        insertion: probabilities from the blurred crop to the original one.
     """
 
     deletion: tuple[float, ...]
@@ -38,26 +38,26 @@ class Curves:
 
     @property
     def deletion_area(self) -> float:
-        """Area under the deletion curve, from 0 to 1; small is good."""
+        """Area under the deletion curve, in [0, 1]; smaller is better."""
         return _area(self.deletion)
 
     @property
     def insertion_area(self) -> float:
-        """Area under the insertion curve, from 0 to 1; large is good."""
+        """Area under the insertion curve, in [0, 1]; larger is better."""
         return _area(self.insertion)
 
 
 @dataclass(frozen=True, slots=True)
 class Faithfulness:
-    """How far a map of one crop is to be believed.
+    """How faithful the map of one crop is.
 
     Attributes:
-        towards: the class whose probability is followed, +1 for fake, -1 for real.
-        fractions: share of the cells taken away, or brought back, at each step of the curves.
+        towards: the class whose probability is recorded, +1 for fake, -1 for real.
+        fractions: fraction of the cells that are blurred, or restored, at each step of the curves.
         map: curves in the order of the map.
         random: curves in random orders.
-        redrawn: curves in the order of the map of a network with re-drawn weights; ``None`` without one.
-        redrawn_correlation: Spearman's rank correlation of that map with ours; near 0 as it should be.
+        redrawn: curves in the order of the map of a network with random weights; ``None`` without one.
+        redrawn_correlation: Spearman's rank correlation of that map with the map; should be near 0.
         agreement: Spearman's rank correlation of the map with one by another method; ``None`` without one.
     """
 
@@ -71,22 +71,22 @@ class Faithfulness:
 
     @property
     def deletion_gain(self) -> float:
-        """How much smaller the map's deletion area is than that of random orders, on average."""
+        """Mean deletion area of random orders minus that of the map; above 0 is better than chance."""
         return self._random("deletion_area") - self.map.deletion_area
 
     @property
     def insertion_gain(self) -> float:
-        """How much larger the map's insertion area is than that of random orders, on average."""
+        """Insertion area of the map minus the mean of random orders; above 0 is better than chance."""
         return self.map.insertion_area - self._random("insertion_area")
 
     @property
     def gain(self) -> float:
-        """The mean of both gains; above 0 the map is better than chance."""
+        """Mean of both gains; above 0 the map is better than chance."""
         return (self.deletion_gain + self.insertion_gain) / 2
 
     @property
     def redrawn_gain(self) -> float | None:
-        """The same of the map of the re-drawn network; near 0 as it should be."""
+        """The gain of the map of the network with random weights; should be near 0."""
         if self.redrawn is None:
             return None
         deletion = self._random("deletion_area") - self.redrawn.deletion_area
@@ -94,7 +94,7 @@ class Faithfulness:
 
     @property
     def beaten(self) -> int:
-        """How many of the random orders the map beats, by insertion area less deletion area."""
+        """Number of random orders that the map beats, by insertion area minus deletion area."""
         ours = self.map.insertion_area - self.map.deletion_area
         return sum(ours > each.insertion_area - each.deletion_area for each in self.random)
 
@@ -128,18 +128,18 @@ def check(
     seed: int = 0,
     advance: Callable[[], None] = lambda: None,
 ) -> Faithfulness:
-    """Check a map against the detector that it is said to explain.
+    """Check a map against the detector that it explains.
 
     Args:
         score: the detector.
         pixels: the crop, uint8 [size, size, 3], as the detector sees it.
         evidence: its map.
         towards: +1 to explain a verdict of fake, -1 of real.
-        redrawn: float32 [h, w] of the same grid, the map of a network with re-drawn weights.
-        other: a map of the same grid by another method.
-        orders: random orders to compare with, at least one.
-        seed: of these orders.
-        advance: called after each image that the detector judges; :func:`runs` of them.
+        redrawn: float32 [h, w], the map of a network with random weights, on the same grid.
+        other: a map by another method, on the same grid.
+        orders: number of random orders, at least 1.
+        seed: random seed of these orders.
+        advance: called after each run of the detector, :func:`runs` times.
     """
     cells = evidence.values.size
     steps = min(STEPS, cells)
@@ -167,12 +167,12 @@ def check(
 
 
 def runs(cells: int, orders: int = RANDOM_ORDERS, *, redrawn: bool = True) -> int:
-    """How many images :func:`check` has the detector judge."""
+    """Number of images that the detector judges in :func:`check`."""
     return 2 + 2 * (min(STEPS, cells) - 1) * (orders + 1 + redrawn)
 
 
 def rank_correlation(a: Map, b: Map) -> float | None:
-    """Spearman's rank correlation of two maps of one grid; ``None`` where one of them is the same everywhere."""
+    """Spearman's rank correlation of two maps on one grid; ``None`` if either is constant."""
     first, second = (_ranks(each.ravel()) for each in (a, b))
     spreads = first.std() * second.std()
     if spreads == 0:
@@ -192,7 +192,7 @@ def _split(probability: Floats, orders: int, steps: int) -> list[Curves]:
     whole, gone = float(probability[0]), float(probability[1])
     inner = probability[2:].reshape(orders, 2, steps - 1)
     return [
-        # Where ``k`` cells are not blurred away are those that insertion by the same order has brought back.
+        # The k cells that deletion leaves sharp are those that insertion in the same order has restored.
         Curves((whole, *map(float, deletion), gone), (gone, *map(float, insertion), whole))
         for deletion, insertion in inner
     ]
@@ -204,7 +204,7 @@ def _order(evidence: Map) -> npt.NDArray[np.intp]:
 
 
 def _ranks(values: Map) -> Floats:
-    """Ranks from 0, equal values sharing the mean of theirs."""
+    """Ranks from 0; equal values get the mean of their ranks."""
     _, member, counts = np.unique(values, return_inverse=True, return_counts=True)
     ends = np.cumsum(counts)
     return np.asarray((ends - (counts + 1) / 2)[member], np.float64)

@@ -1,7 +1,7 @@
-"""What gradients say of a trained network: saliency, SmoothGrad and its strongest features. Needs the ``train`` extra.
+"""Gradients of a trained network: saliency, SmoothGrad and its strongest features. Needs the ``train`` extra.
 
-These look at the torch network of a run. They say which pixels the logit is sensitive to, not how much each adds to it;
-the evidence map does that, and needs no torch.
+These use the torch network of a run. They show which pixels the logit is sensitive to, not how much each contributes;
+the evidence map shows that, without torch.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ Map = npt.NDArray[np.float32]
 
 SAMPLES = 25
 NOISE = 0.1
-"""Standard deviation of SmoothGrad's noise, as a share of the range of pixels; the paper advises 0.1 to 0.2."""
+"""Standard deviation of SmoothGrad's noise, as a fraction of the pixel range; the paper advises 0.1 to 0.2."""
 _SHOWN_FEATURES = 8
 
 
@@ -33,7 +33,7 @@ class Feature:
 
     Attributes:
         channel: its number.
-        share: what it adds to the logit on average over places, in logits before calibration; above 0 towards fake.
+        share: its mean contribution to the logit, before calibration; above 0 towards fake.
         activation: float32 [h, w], where it responds.
     """
 
@@ -85,9 +85,9 @@ def smoothgrad(
     Args:
         network: in evaluation mode.
         pixels: uint8 [size, size, 3].
-        seed: of the noise.
-        samples: copies.
-        noise: its standard deviation, as a share of the range of pixels.
+        seed: random seed of the noise.
+        samples: number of copies.
+        noise: standard deviation of the noise, as a fraction of the pixel range.
 
     Returns:
         float32 [size, size], as :func:`saliency`.
@@ -101,12 +101,12 @@ def smoothgrad(
 
 
 def strongest_features(network: FaceNetwork, pixels: Pixels, count: int = _SHOWN_FEATURES) -> tuple[Feature, ...]:
-    """The channels of the last feature maps that add most to the logit or take most from it.
+    """The channels of the last feature maps with the largest contributions to the logit, of either sign.
 
     Args:
         network: in evaluation mode.
         pixels: uint8 [size, size, 3].
-        count: how many.
+        count: number of channels.
     """
     with torch.no_grad():
         maps, shares = network.contributions(torch.tensor(pixels)[None])

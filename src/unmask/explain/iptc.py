@@ -1,4 +1,4 @@
-"""The IPTC fields that news agencies write into JPEG files (IIM in Photoshop's image resources).
+"""IPTC fields, which news agencies write into JPEG files (IIM in Photoshop's image resources).
 
 Sources: IPTC-NAA Information Interchange Model 4.2; Adobe, "Photoshop File Formats", image resource blocks.
 """
@@ -6,7 +6,7 @@ Sources: IPTC-NAA Information Interchange Model 4.2; Adobe, "Photoshop File Form
 from __future__ import annotations
 
 PHOTOSHOP = b"Photoshop 3.0\x00"
-"""What the APP13 segment begins with."""
+"""The first bytes of the APP13 segment."""
 
 _IIM = 0x0404
 _MAX_RECORDS, _MAX_TEXT = 256, 256
@@ -23,10 +23,10 @@ _FIELDS = {
 
 
 def read_iptc(resources: bytes) -> dict[str, str]:
-    """The known fields of the application record, each cut at 256 characters; the first of repeated ones.
+    """The known fields of the application record, each shortened to 256 characters; the first of repeated ones.
 
     Args:
-        resources: the body of an APP13 segment after :data:`PHOTOSHOP`, of any content. Never raises.
+        resources: the body of an APP13 segment after :data:`PHOTOSHOP`, with any content. Never raises.
     """
     at = 0
     for _ in range(_MAX_RECORDS):
@@ -42,7 +42,7 @@ def read_iptc(resources: bytes) -> dict[str, str]:
 
 
 def read_records(block: bytes) -> dict[str, str]:
-    """As :func:`read_iptc`, of the bare records."""
+    """Like :func:`read_iptc`, for bare records."""
     found: dict[str, str] = {}
     at = 0
     for _ in range(_MAX_RECORDS):

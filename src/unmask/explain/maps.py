@@ -1,4 +1,4 @@
-"""Evidence maps: which places of a crop speak for fake and which for real."""
+"""Evidence maps: which parts of a crop are evidence for fake and which for real."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ Score = Callable[[Pixels], Floats]
 """Pixels uint8 [n, size, size, 3] to calibrated logits [n], towards fake."""
 
 OCCLUSION_GRID = 6
-# Larger batches take longer an image on a CPU; the other CPUs have batches of their own.
+# Larger batches take longer per image on a CPU; other CPUs work on other batches.
 _BATCH = 2
-# Standard deviation of the blur, as a share of the side: enough to take away how the surface was made. What is blurred
-# far more is an image unlike any in training, and what the detector says of it is no measure of what was taken away.
+# Standard deviation of the blur, as a fraction of the side: enough to remove the traces of how the surface was made. A
+# much stronger blur gives an image unlike any in training, and a prediction that does not measure what was removed.
 _BLUR = 1 / 48
 
 
@@ -30,10 +30,10 @@ class EvidenceMap:
     """Evidence over the cells of a crop.
 
     Attributes:
-        values: float32 [h, w], in calibrated logits: above 0 speaks for fake, below for real. Cells are as large as
-            if their mean were the logit.
-        method: ``class_activation``: computed with the verdict, inside the graph. ``occlusion``: what the logit loses
-            when a cell is blurred away.
+        values: float32 [h, w], in calibrated logits: above 0 is evidence for fake, below 0 for real. Values are scaled
+            as if their mean were the logit.
+        method: ``class_activation``: computed with the verdict, inside the model. ``occlusion``: how much the logit
+            falls when a cell is blurred.
     """
 
     values: npt.NDArray[np.float32]
@@ -46,12 +46,12 @@ class EvidenceMap:
 
 
 def blurred(pixels: Pixels) -> Pixels:
-    """What stands in for cells that are taken away: the same crop, uint8 [size, size, 3], out of focus."""
+    """The replacement for removed cells: the same crop, uint8 [size, size, 3], out of focus."""
     return np.asarray(Image.fromarray(pixels).filter(ImageFilter.GaussianBlur(pixels.shape[0] * _BLUR)))
 
 
 def spread(cells: npt.NDArray[np.bool_], size: int) -> npt.NDArray[np.bool_]:
-    """Cells [h, w] as the pixels of a square that they cover: bool [size, size]."""
+    """The pixels of a square that cells [h, w] cover: bool [size, size]."""
     rows, columns = (np.arange(size) * side // size for side in cells.shape)
     return cells[np.ix_(rows, columns)]
 
@@ -62,10 +62,10 @@ def occlude(
     grid: tuple[int, int] = (OCCLUSION_GRID, OCCLUSION_GRID),
     advance: Callable[[], None] = lambda: None,
 ) -> EvidenceMap:
-    """Evidence by occlusion (Zeiler and Fergus, ECCV 2014), for any detector: blur one cell after the other.
+    """Evidence by occlusion (Zeiler and Fergus, ECCV 2014), for any detector: blur one cell after another.
 
-    A cell's evidence is the fall of the logit times the number of cells. For a detector that adds up cells it is the
-    class activation map, less what the blurred cell says.
+    A cell's evidence is the fall of the logit times the number of cells. For a detector that averages over cells, it is
+    the class activation map minus the evidence of the blurred cell.
 
     Args:
         score: the detector.
@@ -83,13 +83,13 @@ def occlude(
 def score_without(
     score: Score, pixels: Pixels, removed: npt.NDArray[np.bool_], advance: Callable[[], None] = lambda: None
 ) -> Floats:
-    """Logits [n] of a crop with cells blurred away; batches are spread over the CPUs.
+    """Logits [n] of a crop with cells blurred; batches are spread over the CPUs.
 
     Args:
         score: the detector.
         pixels: uint8 [size, size, 3].
-        removed: bool [n, h, w]: which cells.
-        advance: called after each of the n.
+        removed: bool [n, h, w]: the cells to blur in each copy.
+        advance: called after each copy.
     """
     out_of_focus = blurred(pixels)
 

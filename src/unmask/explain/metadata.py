@@ -1,7 +1,7 @@
-"""What an image's file says besides the image: EXIF, XMP, IPTC, text of a PNG, the embedded thumbnail.
+"""Metadata of an image file: EXIF, XMP, IPTC, PNG text, the embedded thumbnail.
 
-Anyone can write or remove any of it: what is there is a claim, and **what is missing proves nothing**. Every block is
-hostile until read: sizes, counts and texts are limited, and a block that cannot be read becomes a line in
+Anyone can write or remove any of it: what is there is a claim, and **what is missing proves nothing**. Every block may
+be hostile: sizes, counts and texts are limited, and a block that cannot be read becomes an entry in
 :attr:`Metadata.problems`, never an exception.
 """
 
@@ -26,14 +26,14 @@ from unmask.imaging.limits import DecodeLimits
 from unmask.imaging.provenance import PNG_KEYS, XMP_JPEG, read_provenance
 
 SAME_THUMBNAIL = 0.85
-"""Correlation of brightness below which a thumbnail counts as one of another image."""
+"""Brightness correlation below which a thumbnail counts as showing another image."""
 
 _MAX_BLOCK = 1 << 20  # bytes of an EXIF block
 _MAX_TIFF = 64 << 20  # bytes of a TIFF file whose directories are read
 _MAX_TEXT = 256  # characters of any one text
 _MAX_TEXTS = 32  # texts of a PNG
 _MAX_PACKED = 1 << 16  # bytes that one packed text may grow to
-_SIDE = 32  # thumbnails are compared at so many pixels a side
+_SIDE = 32  # side in pixels at which thumbnails are compared
 _THUMBNAIL_LIMITS = DecodeLimits(max_pixels=1 << 20, max_side=4096, min_side=8, max_bytes=_MAX_BLOCK)
 _XMP_KEY = b"XML:com.adobe.xmp"
 
@@ -45,9 +45,9 @@ class Thumbnail:
     Attributes:
         width: in pixels.
         height: in pixels.
-        correlation: of its brightness with the image's, -1 to 1, turned and cut as fits best; ``None`` where
-            either is of one brightness or the image cannot be decoded.
-        differs: whether that is below :data:`SAME_THUMBNAIL`.
+        correlation: of its brightness with the image's, -1 to 1, for the best rotation and crop; ``None`` if either
+            has constant brightness or the image cannot be decoded.
+        differs: whether the correlation is below :data:`SAME_THUMBNAIL`.
     """
 
     width: int
@@ -58,25 +58,25 @@ class Thumbnail:
 
 @dataclass(frozen=True, slots=True)
 class Metadata:
-    """What the file says; texts are as written, without control characters, cut at 256 characters.
+    """Metadata of a file; texts as written, without control characters, shortened to 256 characters.
 
     Attributes:
-        format: e.g. ``"JPEG"``; ``None`` for unknown ones.
+        format: e.g. ``"JPEG"``; ``None`` if unknown.
         camera: maker and model.
-        lens: its model.
-        software: what EXIF, PNG or else XMP name as the software that wrote the file.
-        taken: when the image was taken, as EXIF has it.
-        modified: when the file was changed, as EXIF has it.
-        edits: the edit history in XMP.
-        derived: whether XMP names a document that this one was made from.
-        digital_source_type: the IPTC code in XMP, e.g. ``"trainedAlgorithmicMedia"``.
-        has_position: whether a GPS position is in the file; a matter of privacy.
-        position: latitude and longitude in degrees, only where they were asked for.
+        lens: model of the lens.
+        software: the software that wrote the file, from EXIF, PNG or XMP, in that order.
+        taken: time at which the image was taken, from EXIF.
+        modified: time at which the file was changed, from EXIF.
+        edits: edit history from XMP.
+        derived: whether XMP names a document that this image was made from.
+        digital_source_type: IPTC code in XMP, e.g. ``"trainedAlgorithmicMedia"``.
+        has_position: whether the file has a GPS position, which is a matter of privacy.
+        position: latitude and longitude in degrees, only if requested.
         thumbnail: the embedded thumbnail.
-        iptc: fields of IPTC, such as ``by_line`` and ``credit``.
-        texts: texts of a PNG by keyword.
-        generator_tags: marks of image generators, as in :class:`~unmask.imaging.provenance.Provenance`.
-        blocks: which of ``exif``, ``xmp``, ``iptc`` are there.
+        iptc: IPTC fields, such as ``by_line`` and ``credit``.
+        texts: PNG texts by keyword.
+        generator_tags: marks of image generators, see :class:`~unmask.imaging.provenance.Provenance`.
+        blocks: the blocks in the file, out of ``exif``, ``xmp``, ``iptc``.
         problems: blocks that could not be read, and why.
     """
 
@@ -118,9 +118,9 @@ def read_metadata(data: bytes, *, position: bool = False, image: Image.Image | N
     """Read the metadata of an encoded image.
 
     Args:
-        data: the file's bytes, of any content.
-        position: whether to read a GPS position, not only that there is one.
-        image: the image in it, to spare decoding it again to compare the thumbnail.
+        data: the file's bytes, with any content.
+        position: whether to read the GPS position; otherwise only its presence is reported.
+        image: the decoded image, to compare the thumbnail without decoding it again.
 
     Returns:
         What could be read. Never raises.
@@ -189,7 +189,7 @@ def _find_blocks(data: bytes) -> _Blocks:
             tags.load(data)
             found.xmp = _raw(tags.get(ExifTags.Base.XMLPacket))
             found.records = _raw(tags.get(ExifTags.Base.IPTCNAA))
-        except Exception:  # said once, where the EXIF block is read
+        except Exception:  # reported once, where the EXIF block is read
             pass
     return found
 
@@ -235,7 +235,7 @@ def _read_exif(block: bytes, position: bool) -> dict[str, Any]:
 
 
 def _position(gps: Mapping[int, Any]) -> tuple[float, float] | None:
-    """Latitude, north above 0, and longitude, east above 0, in degrees; ``None`` for what is no place on Earth."""
+    """Latitude (north above 0) and longitude (east above 0) in degrees; ``None`` if not a place on Earth."""
     degrees = []
     for value, sign, negative, most in (
         (ExifTags.GPS.GPSLatitude, ExifTags.GPS.GPSLatitudeRef, "S", 90),
@@ -252,7 +252,7 @@ def _position(gps: Mapping[int, Any]) -> tuple[float, float] | None:
 
 
 def _clean(value: object) -> str | None:
-    """A text without control characters, up to its first NUL, cut short; ``None`` for what is none."""
+    """Text up to its first NUL, without control characters and shortened; ``None`` if it is not text."""
     if isinstance(value, bytes):
         value = value.decode("utf-8", "replace")
     if not isinstance(value, str):
@@ -276,9 +276,9 @@ def _thumbnail(small: bytes, data: bytes, image: Image.Image | None) -> Thumbnai
 
 
 def _likeness(thumbnail: Image.Image, image: Image.Image) -> float | None:
-    """The best correlation over all turns, and over the whole thumbnail and its middle in the image's shape.
+    """The best correlation over all rotations, for the whole thumbnail and for its middle in the image's shape.
 
-    Thumbnails are not turned with the image, and cameras put bars beside those of another shape.
+    Thumbnails are not rotated with the image, and cameras add bars if the shapes differ.
     """
     wanted = _grey(image, (0, 0, *image.size))
     found: list[float] = []

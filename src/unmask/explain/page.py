@@ -1,4 +1,4 @@
-"""An explanation as one HTML page that needs nothing else, as a folder of files, and many as an index."""
+"""An explanation as a self-contained HTML page or a folder of files, and an index of many."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ _FEATURE_SIDE: Final = 192
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One line of an index.
+    """One entry of an index.
 
     Attributes:
-        verdict: of the image; an error where it could not be read.
-        text: its explanation in words, or the error.
-        folder: the folder of its report below the index; ``None`` without one.
+        verdict: the verdict; it holds the error if the image could not be read.
+        text: the explanation in words, or the error.
+        folder: folder of the report below the index; ``None`` without one.
         thumbnail: a data URI; '' without an image.
     """
 
@@ -50,7 +50,7 @@ class Entry:
 
 
 def folder_name(path: str) -> str:
-    """The folder of an image's report: its name and a hash of its path, so that images of one name both stay."""
+    """The folder of an image's report: its name and a hash of its path, so that equal names do not collide."""
     tag = hashlib.sha256(path.encode(errors="surrogateescape")).hexdigest()[:8]
     stem = "".join(char if char.isalnum() or char in "-_. " else "_" for char in Path(path).stem[:50])
     return f"{stem.strip('. ') or 'image'}.{tag}"
@@ -74,7 +74,7 @@ def write_explanation(explanation: Explanation, folder: Path) -> Path:
 
 
 def render_html(explanation: Explanation) -> str:
-    """The page of one explanation; every text of the file is escaped, and its images are in it."""
+    """The page of one explanation, with its images inside; all text from the file is escaped."""
     verdict = explanation.verdict
     return render(
         "unmask.explain/report.html.j2",
@@ -99,7 +99,7 @@ def render_html(explanation: Explanation) -> str:
 
 
 def render_index(entries: Sequence[Entry], model: str) -> str:
-    """The page that leads to many reports."""
+    """The page that lists many reports."""
     counts = {name: sum(entry.verdict.result == name for entry in entries) for name in ("FAKE", "REAL", None)}
     return render(
         "unmask.explain/index.html.j2",
@@ -113,19 +113,19 @@ def render_index(entries: Sequence[Entry], model: str) -> str:
 
 
 def entry_of(explanation: Explanation, folder: str | None) -> Entry:
-    """The index's line for an explanation."""
+    """The index entry of an explanation."""
     small = explanation.overlay.copy()
     small.thumbnail((_THUMBNAIL, _THUMBNAIL), Image.Resampling.BICUBIC)
     return Entry(explanation.verdict, explanation.text, folder, _data_uri(small))
 
 
 def _gradient_images(explanation: Explanation) -> list[tuple[str, str, Image.Image]]:
-    """Images of gradients, with names and what they show."""
+    """Images of gradients: name, title and image."""
     maps = explanation.gradients
     if maps is None:
         return []
     found = [
-        ("saliency", "Saliency: how much each pixel moves the logit", _grey(maps.saliency)),
+        ("saliency", "Saliency: how much each pixel changes the logit", _grey(maps.saliency)),
         ("smoothgrad", "SmoothGrad: the same, averaged over noisy copies", _grey(maps.smoothgrad)),
     ]
     for place, feature in enumerate(maps.features, 1):
@@ -137,7 +137,7 @@ def _gradient_images(explanation: Explanation) -> list[tuple[str, str, Image.Ima
 
 
 def _grey(values: npt.NDArray[np.float32]) -> Image.Image:
-    """Values from their least, black, to their 99th percentile, white."""
+    """Values as grey levels: the minimum is black, the 99th percentile white."""
     low, high = float(values.min()), float(np.quantile(values, 0.99))
     scaled = (values - low) / max(high - low, 1e-12)
     return Image.fromarray(np.rint(255 * np.clip(scaled, 0, 1)).astype(np.uint8)).convert("RGB")

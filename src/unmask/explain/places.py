@@ -1,4 +1,4 @@
-"""Where on a face the evidence lies, by the face finder's key points."""
+"""Where on a face the evidence lies, using the face finder's key points."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ import numpy.typing as npt
 from unmask.imaging.faces import Box, Face
 
 PLACES: Final = ("eyes", "nose", "mouth", "forehead", "cheeks and chin", "around the face")
-"""Every place, in the order in which one that two could claim is given away."""
+"""All places; where two overlap, the first one wins."""
 
 _SAMPLES = 96
-# Reach of a feature, in distances between the eyes.
+# Radius of a place, in units of the distance between the eyes.
 _REACH = {"eyes": 0.45, "nose": 0.4, "mouth": 0.5}
 
 
@@ -24,8 +24,8 @@ class Place:
 
     Attributes:
         name: one of :data:`PLACES`.
-        share: of the evidence for the verdict, in [0, 1]; the shares of all places add up to 1.
-        area: share of the crop's area, in [0, 1].
+        share: its proportion of the evidence for the verdict, in [0, 1]; the proportions of all places sum to 1.
+        area: its proportion of the crop's area, in [0, 1].
     """
 
     name: str
@@ -34,7 +34,7 @@ class Place:
 
     @property
     def density(self) -> float:
-        """Share of the evidence over share of the area: 1 where a place has what its size would give it by chance."""
+        """Proportion of the evidence over that of the area; 1 is what the place's size gives by chance."""
         return self.share / self.area
 
     def to_json(self) -> dict[str, Any]:
@@ -43,19 +43,19 @@ class Place:
 
 
 def find_places(evidence: npt.NDArray[np.float32], towards: int, crop: Box, face: Face) -> tuple[Place, ...]:
-    """How the evidence for a verdict divides among places of a face, the largest share first.
+    """Divide the evidence for a verdict among places of a face, the largest proportion first.
 
-    Places are drawn around key points: what lies within half a distance between the eyes of an eye, the nose tip or the
-    mouth belongs to it, what is left of the face's box to the forehead above the eyes or to cheeks and chin.
+    Pixels within about half the eye distance of an eye, the nose tip or the mouth belong to that place; the rest of the
+    face's box is forehead above the eyes, or cheeks and chin.
 
     Args:
         evidence: float32 [h, w] over the crop.
-        towards: +1 to count evidence for fake, -1 for real; the other side counts as nothing.
+        towards: +1 to count evidence for fake, -1 for real; evidence for the other class counts as 0.
         crop: x0, y0, x1, y1 in pixels of the image.
         face: the face in the crop.
 
     Returns:
-        Places that have any area in the crop; empty where there is no evidence for the verdict, or no key points.
+        Places with any area in the crop; empty without evidence for the verdict or without key points.
     """
     if len(face.keypoints) < 4:
         return ()

@@ -1,7 +1,7 @@
-"""A network with re-drawn weights: what an explanation of nothing learned looks like.
+"""A network with random weights: what explanations look like when nothing was learned.
 
-An evidence map that looks the same for a network whose weights are noise shows the image, not the network (Adebayo
-et al., NeurIPS 2018). Weights are re-drawn inside the bytes of the ONNX file, for which its reader is not needed.
+An evidence map that looks the same for a network with random weights shows the image, not the network (Adebayo et al.,
+NeurIPS 2018). Weights are replaced inside the bytes of the ONNX file, so the onnx package is not needed.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 
 
 def redrawn(model: bytes, seed: int) -> bytes:
-    """The same graph with other weights: every matrix and filter drawn anew, normal, with its old mean and spread.
+    """The same graph with random weights: each matrix and filter drawn from a normal distribution like its own.
 
-    Vectors (biases, normalisation) and whole numbers stay: without them the answers could be out of all range.
+    Mean and standard deviation are kept. Vectors (biases, normalisation) and integers stay: without them the outputs
+    could be out of range.
 
     Args:
         model: an ONNX graph.
-        seed: the same seed gives the same weights.
+        seed: random seed; the same seed gives the same weights.
 
     Raises:
-        BundleError: ``bad_model``, the file is malformed or keeps no weights as plain numbers of single or half
-            precision.
+        BundleError: ``bad_model``: the file is malformed or has no weights in single or half precision.
     """
     generator = np.random.default_rng(seed)
     content = bytearray(model)
@@ -43,17 +43,17 @@ def redrawn(model: bytes, seed: int) -> bytes:
         content[start : start + count * kind.itemsize] = drawn.clip(-largest, largest).astype(kind).tobytes()
         changed += 1
     if not changed:
-        raise BundleError("bad_model", "The graph has no weights that could be drawn anew.")
+        raise BundleError("bad_model", "The model has no weights to replace by random ones.")
     return bytes(content)
 
 
 def _weights(model: bytes) -> Iterator[tuple[np.dtype[Any], tuple[int, int]]]:
-    """Of floating-point tensors of two and more dimensions, the numbers' type and where they begin and end."""
+    """Number type, start and end of each floating-point tensor with at least two dimensions."""
     for graph in _parts(model, 0, len(model), _GRAPH):
         for tensor in _parts(model, *graph, _INITIALIZER):
             dimensions, kind, data = 0, 0, (0, 0)
             for number, wire, value, place in _fields(model, *tensor):
-                if number == _DIMS:  # one by one, or packed: then one a byte that does not go on
+                if number == _DIMS:  # one by one, or packed: a byte below 0x80 ends each
                     dimensions += 1 if wire == _VARINT else sum(byte < 0x80 for byte in model[slice(*place)])
                 elif number == _DATA_TYPE:
                     kind = value

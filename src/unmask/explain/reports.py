@@ -1,4 +1,4 @@
-"""Reports of many images, and the page that leads to them."""
+"""Reports on many images, and the page that lists them."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ INDEX: Final = "index.html"
 
 
 class Reports:
-    """Writes explanations as they come: a folder an image, and ``index.html`` at the end.
+    """Writes explanations one by one: a folder per image, and ``index.html`` at the end.
 
     Args:
-        folder: made if it is not there; nothing is written outside it.
-        model: the detector's name, for the index.
+        folder: created if missing; nothing is written outside it.
+        model: name of the detector, for the index.
     """
 
     def __init__(self, folder: Path, model: str) -> None:
@@ -27,7 +27,7 @@ class Reports:
         self._entries: list[Entry] = []
 
     def add(self, explanation: Explanation) -> Path:
-        """Write one report; returns where it is."""
+        """Write one report; returns its path."""
         name = folder_name(explanation.verdict.path or "picture")
         self._entries.append(entry_of(explanation, name))
         return write_explanation(explanation, self._out.path / name)
@@ -37,13 +37,13 @@ class Reports:
         self._entries.append(Entry(verdict, verdict.error.message if verdict.error else "", None, ""))
 
     def close(self) -> Path:
-        """Write the index; returns where it is."""
+        """Write the index; returns its path."""
         self._out.write(INDEX, render_index(self._entries, self._model))
         return self._out.path / INDEX
 
 
 def write_html(explanation: Explanation, path: Path) -> None:
-    """Write one explanation as a page that needs nothing else.
+    """Write one explanation as a self-contained page.
 
     Raises:
         UsageError: ``cannot_write``.

@@ -1,7 +1,7 @@
-"""XMP packets, read as the hostile XML that they may be.
+"""Read XMP packets, which may be hostile XML.
 
-The standard library's expat builds the tree; a document type, which entity expansion needs, is refused, and size,
-depth, elements and lengths of texts are limited. Source: XMP specification parts 1 to 3, ISO 16684-1.
+The standard library's expat builds the tree. A document type, which entity expansion needs, is refused; size, depth,
+number of elements and length of text are limited. Source: XMP specification parts 1 to 3, ISO 16684-1.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from xml.parsers import expat
 from unmask.errors import ImageError
 
 MAX_PACKET = 1 << 20
-"""Bytes of a packet; the part of a longer one beyond it is not read, which makes it malformed."""
+"""Largest packet in bytes; a longer one is cut there, which makes it malformed."""
 MAX_ELEMENTS, MAX_DEPTH, MAX_TEXT, MAX_EDITS = 20_000, 64, 256, 64
 
 _RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
@@ -29,9 +29,9 @@ class Edit:
 
     Attributes:
         action: e.g. ``"created"``, ``"saved"``, ``"converted"``.
-        software: who did it.
+        software: the software that did it.
         when: as written, usually ISO 8601.
-        changed: which part.
+        changed: the part that was changed.
     """
 
     action: str | None
@@ -42,13 +42,13 @@ class Edit:
 
 @dataclass(frozen=True, slots=True)
 class Xmp:
-    """What a packet says, each text cut at :data:`MAX_TEXT` characters.
+    """The content of a packet, each text shortened to :data:`MAX_TEXT` characters.
 
     Attributes:
         creator_tool: the software that first wrote the file.
         digital_source_type: last part of the IPTC code, e.g. ``"trainedAlgorithmicMedia"``.
         edits: the history, oldest first, at most :data:`MAX_EDITS` steps.
-        derived: whether it names a document that this one was made from.
+        derived: whether it names a document that this image was made from.
     """
 
     creator_tool: str | None
@@ -101,7 +101,7 @@ def _parse(packet: bytes) -> Element:
         nonlocal depth, count
         depth, count = depth + 1, count + 1
         if depth > MAX_DEPTH or count > MAX_ELEMENTS:
-            raise ImageError("bad_xmp", "The XMP packet is nested too deep or has too many elements.")
+            raise ImageError("bad_xmp", "The XMP packet is nested too deeply or has too many elements.")
         builder.start(_tag(name), {_tag(key): value for key, value in attributes.items()})
 
     def end(name: str) -> None:
@@ -120,7 +120,7 @@ def _parse(packet: bytes) -> Element:
         parser.Parse(packet.strip(b"\x00 \r\n\t"), True)
         return builder.close()
     except (expat.ExpatError, AssertionError, ValueError, LookupError) as error:
-        # AssertionError is TreeBuilder's word for a missing end; the others stand for odd encodings.
+        # TreeBuilder raises AssertionError for a missing end tag; the others come from odd encodings.
         raise ImageError("bad_xmp", f"The XMP packet is malformed ({type(error).__name__}).") from None
 
 

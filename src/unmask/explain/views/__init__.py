@@ -1,8 +1,8 @@
-"""Forensic views: other ways to look at an image, each with figures against the range of real photographs.
+"""Forensic views: other ways to look at an image, with measurements against the range of real photographs.
 
 :func:`forensic_views` runs every registered view. A view is one function in one module of this package, registered
 by :func:`~unmask.explain.views.view.register`. The ranges (``ranges.json``) were measured on real photographs by
-``benchmarks/forensic_ranges.py``. Views inform a person's judgement; none of them enters the score.
+``benchmarks/forensic_ranges.py``. Views help a person to judge; they never enter the score.
 """
 
 from unmask.explain.views.run import forensic_views

@@ -1,8 +1,8 @@
-"""How alike the finest detail of the colour channels is.
+"""How similar the fine detail of the colour channels is.
 
-A camera's sensor sees one colour a pixel and interpolates the others, which ties the channels' details together: A.
+A camera's sensor sees one colour per pixel and interpolates the others, so the channels' details are correlated: A.
 Popescu and H. Farid, "Exposing Digital Forgeries in Color Filter Array Interpolated Images", IEEE Transactions on
-Signal Processing 53(10), 2005. Generators draw channels without that tie: H. Li et al., "Identification of deep network
+Signal Processing 53(10), 2005. Generators lack that correlation: H. Li et al., "Identification of deep network
 generated images using disparities in color components", Signal Processing 174, 2020.
 """
 
@@ -22,8 +22,8 @@ _PAIRS = {"red_green": (0, 1), "green_blue": (1, 2), "red_blue": (0, 2)}
 @register(
     "colour",
     title="Colour channel correlation",
-    look_for="A dark area: there the fine detail of red and green disagrees, unlike elsewhere in the image.",
-    cannot_show="Strong JPEG compression makes all channels alike in fine detail, and grey images have one channel.",
+    look_for="A dark area, where the fine detail of red and green disagrees, unlike the rest of the image.",
+    cannot_show="Strong JPEG compression gives all channels the same fine detail, and grey images have one channel.",
     measures=(
         Measure("correlation_red_green", "Correlation of fine detail, red with green"),
         Measure("correlation_green_blue", "Correlation of fine detail, green with blue"),

@@ -1,4 +1,4 @@
-"""Histograms of DCT coefficients: a comb in them tells of an earlier compression.
+"""Histograms of DCT coefficients: a comb pattern indicates an earlier compression.
 
 Quantising twice with different steps leaves some bins of the histogram too full and others empty, periodically. After
 A. Popescu and H. Farid, "Statistical Tools for Digital Forensics", Information Hiding, 2004, and J. Lukas and J.
@@ -27,13 +27,13 @@ _SHOWN = 24  # bins to each side of 0 that are drawn
 @register(
     "dct_histograms",
     title="DCT coefficient histograms",
-    look_for="Bars that come and go in a regular rhythm: the image was JPEG compressed before, with other steps.",
-    cannot_show="An honest image that was saved twice has the same rhythm, and an earlier compression on another "
+    look_for="Bars that rise and fall periodically: the image was JPEG compressed before, with other steps.",
+    cannot_show="An honest image that was saved twice has the same pattern, and an earlier compression on another "
     "grid or before resizing leaves none.",
-    measures=(Measure("dct_periodicity", "Rhythm of the median histogram, from 0 (none) to 1 (a comb)"),),
+    measures=(Measure("dct_periodicity", "Periodicity of the median histogram, from 0 (none) to 1 (a comb)"),),
 )
 def look(subject: Subject) -> Findings:
-    """In a JPEG file the bins are its own steps, so only earlier steps give a rhythm; elsewhere they are one unit."""
+    """In a JPEG file the bins are its own steps, so only earlier steps show; in other formats they are one unit."""
     cells = subject.cells
     if cells.shape[0] * cells.shape[1] * 4 < _LEAST_BLOCKS:
         return Findings({"dct_periodicity": None})
@@ -58,7 +58,7 @@ def look(subject: Subject) -> Findings:
 
 
 def coefficient_histograms(cells: Bytes, table: tuple[int, ...] | None) -> npt.NDArray[np.int64]:
-    """Histograms of the nine coefficients in bins of the table's steps, or of 1: int64 [9, 2 * 64 + 1], 0 amid."""
+    """Histograms of the nine coefficients in bins of the table's steps, or of 1: int64 [9, 129], 0 in the middle."""
     rows, columns, size, _ = cells.shape
     blocks = cells.reshape(rows * columns, size // 8, 8, size // 8, 8).transpose(0, 1, 3, 2, 4).reshape(-1, 8, 8)
     matrix = dct_matrix()
@@ -72,13 +72,13 @@ def coefficient_histograms(cells: Bytes, table: tuple[int, ...] | None) -> npt.N
 
 
 def periodicity(histogram: npt.NDArray[np.int64]) -> tuple[float, float]:
-    """How strong a rhythm a histogram has, and its period.
+    """How periodic a histogram is, and its period.
 
-    The magnitude of a smooth histogram's Fourier transform falls with frequency; a comb makes it rise again. What is
-    returned is the highest rise above the lowest value before it, less what chance gives with so few coefficients.
+    The magnitude of a smooth histogram's Fourier transform falls with frequency; a comb makes it rise again. The result
+    is the highest rise above the lowest value before it, minus what chance gives for this number of coefficients.
 
     Args:
-        histogram: counts of 129 bins, 0 amid.
+        histogram: counts of 129 bins, 0 in the middle.
 
     Returns:
         The strength, 0 to 1, and the period in bins.

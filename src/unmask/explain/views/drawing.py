@@ -13,7 +13,7 @@ _PAPER, _INK, _RANGE, _LINE = (255, 255, 255), (90, 90, 90), (205, 218, 235), (1
 
 
 def grey_levels(values: npt.NDArray[np.floating], low: float, high: float) -> npt.NDArray[np.uint8]:
-    """Values from ``low`` (black) to ``high`` (white) as uint8; what is not finite is black."""
+    """Values from ``low`` (black) to ``high`` (white) as uint8; values that are not finite are black."""
     scaled = (np.nan_to_num(values, nan=low) - low) / max(high - low, 1e-12)
     levels: npt.NDArray[np.uint8] = np.rint(255 * np.clip(scaled, 0, 1)).astype(np.uint8)
     return levels
@@ -22,7 +22,7 @@ def grey_levels(values: npt.NDArray[np.floating], low: float, high: float) -> np
 def map_image(values: npt.NDArray[np.floating], low: float, high: float, side: int = _MAP_SIDE) -> Image.Image | None:
     """A map of any shape [rows, columns] as squares from black (``low``) to white (``high``); ``None`` if empty.
 
-    Its longer side has about ``side`` pixels, or a pixel a square where the map has more.
+    Its longer side has about ``side`` pixels, or one pixel per square if the map has more squares.
     """
     if values.size == 0:
         return None
@@ -35,7 +35,7 @@ def map_image(values: npt.NDArray[np.floating], low: float, high: float, side: i
 
 
 def panels(images: list[tuple[str, Image.Image]], columns: int) -> Image.Image:
-    """Images of one size in rows, the caption of each above it."""
+    """Images of one size in rows, each with its caption above."""
     width, height = images[0][1].size
     width, caption = max(width, 60), 16
     rows = -(-len(images) // columns)

@@ -1,4 +1,4 @@
-"""Error level analysis: what one more JPEG compression changes, and where.
+"""Error level analysis: how much another JPEG compression changes, and where.
 
 After N. Krawetz, "A Picture's Worth... Digital Image Analysis and Forensics", Black Hat Briefings USA, 2007.
 """
@@ -18,7 +18,7 @@ from unmask.explain.views.view import Findings, Measure, register
 QUALITY = 90
 """The quality at which the image is saved again (IJG scale, no chroma subsampling)."""
 
-_STRIP = 64 * CELL  # rows worked on at once: JPEG blocks are independent, so strips change nothing but memory
+_STRIP = 64 * CELL  # rows processed at once: JPEG blocks are independent, so strips only save memory
 _SHOWN = 1024
 _GAIN = 8
 
@@ -27,11 +27,11 @@ _GAIN = 8
     "ela",
     title="Error level analysis",
     look_for="An area that lights up more, or less, than others of the same texture and sharpness.",
-    cannot_show="Edges and texture light up in every image, and an image that was saved again as a whole after the "
-    "manipulation shows nothing.",
+    cannot_show="Edges and texture light up in every image, and an image that was saved again after the manipulation "
+    "shows nothing.",
     measures=(
-        Measure("ela_level", "Mean change by saving again at quality 90", "levels"),
-        Measure("ela_unevenness", "Spread of that change between cells of 16 pixels, against its mean"),
+        Measure("ela_level", "Mean change when saved again at quality 90", "levels"),
+        Measure("ela_unevenness", "Standard deviation of that change over cells of 16 pixels, relative to its mean"),
     ),
 )
 def look(subject: Subject) -> Findings:
@@ -54,7 +54,7 @@ def error_levels(subject: Subject) -> Floats:
 
 
 def _errors(subject: Subject) -> tuple[Floats, Floats]:
-    """The change by cells, and by pixels of an image of about 1,024 pixels a side with its channels apart."""
+    """The change per cell, and per pixel and channel of an image of about 1,024 pixels per side."""
     origin = subject.jpeg.origin if subject.jpeg else (0, 0)
     width, height = (whole - first for whole, first in zip(subject.image.size, origin, strict=True))
     shrink = 2 ** max(0, (max(width, height) - 1).bit_length() - _SHOWN.bit_length() + 1)
@@ -71,7 +71,7 @@ def _errors(subject: Subject) -> tuple[Floats, Floats]:
 
 
 def _strips(image: Image.Image, origin: tuple[int, int]) -> Iterator[Image.Image]:
-    """The image from the origin of its grid down, some rows at a time; nothing of one within the first block."""
+    """Strips of the image from the origin of its grid; none if the image ends within the first block."""
     left, first = origin
     if image.width > left:
         for top in range(first, image.height, _STRIP):

@@ -1,4 +1,4 @@
-"""JPEG ghosts: the quality at which saving again changes least tells how a part was saved before.
+"""JPEG ghosts: the quality at which saving again changes least shows how an area was saved before.
 
 After H. Farid, "Exposing Digital Forgeries from JPEG Ghosts", IEEE Transactions on Information Forensics and Security
 4(1), 2009. Brightness only, and on one grid: that of the file, or of the image's corner.
@@ -18,25 +18,25 @@ from unmask.explain.views.view import Findings, Measure, register
 QUALITIES = tuple(range(40, 100, 5))
 """IJG qualities at which the image is saved again."""
 
-_OWN = 4  # a quality so near to the file's own, or better, shows its last compression and not an earlier one
+_OWN = 4  # this close to the file's own quality, or above it, the last compression shows, not an earlier one
 _DEEP = 0.5
-_LEAST = 0.25  # mean squared levels: parts that hardly change at any quality have no ghosts
+_LEAST = 0.25  # mean squared levels: areas that hardly change at any quality have no ghosts
 _PANEL = 180
 
 
 @register(
     "ghosts",
     title="JPEG ghosts",
-    look_for="An area that turns dark at another quality than the rest: it was saved at that quality before.",
+    look_for="An area that turns dark at a different quality than the rest: it was saved at that quality before.",
     cannot_show="An earlier compression at a similar or better quality than the last, on another grid, or before the "
     "image was resized leaves no ghost.",
     measures=(
-        Measure("ghost_depth", "Depth of the whole image's deepest ghost, from 0 (none) to 1 (no change at all)"),
-        Measure("ghost_share", "Largest share of the image with a deep ghost at one quality"),
+        Measure("ghost_depth", "Depth of the deepest ghost of the whole image, from 0 (none) to 1 (no change at all)"),
+        Measure("ghost_share", "Largest part of the image with a deep ghost at one quality, from 0 to 1"),
     ),
 )
 def look(subject: Subject) -> Findings:
-    """Depth of a dip: how far the mean squared change at a quality lies below the most at any better quality."""
+    """Depth: how far the mean squared change at a quality is below the maximum at any better quality."""
     compression = subject.jpeg.compression if subject.jpeg else None
     own = compression.quality if compression else None
     if 0 in subject.cells.shape:
@@ -80,7 +80,7 @@ def ghost_maps(subject: Subject) -> Floats:
 
 
 def smooth(values: Floats) -> Floats:
-    """The mean of each cell and its neighbours, of which those at the edge have fewer."""
+    """The mean of each cell and its neighbours (fewer at the edge)."""
     padded = np.pad(np.stack([values, np.ones_like(values)]), ((0, 0), (1, 1), (1, 1)))
     rows, columns = values.shape
     total = sum(padded[:, y : y + rows, x : x + columns] for y in range(3) for x in range(3))
@@ -89,7 +89,7 @@ def smooth(values: Floats) -> Floats:
 
 
 def _depths(changes: Floats) -> Floats:
-    """How far each quality's change lies below the most at any better one, as a share of that; at least 0."""
+    """How far each quality's change is below the maximum at any better one, as a fraction of it; at least 0."""
     better = np.maximum.accumulate(changes[::-1], axis=0)[::-1]
     after = np.concatenate([better[1:], changes[-1:]])
     depths: Floats = np.clip((after - changes) / np.maximum(after, _LEAST), 0, 1)

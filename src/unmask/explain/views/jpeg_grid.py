@@ -14,7 +14,7 @@ from unmask.explain.views.drawing import map_image
 from unmask.explain.views.subject import Bytes, Subject
 from unmask.explain.views.view import Findings, Measure, register
 
-_WHITE = 0.5  # excess that is drawn white
+_WHITE = 0.5  # excess drawn as white
 _LEAST_CELLS = 16
 
 
@@ -22,16 +22,16 @@ _LEAST_CELLS = 16
     "jpeg_grid",
     title="JPEG grid alignment",
     look_for="A bright square away from the top left corner of the chart: the image was compressed, cropped or "
-    "moved, and compressed again.",
-    cannot_show="Good quality leaves no visible blocks, resizing moves them to other distances, and cropping is no "
+    "shifted, and compressed again.",
+    cannot_show="High quality leaves no visible blocks, resizing changes their spacing, and cropping is not a "
     "manipulation.",
     measures=(
-        Measure("grid_strength", "Excess of steps on the 8 x 8 grid of the file"),
-        Measure("grid_elsewhere", "Largest excess of steps on a grid that begins elsewhere"),
+        Measure("grid_strength", "Blocking on the file's own 8 x 8 grid"),
+        Measure("grid_elsewhere", "Strongest blocking on a shifted grid"),
     ),
 )
 def look(subject: Subject) -> Findings:
-    """Excess at an offset: the smaller of both axes' steps above those beside them, as a share of the mean step."""
+    """Excess at an offset: the smaller of both axes' steps above those beside them, as a fraction of the mean step."""
     if subject.cells.shape[0] * subject.cells.shape[1] < _LEAST_CELLS:
         return Findings({"grid_strength": None, "grid_elsewhere": None})
     excess = grid_excess(subject.cells)
@@ -55,7 +55,7 @@ def _steps(cells: Bytes, axis: int) -> npt.NDArray[np.float64]:
     """Along one axis: mean step across the border before each offset, less its two neighbours', over the mean step."""
     steps = np.abs(np.diff(np.moveaxis(cells, axis, -1).astype(np.int16), axis=-1)).mean(axis=(0, 1, 2))
     above = steps[1:-1] - (steps[:-2] + steps[2:]) / 2
-    offset = (np.arange(len(above)) + 2) % 8  # the step amid the first three lies between pixels 1 and 2
+    offset = (np.arange(len(above)) + 2) % 8  # the middle one of the first three steps lies between pixels 1 and 2
     means = np.bincount(offset, above, 8) / np.bincount(offset, minlength=8)
     relative: npt.NDArray[np.float64] = means / max(float(steps.mean()), 1e-3)
     return relative

@@ -1,4 +1,4 @@
-"""The quantisation tables of a JPEG file: how hard it was compressed, and by what kind of encoder.
+"""The quantisation tables of a JPEG file: how strongly it was compressed, and by which kind of encoder.
 
 After J. Kornblum, "Using JPEG quantization tables to identify imagery processed by software", Digital Investigation 5,
 2008; the estimate of quality is :func:`unmask.imaging.jpeg.estimate_quality`.
@@ -15,16 +15,16 @@ from unmask.explain.views.view import Findings, Measure, register
 @register(
     "jpeg_tables",
     title="JPEG quantisation tables",
-    look_for="Low quality, which hides traces, and tables that no camera named in the metadata writes.",
-    cannot_show="The tables tell of the last save alone; every web site and messenger saves images anew.",
+    look_for="Low quality, which hides traces, and tables that the camera named in the metadata does not write.",
+    cannot_show="The tables only show the last save, and web sites and messengers save every image again.",
     measures=(
         Measure("jpeg_quality", "Quality of the luminance table on the IJG scale"),
         Measure("jpeg_quality_chroma", "Quality of the chrominance table on the IJG scale"),
-        Measure("jpeg_table_error", "Mean distance of the tables from the IJG library's nearest", "steps"),
+        Measure("jpeg_table_error", "Mean distance of the tables from the closest IJG tables", "steps"),
     ),
 )
 def look(subject: Subject) -> Findings:
-    """Figures of the header, ``None`` for other formats; the tables themselves are facts, row by row."""
+    """Measurements from the header, ``None`` for other formats; the tables themselves are facts, row by row."""
     jpeg = subject.jpeg
     if jpeg is None or jpeg.compression is None:
         unknown = dict.fromkeys(("jpeg_quality", "jpeg_quality_chroma", "jpeg_table_error"))

@@ -1,4 +1,4 @@
-"""What remains when structure is taken out: noise, and where its strength changes.
+"""The noise that remains when structure is removed, and where its strength changes.
 
 The residual is that of J. Immerkaer, "Fast Noise Variance Estimation", Computer Vision and Image Understanding 64(2),
 1996: the difference of two Laplacians, blind to planes and straight edges. Comparing its strength between parts of a
@@ -18,8 +18,8 @@ from unmask.explain.views.subject import Bytes, Floats, Subject
 from unmask.explain.views.view import Findings, Measure, register
 
 _AMPLIFIED = 8
-_DARK, _BRIGHT = 5, 250  # a cell darker or brighter on average is clipped and shows no noise of its own
-_LEAST = 0.05  # levels: below, noise was removed altogether and its spread says nothing
+_DARK, _BRIGHT = 5, 250  # darker or brighter cells are clipped and show no noise
+_LEAST = 0.05  # levels: below this, noise was removed entirely and its spread means nothing
 
 _KERNEL = ImageFilter.Kernel((3, 3), (1, -2, 1, -2, 4, -2, 1, -2, 1), scale=6, offset=128)
 
@@ -27,18 +27,16 @@ _KERNEL = ImageFilter.Kernel((3, 3), (1, -2, 1, -2, 4, -2, 1, -2, 1), scale=6, o
 @register(
     "noise",
     title="Noise residual",
-    look_for="An area with finer, coarser or no grain where its surroundings have another.",
-    cannot_show="Texture looks like noise, smooth skin like its absence, and JPEG compression and resizing remove "
-    "noise from honest images.",
+    look_for="An area whose grain is finer, coarser or weaker than that of its surroundings.",
+    cannot_show="Texture looks like noise, smooth skin has little, and JPEG compression and resizing remove noise "
+    "from honest images.",
     measures=(
-        Measure("noise_level", "Noise of the median cell of 16 pixels", "levels"),
-        Measure(
-            "noise_unevenness", "Noise of the noisiest tenth of cells less that of the quietest, against the median"
-        ),
+        Measure("noise_level", "Median noise of cells of 16 pixels", "levels"),
+        Measure("noise_unevenness", "Noise range over cells (90th minus 10th percentile), relative to the median"),
     ),
 )
 def look(subject: Subject) -> Findings:
-    """Median over cells; and the distance of their 90 % and 10 % quantiles over the median."""
+    """Median over cells, and the distance of their 90 % and 10 % quantiles divided by the median."""
     level = unevenness = None
     mean = subject.cells.mean(axis=(2, 3))
     usable = noise_levels(subject.cells)[(mean >= _DARK) & (mean <= _BRIGHT)]
@@ -61,7 +59,7 @@ def residual(cells: Bytes) -> npt.NDArray[np.int16]:
 
 
 def noise_levels(cells: Bytes) -> Floats:
-    """Standard deviation of the noise in each cell, in levels, were it Gaussian: float32 [rows, columns]."""
+    """Standard deviation of the noise in each cell, in levels, assuming it is Gaussian: float32 [rows, columns]."""
     size = np.abs(residual(cells)).mean(axis=(2, 3), dtype=np.float32)
     levels: Floats = np.float32(math.sqrt(math.pi / 2) / 6) * size
     return levels

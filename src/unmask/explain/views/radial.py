@@ -1,7 +1,7 @@
 """The power spectrum by distance from its centre: how power falls towards fine detail.
 
 In photographs power falls with about the square of frequency (D. Field, "Relations between the statistics of natural
-images and the response properties of cortical cells", JOSA A 4(12), 1987); generators often miss that at the finest
+images and the response properties of cortical cells", JOSA A 4(12), 1987); generators often deviate at the finest
 detail: R. Durall, M. Keuper and J. Keuper, "Watch your Up-Convolution: CNN Based Generative Deep Neural Networks are
 Failing to Reproduce Spectral Distributions", CVPR, 2020.
 """
@@ -18,9 +18,9 @@ from unmask.explain.views.subject import Subject
 from unmask.explain.views.view import Findings, Measure, register
 
 RADII = np.arange(1, WINDOW // 2 + 1)
-"""Rings, in cycles a window of 64 pixels."""
+"""Radii of the rings, in cycles per window of 64 pixels."""
 
-_BASE = slice(3, 8)  # rings 4 to 8, to which power is set in relation
+_BASE = slice(3, 8)  # rings 4 to 8: the reference
 _MIDDLE = slice(11, 20)
 _FINE = slice(23, 32)
 _FIT = slice(3, 24)
@@ -30,12 +30,12 @@ _BOTTOM, _TOP = -5.0, 2.0
 @register(
     "radial",
     title="Radial power spectrum",
-    look_for="A red curve that leaves the shaded range of real photographs, above all a rise or a cliff at the right.",
+    look_for="A red curve outside the shaded range of real photographs, especially a rise or a drop at the right.",
     cannot_show="Sharpening, blur, resizing and compression bend the curve of honest images in the same ways.",
     measures=(
-        Measure("spectral_slope", "Slope of power by frequency, both as logarithms"),
-        Measure("middle_band", "Power at 0.19 to 0.31 cycles a pixel against 0.06 to 0.125", "log10"),
-        Measure("fine_band", "Power at 0.375 to 0.5 cycles a pixel against 0.06 to 0.125", "log10"),
+        Measure("spectral_slope", "Slope of power over frequency (log-log)"),
+        Measure("middle_band", "Power at 0.19 to 0.31 cycles per pixel, relative to 0.06 to 0.125", "log10"),
+        Measure("fine_band", "Power at 0.375 to 0.5 cycles per pixel, relative to 0.06 to 0.125", "log10"),
     ),
 )
 def look(subject: Subject) -> Findings:

@@ -1,4 +1,4 @@
-"""The ranges of the figures in real photographs, as ``benchmarks/forensic_ranges.py`` measured them."""
+"""Ranges of the measurements in real photographs, from ``benchmarks/forensic_ranges.py``."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Range:
-    """The central 95 % of a figure in n real photographs; ``None`` where it was not measured."""
+    """The central 95 % of a measurement in n real photographs; ``None`` if there is none."""
 
     low: float | None
     high: float | None
@@ -20,7 +20,7 @@ class Range:
 
 @cache
 def reference() -> dict[str, Any]:
-    """The content of ``ranges.json``: figures by name, the radial curve, what was measured, and on what."""
+    """The content of ``ranges.json``: measurements by name, the radial curve, and the data they come from."""
     source = files("unmask.explain.views") / "ranges.json"
     if not source.is_file():
         return {"figures": {}, "radial": None}
@@ -29,6 +29,6 @@ def reference() -> dict[str, Any]:
 
 
 def figure_range(name: str) -> Range:
-    """The range of one figure; an empty one for a figure that was not measured."""
+    """The range of one measurement; an empty one if it is unknown."""
     found = reference()["figures"].get(name)
     return Range(None, None, 0) if found is None else Range(found["low"], found["high"], found["n"])

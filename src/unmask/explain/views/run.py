@@ -1,4 +1,4 @@
-"""Runs every registered view on an image and sets its figures beside the ranges of real photographs."""
+"""Run every registered view on an image and add the ranges of real photographs."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from unmask.explain.views.ranges import figure_range
 from unmask.explain.views.subject import Subject
 from unmask.explain.views.view import VIEWS, Figure, Registered, View
 
-# Each module registers its view; in this order they are shown.
+# Each module registers its view; views are shown in this order.
 for _module in (
     "ela",
     "noise",
@@ -34,7 +34,7 @@ def forensic_views(image: Image.Image, data: bytes | None = None) -> list[View]:
 
     Args:
         image: RGB and upright, as :func:`~unmask.imaging.decode.decode_image` returns it; any size from 1 x 1.
-        data: the bytes of its file, for what a JPEG's header tells; ``None`` for images in memory.
+        data: the bytes of its file, to read a JPEG header; ``None`` for images in memory.
     """
     subject = Subject(image, data)
     return [_view(registered, subject) for registered in VIEWS.values()]

@@ -1,4 +1,4 @@
-"""Local sharpness: which parts are in focus, and whether that fits the scene.
+"""Local sharpness: which areas are in focus, and whether that fits the scene.
 
 The variance of the Laplacian is that of J. Pech-Pacheco et al., "Diatom autofocusing in brightfield microscopy", ICPR,
 2000. That pasted parts differ in blur from what surrounds them: K. Bahrami, A. Kot, L. Li and H. Li, "Blurred Image
@@ -18,10 +18,10 @@ from unmask.explain.views.subject import Subject
 from unmask.explain.views.view import Findings, Measure, register
 
 AREA_SIDE = 256
-"""Images are compared at the area of a square of this side, whatever their own."""
+"""Images are resized to the area of a square of this side, so that they can be compared."""
 
 _CELL = 8
-_LEAST_SIDE = 64  # a smaller image would be compared by invented pixels
+_LEAST_SIDE = 64  # enlarging a smaller image would measure invented pixels
 _WHITE = 4.0
 
 
@@ -32,7 +32,7 @@ _WHITE = 4.0
     cannot_show="Depth of field, motion, make-up and beauty filters change sharpness in honest images.",
     measures=(
         Measure("sharpness", "Variance of the Laplacian", "log10"),
-        Measure("sharpness_contrast", "Sharpness of the sharpest tenth of cells above the median cell", "log10"),
+        Measure("sharpness_contrast", "Sharpness of the sharpest tenth of cells minus the median", "log10"),
     ),
 )
 def look(subject: Subject) -> Findings:

@@ -1,4 +1,4 @@
-"""The power spectrum: peaks at regular places are left by up-sampling, in generators and in resizing.
+"""The power spectrum: up-sampling, in generators and in resizing, leaves peaks at regular positions.
 
 After X. Zhang, S. Karaman and S.-F. Chang, "Detecting and Simulating Artifacts in GAN Fake Images", WIFS, 2019, and
 J. Frank et al., "Leveraging Frequency Analysis for Deep Fake Image Recognition", ICML, 2020; for resizing A. Popescu
@@ -19,26 +19,26 @@ from unmask.explain.views.subject import Bytes, Subject
 from unmask.explain.views.view import Findings, Measure, register
 
 WINDOW = 64
-"""Side of a window in pixels: an image with a shorter side has no figures."""
+"""Side of a window in pixels: an image with a shorter side is not measured."""
 
 Power = npt.NDArray[np.float64]
 
-_LATTICE = 4  # windows along each side, overlapping in small images: as many in every image
+_LATTICE = 4  # windows along each side in every image; in small images they overlap
 _SHOWN_WINDOW = 256
 _SHOWN_SIDE = 512
-_LOW = 6  # bins around frequency 0 and...
-_AXIS = 3  # ...beside the axes, where edges and JPEG blocks have their peaks in every image
+_LOW = 6  # bins around frequency 0, and
+_AXIS = 3  # beside the axes, where edges and JPEG blocks leave peaks in every image
 _LISTED = 5
 
 
 @register(
     "spectrum",
     title="Frequency spectrum",
-    look_for="Bright points or crosses away from the centre and the axes, at halves and quarters of the width.",
-    cannot_show="Honest enlarging leaves peaks too, fabric and screens have their own, and many generators leave none.",
+    look_for="Bright points or crosses away from the centre and the axes, at a half or a quarter of the width.",
+    cannot_show="Enlarging leaves peaks too, fabric and screens have their own, and many generators leave none.",
     measures=(
-        Measure("spectral_peak", "Highest peak off the axes above its surroundings", "dB"),
-        Measure("upsampling_peaks", "Mean peak where doubling the size leaves them", "dB"),
+        Measure("spectral_peak", "Highest peak off the axes, above its surroundings", "dB"),
+        Measure("upsampling_peaks", "Mean peak at the positions of 2x and 4x up-sampling", "dB"),
     ),
 )
 def look(subject: Subject) -> Findings:
@@ -59,7 +59,7 @@ def look(subject: Subject) -> Findings:
 
 
 def window_power(luma: Bytes, window: int) -> Power:
-    """Mean power of 4 x 4 windows spread over the image: float64 [window, window], frequency 0 amid.
+    """Mean power of 4 x 4 windows spread over the image: float64 [window, window], frequency 0 in the middle.
 
     Args:
         luma: uint8 [height, width], both at least ``window``.
@@ -85,7 +85,7 @@ def peak_excess(power: Power) -> Power:
 
 
 def strongest_peaks(excess: Power) -> list[dict[str, Any]]:
-    """The highest local peaks off centre and axes: x, y in cycles a pixel (-0.5 to 0.5, half the plane), decibels."""
+    """The highest local peaks off centre and axes: x, y in cycles per pixel (-0.5 to 0.5, half the plane), decibels."""
     side = len(excess)
     steps = np.arange(side) - side // 2
     x, y = np.meshgrid(steps, steps)
@@ -109,7 +109,7 @@ def strongest_peaks(excess: Power) -> list[dict[str, Any]]:
 
 
 def _upsampling(excess: Power) -> float:
-    """Mean excess at the multiples of a quarter cycle off the axes: those of stretching two- and fourfold."""
+    """Mean excess at multiples of a quarter cycle off the axes: the peaks of 2x and 4x up-sampling."""
     side = len(excess)
     places = [0, side // 4, 3 * side // 4]  # -1/2, -1/4, 1/4
     return float(excess[np.ix_(places, places)].mean())

@@ -1,8 +1,8 @@
-"""What all views look at: the image, its brightness, a bounded sample of its cells, and facts of its file.
+"""What views examine: the image, its brightness, a bounded sample of its cells, and facts about its file.
 
-Traces of cameras, codecs and generators live at single pixels and do not survive resizing. Figures are therefore
-measured at the image's own pixels, in cells of a fixed size of which at most a fixed number are looked at, spread
-evenly: so a figure means the same in an image of 200 pixels a side and one of 12 megapixels, and costs the same.
+Traces of cameras, codecs and generators exist at single pixels and do not survive resizing. Measurements therefore use
+the original pixels, in cells of a fixed size, at most a fixed number of them, spread evenly: so they mean the same, and
+take the same time, for an image of 200 pixels per side and one of 12 megapixels.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from unmask.imaging.jpeg import Compression, read_compression
 CELL = 16
 """Side of a cell in pixels: four JPEG blocks."""
 MAX_CELLS = 4096
-"""At most so many cells are sampled: about one megapixel."""
+"""Maximum number of cells sampled: about one megapixel."""
 
 Floats = npt.NDArray[np.float32]
 Bytes = npt.NDArray[np.uint8]
@@ -28,12 +28,12 @@ Bytes = npt.NDArray[np.uint8]
 
 @dataclass(frozen=True, slots=True)
 class JpegFile:
-    """What the header of a JPEG file says.
+    """The header of a JPEG file.
 
     Attributes:
-        compression: its quality and more; ``None`` for headers without the usual tables.
-        tables: quantisation steps by table number, 64 each, row by row, as the file has them.
-        luminance: the table of the luminance, turned as the upright image is; ``None`` if there is none.
+        compression: quality and others; ``None`` for headers without the usual tables.
+        tables: quantisation steps by table number, 64 each, row by row, as in the file.
+        luminance: the luminance table, rotated like the upright image; ``None`` if there is none.
         origin: x, y in [0, 8): where the file's 8 x 8 grid begins in the upright image.
     """
 
@@ -44,11 +44,11 @@ class JpegFile:
 
 
 class Subject:
-    """An image under examination. What several views need is computed once, when first asked for.
+    """The image to examine. Values that several views need are computed once, on first use.
 
     Args:
         image: RGB and upright, as :func:`~unmask.imaging.decode.decode_image` returns it.
-        data: the bytes of the file it was decoded from; ``None`` when there is no file.
+        data: the bytes of its file; ``None`` without a file.
     """
 
     def __init__(self, image: Image.Image, data: bytes | None = None) -> None:
@@ -62,7 +62,7 @@ class Subject:
 
     @cached_property
     def jpeg(self) -> JpegFile | None:
-        """Facts of the file; ``None`` when it is no JPEG."""
+        """Facts about the file; ``None`` if it is not a JPEG."""
         if self._data is None or not self._data.startswith(b"\xff\xd8\xff"):
             return None
         try:
@@ -80,12 +80,12 @@ class Subject:
 
     @cached_property
     def cells(self) -> Bytes:
-        """Sampled cells of the luma, uint8 [rows, columns, CELL, CELL], on the file's grid; maybe none."""
+        """Sampled cells of the luma, uint8 [rows, columns, CELL, CELL], on the file's grid; may be empty."""
         return sample_cells(self.luma, self.jpeg.origin if self.jpeg else (0, 0))
 
 
 def sample_cells(plane: npt.NDArray[np.uint8], origin: tuple[int, int] = (0, 0)) -> Bytes:
-    """Whole cells of a plane, every s-th in each direction, so that no more than :data:`MAX_CELLS` are taken.
+    """Whole cells of a plane: every s-th in each direction, so that there are at most :data:`MAX_CELLS`.
 
     Args:
         plane: uint8 [height, width].
@@ -110,6 +110,6 @@ def mosaic(cells: Bytes) -> Bytes:
 
 
 def _origin(size: tuple[int, int], orientation: object) -> tuple[int, int]:
-    """Where the grid begins: an EXIF orientation that mirrors an axis leaves the file's last, cut block in front."""
+    """Where the grid begins: if EXIF orientation mirrors an axis, the file's last, partial block comes first."""
     mirrored_x, mirrored_y = orientation in (2, 3, 6, 7), orientation in (3, 4, 7, 8)
     return (size[0] % 8 if mirrored_x else 0), (size[1] % 8 if mirrored_y else 0)

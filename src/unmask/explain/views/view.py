@@ -1,4 +1,4 @@
-"""What a forensic view is, and the registry of all of them."""
+"""Forensic views and their registry."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from unmask.explain.views.subject import Subject
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """One number of a view against its range in real photographs.
+    """One measurement of a view, with its range in real photographs.
 
     Attributes:
         name: stable, lower case with underscores, e.g. ``"noise_level"``; unique among all views.
-        title: for people.
-        value: ``None`` where it cannot be measured: an image too small, or no JPEG file.
-        unit: of value and range; ``""`` for plain ratios.
+        title: description for people.
+        value: ``None`` if it cannot be measured: the image is too small, or not a JPEG file.
+        unit: unit of value and range; ``""`` for ratios.
         low: lower end of the central 95 % of the reference photographs; ``None`` without a reference.
-        high: its upper end.
-        n: how many photographs the range was measured on.
+        high: upper end of that range.
+        n: number of photographs that the range was measured on.
     """
 
     name: str
@@ -35,7 +35,7 @@ class Figure:
 
     @property
     def outside(self) -> bool:
-        """Whether the value was measured and lies outside the range; so do 5 % of real photographs."""
+        """Whether the value is outside the range, as for 5 % of real photographs; false if not measured."""
         return (
             self.value is not None
             and self.low is not None
@@ -44,7 +44,7 @@ class Figure:
         )
 
     def to_json(self) -> dict[str, Any]:
-        """The figure as plain values."""
+        """The measurement as plain values."""
         return {
             "name": self.name,
             "title": self.title,
@@ -63,11 +63,11 @@ class View:
 
     Attributes:
         name: stable, lower case with underscores.
-        title: for people.
-        look_for: one sentence.
-        cannot_show: one sentence.
-        figures: its numbers, always the same ones in the same order.
-        image: RGB, at most 1,024 pixels a side; ``None`` where there is nothing to look at.
+        title: name for people.
+        look_for: what to look for, in one sentence.
+        cannot_show: the limits of the view, in one sentence.
+        figures: its measurements, always the same in the same order.
+        image: RGB, at most 1,024 pixels per side; ``None`` if there is nothing to show.
         facts: plain values for JSON that have no range.
     """
 
@@ -93,7 +93,7 @@ class View:
 
 @dataclass(frozen=True, slots=True)
 class Measure:
-    """A figure without its value: name, title and unit as in :class:`Figure`."""
+    """A measurement without its value: name, title and unit as in :class:`Figure`."""
 
     name: str
     title: str
@@ -102,7 +102,7 @@ class Measure:
 
 @dataclass(frozen=True, slots=True)
 class Findings:
-    """What a view's function returns: values by name of measure, an image of any size, and facts."""
+    """The result of a view's function: values by name of measure, an image of any size, and facts."""
 
     values: Mapping[str, float | None]
     image: Image.Image | None = None
@@ -111,7 +111,7 @@ class Findings:
 
 @dataclass(frozen=True, slots=True)
 class Registered:
-    """A registered view: its texts, its measures, and the function that looks."""
+    """A registered view: its texts, its measures, and its function."""
 
     name: str
     title: str
@@ -122,13 +122,13 @@ class Registered:
 
 
 VIEWS: dict[str, Registered] = {}
-"""Every view by name, in the order of registration."""
+"""All views by name, in the order of registration."""
 
 
 def register(
     name: str, *, title: str, look_for: str, cannot_show: str, measures: tuple[Measure, ...]
 ) -> Callable[[Callable[[Subject], Findings]], Callable[[Subject], Findings]]:
-    """Make a function a view; it must take any subject, and give a value or ``None`` for each of its measures."""
+    """Register a function as a view; it takes any subject and returns a value or ``None`` for each measure."""
 
     def add(look: Callable[[Subject], Findings]) -> Callable[[Subject], Findings]:
         taken = {measure.name for view in VIEWS.values() for measure in view.measures}
