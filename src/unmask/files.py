@@ -205,7 +205,7 @@ def lock(file: IO[bytes], folder: Path) -> None:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
-            raise UsageError("folder_in_use", f"{folder}: another run is at work there") from None
+            raise UsageError("folder_in_use", f"{folder}: another run is using this folder") from None
 
 
 def stamp(path: Path) -> tuple[int, int]:

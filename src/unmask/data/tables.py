@@ -79,7 +79,7 @@ class _FileTable:
 
     def __post_init__(self) -> None:
         if not self.columns:
-            raise ManifestError("empty_manifest", f"{self.path}: the file is empty; it lacks even a header")
+            raise ManifestError("empty_manifest", f"{self.path}: the file is empty, without even a header")
         repeated = [column for column in self.columns if self.columns.count(column) > 1]
         if repeated:
             raise ManifestError("bad_row", f"{self.path}: the column {quote(repeated[0])} occurs twice")

@@ -90,7 +90,7 @@ def grid(names: Sequence[str] = ()) -> list[Condition]:
     for name in names:
         if name not in GRID:
             known = ", ".join(GRID)
-            raise UsageError("unknown_condition", f"There is no degradation {name!r} in the grid; there are {known}.")
+            raise UsageError("unknown_condition", f"Unknown degradation {name!r} in the grid; there are {known}.")
         if name in unavailable():
             raise UsageError("unavailable_condition", f"This Pillow was built without {name.upper()}.")
     chosen = names or [name for name in GRID if name not in unavailable()]

@@ -339,7 +339,7 @@ def parse_probability(cell: str, error: str, where: str) -> float:
     except ValueError:
         value = math.nan
     if not 0 <= value <= 1:
-        text = f"{where}: the fake_probability {quote(cell)} is no number from 0 to 1"
+        text = f"{where}: the fake_probability {quote(cell)} is not a number from 0 to 1"
         raise UsageError("bad_probability", text)
     return value
 
@@ -359,7 +359,7 @@ def _threshold(cell: str, table: str) -> float:
     try:
         return check_threshold(float(cell))
     except ValueError:
-        raise UsageError("bad_threshold", f"{table}: the threshold {quote(cell)} is no number") from None
+        raise UsageError("bad_threshold", f"{table}: the threshold {quote(cell)} is not a number") from None
 
 
 def check_threshold(value: float) -> float:

@@ -110,7 +110,7 @@ def _parse(packet: bytes) -> Element:
         builder.end(_tag(name))
 
     def refuse(*_: object) -> None:
-        raise ImageError("bad_xmp", "The XMP packet has a document type, which no honest packet has.")
+        raise ImageError("bad_xmp", "The XMP packet declares a document type, which no legitimate packet does.")
 
     parser = expat.ParserCreate(namespace_separator="}")
     parser.StartElementHandler, parser.EndElementHandler = start, end

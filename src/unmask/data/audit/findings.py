@@ -19,7 +19,7 @@ ADVICE: Final = {
     "checksum-mismatch": "The files differ from those in the manifest: get them again, or correct sha256.",
     "one-class": "Add images of the other label: nothing can be learned or measured from one.",
     "imbalance": "Train with balanced draws or class weights, judge by balanced accuracy or AUC, or add images.",
-    "one-class-split": "Cut the set again with both labels in every split: unmask data split.",
+    "one-class-split": "Split the set again with both labels in every split: unmask data split.",
     "one-class-source": (
         "A network can learn the source in place of the label: add images of the other label made in the same way,"
         " and report figures on sources that training never saw (leave-one-source-out)."
@@ -47,14 +47,14 @@ ADVICE: Final = {
     "label-contradiction": "Correct the label or the other column; the rest of the manifest says the opposite.",
     "label-suspect": "Look at them: they are exceptions to a shortcut, or wrong labels. This alone proves nothing.",
     "exact-duplicate": "Keep one row of each: copies count twice in training and in every figure.",
-    "exact-duplicate-across-splits": "Cut the set again with copies kept together: unmask data split --duplicates.",
+    "exact-duplicate-across-splits": "Split the set again with copies kept together: unmask data split --duplicates.",
     "near-duplicate": "Keep them in one split: give them one group, or pass --clusters to unmask data split.",
     "near-duplicate-across-splits": (
-        "Cut the set again with near-duplicates kept together: unmask data audit --clusters FILE, then"
+        "Split the set again with near-duplicates kept together: unmask data audit --clusters FILE, then"
         " unmask data split --duplicates FILE."
     ),
     "fake-beside-its-source": "Nothing is wrong with such pairs while they stay in one split: give them one group.",
-    "group-crosses-splits": "Cut the set again by groups: unmask data split.",
+    "group-crosses-splits": "Split the set again by groups: unmask data split.",
 }
 """By code, what to do."""
 

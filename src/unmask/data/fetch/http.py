@@ -281,7 +281,7 @@ def _redirect(url: httpx2.URL, status: int, location: str) -> httpx2.URL:
 
 def _failed(error: Exception) -> FetchError:
     if isinstance(error, httpcore2.LocalProtocolError):
-        return FetchError("refused", "the URL cannot be put into a request")
+        return FetchError("refused", "the URL cannot be requested")
     cause = error.__context__  # httpcore's pool raises "from None", which leaves only this
     if isinstance(cause, ssl.SSLCertVerificationError):
         return FetchError("network_error", f"the server's certificate is not trusted: {cause.verify_message}")

@@ -70,7 +70,7 @@ def umeyama(source: Points, target: Points) -> Similarity:
     sign = np.array([1.0, 1.0 if np.linalg.det(left) * np.linalg.det(right) > 0 else -1.0])
     scale = float(singular @ sign) / variance if variance > 1e-12 else 0.0
     if scale <= 1e-9:
-        raise UsageError("degenerate_points", "The points fall together; they fix no transform.")
+        raise UsageError("degenerate_points", "The points coincide, so they define no transform.")
     rotation = left @ np.diag(sign) @ right
     shift = target_mean - scale * rotation @ source_mean
     angle = math.atan2(rotation[1, 0], rotation[0, 0])

@@ -196,7 +196,7 @@ def _cut_one(path: Path, name: str, folder: OutputFolder, finder: FaceFinder, po
             part, facts = _aligned(image, face, policy) if policy.mode == "aligned" else _boxed(image, face, policy)
         except UsageError:
             if index == 0:
-                return {"crops": [], "miss": ["bad_keypoints", "The face's key points fall together."]}
+                return {"crops": [], "miss": ["bad_keypoints", "The face's key points coincide."]}
             continue
         facts |= {
             "face_found": "true",

@@ -63,7 +63,7 @@ class SheetPolicy:
         pick: ``random``; ``nearest`` to or ``farthest`` from the mean of the images that the sheet is about, measured
             on the largest face (the finder's box with 30 % around it; the whole image where there is no face)
             brought down to 16 x 16 RGB, as root mean square difference in levels from 0 to 255; ``errors``: what a
-            detector got wrong, the surest first.
+            detector got wrong, the most confident first.
         per: most images on a sheet.
         by_source: a sheet for every class and source, not only for every class.
         seed: of the random choice, which depends on it and on the paths, not on their order.
@@ -154,12 +154,12 @@ def make_sheets(
         chosen = _random(manifest, policy, progress)
     elif policy.pick == "errors":
         if judge is None:
-            raise UsageError("no_model", "A detector's errors need a detector.")
+            raise UsageError("no_model", "Picking errors needs a detector.")
         chosen = _errors(manifest, policy, judge, progress)
     else:
         chosen = _by_distance(manifest, policy, FaceFinder(faces), folder.path, workers, progress)
     if not chosen:
-        raise UsageError("no_pictures", f"{manifest.name}: there is no image with a path to show")
+        raise UsageError("no_pictures", f"{manifest.name}: no image has a path")
     sheets = [_write(folder, manifest, key, chosen[key], policy, workers) for key in sorted(chosen)]
     listed = [
         {"sheet": sheet.name, "label": sheet.label, "source": sheet.source, "of": sheet.of, "shown": sheet.shown}
@@ -286,7 +286,7 @@ def _write(
     cells = list(ordered_map(cell, entries, workers))
     of_what = f"{label} · {source}" if source else label
     how = {"random": "at random", "nearest": "nearest to the mean", "farthest": "farthest from the mean"}
-    title = f"{of_what} · {len(cells)} of {chosen.of:,} {how.get(policy.pick, 'called wrong, the surest first')}"
+    title = f"{of_what} · {len(cells)} of {chosen.of:,} {how.get(policy.pick, 'most confident errors first')}"
     name = f"{_file_name(label, source)}.{policy.pick}.png"
     folder.write(name, Encoding("png").encode(draw_sheet(title, cells)))
     root = manifest.root.resolve()

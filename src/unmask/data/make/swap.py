@@ -98,7 +98,7 @@ def swap_faces(
     core = np.asarray(mask) > 127
     covered = coverage(part.size, transform, size)
     if not core.any() or (np.asarray(covered)[core] > 0).mean() < _LEAST_COVERED:
-        raise UsageError("swap_impossible", "The donor's image ends too near its face.")
+        raise UsageError("swap_impossible", "The donor's face is too close to the edge of its image.")
     # The donor's own edge must not show where the mask reaches up to it.
     soft = covered.filter(ImageFilter.MinFilter(3)).filter(ImageFilter.GaussianBlur(max(1.0, 0.03 * reach)))
     inside = np.asarray(soft, np.float64) / 255 * (np.asarray(covered) > 0)

@@ -222,7 +222,7 @@ def _images(manifest: Manifest, policy: SynthesisPolicy) -> list[_Original]:
     ]
     if not chosen:
         what = "image" if policy.kind == "degrade" else "real image"
-        raise UsageError("no_pictures", f"{manifest.name}: there is no {what} with a path to make anything from")
+        raise UsageError("no_pictures", f"{manifest.name}: no {what} has a path")
     return chosen
 
 

@@ -46,7 +46,7 @@ def variants(recipe: Recipe, only: tuple[str, ...] = ()) -> list[Variant]:
     found = [*_without(recipe), *_heads(recipe)]
     known = [variant.name for variant in found]
     if unknown := [name for name in only if name not in known]:
-        raise UsageError("unknown_variant", f"There is no variant {unknown[0]!r}; there are {', '.join(known)}.")
+        raise UsageError("unknown_variant", f"Unknown variant {unknown[0]!r}; there are {', '.join(known)}.")
     return [variant for variant in found if not only or variant.name in only]
 
 
@@ -131,6 +131,6 @@ def _heads(recipe: Recipe) -> Iterator[Variant]:
         if balance == "weights" and name in ("k_nearest", "mlp", "gradient_boosting"):
             why_not = "it cannot weigh classes"
         if recipe.head.mirror and name not in ("logistic_regression", "linear_svm"):
-            why_not = "head.mirror goes with linear heads only"
+            why_not = "head.mirror works with linear heads only"
         classifier = Classifier.model_validate(settings | {"balance": balance})
         yield _variant(f"head-{name}", f"with {name.replace('_', ' ')}", recipe, {"classifier": classifier}, why_not)
