@@ -82,4 +82,4 @@ def test_a_vanished_image_leaves_a_gap(hostile: Audit) -> None:
 
 
 def test_a_clean_set_says_so(make_set: MakeSet) -> None:
-    assert "No problems found." in render_page(audit(make_set(40).manifest, probes=False))
+    assert "No findings." in render_page(audit(make_set(40).manifest, probes=False))

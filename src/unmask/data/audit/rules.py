@@ -88,7 +88,7 @@ def _balance(images: Images) -> Iterator[Finding]:
         yield Finding("imbalance", "warning" if share < VERY_FEW else "info", text, details={"share": share})
     one_class = [name for name, counts in _labels_by(images, "split").items() if name and 0 in counts]
     if one_class:
-        text = f"{_n(one_class, 'split')} with one label only: {', '.join(map(quote, one_class[:5]))}."
+        text = f"{_n(one_class, 'split')} with a single label: {', '.join(map(quote, one_class[:5]))}."
         yield Finding("one-class-split", "error", text, bounded([name] for name in one_class), len(one_class), "splits")
 
 
@@ -101,7 +101,7 @@ def _sources(images: Images) -> Iterator[Finding]:
     severity: Severity = "error" if len(one_class) == len(counts) else "warning"
     share = rows / len(images)
     sources = _n(list(counts), "source")
-    text = f"{len(one_class)} of {sources} with one label only, {100 * share:.0f} % of the images among them."
+    text = f"{len(one_class)} of {sources} have a single label, {100 * share:.0f} % of the images among them."
     one_class.sort(key=lambda name: (-sum(counts[name]), name))
     items = bounded([name, _LABELS[counts[name][1] > 0]] for name in one_class)
     yield Finding("one-class-source", severity, text, items, len(one_class), "sources", {"share": share})
@@ -114,7 +114,7 @@ def _shortcuts(images: Images, probes: Sequence[Probe]) -> Iterator[Finding]:
             telling = probe.giveaways[:3]
             medians = "; ".join(describe_fact(images, item.fact) for item in telling)
             text = (
-                f"A classifier tells held-out images apart by {name}: {_auc(probe.overall)}."
+                f"A classifier separates held-out images by {name}: {_auc(probe.overall)}."
                 f" Most telling: {', '.join(item.about for item in telling)} ({medians})."
             )
             items = bounded([item.about, item.fact] for item in telling)
@@ -124,8 +124,8 @@ def _shortcuts(images: Images, probes: Sequence[Probe]) -> Iterator[Finding]:
         if inside:
             worst = max(inside, key=lambda source: inside[source].low)
             text = (
-                f"Inside {len(inside)} of the {len(probe.within)} sources with both labels, a classifier tells"
-                f" held-out images apart by {name}; the worst is {quote(worst)}: {_auc(inside[worst])}."
+                f"Within {len(inside)} of the {len(probe.within)} sources with both labels, a classifier separates"
+                f" held-out images by {name}; the worst is {quote(worst)}: {_auc(inside[worst])}."
             )
             items = bounded([source, f"AUC {found.auc:.3f}"] for source, found in inside.items())
             yield Finding(
