@@ -25,8 +25,9 @@ from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from _report import describe_run, write_json
 from tests.imaging import hostile
+
+from _report import describe_run, write_json
 from unmask.detect.detector import load
 from unmask.errors import ImageError
 from unmask.imaging.decode import decode
@@ -124,7 +125,9 @@ def main() -> None:
         "children": children(),
         "request": whole_request(),
     }
-    write_json(arguments.out, {**describe_run(("unmask", "numpy", "Pillow"), load().bundle.sha256, smoke=False), **content})
+    write_json(
+        arguments.out, {**describe_run(("unmask", "numpy", "Pillow"), load().bundle.sha256, smoke=False), **content}
+    )
 
 
 if __name__ == "__main__":

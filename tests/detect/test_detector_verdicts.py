@@ -398,7 +398,9 @@ def test_a_decoder_may_be_given(detector: Detector, astronaut: Image.Image) -> N
         seen.append(data)
         return Decoded(astronaut, notes=("odd",))
 
-    (verdict,) = detector.judge([detector.prepare(out.getvalue(), decoder)])
+    other = Detector(detector.bundle)
+    other.decoder = decoder
+    verdict = other.detect(out.getvalue())
     assert seen == [out.getvalue()]
     assert verdict.notes == ("odd",)
     assert verdict.fake_probability == detector.detect(astronaut).fake_probability

@@ -111,7 +111,15 @@ def test_requests_that_are_no_forms_of_images(client: httpx2.Client) -> None:
     problem(client.post("/predict", json={"image": "x"}), 415, "not_multipart")
     problem(client.post("/predict"), 415, "not_multipart")
     problem(client.post("/predict", files={"other": ("a.png", make_image())}), 422, "no_picture")
-    problem(client.post("/predict", data={"image": "text"}, files={"b": ("b", b"")}), 422, "no_picture")
+    # A part of the field without a file's name is the image all the same.
+    unnamed = b'--x\r\nContent-Disposition: form-data; name="image"\r\n\r\n' + make_image() + b"\r\n--x--\r\n"
+    kind = "multipart/form-data; boundary=x"
+    assert client.post("/predict", content=unnamed, headers={"Content-Type": kind}).json()["filename"] == ""
+    text = unnamed.replace(make_image(), b"text")
+    problem(client.post("/predict", content=text, headers={"Content-Type": kind}), 415, "unsupported_format")
+    for charset in ("undefined", "no-such-charset", "utf-8"):
+        answer = client.post("/predict", content=unnamed, headers={"Content-Type": f"{kind}; charset={charset}"})
+        assert answer.status_code in (200, 400), charset
     boundary = {"Content-Type": "multipart/form-data; boundary=x"}
     problem(client.post("/predict", content=b"broken", headers=boundary), 400, "bad_multipart")
     problem(client.post("/predict", content=b"", headers={"Content-Type": "multipart/form-data"}), 400, "bad_multipart")

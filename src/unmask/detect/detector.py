@@ -61,6 +61,10 @@ class Detector:
         threshold: a number in [0, 1], or the name of one of the bundle's thresholds (default: the bundle's own).
         limits: limits on size and format, checked before an image is decoded.
 
+    Attributes:
+        decoder: decodes the bytes of image files in place of this process, such as ``DecodePool.decode``; to be set by
+            who has one. It is not pickled.
+
     Raises:
         UsageError: ``bad_threshold``: no such threshold.
         BundleError: ``bad_model``: the model cannot be loaded.
@@ -72,6 +76,7 @@ class Detector:
         self.bundle = bundle
         self.threshold = _threshold(bundle, threshold)
         self.limits = limits or DecodeLimits()
+        self.decoder: Callable[[bytes], Decoded] | None = None
         self._session = bundle.session()
         policy = bundle.info.preprocessing.faces
         self._finder = FaceFinder(policy) if policy is not None else None
@@ -93,12 +98,21 @@ class Detector:
         """
         return self.judge([self.prepare(source)])[0]
 
-    def prepare(self, source: ImageSource, decoder: Callable[[bytes], Decoded] | None = None) -> Prepared:
-        """Do all that :meth:`detect` does before the network runs: read, decode, find and crop faces.
+    def decode(self, source: ImageSource) -> Decoded:
+        """Decode an image within this detector's limits, files by its ``decoder`` if it has one.
 
         Args:
             source: as for :meth:`detect`.
-            decoder: decodes the bytes of files, such as ``DecodePool.decode``; by default in this process.
+
+        Raises:
+            ImageError: the image cannot be accepted or read.
+        """
+        if self.decoder is not None and isinstance(source, bytes):
+            return self.decoder(source)
+        return decode(source, self.limits)
+
+    def prepare(self, source: ImageSource) -> Prepared:
+        """Do all that :meth:`detect` does before the network runs: read, decode, find and crop faces.
 
         Raises:
             ImageError: the image cannot be accepted or read.
@@ -111,7 +125,7 @@ class Detector:
             data = read_bytes(source, self.limits)
         if isinstance(data, bytes):
             provenance, sha256 = read_provenance(data), hashlib.sha256(data).hexdigest()
-        decoded = decoder(data) if decoder and isinstance(data, bytes) else decode(data, self.limits)
+        decoded = self.decode(data)
         factor = decoded.reduction
         regions = preprocess(decoded.image, self.bundle.info.preprocessing, self._finder)
         return Prepared(

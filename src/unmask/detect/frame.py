@@ -28,6 +28,7 @@ COLUMNS: Final = (
     "out_of_distribution",
     "c2pa",
     "generator_tags",
+    "notes",
     "model",
     "bundle_sha256",
     "ms",
@@ -131,8 +132,8 @@ def detect_frame(
         One row per image, in their order: ``path`` (``None`` for images in memory), ``result`` (REAL or FAKE),
         ``fake_probability`` in [0, 1], ``confidence`` in percent, ``uncertain``, ``faces`` (number of faces),
         ``out_of_distribution`` (true or false, ``None`` if not measured), ``c2pa``, ``generator_tags`` (joined by
-        ", "), ``model``, ``bundle_sha256``, ``ms``. For an unreadable image ``result`` is ``None``, and ``error`` and
-        ``message`` say why.
+        ", "), ``notes`` (what was odd in reading the file), ``model``, ``bundle_sha256``, ``ms``. For an unreadable
+        image ``result`` is ``None``, and ``error`` and ``message`` say why.
 
     Raises:
         BundleError: the bundle is missing, broken or altered.
@@ -153,6 +154,7 @@ def _row(verdict: Verdict) -> Row:
         "out_of_distribution": novelty and novelty["flagged"],
         "c2pa": provenance and provenance["c2pa"],
         "generator_tags": provenance and ", ".join(provenance["generator_tags"]),
+        "notes": " ".join(content["notes"]),
         "error": error and error["code"],
         "message": error and error["message"],
     }

@@ -45,6 +45,7 @@ def verdict_card(content: Mapping[str, Any], size: tuple[int, int] | None, sha25
         "faces": str(len(content["faces"])) if content["error"] is None else None,
         "training images": "unlike this image" if novelty and novelty["flagged"] else None,
         "marks in the file": ", ".join(provenance["generator_tags"]) if provenance else None,
+        "notes": " ".join(content["notes"]),
         "detector": content["model"],
     }
     table = "".join(f"<tr><td>{name}</td><td>{_text(value)}</td></tr>" for name, value in rows.items() if value)

@@ -27,7 +27,7 @@ from unmask.explain.places import Place, find_places
 from unmask.explain.redraw import redrawn
 from unmask.explain.views import View, forensic_views
 from unmask.explain.words import Sentence, compose
-from unmask.imaging.decode import ImageSource, read_bytes
+from unmask.imaging.decode import Decoded, ImageSource, read_bytes
 from unmask.imaging.formats import sniff_format
 from unmask.imaging.jpeg import read_compression
 from unmask.imaging.preprocessing import Pixels, render
@@ -193,12 +193,13 @@ class Explainer:
         Raises:
             ImageError: the image cannot be accepted or read.
         """
-        data, image = self._read(source)
+        data, decoded = self._read(source)
+        image = decoded.image
         seen = self.judge(image, advance)
         path = os.fspath(source) if isinstance(source, str | os.PathLike) else None
         provenance = None if data is None else read_provenance(data)
         sha256 = None if data is None else hashlib.sha256(data).hexdigest()
-        verdict = replace(seen.verdict, path=path, provenance=provenance, sha256=sha256)
+        verdict = replace(seen.verdict, path=path, provenance=provenance, sha256=sha256, notes=decoded.notes)
         decided = verdict.regions[seen.deciding]
         places = () if decided.face is None else find_places(decided.evidence, seen.towards, decided.crop, decided.face)
         checked = self.check(seen, advance) if faithfulness else None
@@ -313,10 +314,10 @@ class Explainer:
 
         return gradient_maps(self.network, pixels, self.seed)
 
-    def _read(self, source: ImageSource) -> tuple[bytes | None, Image.Image]:
+    def _read(self, source: ImageSource) -> tuple[bytes | None, Decoded]:
         limits = self.detector.limits
         data = read_bytes(source, limits) if isinstance(source, str | os.PathLike) else source
-        return (data if isinstance(data, bytes) else None), self.detector.decode(data).image
+        return (data if isinstance(data, bytes) else None), self.detector.decode(data)
 
     def _pixels(self, image: Image.Image, region: RegionVerdict) -> Pixels:
         return np.ascontiguousarray(render(image, region.crop, self.detector.bundle.info.preprocessing))
@@ -354,7 +355,8 @@ def _closeup(image: Image.Image, region: RegionVerdict) -> Image.Image:
 
 def _zoomed(verdict: Verdict, region: RegionVerdict, size: tuple[int, int]) -> Verdict:
     """The verdict as if its region were a whole image of that size."""
-    return replace(verdict, regions=(replace(region, face=None, crop=(0.0, 0.0, float(size[0]), float(size[1]))),))
+    whole = replace(region, face=None, crop=(0.0, 0.0, float(size[0]), float(size[1])))
+    return replace(verdict, regions=(whole,), size=size)
 
 
 def _shown(image: Image.Image) -> Image.Image:

@@ -26,9 +26,9 @@ log = logging.getLogger("unmask.serve.access")
 _LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "[::1]")
 _SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
 # Served without a token: they reveal nothing about any image. The page asks for the token itself.
-_OPEN_PATHS = {"/", "/health", "/docs", "/openapi.json", "/favicon.ico", "/favicon.svg"}
+_OPEN_PATHS = {"/", "/health", "/ready", "/docs", "/openapi.json", "/favicon.ico", "/favicon.svg"}
 _OPEN_FOLDERS = ("/assets/",)
-_UNLIMITED_PATHS = {"/health", "/metrics"}
+_UNLIMITED_PATHS = {"/health", "/ready", "/metrics"}
 _HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; "
     "media-src 'self' blob:; connect-src 'self'; font-src 'self'; manifest-src 'self'; form-action 'self'; "
@@ -143,6 +143,9 @@ class Gate:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        if scope["method"] == "HEAD":
+            # Answered as GET; the server, which knows the method that was asked for, sends no body.
+            scope = {**scope, "method": "GET"}
         started, status = time.perf_counter(), 0
         request_id = scope["unmask.request_id"] = str(uuid.uuid4())
 

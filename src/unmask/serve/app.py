@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -13,6 +14,7 @@ from starlette.middleware.cors import CORSMiddleware
 
 from unmask.bundle.bundle import Bundle
 from unmask.detect.detector import Detector
+from unmask.imaging.decode_pool import DecodePool
 from unmask.imaging.limits import DecodeLimits
 from unmask.serve import pages, problems, routes, routes_history
 from unmask.serve.access import Gate
@@ -27,6 +29,9 @@ from unmask.serve.settings import Settings
 from unmask.serve.store import Store
 from unmask.version import __version__
 
+# Time for the images in progress when the service stops; nobody waits for them any more.
+_CLOSING_SECONDS = 5.0
+
 _ABOUT = """Classify faces in images as real or fake.
 
 Send images as `multipart/form-data`. Every error is an RFC 9457 problem (`application/problem+json`) with a stable
@@ -40,7 +45,11 @@ def load_detector(settings: Settings) -> Detector:
         BundleError: the bundle is missing, broken or altered.
         UsageError: the bundle has no such threshold.
     """
-    limits = DecodeLimits(max_pixels=round(settings.max_megapixels * 1e6), max_bytes=settings.max_body)
+    limits = DecodeLimits(
+        max_pixels=round(settings.max_megapixels * 1e6),
+        max_bytes=settings.max_body,
+        max_memory=round(settings.max_decode_mib * 2**20),
+    )
     return Detector(Bundle.open(settings.model), settings.threshold, limits)
 
 
@@ -57,9 +66,12 @@ def create_app(settings: Settings, detector: Detector, store: Store | None) -> F
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         history = History(store) if store is not None else None
+        workers = settings.workers or os.cpu_count() or 1
+        pool = DecodePool(workers, detector.limits, cpu_seconds=settings.decode_seconds)
+        detector.decoder = pool.decode
         engine = Engine(
             detector,
-            workers=settings.workers,
+            workers=workers,
             batch=settings.batch,
             capacity=max(settings.queue, settings.max_images),
             metrics=metrics,
@@ -72,8 +84,9 @@ def create_app(settings: Settings, detector: Detector, store: Store | None) -> F
             yield
         finally:
             # All open requests have been answered by now; nobody waits for what is left.
-            await asyncio.to_thread(engine.close)
-            await asyncio.to_thread(explain_queue.close)
+            await asyncio.to_thread(engine.close, _CLOSING_SECONDS)
+            await asyncio.to_thread(pool.close)
+            explain_queue.close()
             if history is not None:
                 await history.close()
 
@@ -85,6 +98,7 @@ def create_app(settings: Settings, detector: Detector, store: Store | None) -> F
         docs_url=None,
         redoc_url=None,
         separate_input_output_schemas=False,
+        redirect_slashes=False,  # a redirect would lead out of a path prefix that a proxy has cut off
     )
     problems.install(app)
     app.include_router(routes.router)

@@ -58,6 +58,7 @@ class Engine:
         self._in_queue = 0
         self._closing = False
         self._seconds = 0.0
+        self._progress = time.monotonic()
         self._condition = threading.Condition()
         self._threads = [
             threading.Thread(target=self._work, name=f"unmask-{index}", daemon=True)
@@ -70,6 +71,17 @@ class Engine:
     def in_queue(self) -> int:
         """Number of images waiting or in progress."""
         return self._in_queue
+
+    @property
+    def closing(self) -> bool:
+        """Whether the engine accepts no more images."""
+        return self._closing
+
+    @property
+    def stalled_seconds(self) -> float:
+        """Seconds since an image was last finished while others were waiting or in progress; 0 if there are none."""
+        with self._condition:
+            return time.monotonic() - self._progress if self._in_queue else 0.0
 
     async def judge(self, images: Sequence[bytes]) -> list[Verdict]:
         """Return verdicts in the order of the images; an unreadable image's verdict holds the error.
@@ -90,13 +102,22 @@ class Engine:
         finally:
             self._leave(jobs)
 
-    def close(self) -> None:
-        """Finish all images in the queue, then stop the threads."""
+    def close(self, seconds: float | None = None) -> bool:
+        """Finish the images in the queue, then stop the threads.
+
+        Args:
+            seconds: time to wait for that; by default until it is done.
+
+        Returns:
+            Whether all threads have stopped.
+        """
         with self._condition:
             self._closing = True
             self._condition.notify_all()
+        end = None if seconds is None else time.monotonic() + seconds
         for thread in self._threads:
-            thread.join()
+            thread.join(None if end is None else max(0.0, end - time.monotonic()))
+        return not any(thread.is_alive() for thread in self._threads)
 
     def _enter(self, jobs: list[_Job]) -> None:
         with self._condition:
@@ -106,6 +127,8 @@ class Engine:
                 raise Problem(
                     429, "busy", "Too many images are waiting. Try again later.", {"Retry-After": str(seconds)}
                 )
+            if not self._in_queue:
+                self._progress = time.monotonic()
             self._waiting.extend(jobs)
             self._count(len(jobs))
             self._condition.notify(len(jobs))
@@ -171,6 +194,7 @@ class Engine:
 
     def _finish(self, job: _Job, result: Verdict | Exception) -> None:
         with self._condition:
+            self._progress = time.monotonic()
             self._count(-1)
         if isinstance(result, Verdict):
             self._metrics.observe_verdict(result)

@@ -52,8 +52,8 @@ class ExplainQueue:
         return await asyncio.wrap_future(work)
 
     def close(self) -> None:
-        """Finish the explanation in progress and cancel the others."""
-        self._pool.shutdown(cancel_futures=True)
+        """Cancel the explanations that have not been started; the one in progress is not waited for."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
 
     def _work(self, data: bytes, faithfulness: bool) -> dict[str, Any]:
         return _plain(self._explainer.explain(data, faithfulness=faithfulness))

@@ -61,6 +61,13 @@ class ImageFolder:
             if _NAME.fullmatch(name):
                 yield name
 
+    def remove_partials(self) -> int:
+        """Delete what killed processes left of files that they were writing; return how many."""
+        partials = list(self.folder.glob("??/.*.partial"))
+        for path in partials:
+            path.unlink(missing_ok=True)
+        return len(partials)
+
     def _path(self, name: str) -> Path:
         # Names come from our own database, which somebody else may have written to.
         if not _NAME.fullmatch(name):

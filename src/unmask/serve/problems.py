@@ -15,7 +15,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse, Response
 
-from unmask.errors import ImageError
+from unmask.errors import ImageError, UsageError
 
 MEDIA_TYPE = "application/problem+json"
 log = logging.getLogger("unmask.serve")
@@ -67,6 +67,14 @@ def response(
     problem: HTTPException, instance: str | None = None, errors: list[dict[str, Any]] | None = None
 ) -> Response:
     """Build the response for a problem."""
+    content = details(problem, instance, errors)
+    return JSONResponse(content, problem.status_code, dict(problem.headers or {}), media_type=MEDIA_TYPE)
+
+
+def details(
+    problem: HTTPException, instance: str | None = None, errors: list[dict[str, Any]] | None = None
+) -> dict[str, Any]:
+    """Describe a problem as the body of its response."""
     status = problem.status_code
     code = problem.code if isinstance(problem, Problem) else _CODE_OF_STATUS.get(status, "http_error")
     body = ProblemDetails(
@@ -77,7 +85,7 @@ def response(
         instance=instance,
         errors=errors,
     )
-    return JSONResponse(body.model_dump(exclude_none=True), status, dict(problem.headers or {}), media_type=MEDIA_TYPE)
+    return body.model_dump(exclude_none=True)
 
 
 def install(app: FastAPI) -> None:
@@ -103,6 +111,12 @@ def install(app: FastAPI) -> None:
         problem = Problem(503, "store_unavailable", "The history is not available.", {"Retry-After": "5"})
         return response(problem, _instance(request))
 
+    async def of_disk(request: Request, error: Exception) -> Response:
+        # Of the program itself: what a client sends is refused by other errors.
+        log.error("the disk failed: %s", error)
+        problem = Problem(503, "storage_unavailable", "The image cannot be stored.", {"Retry-After": "60"})
+        return response(problem, _instance(request))
+
     async def of_nobody(request: Request, error: Exception) -> Response:
         return Response(status_code=400)  # the client disconnected while sending: nobody reads this
 
@@ -110,6 +124,8 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, of_validation)
     app.add_exception_handler(ImageError, of_image_error)
     app.add_exception_handler(SQLAlchemyError, of_database)
+    app.add_exception_handler(OSError, of_disk)
+    app.add_exception_handler(UsageError, of_disk)
     app.add_exception_handler(ClientDisconnect, of_nobody)
 
 

@@ -14,8 +14,8 @@ from unmask.serve import problems
 from unmask.serve.evidence import overlays
 from unmask.serve.limits import until
 from unmask.serve.metrics import CONTENT_TYPE
-from unmask.serve.problems import ProblemDetails
-from unmask.serve.schemas import Detected, Detection, Explained, Health, Model, ServiceLimits
+from unmask.serve.problems import Problem, ProblemDetails
+from unmask.serve.schemas import Detected, Detection, Explained, Health, Model, Ready, ServiceLimits
 from unmask.serve.service import Service, service_of, while_connected
 from unmask.serve.store import Record
 from unmask.serve.uploads import Upload, read_uploads
@@ -39,6 +39,7 @@ _TITLES = {
     503: "History not available, or too little memory",
     504: "Response not ready in time",
 }
+_STORE_SECONDS = 5.0
 _EVERYWHERE = (401, 403, 421, 422, 429, 500)
 
 
@@ -151,9 +152,23 @@ async def model(service: InService) -> Model:
     )
 
 
-@router.get("/health", tags=["service"], summary="Check that the service is running", responses=errors())
+@router.get("/ready", tags=["service"], summary="Check that the service accepts images", responses=errors(503))
+async def ready(service: InService) -> Ready:
+    """Needs no token and has no rate limit. 503 while the service stops or its queue is full, or with a dead store."""
+    if service.engine.closing or service.engine.in_queue >= service.engine.capacity:
+        raise Problem(503, "not_ready", "The service accepts no more images at present.", {"Retry-After": "1"})
+    if service.history is not None:
+        async with until(asyncio.get_running_loop().time() + _STORE_SECONDS):
+            await service.history.run(service.history.store.check)
+    return Ready(status="ready")
+
+
+@router.get("/health", tags=["service"], summary="Check that the service is running", responses=errors(503))
 async def health(service: InService) -> Health:
-    """Needs no token and has no rate limit."""
+    """Needs no token and has no rate limit. 503 if images wait and none has been finished within the deadline."""
+    stalled = service.engine.stalled_seconds
+    if stalled > service.settings.deadline:
+        raise Problem(503, "stalled", f"Images are waiting, and none has been finished for {stalled:.0f} s.")
     return Health(
         status="ok",
         model=service.engine.detector.model_name,

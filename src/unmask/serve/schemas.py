@@ -147,6 +147,12 @@ class Health(BaseModel):
     queue: int = Field(description="Most images that may wait or be in progress.")
 
 
+class Ready(BaseModel):
+    """Whether the service accepts images."""
+
+    status: Literal["ready"]
+
+
 class ServiceLimits(BaseModel):
     """What the service accepts and stores."""
 

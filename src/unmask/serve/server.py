@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import logging
+import os
 import signal
 import socket
 import sys
+import threading
 
 import uvicorn
+from alembic.util import CommandError
 from sqlalchemy.exc import SQLAlchemyError
 
 from unmask.errors import UsageError
 from unmask.serve.access import check_exposure
 from unmask.serve.app import create_app, load_detector
 from unmask.serve.history import open_store
+from unmask.serve.protocol import bounded
 from unmask.serve.settings import Settings
 from unmask.serve.store import Store
 
 _BACKLOG = 2048
+_MAIN = threading.main_thread()
 
 
 def run(settings: Settings) -> None:
@@ -43,21 +48,34 @@ def run(settings: Settings) -> None:
                 server_header=False,
                 proxy_headers=bool(settings.trusted_proxies),
                 forwarded_allow_ips=list(settings.trusted_proxies),
+                http=bounded(settings.max_connections, settings.header_seconds),
                 timeout_keep_alive=15,
                 timeout_graceful_shutdown=round(settings.deadline) + 1,
                 backlog=_BACKLOG,
             )
         )
         # uvicorn handles the signals while it runs and raises them again when it ends, which must not count as failure.
+        # One that arrives before it runs must stop it, too.
         for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: None)
+            signal.signal(number, lambda *_: setattr(server, "should_exit", True))
         print(f"unmask: {_address(listener)}", flush=True)
         server.run(sockets=[listener])
+    if any(thread.is_alive() and not thread.daemon for thread in threading.enumerate() if thread is not _MAIN):
+        # A thread that hangs in a library must not keep the process alive: Python would wait for it without end.
+        logging.getLogger("unmask.serve").warning("stopped with work in progress")
+        logging.shutdown()
+        os._exit(0)
 
 
 def _store(settings: Settings) -> Store | None:
     try:
         return open_store(settings)
+    except CommandError:
+        # Alembic's word for a revision that it does not know.
+        raise UsageError(
+            "newer_history",
+            "The history was written by a newer version of unmask. Install that version, or use another --store.",
+        ) from None
     except (SQLAlchemyError, OSError) as error:
         # Only the first line: the others show SQL statements and links.
         reason = str(error).partition("\n")[0]

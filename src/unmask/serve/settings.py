@@ -92,7 +92,13 @@ class Settings(BaseSettings):
     max_body_mib: float = Field(64, gt=0, le=4096, description="Largest request body in MiB.")
     max_waiting_mib: float = Field(512, gt=0, description="Memory for all request bodies together in MiB.")
     max_images: int = Field(16, ge=1, le=256, description="Images per request.")
-    max_megapixels: float = Field(64, gt=0, le=1024, description="Largest image in megapixels, decoded.")
+    max_megapixels: float = Field(200, gt=0, le=1024, description="Largest image in megapixels.")
+    max_decode_mib: float = Field(
+        256, gt=0, description="Memory for decoding one image in MiB; larger images are read at reduced size."
+    )
+    decode_seconds: float = Field(10, gt=0, description="CPU time for decoding one image, in seconds.")
+    max_connections: int = Field(512, ge=1, description="Open connections; further ones are refused.")
+    header_seconds: float = Field(15, gt=0, description="Time limit for the headers of a request, in seconds.")
 
     @model_validator(mode="after")
     def _consistent(self) -> Settings:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import math
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -19,6 +20,7 @@ from unmask.serve.problems import Problem
 from unmask.serve.schemas import Feedback
 
 _ROWS_AT_ONCE = 1000
+_CLOCK_TRUSTED_AFTER = 86_400.0  # seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +97,7 @@ class Store:
         self.threads = 4 if self._engine.dialect.name == "postgresql" else 1
         self._images = images
         self._retention = retention or Retention()
+        self._opened = time.monotonic()
 
     def add(self, records: Sequence[Record]) -> None:
         """Store verdicts, all or none; once this returns they are on the disk."""
@@ -166,15 +169,18 @@ class Store:
         return self._export(select(verdicts), verdicts.c.id, after)
 
     def apply_retention(self) -> int:
-        """Delete records beyond the limits; return their number."""
+        """Delete records beyond the limits; return their number.
+
+        A clock that is set to the future must not empty the history. Where all records look too old, their age counts
+        from the newest one until this store has been open for a day, in which a wrong clock is noticed.
+        """
+        trusts_clock = time.monotonic() - self._opened > _CLOCK_TRUSTED_AFTER
         limits, deleted = self._retention, 0
         oldest = (verdicts.c.time_ms, verdicts.c.id)
         with self._engine.begin() as connection:
             lock(connection)
             if limits.days:
-                before = time.time_ns() // 1_000_000 - round(limits.days * 86_400_000)
-                old = select(verdicts).where(verdicts.c.time_ms < before)
-                deleted += self._delete(connection, connection.execute(old).mappings().all())
+                deleted += self._delete(connection, _aged(connection, limits.days, trusts_clock=trusts_clock))
             if limits.records:
                 count = connection.execute(select(func.count()).select_from(verdicts)).scalar_one()
                 many = select(verdicts).order_by(*oldest).limit(max(0, count - limits.records))
@@ -184,7 +190,7 @@ class Store:
         return deleted
 
     def sweep(self) -> int:
-        """Delete image files that no record names, such as a killed process leaves; return their number."""
+        """Delete the image files that killed processes leave, partial or without a record; return their number."""
         if self._images is None:
             return 0
         with self._engine.begin() as connection:
@@ -192,7 +198,12 @@ class Store:
             orphans = [name for name in self._images.names() if not _is_named(connection, name)]
             for name in orphans:
                 self._images.remove(name)
-        return len(orphans)
+            return len(orphans) + self._images.remove_partials()
+
+    def check(self) -> None:
+        """Ask the database for nothing."""
+        with self._engine.begin() as connection:
+            connection.execute(select(1))
 
     def image(self, row: RowMapping) -> bytes:
         """Return the stored image of a record.
@@ -286,6 +297,23 @@ def _parse(cursor: str) -> tuple[int, UUID]:
 def _is_named(connection: Connection, name: str) -> bool:
     named = select(verdicts.c.id).where(verdicts.c.image == name).limit(1)
     return connection.execute(named).first() is not None
+
+
+def _aged(connection: Connection, days: float, *, trusts_clock: bool) -> list[RowMapping]:
+    """Find records older than so many days: at most a tenth of all records, so that no single mistake empties it.
+
+    Args:
+        connection: to the database.
+        days: greatest age of a record.
+        trusts_clock: whether to go by the clock even where it says that all records are too old.
+    """
+    age, now = round(days * 86_400_000), time.time_ns() // 1_000_000
+    count, newest = connection.execute(select(func.count(), func.max(verdicts.c.time_ms)).select_from(verdicts)).one()
+    if not count:
+        return []
+    before = (now if trusts_clock or now - newest <= age else newest) - age
+    old = select(verdicts).where(verdicts.c.time_ms < before).order_by(verdicts.c.time_ms, verdicts.c.id)
+    return list(connection.execute(old.limit(math.ceil(count / 10))).mappings())
 
 
 def _beyond(connection: Connection, limit: int) -> list[RowMapping]:

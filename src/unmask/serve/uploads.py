@@ -6,6 +6,7 @@ import unicodedata
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 
+from python_multipart.multipart import parse_options_header
 from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
@@ -43,7 +44,8 @@ async def read_uploads(request: Request, field: str, max_files: int) -> list[Upl
     content_type = request.headers.get("content-type", "")
     if content_type.partition(";")[0].strip().lower() != "multipart/form-data":
         raise Problem(415, "not_multipart", f"Send the image as multipart/form-data in the field {field!r}.")
-    parser = MultiPartParser(request.headers, _body(request), max_files=max_files, max_fields=_MOST_FIELDS)
+    parser = _Parser(request.headers, _body(request), max_files=max_files, max_fields=_MOST_FIELDS)
+    parser.field = field.encode()
     # The body limit already bounds memory; nothing spills into temporary files.
     parser.spool_max_size = 0
     try:
@@ -52,6 +54,8 @@ async def read_uploads(request: Request, field: str, max_files: int) -> list[Upl
         if error.message.startswith("Too many files"):
             raise Problem(422, "too_many_pictures", f"Send at most {max_files} images per request.") from None
         raise Problem(400, "bad_multipart", error.message) from None
+    except (LookupError, ValueError):  # an unknown charset, header bytes that are none of it
+        raise Problem(400, "bad_multipart", "The form's headers cannot be read.") from None
     files = [item for name, item in form.multi_items() if name == field and isinstance(item, UploadFile)]
     try:
         if not files:
@@ -59,6 +63,19 @@ async def read_uploads(request: Request, field: str, max_files: int) -> list[Upl
         return [Upload(shown_name(file.filename), file.file.read()) for file in files]
     finally:
         await form.close()
+
+
+class _Parser(MultiPartParser):
+    """A parser that takes every part of one field for a file, whether or not its sender named one."""
+
+    field = b""
+
+    def on_headers_finished(self) -> None:
+        part = self._current_part
+        disposition, options = parse_options_header(part.content_disposition)
+        if disposition == b"form-data" and options.get(b"name") == self.field and b"filename" not in options:
+            part.content_disposition = (part.content_disposition or b"") + b'; filename=""'
+        super().on_headers_finished()
 
 
 async def _body(request: Request) -> AsyncGenerator[bytes, None]:
