@@ -25,12 +25,12 @@ def form(data: bytes, path: str = "/predict") -> bytes:
 
 @dataclass
 class Tally:
-    """What came back.
+    """Responses of a load.
 
     Attributes:
-        seconds: of each answer with status 200, from the first byte sent to the last received.
-        statuses: how many answers had which; 0 stands for a connection that broke.
-        elapsed: seconds of the whole run.
+        seconds: time of each response with status 200, from the first byte sent to the last received.
+        statuses: number of responses by status; 0 is a broken connection.
+        elapsed: duration of the run in seconds.
     """
 
     seconds: list[float] = field(default_factory=list)

@@ -1,4 +1,4 @@
-"""What every result file says of how it was made, and how it is written.
+"""How result files are described and written, and a parser for the scripts.
 
 Imports nothing large: ``speed.py`` must stay small, see there.
 """
@@ -29,12 +29,12 @@ def argument_parser(docstring: str | None) -> argparse.ArgumentParser:
 
 
 def describe_run(packages: Iterable[str], bundle_sha256: str, *, smoke: bool) -> dict[str, Any]:
-    """The facts that a figure needs beside it: the command as a shell takes it, no host name, no absolute path.
+    """How a result was made: the command for a shell, without host name or absolute path, machine and versions.
 
     Args:
         packages: distributions whose versions matter.
-        bundle_sha256: which detector was measured.
-        smoke: whether the run was cut down to try the script; ``render.py`` refuses such results.
+        bundle_sha256: the measured detector.
+        smoke: whether this is a short trial run; ``render.py`` rejects its result.
     """
     return {
         "command": shlex.join(["python", f"benchmarks/{Path(sys.argv[0]).name}", *map(_without_place, sys.argv[1:])]),
@@ -55,7 +55,7 @@ def write_json(path: Path, content: dict[str, Any]) -> None:
 
 
 def _without_place(argument: str) -> str:
-    """An argument in which an absolute path is cut down to its last part."""
+    """An argument with absolute paths shortened to their last part."""
     option, separator, value = argument.rpartition("=")
     return f"{option}{separator}{Path(value).name}" if Path(value).is_absolute() else argument
 

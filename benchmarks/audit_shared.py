@@ -29,7 +29,7 @@ _FINDING_FIELDS = ("code", "severity", "message", "total", "of")
 
 
 def main() -> None:
-    """Audit and write the figures."""
+    """Audit the images and write the result."""
     parser = argument_parser(__doc__)
     parser.add_argument("--manifest", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
@@ -49,12 +49,12 @@ def main() -> None:
         "manifest_digest": manifest.digest(),
         "common_reading": {**Preprocessing().model_dump(mode="json"), "jpeg_quality": COMMON_QUALITY},
         "max_distance": DEFAULT_MAX_DISTANCE,
-        **figures(result),
+        **in_numbers(result),
     }
     write_json(arguments.out, content)
 
 
-def figures(result: Audit) -> dict[str, Any]:
+def in_numbers(result: Audit) -> dict[str, Any]:
     """The audit in numbers, without a single image, path or group."""
     report = result.to_json()
     summary = counts(result.images)

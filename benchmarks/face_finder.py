@@ -52,10 +52,10 @@ Find = Callable[[Image.Image], int]
 
 
 class CenterFace:
-    """CenterFace (Xu et al. 2019) as a second opinion.
+    """CenterFace (Xu et al. 2019), for comparison.
 
-    The network takes float32 [1, 3, h, w], RGB from 0 to 255, h and w multiples of 32, and answers on a grid of one
-    cell every 4 pixels: score, log of the box's height and width in cells, offset (y, x) of the centre in cells.
+    The network takes float32 [1, 3, h, w], RGB from 0 to 255, h and w multiples of 32, and its outputs are a grid with
+    one cell every 4 pixels: score, log of the box's height and width in cells, offset (y, x) of the centre in cells.
 
     Args:
         path: ``centerface.onnx``.

@@ -139,7 +139,7 @@ def _outside(measured: list[_Measured], label: str, name: str, reference: dict[s
 
 
 def _any_outside(measured: list[_Measured], label: str, figures: dict[str, dict[str, float]]) -> dict[str, Any]:
-    """Images of a label with at least one figure outside."""
+    """Images of a label with at least one measurement outside."""
     wanted = [item for item in measured if item.label == label]
     return proportion(
         [any(_is_outside(value, figures[name]) for name, value in item.values.items()) for item in wanted]

@@ -48,7 +48,7 @@ def make_hashes(n: int, max_distance: int, rng: np.random.Generator) -> tuple[Ha
 
 
 def flip(hashes: Hashes, counts: np.ndarray, rng: np.random.Generator) -> Hashes:
-    """Flip so many different bits of each hash, drawn at random."""
+    """Flip the given number of random bits of each hash."""
     ranks = np.argsort(np.argsort(rng.random((len(hashes), HASH_BITS)), axis=1), axis=1)
     return hashes ^ np.packbits(ranks < counts[:, None], axis=1).view(np.uint64)
 

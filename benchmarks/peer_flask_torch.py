@@ -33,7 +33,7 @@ def predict() -> dict[str, object]:
 
 @app.get("/health")
 def health() -> dict[str, str]:
-    """That the server answers."""
+    """Health check."""
     return {"status": "ok"}
 
 

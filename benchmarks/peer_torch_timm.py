@@ -53,7 +53,7 @@ def read(path: Path) -> torch.Tensor:
 
 
 def batches(paths: list[Path], batch: int) -> Iterator[list[Path]]:
-    """The paths, so many at a time."""
+    """The paths in batches."""
     for start in range(0, len(paths), batch):
         yield paths[start : start + batch]
 

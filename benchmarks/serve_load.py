@@ -62,7 +62,7 @@ def images() -> tuple[list[bytes], list[bytes]]:
 
 @contextlib.contextmanager
 def running(command: Sequence[str], port: int) -> Iterator[psutil.Process]:
-    """A server that answers, ended afterwards."""
+    """A server that is ready, stopped afterwards."""
     with tempfile.TemporaryFile() as log:
         process = subprocess.Popen(command, stdout=log, stderr=log)
         try:
@@ -99,7 +99,7 @@ def peer_server() -> Iterator[tuple[int, psutil.Process]]:
 
 
 def figures(tally: Tally) -> dict[str, Any]:
-    """Throughput, quantiles of the time to an answer, statuses."""
+    """Throughput, quantiles of the response time, statuses."""
     cuts = statistics.quantiles(tally.seconds, n=100, method="inclusive") if len(tally.seconds) > 1 else [0.0] * 99
     return {
         "requests": tally.statuses.total(),
@@ -200,7 +200,7 @@ def main() -> None:
 
 
 def _mixed(small: list[bytes], large: list[bytes], one_in: int) -> list[bytes]:
-    """Requests of which one in so many is large."""
+    """Requests, every n-th of them large."""
     return [*(small * one_in)[: len(large) * (one_in - 1)], *large]
 
 
