@@ -6,12 +6,14 @@ from statistics import fmean
 
 from _markdown import Result, table
 from _markdown import percent as plain
-from unmask.evaluation.reports.sentences import difference, figure, percent, with_interval
+from unmask.evaluation.reports.sentences import difference, percent, three_digits, with_interval
+from unmask.evaluation.results import Ablation, HeldOut, Metric
+from unmask.evaluation.results.calibration import CalibrationChange
 
 
 def logo(result: Result) -> list[str]:
     """Each generator with and without training on it, and the matrix."""
-    rows, drawn = result["rows"], result["drawn"]
+    found, drawn = HeldOut.from_dict(result), result["drawn"]
     pairs = table(
         (
             "generator",
@@ -24,30 +26,30 @@ def logo(result: Result) -> list[str]:
         ),
         (
             (
-                entry["value"],
-                entry["n_fake"],
-                with_interval(entry["in_distribution"]["auc"]),
-                with_interval(entry["held_out"]["auc"]),
-                difference(entry["difference"]["auc"]),
-                percent(entry["in_distribution"]["recall_fake"]),
-                percent(entry["held_out"]["recall_fake"]),
+                entry.value,
+                entry.n_fake,
+                with_interval(entry.in_distribution.auc),
+                with_interval(entry.held_out.auc),
+                difference(entry.difference.auc),
+                percent(entry.in_distribution.recall_fake),
+                percent(entry.held_out.recall_fake),
             )
-            for entry in result["held_out"]
+            for entry in found.held_out or ()
         ),
     )
     matrix = table(
-        ("training (AUC on →)", *result["columns"]),
+        ("training (AUC on →)", *found.columns),
         (
             (
-                row["title"],
+                row.title,
                 *(
-                    f"**{figure(row['cells'][value]['auc'])}**"
-                    if row["name"] == value
-                    else figure(row["cells"][value]["auc"])
-                    for value in result["columns"]
+                    f"**{three_digits(row.cells[value].auc)}**"
+                    if row.name == value
+                    else three_digits(row.cells[value].auc)
+                    for value in found.columns
                 ),
             )
-            for row in rows
+            for row in found.rows
         ),
     )
     what = (
@@ -70,9 +72,9 @@ def left_out_summary(result: Result) -> list[str]:
         f"without one source of real images, and {len(generators)} times without one generator of fakes. Recall of "
         f"real on sources that training did not see, at a threshold with {100 * result['kept']:g} % on real validation "
         f"images of the other sources: mean {plain(fmean(kept.values()))}, worst {plain(kept[poorest])} ({poorest}). "
-        f"AUC on generators that training did not see: mean {figure(fmean(areas.values()))}, worst "
-        f"{figure(areas[hardest])} ({hardest}). Validation AUC of the runs: {figure(min(known))} to "
-        f"{figure(max(known))}."
+        f"AUC on generators that training did not see: mean {three_digits(fmean(areas.values()))}, worst "
+        f"{three_digits(areas[hardest])} ({hardest}). Validation AUC of the runs: {three_digits(min(known))} to "
+        f"{three_digits(max(known))}."
     ]
 
 
@@ -87,7 +89,7 @@ def left_out(result: Result) -> list[str]:
     reals = table(
         ("source held out", "real images", "recall of real", "recall of real, seen in training"),
         (
-            (entry["value"], entry["kept"]["n"], percent(entry["kept"]), plain(entry["seen"]["kept"]))
+            (entry["value"], entry["kept"]["n"], percent(_metric(entry["kept"])), plain(entry["seen"]["kept"]))
             for entry in sources
         ),
     )
@@ -105,11 +107,11 @@ def left_out(result: Result) -> list[str]:
             (
                 entry["value"],
                 entry["found"]["n"],
-                with_interval(entry["auc"]),
-                figure(entry["seen"]["auc"]),
-                percent(entry["found"]),
+                with_interval(_metric(entry["auc"])),
+                three_digits(entry["seen"]["auc"]),
+                percent(_metric(entry["found"])),
                 plain(entry["seen"]["found"]),
-                with_interval(entry["auc_against_left_out"]),
+                with_interval(_metric(entry["auc_against_left_out"])),
             )
             for entry in generators
         ),
@@ -122,7 +124,6 @@ def calibration(result: Result) -> list[str]:
     """Each calibration method on the whole split, and on the few images that a user may have."""
     methods = result["methods"]
     fitted, measured = result["fitted_on"], result["measured_on"]
-    as_shipped = methods["platt"]
     names = {
         "none": "none: the network's logit",
         "temperature": "temperature",
@@ -130,17 +131,19 @@ def calibration(result: Result) -> list[str]:
         "isotonic": "isotonic",
         "auto": "auto: scale and bias",
     }
-    lines = [("as shipped", as_shipped["before"])] + [(names[name], found["after"]) for name, found in methods.items()]
+    changes = {name: CalibrationChange.model_validate(found) for name, found in methods.items()}
+    lines = [("as shipped", changes["platt"].before)] + [(names[name], found.after) for name, found in changes.items()]
     whole = table(
         ("calibration", "expected calibration error", "log loss", "Brier score"),
-        ((name, *(with_interval(found[key]) for key in ("ece", "log_loss", "brier"))) for name, found in lines),
+        ((name, *map(with_interval, (found.ece, found.log_loss, found.brier))) for name, found in lines),
     )
-    chance = as_shipped["chance_ece"]
+    chance = changes["platt"].chance_ece
     what = (
         f"`{result['model']}`, fitted on {fitted['n']:,} validation images ({fitted['n_real']:,} real) and measured "
         f"on {measured['n']:,} test images ({measured['n_real']:,} real) in {measured['groups']:,} groups, with equal "
         "class weights. If the probabilities were exactly right, this many images would show an expected calibration "
-        f"error of {figure(chance['mean'])} on average, and less than {figure(chance['high'])} in 97.5 % of cases."
+        f"error of {three_digits(chance.mean)} on average, and less than {three_digits(chance.high)} in 97.5 % of "
+        "cases."
     )
     order = ("as shipped", "auto", "temperature", "platt", "isotonic")
     few = table(
@@ -164,22 +167,20 @@ def calibration(result: Result) -> list[str]:
 
 def ablation(result: Result) -> list[str]:
     """The effect of each variant."""
+    found = Ablation.from_dict(result)
+    whole = found.whole
     rows: list[tuple[str, ...]] = [
-        (
-            result["whole"]["title"],
-            figure(result["whole"]["auc"]["value"]),
-            "",
-            figure(result["whole"]["balanced_accuracy"]["value"]),
-            "",
-        )
+        (whole.title, three_digits(whole.auc.value), "", three_digits(whole.balanced_accuracy.value), "")
     ]
-    for entry in result["variants"]:
-        cells = [entry["title"]]
-        for name in ("auc", "balanced_accuracy"):
-            found = entry["effect"][name]
+    for entry in found.variants:
+        cells = [entry.title]
+        for metric, effect in (
+            (entry.auc, entry.effect.auc),
+            (entry.balanced_accuracy, entry.effect.balanced_accuracy),
+        ):
             cells += [
-                figure(entry[name]["value"]),
-                difference(found) + (" **established**" if found["established"] else ""),
+                three_digits(metric.value),
+                difference(effect) + (" **established**" if effect.established else ""),
             ]
         rows.append(tuple(cells))
     what = (
@@ -189,3 +190,7 @@ def ablation(result: Result) -> list[str]:
     )
     head = ("recipe", "AUC", "AUC difference (95 % interval)", "balanced accuracy", "difference (95 % interval)")
     return [" ".join(result["sentences"]), what, table(head, rows)]
+
+
+def _metric(found: Result) -> Metric:
+    return Metric.model_validate(found)

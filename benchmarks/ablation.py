@@ -50,8 +50,9 @@ def main() -> None:
         announce=lambda line: print(line, file=sys.stderr, flush=True),
     )
     run = describe_run(_PACKAGES, "", smoke=arguments.smoke)
-    del result["recipe"]["settings"]
-    write_json(arguments.out, {**result, "run": run, "source": arguments.source, "sentences": list(sentences(result))})
+    content = result.to_dict()
+    del content["recipe"]["settings"]
+    write_json(arguments.out, {**content, "run": run, "source": arguments.source, "sentences": list(sentences(result))})
 
 
 if __name__ == "__main__":

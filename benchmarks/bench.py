@@ -16,6 +16,7 @@ from _report import argument_parser, describe_run, write_json
 from unmask.bundle.bundle import Bundle, write_bundle
 from unmask.bundle.schema import BundleInfo, Card, Threshold, UncertainBand
 from unmask.evaluation.cost import CALLS, bench, describe_machine
+from unmask.evaluation.results import Bench
 from unmask.models.network import FaceNetwork
 from unmask.recipes import Recipe
 from unmask.training.export import export_onnx, record_golden
@@ -43,7 +44,7 @@ def main() -> None:
             for path in (None, peer)
         ]
     sha256 = Bundle.open().sha256
-    result = {"schema": 1, "kind": "bench", "run": machine, "models": models}
+    result = Bench(kind="bench", run=machine, models=tuple(models)).to_dict()
     run = describe_run(_PACKAGES, sha256, smoke=arguments.calls < CALLS)
     write_json(arguments.out, {"run": run, "result": result})
 

@@ -25,7 +25,7 @@ from unmask.bundle.bundle import Bundle
 from unmask.bundle.schema import Calibration
 from unmask.data.manifest import Manifest
 from unmask.evaluation.calibrate import FEWEST, score_logits
-from unmask.evaluation.calibration_metrics import Labelled, figures
+from unmask.evaluation.calibration_metrics import Labelled, errors
 from unmask.stats.resample import Draws
 from unmask.training.calibration import fit_isotonic, fit_platt, fit_shrunk, fit_temperature
 
@@ -105,10 +105,10 @@ def _probability(calibration: Calibration, images: Labelled) -> Any:
 
 def _measured(before: Calibration, after: Calibration, images: Labelled, draws: int) -> dict[str, Any]:
     sides = [_probability(calibration, images) for calibration in (before, after)]
-    found = figures(sides[0], sides[1], images, 0.5, Draws(draws, 0, 1))
+    found = errors(sides[0], sides[1], images, 0.5, Draws(draws, 0, 1))
     described = after.model_dump(mode="json")
     described["points"] = len(described["points"])
-    return {**found, "calibration": described}
+    return {**found.model_dump(), "calibration": described}
 
 
 def _few(

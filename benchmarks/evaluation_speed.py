@@ -43,9 +43,9 @@ def main() -> None:
         arguments.out,
         {
             "run": describe_run(("unmask", "numpy"), "", smoke=arguments.rows < 100_000 or arguments.draws < 2000),
-            "rows": result["overall"]["n"],
-            "groups": result["overall"]["groups"],
-            "sources": len(result["by"]["source"]),
+            "rows": result.overall.n,
+            "groups": result.overall.groups,
+            "sources": len(result.by["source"]),
             "draws": arguments.draws,
             "read_seconds": round(read - began, 3),
             "seconds": round(ended - began, 3),

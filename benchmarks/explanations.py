@@ -68,9 +68,9 @@ def main() -> None:
             "faithfulness": {
                 "split": "test",
                 "seed": arguments.seed,
-                "random_orders": found["pictures"][0]["random_orders"],
-                "by_result": found["by_result"],
-                "failures": len(found["failures"]),
+                "random_orders": found.images[0].random_orders,
+                "by_result": found.to_dict()["by_result"],
+                "failures": len(found.failures),
             },
             "report": report,
         },

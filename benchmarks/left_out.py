@@ -28,7 +28,7 @@ from unmask.bundle.bundle import Bundle
 from unmask.cli.training import prepare_training
 from unmask.data.manifest import Manifest, ManifestRow
 from unmask.data.split.groups import read_grouping
-from unmask.evaluation.measure import measure_within, share
+from unmask.evaluation.measure import measure_within, rate
 from unmask.evaluation.scores import Scores, score_manifest
 from unmask.recipes import Recipe
 from unmask.stats.images import Images
@@ -127,7 +127,7 @@ def without(manifest: Manifest, source: str, generator: str) -> Manifest:
 
 
 def threshold_of(known: Scores) -> float:
-    """The least threshold that leaves the share ``KEPT`` of the real images real."""
+    """The lowest threshold that keeps the proportion ``KEPT`` of the real images real."""
     real = np.sort(known.fake_probability[~known.is_fake & ~np.isnan(known.fake_probability)])
     return float(np.nextafter(real[int(np.ceil(KEPT * len(real))) - 1], np.inf))
 
@@ -136,20 +136,20 @@ def _held_out(source: str, generator: str, known: Scores, lacked: Scores) -> Ite
     images = Images.of(lacked)
     real, fake = ~lacked.is_fake, lacked.is_fake
     right = images.is_right
-    yield {"column": "source", "value": source, "kept": share(right[real], images.group[real])}
+    yield {"column": "source", "value": source, "kept": rate(right[real], images.group[real]).model_dump()}
     if not generator:
         return
     yield {
         "column": "generator",
         "value": generator,
-        "found": share(right[fake], images.group[fake]),
-        "auc": measure_within(_beside(known, ~known.is_fake, lacked, fake), Draws(2000, 0, 1))["auc"],
-        "auc_against_left_out": measure_within(images, Draws(2000, 0, 1))["auc"],
+        "found": rate(right[fake], images.group[fake]).model_dump(),
+        "auc": measure_within(_beside(known, ~known.is_fake, lacked, fake), Draws(2000, 0, 1))[0].model_dump(),
+        "auc_against_left_out": measure_within(images, Draws(2000, 0, 1))[0].model_dump(),
     }
 
 
 def _beside(first: Scores, of_first: Flags, second: Scores, of_second: Flags) -> Images:
-    """Some images of two tables, which share no group."""
+    """Some images of two tables that have no group in common."""
     one, other = Images.of(first).where(of_first), Images.of(second).where(of_second)
     return Images(
         np.concatenate([one.is_fake, other.is_fake]),
@@ -160,7 +160,7 @@ def _beside(first: Scores, of_first: Flags, second: Scores, of_second: Flags) ->
 
 
 def _seen(tables: list[Scores], column: str, value: str) -> dict[str, float | None]:
-    """The mean over the runs that saw a source or a generator, of the same figures on validation images."""
+    """The mean of the same metrics on validation images, over the runs that saw a source or generator."""
     kept, areas = [], []
     for scores in tables:
         own = (np.asarray(scores.column(column), np.str_) == value) & (scores.is_fake == (column == "generator"))

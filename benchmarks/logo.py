@@ -47,13 +47,14 @@ def main() -> None:
         announce=lambda line: print(line, file=sys.stderr, flush=True),
     )
     run = describe_run(_PACKAGES, "", smoke=arguments.smoke)
-    del result["recipe"]["settings"]
+    content = result.to_dict()
+    del content["recipe"]["settings"]
     facts = {"share": arguments.share, "pictures": sum(1 for _ in manifest)}
-    write_json(arguments.out, {**result, "run": run, "drawn": facts, "sentences": list(sentences(result))})
+    write_json(arguments.out, {**content, "run": run, "drawn": facts, "sentences": list(sentences(result))})
 
 
 def draw_groups(manifest: Manifest, share: float) -> Manifest:
-    """The rows of about a share of the groups, by a hash of their name."""
+    """The rows of a random sample of the groups, by a hash of their name."""
     rows = [
         row
         for row in manifest

@@ -77,9 +77,9 @@ class System:
     """One network on the manifest's own split.
 
     Attributes:
-        about: what it is, for the table.
-        recipe: the shipped recipe that it begins with.
-        overrides: what is changed in it.
+        about: its name in the table.
+        recipe: the built-in recipe that it starts from.
+        overrides: changes to that recipe.
     """
 
     about: str
@@ -135,7 +135,7 @@ def main() -> None:
             "source": SOURCE,
             "cpu_minutes": {name: round(spent.get(name, 0.0) / 60, 1) for name in REPRODUCTIONS},
             "reproductions": reproductions,
-            "weights": {"systems": systems, "comparison": _short(compare(scores, _DRAWS))},
+            "weights": {"systems": systems, "comparison": _short(compare(scores, _DRAWS).to_dict())},
         },
     )
 
@@ -154,9 +154,10 @@ def _reproduction(name: str, manifest: Manifest, work: Path, only: tuple[str, ..
             draws=_DRAWS,
             announce=lambda line: print(f"{name}: {line}", file=sys.stderr, flush=True),
         )
-    for paper in result["papers"]:
+    found = result.to_dict()
+    for paper in found["papers"]:
         paper["comparison"] = paper["comparison"] and _short(paper["comparison"])
-    return result
+    return found
 
 
 def _experiment(name: str, manifest: Manifest, work: Path) -> tuple[dict[str, Any], Scores]:
@@ -177,8 +178,8 @@ def _experiment(name: str, manifest: Manifest, work: Path) -> tuple[dict[str, An
         "validation_auc": card.metrics["validation_auc"],
         "epochs": len(read_history(run / "history.csv")),
         "timing": read_timing(run),
-        **{key: overall[key] for key in ("n", "n_real", "n_fake", "groups", "baseline", "confusion")},
-        "metrics": {metric: overall["metrics"][ours] for metric, ours in REPORTED.items()},
+        **overall.model_dump(include={"n", "n_real", "n_fake", "groups", "baseline", "confusion"}),
+        "metrics": {metric: overall.metrics[ours].model_dump() for metric, ours in REPORTED.items()},
     }, scores
 
 

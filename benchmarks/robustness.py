@@ -15,6 +15,7 @@ from _report import argument_parser, describe_run, write_json
 from unmask.data.manifest import Manifest
 from unmask.detect.detector import load
 from unmask.evaluation import degradations as conditions
+from unmask.evaluation.results.base import DetectorFacts
 from unmask.evaluation.robustness import draw_rows, measure_conditions, score_conditions
 from unmask.progress import progress_bar
 from unmask.stats.resample import Draws
@@ -58,9 +59,10 @@ def main() -> None:
                     workers=arguments.workers,
                     progress=advance,
                 )
-            facts = {"bundle_sha256": detector.bundle.sha256, "manifest_digest": images.digest()}
+            facts = DetectorFacts(bundle_sha256=detector.bundle.sha256, manifest_digest=images.digest())
             draws = Draws(seed=arguments.seed, workers=arguments.workers)
-            results[name] = measure_conditions(tables, chosen, draws, seed=arguments.seed, detector=facts)
+            result = measure_conditions(tables, chosen, draws, seed=arguments.seed, detector=facts)
+            results[name] = result.to_dict()
     write_json(
         arguments.out,
         {"run": describe_run(_PACKAGES, detector.bundle.sha256, smoke=arguments.sample < 400), **results},

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -25,11 +25,14 @@ from typer.testing import CliRunner
 
 from unmask import load
 from unmask.bundle.bundle import Bundle
-from unmask.bundle.schema import Calibration, log_odds
+from unmask.bundle.schema import BundleInfo, Calibration, log_odds
 from unmask.cli import app
 from unmask.errors import UsageError
-from unmask.evaluation.calibrate import Settings, _parts, calibrate, fewest_reals, labelled
-from unmask.evaluation.calibration_metrics import Labelled, sentences
+from unmask.evaluation.calibrate import Settings, _parts, fewest_reals, labelled
+from unmask.evaluation.calibrate import calibrate as calibrate_bundle
+from unmask.evaluation.calibration_metrics import Labelled
+from unmask.evaluation.calibration_metrics import sentences as sentences_of
+from unmask.evaluation.results import CalibrationResult
 from unmask.stats import metrics
 from unmask.stats.intervals import wilson
 from unmask.stats.resample import Draws
@@ -38,6 +41,17 @@ from unmask.training.calibration import fit_isotonic, fit_platt, fit_shrunk, fit
 pytestmark = pytest.mark.train
 
 FEW_DRAWS = Draws(200, 0, 1)
+
+
+def calibrate(*given: Any, **named: Any) -> tuple[BundleInfo, dict[str, Any]]:
+    """The new description, and the result as JSON holds it."""
+    info, result = calibrate_bundle(*given, **named)
+    return info, result.to_dict()
+
+
+def sentences(result: dict[str, Any]) -> Iterator[str]:
+    """The words of a result that was read from JSON."""
+    return sentences_of(CalibrationResult.from_dict(result))
 
 
 def drawn(seed: int, reals: int, fakes: int, slope: float = 1.0, bias: float = 0.0) -> Labelled:
@@ -202,8 +216,8 @@ def test_a_prior_adds_its_log_odds() -> None:
     ("fields", "why"),
     [
         # points without the method, and the method without points
-        ({"points": ((0.0, 0.5),)}, "no other has any"),
-        ({"method": "isotonic"}, "no other has any"),
+        ({"points": ((0.0, 0.5),)}, "other methods have none"),
+        ({"method": "isotonic"}, "other methods have none"),
         # logits that stand still or fall, probabilities that fall
         ({"method": "isotonic", "points": ((0.0, 0.2), (0.0, 0.3))}, "must rise"),
         ({"method": "isotonic", "points": ((1.0, 0.2), (0.0, 0.3))}, "must rise"),
@@ -212,7 +226,7 @@ def test_a_prior_adds_its_log_odds() -> None:
         ({"method": "isotonic", "points": ((0.0, 0.0), (1.0, 0.2))}, "inside"),
         ({"method": "isotonic", "points": ((0.0, 0.3), (1.0, 1.0))}, "inside"),
         # both ways at once
-        ({"method": "isotonic", "slope": 2.0, "points": ((0.0, 0.3), (1.0, 0.4))}, "in place of"),
+        ({"method": "isotonic", "slope": 2.0, "points": ((0.0, 0.3), (1.0, 0.4))}, "instead of"),
         # no number
         ({"method": "isotonic", "points": ((0.0, 0.3), (math.inf, 0.4))}, "finite"),
         # a share that leaves nothing to decide
@@ -436,9 +450,9 @@ def test_the_command_writes_a_bundle_that_holds(tiny_bundle: Path, greys: Path, 
     assert "too few for a budget of 1 %" in again.stdout
     # Whoever evaluates it on the same images is told.
     arguments = ["evaluate", str(tmp_path / "new"), "--manifest", str(greys), "--draws", "100"]
-    assert "calibrated on these very images" in " ".join(CliRunner().invoke(app, arguments).stdout.split())
+    assert "calibrated on these images" in " ".join(CliRunner().invoke(app, arguments).stdout.split())
     arguments[1] = str(tiny_bundle)
-    assert "calibrated on these very images" not in " ".join(CliRunner().invoke(app, arguments).stdout.split())
+    assert "calibrated on these images" not in " ".join(CliRunner().invoke(app, arguments).stdout.split())
 
 
 def test_the_command_never_writes_over_a_bundle(tiny_bundle: Path, greys: Path) -> None:

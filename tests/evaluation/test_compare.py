@@ -6,18 +6,24 @@ import json
 import math
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 
 from unmask.errors import UsageError
-from unmask.evaluation.compare import compare
+from unmask.evaluation.compare import compare as compare_scores
 from unmask.evaluation.scores import Scores
 from unmask.stats.resample import Draws
 from unmask.stats.significance import holm
 
 MakeScores = Callable[..., Scores]
 FEW = Draws(draws=200, workers=1)
+
+
+def compare(*given: Any, **named: Any) -> dict[str, Any]:
+    """The result as its file holds it."""
+    return compare_scores(*given, **named).to_dict()
 
 
 def _noisy(make_scores: MakeScores, noise: float, model: str, n: int = 300) -> Scores:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,7 +17,9 @@ from unmask.detect.detector import Detector, load
 from unmask.errors import UsageError
 from unmask.evaluation.degradations import Condition, grid, tiers
 from unmask.evaluation.reports.robustness import write_robustness
-from unmask.evaluation.robustness import draw_rows, measure_conditions, score_conditions
+from unmask.evaluation.results import Robustness
+from unmask.evaluation.robustness import draw_rows, score_conditions
+from unmask.evaluation.robustness import measure_conditions as measure_tables
 from unmask.evaluation.scores import Scores, score_manifest
 from unmask.imaging.preprocessing import Preprocessing
 from unmask.stats import metrics
@@ -27,6 +30,11 @@ MakeBundle = Callable[..., Bundle]
 # No faces are searched in noise.
 WHOLE = Preprocessing(size=32, faces=None)
 FEW = Draws(draws=100, workers=1)
+
+
+def measure_conditions(*given: Any, **named: Any) -> dict[str, Any]:
+    """The result as its file holds it."""
+    return measure_tables(*given, **named).to_dict()
 
 
 @pytest.fixture(scope="module")
@@ -221,7 +229,7 @@ def test_the_page_escapes_and_needs_nothing(make_scores: MakeScores, tmp_path: P
         for name, table in tables.items()
     }
     result = measure_conditions(tables, tiers()[:2], FEW, command=["unmask", "robustness", "<x>"])
-    write_robustness(result, tmp_path)
+    write_robustness(Robustness.from_dict(result), tmp_path)
     page = (tmp_path / "robustness.html").read_text()
     assert "<b>" not in page and "<i>" not in page and "<m>" not in page and "<x>" not in page
     assert "://" not in page and "<script" not in page

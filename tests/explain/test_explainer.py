@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 import subprocess
@@ -60,6 +61,25 @@ def test_it_explains_the_verdict_that_detect_gives(explanation: Explanation, tin
     assert explanation.facts["fake_probability"] == verdict.fake_probability
     assert explanation.text.startswith(f"The detector calls this image {verdict.result}")
     assert "One face was found" in explanation.text
+
+
+def test_the_close_up_is_covered_by_its_evidence(explanation: Explanation) -> None:
+    """Whatever the size of the image: the box of the region is the border of the close-up."""
+    drawn = np.asarray(explanation.closeup_overlay)
+    assert explanation.closeup.size == explanation.closeup_overlay.size != explanation.size
+    assert (drawn[100:, [0, -1]] == 255).all()
+    assert (drawn[-1] == 255).all()
+
+
+def test_odd_files_are_noted(tiny_bundle: Path, portrait: Path) -> None:
+    """An EXIF block that is cut short: the pixels are read all the same, and verdict and report say so."""
+    image = Image.open(portrait)
+    saved = io.BytesIO()
+    image.save(saved, "JPEG", exif=b"Exif\x00\x00II*\x00\x08\x00\x00\x00\xff\xff")
+    detector = load(tiny_bundle)
+    found = Explainer(detector).explain(saved.getvalue(), faithfulness=False, forensics=False)
+    assert found.verdict.notes == detector.detect(saved.getvalue()).notes != ()
+    assert found.verdict.notes[0] in render_html(found)
 
 
 def test_a_map_that_adds_up_agrees_with_occlusion(explanation: Explanation) -> None:
@@ -244,7 +264,7 @@ def test_a_set_is_studied_and_goes_on(tiny_bundle: Path, portrait: Path, tmp_pat
     assert result.exit_code == 1  # one image is gone
     content = json.loads((out / "faithfulness.json").read_text())
     assert [failure["path"] for failure in content["failures"]] == ["gone.png"]
-    images = content["pictures"]
+    images = content["images"]
     assert [each["path"] for each in images] == [f"{number}.png" for number in range(4)]
     everything = content["by_result"]["all"]
     assert everything["n"] == 4

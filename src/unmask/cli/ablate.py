@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from typing import Annotated
 
@@ -53,7 +52,7 @@ def ablate(
     prepare_training("An ablation")
     from unmask.evaluation.experiments.ablation import ablate as ablate_recipe
     from unmask.evaluation.experiments.ablation_variants import variants
-    from unmask.evaluation.reports.ablation import render_markdown, write_report
+    from unmask.evaluation.reports.ablation import report, write_report
     from unmask.stats.resample import Draws
 
     whole = Recipe.load(recipe, overrides or ())
@@ -74,7 +73,7 @@ def ablate(
     )
     write_report(result, out)
     if as_json:
-        print(json.dumps(result, allow_nan=False))
+        print(result.to_json())
     else:
-        print(render_markdown(result))
+        print(report(result).markdown())
         print(f"Report: {out / 'ablation.html'}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -50,6 +49,7 @@ def bench(
     from unmask.errors import UsageError
     from unmask.evaluation.cost import bench as bench_bundle
     from unmask.evaluation.cost import describe_machine, steps
+    from unmask.evaluation.results import Bench
     from unmask.files import write_whole
     from unmask.progress import progress_bar
 
@@ -68,14 +68,9 @@ def bench(
             models.append(
                 bench_bundle(path, run=run, images=shown, price=price, calls=calls, batch=batch, progress=advance)
             )
-    result = {
-        "schema": 1,
-        "kind": "bench",
-        "run": machine,
-        "models": models,
-    }
-    write_whole(out, json.dumps(result, indent=1, allow_nan=False) + "\n")
+    result = Bench(kind="bench", run=machine, models=tuple(models))
+    write_whole(out, result.to_json(indent=1) + "\n")
     if as_json:
-        print(json.dumps(result, allow_nan=False))
+        print(result.to_json())
     else:
         print_bench(result, out)

@@ -94,11 +94,10 @@ def card(
     Exit codes: 0 written, 2 usage error, 3 broken bundle.
     """
     from unmask.bundle.bundle import Bundle
-    from unmask.evaluation.reports.evaluation import read_result
-    from unmask.evaluation.reports.model_card import model_card
+    from unmask.evaluation.reports.model_card import model_card, read_card_result
     from unmask.files import write_whole
 
-    found = [read_result(file, "evaluation", "robustness", "bench") for file in results or ()]
+    found = [read_card_result(file) for file in results or ()]
     text = model_card(Bundle.open(path), found, licence)
     if out is None:
         print(text, end="")

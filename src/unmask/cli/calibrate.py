@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -94,9 +93,9 @@ def calibrate(
     )
     new = write_bundle(folder, info, old.model, old.golden)
     store.unlink()
-    result |= {"bundle": str(out), "sha256": new.sha256}
+    result = result.model_copy(update={"bundle": str(out), "sha256": new.sha256})
     if as_json:
-        print(json.dumps(result, allow_nan=False))
+        print(result.to_json())
     else:
         print("\n".join(sentences(result)))
         print(f"Bundle in {out}, sha256 {new.sha256}")

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from unmask.cli import options
 from unmask.cli.examples import with_examples
+
+if TYPE_CHECKING:
+    from unmask.evaluation.results.base import Metric
+    from unmask.evaluation.results.map_study import MapSummary
 
 
 @with_examples(
@@ -51,28 +54,29 @@ def check_maps(
     with progress_bar("checking maps", len(rows)) as advance:
         result = study(explainer, table, rows, None if folder is None else folder.path / "checks.jsonl", advance)
     if folder is not None:
-        folder.write("faithfulness.json", (json.dumps(result, indent=1, allow_nan=False) + "\n").encode())
+        folder.write("faithfulness.json", (result.to_json(indent=1) + "\n").encode())
     if as_json:
-        print(json.dumps(result, allow_nan=False))
+        print(result.to_json())
     else:
-        for name, found in result["by_result"].items():
+        for name, found in result.by_result.items():
             print(_sentence("all verdicts" if name == "all" else name, found))
-    if result["failures"]:
+    if result.failures:
         raise typer.Exit(1)
 
 
-def _sentence(name: str, found: dict[str, Any]) -> str:
-    means, better = found["means"], found["better_than_random"]
+def _sentence(name: str, found: MapSummary) -> str:
+    from unmask.evaluation.reports.sentences import percent
+
+    means = found.means
     return (
-        f"{name}: n = {found['n']}, gain over random orders {_metric(means['gain'])}, better than random on "
-        f"{100 * better['value']:.1f} % ({100 * better['low']:.1f}–{100 * better['high']:.1f}); gain with random "
-        f"weights {_metric(means['redrawn_gain'])}; rank correlation with occlusion {_metric(means['agreement'])}, "
-        f"with random weights {_metric(means['redrawn_correlation'])}"
+        f"{name}: n = {found.n}, gain over random orders {_metric(means.gain)}, better than random on "
+        f"{percent(found.better_than_random)}; gain with random weights {_metric(means.redrawn_gain)}; rank "
+        f"correlation with occlusion {_metric(means.agreement)}, with random weights "
+        f"{_metric(means.redrawn_correlation)}"
     )
 
 
-def _metric(found: dict[str, Any] | None) -> str:
-    if found is None:
-        return "not measured"
-    ends = "" if found["low"] is None else f" ({found['low']:.3f} to {found['high']:.3f})"
-    return f"{found['value']:.3f}{ends}"
+def _metric(found: Metric | None) -> str:
+    from unmask.evaluation.reports.sentences import with_interval
+
+    return "not measured" if found is None else with_interval(found)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated
 
@@ -32,4 +31,4 @@ def compare(
     from unmask.stats.resample import Draws
 
     result = compare_scores([Scores.open(path) for path in scores], Draws(draws, seed, workers))
-    print(json.dumps(result, allow_nan=False) if as_json else "\n".join(result["sentences"]))
+    print(result.to_json() if as_json else "\n".join(result.sentences))

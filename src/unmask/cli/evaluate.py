@@ -6,7 +6,7 @@ import json
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -15,6 +15,8 @@ from unmask.cli.examples import with_examples
 
 if TYPE_CHECKING:
     from unmask.detect.detector import Detector
+    from unmask.evaluation.results import Evaluation
+    from unmask.evaluation.results.base import DetectorFacts
     from unmask.evaluation.scores import Scores
 
 
@@ -99,7 +101,9 @@ def evaluate(
     from unmask.cli.extras import need
     from unmask.evaluation.compare import compare
     from unmask.evaluation.evaluate import evaluate as evaluate_scores
-    from unmask.evaluation.reports.evaluation import Beside, read_result, write_report
+    from unmask.evaluation.reports.evaluation import Beside, write_report
+    from unmask.evaluation.reports.write import read_result
+    from unmask.evaluation.results import Bench, Robustness
     from unmask.stats.resample import Draws
 
     if (manifest is None) == (scores is None):
@@ -109,7 +113,7 @@ def evaluate(
     if (robustness or bench) and (out is None or (bundles and len(bundles) > 1)):
         raise UsageError("bad_call", "--robustness and --bench need --out and a single bundle.")
     # Before the work, not after it.
-    for kind, given in (("robustness", robustness), ("bench", bench)):
+    for kind, given in ((Robustness, robustness), (Bench, bench)):
         if given is not None:
             read_result(given, kind)
     if parquet:
@@ -119,7 +123,7 @@ def evaluate(
     command = ["unmask", *sys.argv[1:]]
     how = Draws(draws, seed, workers)
     image_root = root or (manifest if manifest and manifest.is_dir() else (manifest or Path(str(scores))).parent)
-    measured: list[tuple[Scores, dict[str, Any]]] = []
+    measured: list[tuple[Scores, Evaluation]] = []
     for table, facts, detector, folder in _tables(
         bundles, manifest, scores, root, split, where or (), out, threshold, workers
     ):
@@ -138,12 +142,13 @@ def evaluate(
         measured.append((table, result))
     comparison = compare([table for table, _ in measured], how) if len(measured) > 1 else None
     if as_json and comparison is None:
-        print(json.dumps(measured[0][1], allow_nan=False))
-    elif as_json:
-        print(json.dumps({"results": [result for _, result in measured], "comparison": comparison}, allow_nan=False))
+        print(measured[0][1].to_json())
+    elif as_json and comparison is not None:
+        results = [result.to_dict() for _, result in measured]
+        print(json.dumps({"results": results, "comparison": comparison.to_dict()}, allow_nan=False))
     elif comparison is not None:
-        print("\n".join(comparison["sentences"]))
-    if any(result["failures"] for _, result in measured):
+        print("\n".join(comparison.sentences))
+    if any(result.failures for _, result in measured):
         raise typer.Exit(1)
 
 
@@ -157,11 +162,12 @@ def _tables(
     out: Path | None,
     threshold: str | None,
     workers: int | None,
-) -> Iterator[tuple[Scores, dict[str, Any], Detector | None, Path | None]]:
+) -> Iterator[tuple[Scores, DetectorFacts, Detector | None, Path | None]]:
     """Each score table with facts about its detector, the detector, and the folder for its results."""
     from unmask.cli.manifests import choose_split, open_manifest, read_where
     from unmask.detect.detector import load
     from unmask.errors import UsageError
+    from unmask.evaluation.results.base import DetectorFacts
     from unmask.evaluation.scores import Scores, check_threshold, score_manifest
     from unmask.progress import progress_bar
 
@@ -170,7 +176,7 @@ def _tables(
             limit = None if threshold is None else check_threshold(float(threshold))
         except ValueError:
             raise UsageError("bad_threshold", f"With --scores, --threshold is a number, not {threshold!r}.") from None
-        yield Scores.open(scores, limit), {}, None, _folder(out)
+        yield Scores.open(scores, limit), DetectorFacts(), None, _folder(out)
         return
     assert manifest is not None
     chosen = choose_split(open_manifest(manifest, root).select(**read_where(where)), split)
@@ -183,12 +189,12 @@ def _tables(
         with progress_bar(f"{info.name}@{info.version}", total) as advance:
             store = None if folder is None else folder / "answers.jsonl"
             found = score_manifest(detector, chosen, store, workers=workers, progress=advance)
-        facts = {
-            "bundle_sha256": detector.bundle.sha256,
-            "sources_in_training": info.card.sources,
-            "manifest_digest": chosen.digest(),
-            "calibrated_on": info.recalibration and info.recalibration.manifest_digest,
-        }
+        facts = DetectorFacts(
+            bundle_sha256=detector.bundle.sha256,
+            sources_in_training=info.card.sources,
+            manifest_digest=chosen.digest(),
+            calibrated_on=None if info.recalibration is None else info.recalibration.manifest_digest,
+        )
         yield found, facts, detector, folder
 
 

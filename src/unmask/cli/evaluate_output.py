@@ -2,94 +2,95 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
 from unmask.evaluation.reports.sentences import (
-    METRIC_NAMES,
     bench_lines,
     difference,
-    figure,
     headline,
+    metric_name,
     percent,
     robustness_headline,
+    three_digits,
     with_interval,
 )
+from unmask.evaluation.results import Bench, Evaluation, Robustness, Slice
 
 _WIDTH = 130
 
 
-def print_result(result: dict[str, Any], folder: Path | None) -> None:
+def print_result(result: Evaluation, folder: Path | None) -> None:
     """The headline, all metrics, and the metrics by source and every other column."""
     console = _console()
-    detector = result["detector"]
-    console.print(f"{detector['model']}, threshold {detector['threshold']:.3f}", style="bold", markup=False)
+    detector = result.detector
+    console.print(f"{detector.model}, threshold {detector.threshold:.3f}", style="bold", markup=False)
     for line in headline(result):
         console.print(line, markup=False)
     table = Table("metric", "value", "95 % confidence interval", "n", box=None, header_style="dim", pad_edge=False)
-    for name, found in result["overall"]["metrics"].items():
-        ends = "–" if found["low"] is None else f"{figure(found['low'])} to {figure(found['high'])}"
-        table.add_row(METRIC_NAMES[name], figure(found["value"]), ends, str(found["n"]))
+    for name, found in result.overall.metrics.items():
+        ends = "–" if found.low is None else f"{three_digits(found.low)} to {three_digits(found.high)}"
+        table.add_row(metric_name(name), three_digits(found.value), ends, str(found.n))
     console.print(table)
-    for column, entries in result["by"].items():
+    for column, entries in result.by.items():
         console.print(_by_table(column, entries))
-    if result["by_group"] is not None:
-        metrics = result["by_group"]["metrics"]
+    if result.by_group is not None:
+        metrics = result.by_group.metrics
         text = ", ".join(
-            f"{METRIC_NAMES[name]} {figure(metrics[name]['value'])}" for name in ("auc", "balanced_accuracy")
+            f"{metric_name(name)} {three_digits(metrics[name].value)}" for name in ("auc", "balanced_accuracy")
         )
-        console.print(f"By whole groups (n = {result['by_group']['n']}): {text}.")
+        console.print(f"By whole groups (n = {result.by_group.n}): {text}.")
     if folder is not None:
         console.print(f"Report: {folder / 'report.html'}", markup=False)
 
 
-def print_robustness(result: dict[str, Any], folder: Path) -> None:
+def print_robustness(result: Robustness, folder: Path) -> None:
     """The headline, and a row per condition."""
     console = _console()
-    console.print(result["detector"]["model"], style="bold", markup=False)
+    console.print(result.detector.model, style="bold", markup=False)
     for line in robustness_headline(result):
         console.print(line, markup=False)
     table = Table(
         "condition", "AUC", "balanced accuracy", "drop", "flips", "face found",
         box=None, header_style="dim", pad_edge=False,
     )  # fmt: skip
-    for entry in result["conditions"]:
-        figures = entry["figures"]
+    for condition in result.conditions:
+        metrics = condition.figures
         table.add_row(
-            entry["name"],
-            with_interval(figures["auc"]),
-            with_interval(figures["balanced_accuracy"]),
-            difference(figures["balanced_accuracy"]["drop"]),
-            percent(entry["flips"]["all"]),
-            percent(entry["face_found"]),
+            condition.name,
+            with_interval(metrics.auc),
+            with_interval(metrics.balanced_accuracy),
+            difference(metrics.balanced_accuracy.drop),
+            percent(condition.flips.all),
+            percent(condition.face_found),
         )
     console.print(table)
     console.print(f"Report: {folder / 'robustness.html'}", markup=False)
 
 
-def print_bench(result: dict[str, Any], file: Path) -> None:
+def print_bench(result: Bench, file: Path) -> None:
     """A row per engine and model, and the cost."""
     console = _console()
     table = Table(
         "model", "engine", "parameters", "MACs", "file", "load", "p50", "p95", "p99", "images/s", "peak memory",
         box=None, header_style="dim", pad_edge=False,
     )  # fmt: skip
-    for model in result["models"]:
-        for engine, found in model["engines"].items():
-            latency = found["latency"]
+    for model in result.models:
+        for engine, found in model.engines.items():
+            latency = found.latency
             table.add_row(
-                model["name"],
+                model.name,
                 engine,
-                f"{model['parameters'] / 1e6:.2f} M",
-                f"{model['macs'] / 1e6:.0f} M",
-                f"{model['model_bytes'] / 1e6:.1f} MB",
-                f"{found['load_ms']:.0f} ms",
-                *(f"{latency[name]:.2f} ms" for name in ("p50_ms", "p95_ms", "p99_ms")),
-                f"{found['pictures_per_second']:.1f}",
-                f"{found['peak_memory_mb']:.0f} MB",
+                f"{model.parameters / 1e6:.2f} M",
+                f"{model.macs / 1e6:.0f} M",
+                f"{model.model_bytes / 1e6:.1f} MB",
+                f"{found.load_ms:.0f} ms",
+                *(f"{time:.2f} ms" for time in (latency.p50_ms, latency.p95_ms, latency.p99_ms)),
+                f"{found.images_per_second:.1f}",
+                f"{found.peak_memory_mb:.0f} MB",
             )
     console.print(table)
     for line in bench_lines(result):
@@ -103,21 +104,20 @@ def _console() -> Console:
     return console
 
 
-def _by_table(column: str, entries: list[dict[str, Any]]) -> Table:
+def _by_table(column: str, entries: Sequence[Slice]) -> Table:
     table = Table(
         column, "real", "fake", "called real", "called fake", "AUC of fakes", "unreadable",
         box=None, header_style="dim", pad_edge=False,
     )  # fmt: skip
     for entry in entries:
-        mark = " (seen)" if entry.get("seen") else ""
-        area = entry["auc_of_fakes"]
+        mark = " (seen)" if entry.seen else ""
         table.add_row(
-            f"{entry['value'] or '(blank)'}{mark}".replace("[", r"\["),
-            str(entry["n_real"]),
-            str(entry["n_fake"]),
-            percent(entry["specificity"]),
-            percent(entry["recall_fake"]),
-            "–" if area is None else figure(area["value"]),
-            str(entry["failures"]),
+            f"{entry.value or '(blank)'}{mark}".replace("[", r"\["),
+            str(entry.n_real),
+            str(entry.n_fake),
+            percent(entry.specificity),
+            percent(entry.recall_fake),
+            "–" if entry.auc_of_fakes is None else three_digits(entry.auc_of_fakes.value),
+            str(entry.failures),
         )
     return table

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from typing import Annotated
 
@@ -48,7 +47,7 @@ def held_out(
 
     prepare_training("Training")
     from unmask.evaluation.experiments.held_out import plan, run_protocol
-    from unmask.evaluation.reports.held_out import render_markdown, write_report
+    from unmask.evaluation.reports.held_out import report, write_report
     from unmask.stats.resample import Draws
 
     table = open_manifest(manifest, root)
@@ -66,7 +65,7 @@ def held_out(
     )
     write_report(result, out)
     if as_json:
-        print(json.dumps(result, allow_nan=False))
+        print(result.to_json())
     else:
-        print(render_markdown(result))
+        print(report(result).markdown())
         print(f"Report: {out / 'protocol.html'}")

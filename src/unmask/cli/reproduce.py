@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from enum import StrEnum
 from typing import Annotated
@@ -58,7 +57,7 @@ def reproduce(
 
     prepare_training("Training")
     from unmask.evaluation.experiments.reproduce import Settings, reproduce
-    from unmask.evaluation.reports.reproduce import write_page
+    from unmask.evaluation.reports.reproduce import report, write_page
 
     table = Manifest.from_folders(manifest) if manifest.is_dir() else Manifest.open(manifest, root)
     table.validate()
@@ -72,16 +71,19 @@ def reproduce(
     )
     papers = list(PROTOCOLS) if paper.lower() == "all" else [paper.upper()]
     result = reproduce(
-        papers, table, out, settings, workers=workers, announce=lambda line: print(f"unmask: {line}", file=sys.stderr)
+        papers,
+        table,
+        out,
+        settings,
+        workers=workers,
+        command=["unmask", *sys.argv[1:]],
+        announce=lambda line: print(f"unmask: {line}", file=sys.stderr),
     )
-    write_page(result, out, ["unmask", *sys.argv[1:]])
-    systems = [system for found in result["papers"] for system in found["systems"]]
+    write_page(result, out)
     if as_json:
-        print(json.dumps(result, allow_nan=False))
+        print(result.to_json())
     else:
-        from unmask.evaluation.reports.reproduce import render_page
-
-        print(render_page("md", result))
+        print(report(result).markdown())
         print(f"Report: {out / 'reproduction.html'}")
-    if any(system["error"] for system in systems):
+    if any(system.error for found in result.papers for system in found.systems):
         raise typer.Exit(1)

@@ -54,6 +54,7 @@ def robustness(
     from unmask.errors import UsageError
     from unmask.evaluation import degradations as conditions
     from unmask.evaluation.reports.robustness import write_robustness
+    from unmask.evaluation.results.base import DetectorFacts
     from unmask.evaluation.robustness import draw_rows, measure_conditions, score_conditions
     from unmask.files import OutputFolder
     from unmask.progress import progress_bar
@@ -81,7 +82,7 @@ def robustness(
     results = []
     for at, (detector, by_condition) in enumerate(zip(detectors, tables, strict=True), 1):
         info = detector.bundle.info
-        facts = {"bundle_sha256": detector.bundle.sha256, "manifest_digest": images.digest()}
+        facts = DetectorFacts(bundle_sha256=detector.bundle.sha256, manifest_digest=images.digest())
         result = measure_conditions(
             by_condition,
             chosen,
@@ -100,6 +101,7 @@ def robustness(
             print_robustness(result, own)
         results.append(result)
     if as_json:
-        print(json.dumps(results[0] if len(results) == 1 else {"results": results}, allow_nan=False))
-    if any(entry["failures"] for result in results for entry in result["conditions"]):
+        whole = results[0].to_dict() if len(results) == 1 else {"results": [result.to_dict() for result in results]}
+        print(json.dumps(whole, allow_nan=False))
+    if any(condition.failures for result in results for condition in result.conditions):
         raise typer.Exit(1)

@@ -1,7 +1,7 @@
-"""A bundle's probabilities and thresholds set anew on labelled images, and how sure they are.
+"""Recalibrating a bundle: probabilities and thresholds from labelled images, with confidence intervals.
 
-Everything is fitted on one part of the images and measured on another, whole groups at a time. By default the parts
-take turns, so that every image serves for both, and what is written is fitted on all of them.
+Everything is fitted on one part of the images and measured on another, whole groups at a time. By default this is
+cross-validation, so that every image serves for both, and the new bundle is fitted on all images.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 import numpy as np
 from sklearn.model_selection import StratifiedGroupKFold
@@ -20,7 +20,18 @@ from unmask.bundle.schema import BundleInfo, Calibration, Measured, Recalibratio
 from unmask.data.manifest import Manifest
 from unmask.detect.detector import Detector
 from unmask.errors import UsageError
-from unmask.evaluation.calibration_metrics import Labelled, figures, flat, shares
+from unmask.evaluation.calibration_metrics import Labelled, errors, flat, rates
+from unmask.evaluation.results.calibration import (
+    CalibratedDetector,
+    CalibratedThreshold,
+    CalibrationChange,
+    CalibrationData,
+    CalibrationMethod,
+    CalibrationResult,
+    CalibrationSides,
+    ThresholdRates,
+    UnsupportedBudget,
+)
 from unmask.evaluation.scores import Scores, score_manifest
 from unmask.stats.metrics import Codes, Floats
 from unmask.stats.resample import Draws
@@ -41,7 +52,7 @@ METHODS: Final[tuple[Method, ...]] = ("auto", "temperature", "platt", "isotonic"
 FEWEST: Final = 10
 """With fewer groups of a class than this, ``auto`` keeps the bundle's own calibration."""
 
-# Logits this many times smaller give probabilities from which they can be told to the last bit.
+# Logits this many times smaller give probabilities from which they can be recovered to the last bit.
 _FLATTER = 32.0
 _FITS: Final = {"temperature": fit_temperature, "platt": fit_platt, "isotonic": fit_isotonic}
 
@@ -51,14 +62,14 @@ class Settings:
     """How a bundle is calibrated.
 
     Attributes:
-        method: ``auto``: the bundle's own calibration, stretched and moved as far as the images speak for it, or kept
+        method: ``auto``: the bundle's own calibration, stretched and moved as far as the images support it, or kept
             where there are fewer than 10 groups of a class.
-        budgets: shares of real images that may be called fake, a threshold for each.
-        prior: share of fakes that probabilities are meant for.
-        folds: parts that the images are divided into.
-        holdout: fit on all parts but the last and measure on that one alone, in place of taking turns: what is measured
-            is then the very calibration that is written.
-        seed: of the parts.
+        budgets: false-positive rates, a threshold for each.
+        prior: expected proportion of fakes.
+        folds: number of cross-validation folds.
+        holdout: fit on all folds but the last and measure on the last: what is measured is then the calibration that
+            is written.
+        seed: random seed of the folds.
     """
 
     method: Method = "auto"
@@ -69,19 +80,19 @@ class Settings:
     seed: int = 0
 
     def check(self) -> None:
-        """Refuse what makes no sense.
+        """Check all settings.
 
         Raises:
             UsageError: ``bad_method``, ``bad_budget``, ``bad_prior``, ``bad_folds``.
         """
         if self.method not in METHODS:
-            raise UsageError("bad_method", f"A method is {', '.join(METHODS)}, not {self.method!r}.")
+            raise UsageError("bad_method", f"The method must be one of {', '.join(METHODS)}, not {self.method!r}.")
         if not self.budgets or not all(0 < budget < 1 for budget in self.budgets):
-            raise UsageError("bad_budget", "A false-positive budget lies above 0 and below 1, e.g. 0.05.")
+            raise UsageError("bad_budget", "A false-positive budget must lie above 0 and below 1, such as 0.05.")
         if not 0 < self.prior < 1:
-            raise UsageError("bad_prior", f"The share of fakes lies above 0 and below 1, not at {self.prior}.")
+            raise UsageError("bad_prior", f"The prior must lie above 0 and below 1, not at {self.prior}.")
         if not 2 <= self.folds <= 100:
-            raise UsageError("bad_folds", f"Between 2 and 100 folds can be made, not {self.folds}.")
+            raise UsageError("bad_folds", f"The number of folds must be between 2 and 100, not {self.folds}.")
 
 
 def score_logits(
@@ -92,7 +103,7 @@ def score_logits(
     workers: int | None = None,
     progress: Callable[[], None] = lambda: None,
 ) -> Labelled:
-    """What a bundle's network says of every image of a manifest; arguments and errors as of ``score_manifest``."""
+    """The network's logit for every image of a manifest; arguments and errors as of ``score_manifest``."""
     flat = bundle.info.model_copy(update={"calibration": Calibration(method="temperature", slope=1 / _FLATTER)})
     detector = Detector(replace(bundle, info=flat))
     scores = score_manifest(detector, manifest, store, workers=workers, progress=progress)
@@ -100,12 +111,12 @@ def score_logits(
 
 
 def labelled(scores: Scores, scale: float = 1.0) -> Labelled:
-    """The images of a table of scores that could be read, their logits being ``scale`` times the log odds."""
+    """The readable images of a table of scores; their logits are ``scale`` times the log odds."""
     read = ~np.isnan(scores.fake_probability)
     probability = scores.fake_probability[read]
     with np.errstate(divide="ignore"):
         odds = np.log(probability) - np.log1p(-probability)
-    # Graphs answer in single precision; what is beyond it is noise of the way here.
+    # Graphs compute in single precision; what is beyond it is rounding noise.
     logit = (scale * np.clip(odds, -36.0, 36.0)).astype(np.float32).astype(np.float64)
     _, group = np.unique(scores.groups()[read], return_inverse=True)
     return Labelled(logit, scores.is_fake[read], group, int(np.count_nonzero(~read)))
@@ -119,19 +130,19 @@ def calibrate(
     manifest_digest: str = "",
     in_training: bool = False,
     draws: Draws | None = None,
-) -> tuple[BundleInfo, dict[str, Any]]:
+) -> tuple[BundleInfo, CalibrationResult]:
     """Calibrate a bundle.
 
     Args:
         bundle: the bundle.
-        images: what it says of labelled images.
+        images: labelled images with its logits.
         settings: how.
         manifest_digest: of the images' manifest, to note.
-        in_training: whether training had these images too, so that figures before flatter the bundle.
+        in_training: whether the bundle was trained on these images, so that its metrics before are too good.
         draws: how intervals are drawn.
 
     Returns:
-        The new description for the same graph, and all figures as plain values for JSON.
+        The new description for the same graph, and the result.
 
     Raises:
         UsageError: ``too_few_pictures``: fewer than two groups of a class; or as :meth:`Settings.check`.
@@ -140,22 +151,21 @@ def calibrate(
     settings.check()
     fewest = min(images.groups_of(fake) for fake in (False, True))
     if fewest < 2:
-        text = "Calibration needs images of both classes, real and fake, in two groups each at least."
+        text = "Calibration needs real and fake images, in at least two groups each."
         raise UsageError("too_few_pictures", text)
     folds = min(settings.folds, fewest)
     parts = _parts(images, folds, settings)
     fitted_on = images[parts[0][0]] if settings.holdout else images
     calibration = _calibration(bundle.info, fitted_on, settings)
     supported = [budget for budget in settings.budgets if _is_supported(budget, fitted_on)]
-    cuts = _thresholds(bundle.info, calibration, fitted_on, supported)
     measured = _measure(bundle.info, images, parts, settings, supported, draws)
-    names = {cut.name: measured["thresholds"].get(cut.name) for cut in cuts}
-    cuts = tuple(_with_rate(cut, names[cut.name]) for cut in cuts)
-    default = next(cut for cut in cuts if cut.name == bundle.info.default_threshold)
+    made = _thresholds(bundle.info, calibration, fitted_on, supported)
+    new = tuple(_with_rate(each, measured.after.get(each.name)) for each in made)
+    default = next(each for each in new if each.name == bundle.info.default_threshold)
     band = uncertain_band(_probability(calibration, fitted_on.logit), fitted_on.is_fake, default.fake_probability)
     changes = {
         "calibration": calibration,
-        "thresholds": cuts,
+        "thresholds": new,
         "uncertain": band,
         "recalibration": Recalibration(
             bundle_sha256=bundle.sha256,
@@ -167,34 +177,35 @@ def calibrate(
             folds=folds,
             holdout=settings.holdout,
             seed=settings.seed,
-            metrics=flat(measured["figures"]),
+            metrics=flat(measured.change),
             unmask=__version__,
         ),
     }
     info = bundle.info.model_copy(update=changes)
-    result = _result(bundle, info, images, fitted_on, settings, measured)
-    return info, {**result, "in_training": in_training}
+    return info, _result(bundle, info, images, fitted_on, settings, measured, in_training)
 
 
 def _parts(images: Labelled, folds: int, settings: Settings) -> list[tuple[Codes, Codes]]:
-    """Where to fit and where to measure; no group on both sides."""
+    """Indices to fit on and to measure on; no group on both sides."""
     splitter = StratifiedGroupKFold(folds, shuffle=True, random_state=settings.seed)
     parts = list(splitter.split(images.logit, images.is_fake, images.group))
     parts = parts[-1:] if settings.holdout else parts
     if any(len(np.unique(images.is_fake[fit])) < 2 for fit, _ in parts):
-        text = f"The groups cannot be divided into {folds} parts so that real and fake images are left to fit on."
+        text = f"The groups cannot be split into {folds} folds that leave real and fake images to fit on."
         raise UsageError("too_few_pictures", text)
     return parts
 
 
 def _calibration(old: BundleInfo, images: Labelled, settings: Settings) -> Calibration:
-    """The calibration that some images give."""
+    """The calibration fitted on some images."""
     reals, fakes = images.groups_of(False), images.groups_of(True)
     words = f"{_words(images)}, classes weighted equally"
     if settings.method != "auto":
         found = _FITS[settings.method](images.logit, images.is_fake, words)
     elif min(reals, fakes) >= FEWEST:
-        found = fit_shrunk(images.logit, images.is_fake, old.calibration, f"{words}, pulled towards what it was")
+        found = fit_shrunk(
+            images.logit, images.is_fake, old.calibration, f"{words}, shrunk towards the old calibration"
+        )
     else:
         found = old.calibration
     return found.model_copy(update={"prior": settings.prior})
@@ -206,7 +217,7 @@ def _words(images: Labelled) -> str:
 
 
 def fewest_reals(budget: float) -> int:
-    """With how many groups of real images a cut can be known to keep to a budget on average."""
+    """Fewest groups of real images with which a threshold can keep to a budget on average."""
     return math.ceil(1 / budget * (1 - 1e-12)) - 1
 
 
@@ -217,25 +228,35 @@ def _is_supported(budget: float, images: Labelled) -> bool:
 def _thresholds(
     old: BundleInfo, calibration: Calibration, images: Labelled, budgets: list[float]
 ) -> tuple[Threshold, ...]:
-    """New cuts for the budgets; the others that the bundle has are brought to the new scale of probabilities."""
+    """New thresholds for the budgets; the bundle's others are converted to the new probabilities."""
     made = thresholds(_probability(calibration, images.logit), images.is_fake, budgets, of_others=True)
-    made = tuple(cut.model_copy(update={"provenance": _words(images)}) for cut in made)
-    names = {cut.name for cut in made}
-    kept = [_moved(cut, old.calibration, calibration) for cut in old.thresholds if cut.name not in names]
-    return tuple(sorted([*made, *kept], key=lambda cut: cut.false_positive_budget))
+    made = tuple(each.model_copy(update={"provenance": _words(images)}) for each in made)
+    names = {each.name for each in made}
+    kept = [_moved(each, old.calibration, calibration) for each in old.thresholds if each.name not in names]
+    return tuple(sorted([*made, *kept], key=lambda each: each.false_positive_budget))
 
 
-def _moved(cut: Threshold, old: Calibration, new: Calibration) -> Threshold:
-    """A cut that decides by the same logit as before."""
-    logit = old.least_logit(cut.fake_probability)
+def _moved(threshold: Threshold, old: Calibration, new: Calibration) -> Threshold:
+    """A threshold that decides by the same logit as before."""
+    logit = old.least_logit(threshold.fake_probability)
     moved = {math.inf: 1.0, -math.inf: 0.0}.get(logit)
     probability = new.probability(logit) if moved is None else moved
-    words = cut.provenance or old.provenance
-    return cut.model_copy(update={"fake_probability": probability, "provenance": words})
+    words = threshold.provenance or old.provenance
+    return threshold.model_copy(update={"fake_probability": probability, "provenance": words})
 
 
 def _probability(calibration: Calibration, logit: Floats) -> Floats:
     return np.array([calibration.probability(value) for value in logit])
+
+
+@dataclass(frozen=True)
+class _Measured:
+    """Metrics on images that nothing was fitted on; rates by name of the threshold."""
+
+    n: int
+    change: CalibrationChange
+    before: dict[str, ThresholdRates]
+    after: dict[str, ThresholdRates]
 
 
 def _measure(
@@ -245,39 +266,35 @@ def _measure(
     settings: Settings,
     budgets: list[float],
     draws: Draws,
-) -> dict[str, Any]:
-    """Figures before and after, and shares at each threshold, on images that nothing was fitted on."""
+) -> _Measured:
     order = np.concatenate([measure for _, measure in parts])
     after, called = [], []
     for fit, measure in parts:
         calibration = _calibration(old, images[fit], settings)
         probability = _probability(calibration, images[measure].logit)
-        cuts = _thresholds(old, calibration, images[fit], budgets)
+        new = _thresholds(old, calibration, images[fit], budgets)
         after.append(probability)
-        called.append({cut.name: probability >= cut.fake_probability for cut in cuts})
-    told = images[order]
-    before = _probability(old.calibration, told.logit)
-    old_cuts = {cut.name: cut.fake_probability for cut in old.thresholds}
-    return {
-        "n": len(order),
-        "figures": figures(before, np.concatenate(after), told, settings.prior, draws),
-        "thresholds": {
-            name: {
-                "before": shares(before >= old_cuts[name], told) if name in old_cuts else None,
-                "after": shares(np.concatenate([part[name] for part in called]), told),
-            }
-            for name in called[0]
+        called.append({each.name: probability >= each.fake_probability for each in new})
+    held_out = images[order]
+    before = _probability(old.calibration, held_out.logit)
+    return _Measured(
+        n=len(order),
+        change=errors(before, np.concatenate(after), held_out, settings.prior, draws),
+        before={
+            each.name: rates(before >= each.fake_probability, held_out)
+            for each in old.thresholds
+            if each.name in called[0]
         },
-    }
-
-
-def _with_rate(cut: Threshold, measured: dict[str, Any] | None) -> Threshold:
-    rate = None if measured is None else measured["after"]["false_positive_rate"]
-    if rate is None or rate["value"] is None:
-        return cut
-    return cut.model_copy(
-        update={"false_positive_rate": Measured(**{key: rate[key] for key in ("value", "low", "high", "n")})}
+        after={name: rates(np.concatenate([part[name] for part in called]), held_out) for name in called[0]},
     )
+
+
+def _with_rate(threshold: Threshold, measured: ThresholdRates | None) -> Threshold:
+    rate = None if measured is None else measured.false_positive_rate
+    if rate is None or rate.value is None:
+        return threshold
+    known = Measured(value=rate.value, low=rate.low or 0.0, high=rate.high or 0.0, n=rate.n or 0)
+    return threshold.model_copy(update={"false_positive_rate": known})
 
 
 def _result(
@@ -286,60 +303,59 @@ def _result(
     images: Labelled,
     fitted_on: Labelled,
     settings: Settings,
-    measured: dict[str, Any],
-) -> dict[str, Any]:
+    measured: _Measured,
+    in_training: bool,
+) -> CalibrationResult:
     assert info.recalibration is not None
     reals = fitted_on.groups_of(False)
     supported = {threshold_name(budget) for budget in settings.budgets if _is_supported(budget, fitted_on)}
-    return {
-        "schema": 1,
-        "kind": "calibration",
-        "detector": {"model": f"{info.name}@{info.version}", "bundle_sha256": bundle.sha256},
-        "data": {
-            "manifest_digest": info.recalibration.manifest_digest,
-            "n": len(images.logit),
-            "n_real": info.recalibration.real,
-            "n_fake": info.recalibration.fake,
-            "groups": info.recalibration.groups,
-            "real_groups": reals,
-            "failures": images.unreadable,
-            "fitted_on": len(fitted_on.logit),
-            "measured_on": measured["n"],
-        },
-        "method": {
-            "asked": settings.method,
-            "kept": settings.method == "auto" and min(reals, fitted_on.groups_of(True)) < FEWEST,
-            "prior": settings.prior,
-            "folds": info.recalibration.folds,
-            "holdout": settings.holdout,
-            "seed": settings.seed,
-        },
-        "calibration": {
-            side: description.calibration.model_dump(mode="json")
-            for side, description in (("before", bundle.info), ("after", info))
-        },
-        "figures": measured["figures"],
-        "thresholds": [
-            {
-                "name": cut.name,
-                "budget": cut.false_positive_budget,
-                "fake_probability": cut.fake_probability,
-                "is_default": cut.name == info.default_threshold,
-                "is_new": cut.name in supported,
-                **measured["thresholds"][cut.name],
-            }
-            for cut in info.thresholds
-        ],
-        "unsupported": list(_unsupported(bundle.info, settings, fitted_on)),
-        "smallest_budget": 1 / (reals + 1),
-        "uncertain": info.uncertain.model_dump(mode="json"),
-    }
+    return CalibrationResult(
+        kind="calibration",
+        detector=CalibratedDetector(model=f"{info.name}@{info.version}", bundle_sha256=bundle.sha256),
+        data=CalibrationData(
+            manifest_digest=info.recalibration.manifest_digest,
+            n=len(images.logit),
+            n_real=info.recalibration.real,
+            n_fake=info.recalibration.fake,
+            groups=info.recalibration.groups,
+            real_groups=reals,
+            failures=images.unreadable,
+            fitted_on=len(fitted_on.logit),
+            measured_on=measured.n,
+        ),
+        method=CalibrationMethod(
+            asked=settings.method,
+            kept=settings.method == "auto" and min(reals, fitted_on.groups_of(True)) < FEWEST,
+            prior=settings.prior,
+            folds=info.recalibration.folds,
+            holdout=settings.holdout,
+            seed=settings.seed,
+        ),
+        calibration=CalibrationSides(before=bundle.info.calibration, after=info.calibration),
+        figures=measured.change,
+        thresholds=tuple(
+            CalibratedThreshold(
+                name=each.name,
+                budget=each.false_positive_budget,
+                fake_probability=each.fake_probability,
+                is_default=each.name == info.default_threshold,
+                is_new=each.name in supported,
+                before=measured.before.get(each.name),
+                after=measured.after[each.name],
+            )
+            for each in info.thresholds
+        ),
+        unsupported=tuple(_unsupported(bundle.info, settings, fitted_on)),
+        smallest_budget=1 / (reals + 1),
+        uncertain=info.uncertain,
+        in_training=in_training,
+    )
 
 
-def _unsupported(old: BundleInfo, settings: Settings, images: Labelled) -> Iterator[dict[str, Any]]:
+def _unsupported(old: BundleInfo, settings: Settings, images: Labelled) -> Iterator[UnsupportedBudget]:
     """Budgets that there are too few real images for."""
     for budget in settings.budgets:
         if not _is_supported(budget, images):
             name = threshold_name(budget)
-            kept = name in {cut.name for cut in old.thresholds}
-            yield {"name": name, "budget": budget, "needs": fewest_reals(budget), "kept": kept}
+            kept = name in {each.name for each in old.thresholds}
+            yield UnsupportedBudget(name=name, budget=budget, needs=fewest_reals(budget), kept=kept)

@@ -1,4 +1,4 @@
-"""What a detector costs: its size and work counted from the graph, its time and memory measured, torch beside it."""
+"""The cost of a detector: size and work counted from its graph, time and memory measured, compared with PyTorch."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final, Self
@@ -24,26 +24,35 @@ from pydantic import ValidationError
 from unmask.bundle.bundle import Bundle
 from unmask.errors import MissingExtraError, UsageError
 from unmask.evaluation.evaluate import describe_run
+from unmask.evaluation.results.cost import (
+    EngineCost,
+    Latency,
+    Machine,
+    ModelCost,
+    Price,
+    Ratios,
+    WholeDetections,
+)
 from unmask.recipes import Recipe
 
 BATCH: Final = 16
 CALLS: Final = 200
-_ROUNDS: Final = 20  # the two engines take turns so often
+_ROUNDS: Final = 20  # of turns of the two engines
 _WARM_UP: Final = 5
 
-# Operators that multiply and add without being counted here; a graph that has them is said to be counted in part.
+# Operators that multiply and add but are not counted here; the result names those that a graph has.
 _UNCOUNTED = frozenset({"ConvTranspose", "Einsum", "If", "Loop", "Scan", "LSTM", "GRU", "RNN", "Attention"})
 _WEIGHT_AT = {"Conv": 1, "ConvInteger": 1, "QLinearConv": 3}
 
 
 @dataclass(frozen=True)
 class Counts:
-    """What a graph holds and does.
+    """The size and work of a graph.
 
     Attributes:
         parameters: numbers that it stores: weights, statistics of normalisation, thresholds of trees.
-        macs: multiplications with an addition for one image, of convolutions and matrix products.
-        uncounted: operators that would add to ``macs`` but are not counted, with how often they occur.
+        macs: multiply-accumulate operations per image, of convolutions and matrix products.
+        uncounted: operators that would add to ``macs`` but are not counted, with their number.
     """
 
     parameters: int
@@ -52,9 +61,9 @@ class Counts:
 
 
 def count(model: bytes) -> Counts:
-    """Count a graph's parameters and its work for one image, from the shapes that ONNX infers.
+    """Count a graph's parameters and its work per image, from the shapes that ONNX infers.
 
-    A network that looks at an image and its mirror image does the work twice, and is counted so.
+    A network that sees an image and its mirror image does the work twice, and is counted so.
 
     Raises:
         MissingExtraError: onnx is not installed.
@@ -147,19 +156,19 @@ def bench(
     calls: int = CALLS,
     batch: int = BATCH,
     progress: Callable[[], None] = lambda: None,
-) -> dict[str, Any]:
-    """What one detector costs, as plain values for JSON.
+) -> ModelCost:
+    """Measure what one detector costs.
 
-    ONNX Runtime, as detection uses it, and the same network in torch eager (random weights) each run in a new process
-    and take turns, so that whatever else the machine does meets both. One thread each.
+    ONNX Runtime, as detection uses it, and the same network in PyTorch (eager, random weights) run in a new process
+    each, with one thread, and take turns, so that other load of the machine affects both.
 
     Args:
-        path: a bundle; the one in the package by default.
-        run: a run folder of ``unmask train``, for the time that training took.
-        images: whole detections of these, from the file's bytes to the verdict, are timed too.
-        price: of one hour of one core, in any currency.
-        calls: timed calls of each engine at batch 1, and whole detections; at least 20.
-        batch: images in a batch, for throughput.
+        path: a bundle (default: the one in the package).
+        run: run folder of ``unmask train``, for the times of the training.
+        images: also time whole detections of these, from the file's bytes to the verdict.
+        price: of a core-hour, in any currency.
+        calls: timed calls of each engine with one image, and of whole detections; at least 20.
+        batch: images per batch, for throughput.
         progress: called after each of :func:`steps` rounds.
 
     Raises:
@@ -174,7 +183,7 @@ def bench(
         "onnx": {
             "engine": "onnx",
             "bundle": None if path is None else str(path),
-            "pictures": [str(name) for name in images],
+            "images": [str(name) for name in images],
         }
     }
     if reason is None:
@@ -183,39 +192,38 @@ def bench(
         workers = {name: stack.enter_context(_Worker(order)) for name, order in orders.items()}
         measured = _measure(workers, calls, batch, bool(images), progress)
     counts = count(bundle.model)
-    engines = {name: _figures(found, batch) for name, found in measured.items()}
-    whole = _latency(measured["onnx"]["detect"]) if images else None
-    return {
-        "name": f"{bundle.info.name}@{bundle.info.version}",
-        "bundle_sha256": bundle.sha256,
-        "size": bundle.info.preprocessing.size,
-        "parameters": counts.parameters,
-        "macs": counts.macs,
-        "uncounted": counts.uncounted,
-        "model_bytes": len(bundle.model),
-        "engines": engines,
-        "no_torch": reason,
-        "torch_over_onnx": _ratios(engines) if reason is None else None,
-        "pictures": whole and {"n": len(images), **whole},
-        "cost": _cost(
-            engines["onnx"]["pictures_per_second"] if whole is None else 1000 / whole["mean_ms"], whole, price
-        ),
-        "training": training,
-    }
+    engines = {name: _engine(found, batch) for name, found in measured.items()}
+    whole = WholeDetections(n=len(images), **_latency(measured["onnx"].detect).model_dump()) if images else None
+    return ModelCost(
+        name=f"{bundle.info.name}@{bundle.info.version}",
+        bundle_sha256=bundle.sha256,
+        size=bundle.info.preprocessing.size,
+        parameters=counts.parameters,
+        macs=counts.macs,
+        uncounted=counts.uncounted,
+        model_bytes=len(bundle.model),
+        engines=engines,
+        no_torch=reason,
+        torch_over_onnx=_ratios(engines["onnx"], engines["torch"]) if reason is None else None,
+        images=whole,
+        cost=_price(engines["onnx"].images_per_second if whole is None else 1000 / whole.mean_ms, whole, price),
+        training=training,
+    )
 
 
-def describe_machine(command: Sequence[str]) -> dict[str, Any]:
-    """What times depend on besides the network: the call, versions, processor, and what else the machine is doing."""
+def describe_machine(command: Sequence[str]) -> Machine:
+    """What times depend on besides the network: the call, versions, processor, and the load of the machine."""
     packages = {name: version(name) for name in ("torch", "timm") if importlib.util.find_spec(name)}
-    found = describe_run(command)
-    return {
-        **found,
-        "packages": found["packages"] | packages,
-        "machine": platform.machine(),
-        "system": platform.system(),
-        "cores": os.cpu_count(),
-        "load_average": round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None,
-    }
+    run = describe_run(command)
+    return Machine(
+        command=run.command,
+        python=run.python,
+        packages=run.packages | packages,
+        machine=platform.machine(),
+        system=platform.system(),
+        cores=os.cpu_count(),
+        load_average=round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None,
+    )
 
 
 def steps() -> int:
@@ -223,78 +231,87 @@ def steps() -> int:
     return _ROUNDS
 
 
+@dataclass
+class _Measured:
+    """Times of an engine in seconds, unless the name says otherwise."""
+
+    import_ms: float
+    load_ms: float
+    peak_memory_mb: float = 0.0
+    single: list[float] = field(default_factory=list)
+    batch: list[float] = field(default_factory=list)
+    detect: list[float] = field(default_factory=list)
+
+
 def _measure(
     workers: dict[str, _Worker], calls: int, batch: int, whole: bool, progress: Callable[[], None]
-) -> dict[str, dict[str, Any]]:
-    found: dict[str, dict[str, Any]] = {
-        name: {**worker.ready, "single": [], "batch": [], "detect": []} for name, worker in workers.items()
-    }
+) -> dict[str, _Measured]:
+    found = {name: _Measured(**worker.ready) for name, worker in workers.items()}
     for name, worker in workers.items():
         worker.ask(do="graph", calls=_WARM_UP, batch=1)
-        found[name] |= worker.ask(do="memory")  # before a batch takes more
+        found[name].peak_memory_mb = worker.ask(do="memory")["peak_memory_mb"]  # before a batch takes more
         worker.ask(do="graph", calls=1, batch=batch)
     if whole:
         workers["onnx"].ask(do="detect", calls=_WARM_UP, first=0)
     for at in range(_ROUNDS):
         own = calls * (at + 1) // _ROUNDS - calls * at // _ROUNDS
-        # The first to go changes from round to round.
+        # The first to run changes from round to round.
         for name in sorted(workers, reverse=at % 2 == 1):
-            found[name]["single"] += workers[name].ask(do="graph", calls=own, batch=1)["seconds"]
-            found[name]["batch"] += workers[name].ask(do="graph", calls=1, batch=batch)["seconds"]
+            found[name].single += workers[name].ask(do="graph", calls=own, batch=1)["seconds"]
+            found[name].batch += workers[name].ask(do="graph", calls=1, batch=batch)["seconds"]
         if whole:
             first = calls * at // _ROUNDS
-            found["onnx"]["detect"] += workers["onnx"].ask(do="detect", calls=own, first=first)["seconds"]
+            found["onnx"].detect += workers["onnx"].ask(do="detect", calls=own, first=first)["seconds"]
         progress()
     return found
 
 
-def _figures(found: dict[str, Any], batch: int) -> dict[str, Any]:
-    # The median batch: a stray wait of one of them is no property of the network.
-    return {
-        "import_ms": round(found["import_ms"], 1),
-        "load_ms": round(found["load_ms"], 1),
-        "latency": _latency(found["single"]),
-        "batch": batch,
-        "pictures_per_second": round(batch / float(np.median(found["batch"])), 3),
-        "peak_memory_mb": round(found["peak_memory_mb"], 1),
-    }
+def _engine(found: _Measured, batch: int) -> EngineCost:
+    return EngineCost(
+        import_ms=round(found.import_ms, 1),
+        load_ms=round(found.load_ms, 1),
+        latency=_latency(found.single),
+        batch=batch,
+        # The median batch: a stray wait of one of them is no property of the network.
+        images_per_second=round(batch / float(np.median(found.batch)), 3),
+        peak_memory_mb=round(found.peak_memory_mb, 1),
+    )
 
 
-def _latency(seconds: Sequence[float]) -> dict[str, Any]:
+def _latency(seconds: Sequence[float]) -> Latency:
     p50, p95, p99 = (round(1000 * float(value), 3) for value in np.quantile(seconds, [0.5, 0.95, 0.99]))
     mean = round(1000 * float(np.mean(seconds)), 3)
-    return {"calls": len(seconds), "p50_ms": p50, "p95_ms": p95, "p99_ms": p99, "mean_ms": mean}
+    return Latency(calls=len(seconds), p50_ms=p50, p95_ms=p95, p99_ms=p99, mean_ms=mean)
 
 
-def _ratios(engines: dict[str, dict[str, Any]]) -> dict[str, float]:
-    onnx, torch = engines["onnx"], engines["torch"]
-    return {
-        "latency_p50": round(torch["latency"]["p50_ms"] / onnx["latency"]["p50_ms"], 3),
-        "throughput": round(torch["pictures_per_second"] / onnx["pictures_per_second"], 3),
-        "peak_memory": round(torch["peak_memory_mb"] / onnx["peak_memory_mb"], 3),
-    }
+def _ratios(onnx: EngineCost, torch: EngineCost) -> Ratios:
+    return Ratios(
+        latency_p50=round(torch.latency.p50_ms / onnx.latency.p50_ms, 3),
+        throughput=round(torch.images_per_second / onnx.images_per_second, 3),
+        peak_memory=round(torch.peak_memory_mb / onnx.peak_memory_mb, 3),
+    )
 
 
-def _cost(per_second: float, whole: dict[str, Any] | None, price: float | None) -> dict[str, Any]:
+def _price(per_second: float, whole: WholeDetections | None, price: float | None) -> Price:
     hours = 1e6 / per_second / 3600
-    return {
-        "of": "the network alone" if whole is None else "whole detections",
-        "core_hours_per_million": round(hours, 3),
-        "price_per_core_hour": price,
-        "per_million": None if price is None else round(hours * price, 4),
-    }
+    return Price(
+        of="the network alone" if whole is None else "whole detections",
+        core_hours_per_million=round(hours, 3),
+        price_per_core_hour=price,
+        per_million=None if price is None else round(hours * price, 4),
+    )
 
 
-def _training(run: Path) -> dict[str, Any]:
-    """The parts of a run's time.
+def _training(run: Path) -> dict[str, float]:
+    """The times that a run noted.
 
     Raises:
         UsageError: ``no_run``.
     """
     try:
-        content: dict[str, Any] = json.loads((run / "timing.json").read_text(encoding="utf-8"))
+        content: dict[str, float] = json.loads((run / "timing.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
-        raise UsageError("no_run", f"{run}: there is no timing.json of a run that can be read") from None
+        raise UsageError("no_run", f"{run}: there is no readable timing.json of a run") from None
     return content
 
 
@@ -304,7 +321,8 @@ class _Worker:
     def __init__(self, order: dict[str, Any]) -> None:
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the process
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "unmask.evaluation.cost_worker"],
+            # Not -m, which would import the package, and so numpy and ONNX Runtime, before their time is taken.
+            [sys.executable, "-P", str(Path(__file__).with_name("cost_worker.py"))],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._errors,
@@ -323,7 +341,7 @@ class _Worker:
         self._errors.close()
 
     def ask(self, **order: Any) -> dict[str, Any]:
-        """Give an order and wait for its answer."""
+        """Give an order and wait for the reply."""
         assert self._process.stdin is not None and self._process.stdout is not None
         try:
             self._process.stdin.write(json.dumps(order) + "\n")

@@ -1,7 +1,7 @@
-"""One network in a process of its own, which runs it when told to: ``python -m unmask.evaluation.cost_worker``.
+"""One network in its own process, which runs it on command: ``python -P cost_worker.py``.
 
-A process for each network, so that its memory is its own. Orders are JSON objects, one a line, answered by one each;
-the first says what to load. Standard input's end is the end.
+Each network has a process, so that memory is measured separately. Each line of standard input is an order, a JSON
+object, and gets one line in reply; the first order says what to load. The process ends with its standard input.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ Run = Callable[[int], None]
 
 
 def main() -> None:
-    """Load, then answer orders."""
+    """Load the network, then carry out orders."""
     order = json.loads(sys.stdin.readline())
     began = time.perf_counter()
     load = {"onnx": _onnx, "torch": _torch}[order["engine"]]
@@ -41,9 +41,9 @@ def main() -> None:
 
 
 def peak_memory_mb() -> float:
-    """The most memory that this process has held, in MB (10^6 bytes)."""
+    """Peak memory of this process, in MB (10^6 bytes)."""
     try:
-        # ru_maxrss begins with what the parent held; this is of the program alone.
+        # ru_maxrss starts at what the parent held; this is of the program alone.
         lines = Path("/proc/self/status").read_text(encoding="ascii", errors="replace").splitlines()
         return next(int(line.split()[1]) * 1024 / 1e6 for line in lines if line.startswith("VmHWM"))
     except (OSError, StopIteration):
@@ -61,8 +61,8 @@ def _onnx(order: dict[str, Any]) -> Callable[[], tuple[Run, Run]]:
         bundle = Bundle.open(order["bundle"])
         session = bundle.session()
         inputs = _Inputs(bundle.info.preprocessing.size)
-        images = [Path(name).read_bytes() for name in order["pictures"]]
-        detectors: list[Detector] = []  # made when first asked for: it holds memory of its own
+        images = [Path(name).read_bytes() for name in order["images"]]
+        detectors: list[Detector] = []  # made on first use: it needs memory of its own
 
         def detect(at: int) -> None:
             if not detectors:

@@ -1,11 +1,11 @@
-"""How a detector holds up when images are changed: the same images under each condition, against the clean ones."""
+"""A detector on degraded images: the same images under each condition, compared with the clean ones."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from PIL import Image
@@ -25,21 +25,33 @@ from unmask.evaluation.degradations import (
     family,
     unavailable,
 )
-from unmask.evaluation.evaluate import describe_run, worst_of
-from unmask.evaluation.measure import share, with_interval
+from unmask.evaluation.evaluate import describe_detector, describe_run, worst_of
+from unmask.evaluation.measure import estimate, metric, rate
+from unmask.evaluation.results.base import DetectorFacts, Intervals, Metric, WorstSource, WorstSources
+from unmask.evaluation.results.robustness import (
+    ConditionData,
+    ConditionMetrics,
+    ConditionResult,
+    Dropped,
+    FamilyFacts,
+    Flipped,
+    Flips,
+    Robustness,
+    RobustnessHeadline,
+)
 from unmask.evaluation.scores import Cells, Scores, cells_of, tabulate
 from unmask.files import OutputFolder, digest, stamp
 from unmask.imaging.decode import decode_image
 from unmask.journal import Journal
 from unmask.parallel import ordered_map
 from unmask.stats.images import Images
-from unmask.stats.intervals import LEVEL, interval
-from unmask.stats.metrics import Floats
+from unmask.stats.intervals import LEVEL
+from unmask.stats.metrics import Flags, Floats
 from unmask.stats.registry import MetricValues
 from unmask.stats.resample import Draws, Resampled, percentile_interval, resample
 from unmask.version import __version__
 
-FIGURES: Final = ("auc", "balanced_accuracy", "recall_fake", "specificity")
+METRICS: Final = ("auc", "balanced_accuracy", "recall_fake", "specificity")
 MAX_FLIPS: Final = 20
 
 _Work = tuple[ManifestRow, Path, dict[tuple[int, str], str], dict[tuple[int, str], Cells]]
@@ -146,76 +158,65 @@ def measure_conditions(
     *,
     seed: int = 0,
     command: Sequence[str] = (),
-    detector: dict[str, Any] | None = None,
-) -> dict[str, Any]:
-    """All that can be said of tables of the same images under conditions, as plain values for JSON.
+    detector: DetectorFacts | None = None,
+) -> Robustness:
+    """Compare tables of the same images under conditions with the clean one.
 
-    Differences to the clean images are paired: intervals come from draws of whole groups, the same ones for both.
+    Differences are paired: their intervals come from draws of whole groups, the same ones for both tables.
 
     Args:
         tables: by name of the condition; ``clean`` must be among them.
         conditions: in the order of the result.
         draws: how intervals are drawn.
-        seed: that the images were changed with, to be noted.
-        command: what was called, to be repeated.
-        detector: further facts of the detector to note.
+        seed: random seed of the changes, to note.
+        command: arguments of the call, to note.
+        detector: further facts about the detector, to note.
     """
     draws = draws or Draws()
     clean = tables[CLEAN]
     images = {each.name: Images.of(tables[each.name]) for each in conditions}
     before = images[CLEAN]
-    resampled = _figures(list(images.values()), draws)
-    values, drawn = resampled.values, resampled.drawn
+    resampled = _resampled(list(images.values()), draws)
     at_clean = list(images).index(CLEAN)
     found = []
     for at, each in enumerate(conditions):
         after = images[each.name]
         found.append(
-            {
-                "name": each.name,
-                "family": each.family,
-                "level": each.level,
-                "failures": int(np.count_nonzero(after.failed)),
-                "figures": {
-                    name: {
-                        **with_interval(after, name, values[at, of], resampled.interval(at, of)),
-                        "drop": interval(
-                            values[at_clean, of] - values[at, of],
-                            percentile_interval(drawn[:, at_clean, of] - drawn[:, at, of]),
-                        ),
-                    }
-                    for of, name in enumerate(FIGURES)
-                },
-                "accuracy": share(after.is_right, after.group),
-                "flips": _flips(before, after),
-                "face_found": _face_found(tables[each.name], after),
-                "worst_source": _worst_sources(tables[each.name], after),
-                "most_flipped": _most_flipped(clean, before, after),
-            }
+            ConditionResult(
+                name=each.name,
+                family=each.family,
+                level=each.level,
+                failures=int(np.count_nonzero(after.failed)),
+                figures=_metrics(after, resampled, at, at_clean),
+                accuracy=rate(after.is_right, after.group),
+                flips=_flips(before, after),
+                face_found=_face_found(tables[each.name], after),
+                worst_source=_worst_sources(tables[each.name], after),
+                most_flipped=_most_flipped(clean, before, after),
+            )
         )
-    return {
-        "schema": 1,
-        "kind": "robustness",
-        "run": describe_run(command),
-        "detector": {"model": clean.model, "threshold": clean.threshold, **(detector or {})},
-        "data": {
-            "name": Path(clean.name).name,
-            "splits": sorted({split for split in clean.column("split") if split}),
-            "n": len(clean),
-            "n_real": int(np.count_nonzero(~clean.is_fake)),
-            "n_fake": int(np.count_nonzero(clean.is_fake)),
-            "groups": int(before.group.max()) + 1,
-        },
-        "intervals": {"level": LEVEL, "draws": draws.draws, "seed": draws.seed, "drawn": "groups"},
-        "seed": seed,
-        "families": {
-            name: {"about": of.about, "unit": of.unit}
+    return Robustness(
+        kind="robustness",
+        run=describe_run(command),
+        detector=describe_detector(clean, detector),
+        data=ConditionData(
+            name=Path(clean.name).name,
+            splits=tuple(sorted({split for split in clean.column("split") if split})),
+            n=len(clean),
+            n_real=int(np.count_nonzero(~clean.is_fake)),
+            n_fake=int(np.count_nonzero(clean.is_fake)),
+            groups=int(before.group.max()) + 1,
+        ),
+        intervals=Intervals(level=LEVEL, draws=draws.draws, seed=draws.seed, drawn="groups"),
+        seed=seed,
+        families={
+            name: FamilyFacts(about=of.about, unit=of.unit)
             for name, of in ((each.family, family(each)) for each in conditions)
         },
-        "unavailable": list(unavailable()),
-        "headline": _headline(found),
-        "conditions": found,
-    }
+        unavailable=unavailable(),
+        headline=_headline(found),
+        conditions=tuple(found),
+    )
 
 
 def _work(
@@ -240,9 +241,9 @@ def _work(
         yield row, path, keys, {key: facts["cells"] for key, facts in known.items() if facts is not None}
 
 
-def _figures(images: Sequence[Images], draws: Draws) -> Resampled:
-    """``FIGURES`` of each condition [c, 4], and of each draw [draws, c, 4]; the same groups for all conditions."""
-    of_condition = [MetricValues(each, FIGURES) for each in images]
+def _resampled(images: Sequence[Images], draws: Draws) -> Resampled:
+    """``METRICS`` of each condition [c, 4], and of each draw [draws, c, 4]; the same groups for all conditions."""
+    of_condition = [MetricValues(each, METRICS) for each in images]
 
     def statistic(weight: Floats) -> Floats:
         return np.array([values(weight) for values in of_condition])
@@ -250,66 +251,85 @@ def _figures(images: Sequence[Images], draws: Draws) -> Resampled:
     return resample(images[0].group, statistic, draws)
 
 
-def _flips(before: Images, after: Images) -> dict[str, Any]:
-    """Shares of the images whose verdict is another one than on the clean image: all, and by direction."""
-    return {
-        "all": share(before.called_fake != after.called_fake, before.group),
-        "to_fake": share(~before.called_fake & after.called_fake, before.group),
-        "to_real": share(before.called_fake & ~after.called_fake, before.group),
-    }
+def _metrics(after: Images, resampled: Resampled, at: int, at_clean: int) -> ConditionMetrics:
+    """The metrics of the condition at an index, with their drop from the clean one."""
+    values, drawn = resampled.values, resampled.drawn
+
+    def dropped(name: str) -> Dropped:
+        of = METRICS.index(name)
+        drop = estimate(
+            values[at_clean, of] - values[at, of], percentile_interval(drawn[:, at_clean, of] - drawn[:, at, of])
+        )
+        found = metric(after, name, values[at, of], resampled.interval(at, of))
+        return Dropped(value=found.value, low=found.low, high=found.high, method=found.method, n=found.n, drop=drop)
+
+    return ConditionMetrics(
+        auc=dropped("auc"),
+        balanced_accuracy=dropped("balanced_accuracy"),
+        recall_fake=dropped("recall_fake"),
+        specificity=dropped("specificity"),
+    )
 
 
-def _most_flipped(clean: Scores, before: Images, after: Images) -> list[dict[str, Any]]:
+def _flips(before: Images, after: Images) -> Flips:
+    return Flips(
+        all=rate(before.called_fake != after.called_fake, before.group),
+        to_fake=rate(~before.called_fake & after.called_fake, before.group),
+        to_real=rate(before.called_fake & ~after.called_fake, before.group),
+    )
+
+
+def _most_flipped(clean: Scores, before: Images, after: Images) -> tuple[Flipped, ...]:
     """Images whose verdict flipped, those whose probability moved most first."""
     moved = np.where(before.called_fake != after.called_fake, np.abs(after.probability - before.probability), np.nan)
     order = np.argsort(-moved, kind="stable")[: min(MAX_FLIPS, int(np.count_nonzero(~np.isnan(moved))))]
-    return [
-        {
-            "path": clean.path[at],
-            "label": "fake" if clean.is_fake[at] else "real",
-            "before": round(float(before.probability[at]), 6),
-            "after": round(float(after.probability[at]), 6),
-        }
+    return tuple(
+        Flipped(
+            path=clean.path[at],
+            label="fake" if clean.is_fake[at] else "real",
+            before=round(float(before.probability[at]), 6),
+            after=round(float(after.probability[at]), 6),
+        )
         for at in order
-    ]
+    )
 
 
-def _face_found(scores: Scores, images: Images) -> dict[str, Any]:
-    """The share of the readable images in which a face was found."""
+def _face_found(scores: Scores, images: Images) -> Metric:
+    """The proportion of the readable images in which a face was found."""
     read = ~images.failed
-    return share(np.asarray(scores.column("face_found"), np.str_)[read] == "true", images.group[read])
+    return rate(np.asarray(scores.column("face_found"), np.str_)[read] == "true", images.group[read])
 
 
-def _worst_sources(scores: Scores, images: Images) -> dict[str, dict[str, Any] | None]:
-    """For each label the source with the smallest share of right answers."""
+def _worst_sources(scores: Scores, images: Images) -> WorstSources:
+    """For each label the source with the lowest rate of correct predictions."""
     source = np.asarray(scores.column("source"), np.str_)
-    worst: dict[str, dict[str, Any] | None] = {}
-    for label in ("fake", "real"):
-        of_label = images.is_fake == (label == "fake")
-        entries = []
+
+    def worst(of_label: Flags) -> WorstSource | None:
+        found = []
         for name in np.unique(source[of_label]):
             own = images.where(of_label & (source == name))
-            entries.append({"source": str(name), **share(own.is_right, own.group)})
-        worst[label] = worst_of(entries)
-    return worst
+            found.append(WorstSource(source=str(name), **rate(own.is_right, own.group).model_dump()))
+        return worst_of(found)
+
+    return WorstSources(fake=worst(images.is_fake), real=worst(~images.is_fake))
 
 
-def _headline(found: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """The worst tier and the worst single degradation, by balanced accuracy, or accuracy where one class is missing.
+def _headline(found: Sequence[ConditionResult]) -> RobustnessHeadline:
+    """The worst tier and the worst of the grid by balanced accuracy, or accuracy where one class is missing.
 
-    Of equals the last one, for conditions mostly become harsher.
+    The clean images are no degradation. Of equals the last one, because conditions mostly become harsher.
     """
 
-    def score(entry: dict[str, Any]) -> float:
-        value = entry["figures"]["balanced_accuracy"]["value"]
-        return float(entry["accuracy"]["value"] if value is None else value)
+    def score(each: ConditionResult) -> float:
+        value = each.figures.balanced_accuracy.value
+        return float((each.accuracy.value if value is None else value) or 0.0)
 
-    of_tiers = [entry for entry in found if entry["family"] in TIERS]
-    of_grid = [entry for entry in found if entry["family"] in GRID]
-    return {
-        "worst_tier": min(reversed(of_tiers), key=score)["name"] if len(of_tiers) > 1 else None,
-        "worst_of_grid": min(reversed(of_grid), key=score)["name"] if of_grid else None,
-    }
+    of_tiers = [each for each in found if each.family in TIERS and each.family != CLEAN]
+    of_grid = [each for each in found if each.family in GRID]
+    return RobustnessHeadline(
+        worst_tier=min(reversed(of_tiers), key=score).name if of_tiers else None,
+        worst_of_grid=min(reversed(of_grid), key=score).name if of_grid else None,
+    )
 
 
 def _keep(folder: Path, condition: Condition, row: ManifestRow, image: Image.Image) -> None:

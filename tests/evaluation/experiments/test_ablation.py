@@ -20,7 +20,7 @@ from unmask import Recipe
 from unmask.cli import app
 from unmask.data.transforms import Augmentation
 from unmask.errors import UsageError
-from unmask.evaluation.experiments.ablation import effect
+from unmask.evaluation.experiments.ablation import effect as effect_of
 from unmask.evaluation.experiments.ablation_variants import Variant, variants
 from unmask.evaluation.scores import Scores
 from unmask.stats import metrics
@@ -30,6 +30,11 @@ from unmask.stats.significance import delong, delong_runs
 pytestmark = pytest.mark.train
 
 DRAWS = Draws(300, 0, 1)
+
+
+def effect(*given: Any) -> dict[str, Any]:
+    """The effect as the file holds it."""
+    return effect_of(*given).model_dump()
 
 
 def by_name(recipe: Recipe) -> dict[str, Variant]:

@@ -24,6 +24,7 @@ from unmask.errors import UsageError
 from unmask.evaluation.experiments import train_and_score as experiment
 from unmask.evaluation.experiments.held_out import LEFT_OUT, _over_folds, plan
 from unmask.evaluation.reports.held_out import sentences
+from unmask.evaluation.results import HeldOut
 from unmask.evaluation.scores import Scores
 from unmask.stats import metrics
 from unmask.stats.resample import Draws
@@ -240,7 +241,7 @@ def test_the_page_says_what_was_left_out(logo: tuple[Path, dict[str, Any]]) -> N
     assert "one class only" in page
     assert "http" not in page.replace("http-equiv", "")
     assert "without gan-a" in (logo[0] / "protocol.md").read_text(encoding="utf-8")
-    said = " ".join(sentences(logo[1]))
+    said = " ".join(sentences(HeldOut.from_dict(logo[1])))
     assert "2 generators left out in turn" in said and "Worst left out, AUC: gan-" in said
 
 
@@ -251,11 +252,11 @@ def test_figures_over_folds_are_means_of_theirs(make_scores: MakeScores) -> None
         is_fake = rng.random(80) < 0.5
         tables.append(make_scores(is_fake, np.clip(0.3 * is_fake + rng.random(80) * 0.7, 0, 1)))
         areas.append(metrics.auc(tables[-1].fake_probability, is_fake))
-    found = _over_folds(tables, Draws(400, 0, 1))["auc"]
+    found = _over_folds(tables, Draws(400, 0, 1)).auc.model_dump()
     assert found["value"] == pytest.approx(np.mean(areas))
     assert (found["least"], found["most"]) == pytest.approx((min(areas), max(areas)))
     # Four folds know more than one: the deviation of the mean is half that of a fold.
-    one = _over_folds(tables[:1], Draws(400, 0, 1))["auc"]
+    one = _over_folds(tables[:1], Draws(400, 0, 1)).auc.model_dump()
     assert 0.35 < (found["high"] - found["low"]) / (one["high"] - one["low"]) < 0.7
 
 

@@ -24,7 +24,8 @@ from unmask.evaluation.experiments import reproduce
 from unmask.evaluation.experiments import train_and_score as experiment
 from unmask.evaluation.experiments.papers import PROTOCOLS, readings, split_as
 from unmask.evaluation.experiments.reproduce import Settings, cap_epochs
-from unmask.evaluation.reports.reproduce import NAMES, render_page, write_page
+from unmask.evaluation.reports.reproduce import report, write_page
+from unmask.evaluation.results import Reproduction
 from unmask.evaluation.scores import Scores
 from unmask.recipes.references import PAPERS
 from unmask.stats.resample import Draws
@@ -46,7 +47,15 @@ def done(manifest: Manifest, tmp_path_factory: pytest.TempPathFactory) -> tuple[
     """S0 with a network and a hybrid, whose split is kept as given."""
     out = tmp_path_factory.mktemp("reproduction")
     settings = Settings(overrides=TINY, epochs=1, only=("s0-mobilenetv2", "s0-resnet50-lr"), given=True)
-    return out, reproduce.reproduce(["S0"], manifest, out, settings, workers=0, draws=DRAWS)
+    command = ["unmask", "reproduce", "S0", "--set", "a=<b>"]
+    result = reproduce.reproduce(["S0"], manifest, out, settings, workers=0, draws=DRAWS, command=command)
+    return out, result.to_dict()
+
+
+def render_page(kind: str, result: dict[str, Any]) -> str:
+    """The page or the Markdown of a result that was read from JSON."""
+    read = report(Reproduction.from_dict(result))
+    return read.html() if kind == "html" else read.markdown()
 
 
 def test_figures_stand_beside_the_paper_s(done: tuple[Path, dict[str, Any]]) -> None:
@@ -98,7 +107,8 @@ def test_a_finished_reproduction_is_only_read(
 
     monkeypatch.setattr(experiment, "fit", refuse)
     settings = Settings(overrides=TINY, epochs=1, only=("s0-mobilenetv2", "s0-resnet50-lr"), given=True)
-    assert reproduce.reproduce(["S0"], manifest, out, settings, workers=0, draws=DRAWS) == result
+    again = reproduce.reproduce(["S0"], manifest, out, settings, workers=0, draws=DRAWS)
+    assert again.to_dict() | {"command": result["command"]} == result
 
 
 def test_other_settings_in_the_same_folder_are_refused(done: tuple[Path, dict[str, Any]], manifest: Manifest) -> None:
@@ -122,7 +132,7 @@ def test_a_system_that_fails_does_not_cost_the_others(
 
     monkeypatch.setattr(reproduce, "train_and_score", one_fails)
     settings = Settings(overrides=TINY, only=("s0-mobilenetv2", "s0-resnet50-lr"), given=True)
-    result = reproduce.reproduce(["S0"], manifest, tmp_path, settings, draws=DRAWS)
+    result = reproduce.reproduce(["S0"], manifest, tmp_path, settings, draws=DRAWS).to_dict()
     first, second = result["papers"][0]["systems"]
     assert first["error"] == {
         "code": "RuntimeError",
@@ -138,7 +148,7 @@ def test_a_system_that_fails_does_not_cost_the_others(
 
 def test_the_page_says_what_differs(done: tuple[Path, dict[str, Any]], tmp_path: Path) -> None:
     result = done[1]
-    write_page(result, tmp_path, ["unmask", "reproduce", "S0", "--set", "a=<b>"])
+    write_page(Reproduction.from_dict(result), tmp_path)
     html, markdown = (tmp_path / "reproduction.html").read_text(), (tmp_path / "reproduction.md").read_text()
     for page in (html, markdown):
         assert "RANDOM WEIGHTS: 2 of 2 systems" in page
@@ -152,8 +162,9 @@ def test_the_page_says_what_differs(done: tuple[Path, dict[str, Any]], tmp_path:
     rows = [line for line in markdown.splitlines() if line.startswith("|")]
     assert len(rows) > 5 and len({line.count("|") for line in rows}) == 1
     kept = json.loads((tmp_path / "reproduction.json").read_text())
-    assert kept["papers"] == json.loads(json.dumps(result["papers"]))
-    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(NAMES)
+    assert kept == result
+    names = ["reproduction.html", "reproduction.json", "reproduction.md"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == names
 
 
 @pytest.mark.parametrize(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import copy
-import json
 import re
 from collections.abc import Callable
 from html.parser import HTMLParser
@@ -20,7 +18,10 @@ from unmask.errors import UsageError
 from unmask.evaluation.by_face import by_face
 from unmask.evaluation.degradations import tiers
 from unmask.evaluation.evaluate import evaluate
-from unmask.evaluation.reports.evaluation import Beside, read_result, render_html, render_markdown, write_report
+from unmask.evaluation.reports.evaluation import Beside, report, write_report
+from unmask.evaluation.reports.write import read_result
+from unmask.evaluation.results import Bench, Evaluation, Robustness
+from unmask.evaluation.results.base import DetectorFacts
 from unmask.evaluation.robustness import measure_conditions
 from unmask.evaluation.scores import Scores
 from unmask.imaging.preprocessing import Preprocessing
@@ -51,7 +52,7 @@ def scores(make_scores: MakeScores) -> Scores:
 
 
 @pytest.fixture(scope="module")
-def result(scores: Scores) -> dict[str, Any]:
+def result(scores: Scores) -> Evaluation:
     return evaluate(scores, draws=FEW, command=["unmask", "evaluate", HOSTILE])
 
 
@@ -77,8 +78,8 @@ class _Tags(HTMLParser):
         assert self.open.pop() == tag
 
 
-def test_the_page_is_whole_and_asks_for_nothing(result: dict[str, Any]) -> None:
-    page = render_html(result)
+def test_the_page_is_whole_and_asks_for_nothing(result: Evaluation) -> None:
+    page = report(result).html()
     tags = _Tags()
     tags.feed(page)
     assert tags.open == [] and "svg" in tags.seen and "script" not in tags.seen and "img" not in tags.seen
@@ -89,8 +90,8 @@ def test_the_page_is_whole_and_asks_for_nothing(result: dict[str, Any]) -> None:
         assert word in page, word
 
 
-def test_markdown_holds_every_figure_in_its_cells(result: dict[str, Any]) -> None:
-    text = render_markdown(result)
+def test_markdown_holds_every_figure_in_its_cells(result: Evaluation) -> None:
+    text = report(result).markdown()
     assert "\\<img" in text and not re.search(r"(?<!\\)<img", text.split("## How it was made")[0])
     figures = [line for line in text.splitlines() if line.startswith("| ")]
     assert len(figures) > len(METRICS) and "| single faces |" in text and "| whole groups |" in text
@@ -110,11 +111,11 @@ def test_faces_are_rows_of_their_own(make_scores: MakeScores) -> None:
     assert faces.fake_probability.tolist() == [0.9, 0.2, 0.8] and faces.is_fake.tolist() == [False, False, True]
     # Two faces of one image hang together, though the image has no group.
     assert faces.groups()[0] == faces.groups()[1] != faces.groups()[2]
-    block = evaluate(scores, draws=FEW)["by_face"]
-    assert block["n"] == 3 and block["metrics"]["accuracy"]["value"] == pytest.approx(2 / 3)
+    block = evaluate(scores, draws=FEW).by_face
+    assert block is not None and block.n == 3 and block.metrics["accuracy"].value == pytest.approx(2 / 3)
     # Nothing to add where each image has one face, or the table tells none.
     alone = make_scores([False, True], [0.1, 0.9], face_probabilities=["0.1", "0.9"])
-    assert evaluate(alone, draws=FEW)["by_face"] is None
+    assert evaluate(alone, draws=FEW).by_face is None
     assert by_face(make_scores([False], [0.1])) is None
 
 
@@ -136,30 +137,30 @@ def test_images_and_evidence_of_mistakes(make_bundle: MakeBundle, make_scores: M
     )
     Image.new("RGB", (64, 64)).save(tmp_path.parent / "out.png")
     found = evaluate(table, draws=FEW)
-    assert render_html(found).count("<img") == 0
-    assert render_html(found, tmp_path).count("<img") == 2
-    page = render_html(found, tmp_path, detector)
+    assert report(found).html().count("<img") == 0
+    assert report(found, tmp_path).html().count("<img") == 2
+    page = report(found, tmp_path, detector).html()
     assert page.count("<img") == 4 and page.count('alt="Evidence on ') == 2
     sources = re.findall(r'src="(data:[^"]+)"', page)
     # The evidence is drawn on it: not the same image again.
     assert sources[0] != sources[1] and all(source.startswith("data:image/jpeg;base64,") for source in sources)
 
 
-def _robustness(make_scores: MakeScores, sha256: str) -> dict[str, Any]:
+def _robustness(make_scores: MakeScores, sha256: str) -> Robustness:
     is_fake = np.arange(20) % 2 == 0
     draw = np.random.default_rng(0)
     tables = {
         each.name: make_scores(is_fake, np.clip(draw.normal(0.4 + 0.2 * is_fake, 0.2), 0, 1), source=["s"] * 20)
         for each in tiers()
     }
-    return measure_conditions(tables, tiers(), FEW, detector={"bundle_sha256": sha256})
+    return measure_conditions(tables, tiers(), FEW, detector=DetectorFacts(bundle_sha256=sha256))
 
 
-def _bench(sha256: str) -> dict[str, Any]:
+def _bench(sha256: str) -> Bench:
     engine = {
         "load_ms": 100.0,
         "latency": {"p50_ms": 10.0, "p95_ms": 11.0, "p99_ms": 12.0, "mean_ms": 10.5, "calls": 200},
-        "pictures_per_second": 99.0,
+        "images_per_second": 99.0,
         "peak_memory_mb": 123.0,
     }
     model = {
@@ -173,7 +174,7 @@ def _bench(sha256: str) -> dict[str, Any]:
         "engines": {"onnx": engine},
         "no_torch": "torch is not installed",
         "torch_over_onnx": None,
-        "pictures": None,
+        "images": None,
         "cost": {
             "of": "the network alone",
             "core_hours_per_million": 2.8,
@@ -182,34 +183,35 @@ def _bench(sha256: str) -> dict[str, Any]:
         },
         "training": {"training_seconds": 600.0},
     }
-    return {"schema": 1, "kind": "bench", "run": {}, "models": [model]}
+    return Bench.from_dict({"schema": 1, "kind": "bench", "run": {}, "models": [model]})
 
 
-def test_what_lies_in_the_folder_is_shown(result: dict[str, Any], make_scores: MakeScores, tmp_path: Path) -> None:
-    mine = copy.deepcopy(result)
-    mine["detector"]["bundle_sha256"] = "5" * 64
-    assert "<h2>Robustness" not in render_html(mine)
-    (tmp_path / "robustness.json").write_text(json.dumps(_robustness(make_scores, "5" * 64)))
-    (tmp_path / "bench.json").write_text(json.dumps(_bench("5" * 64)))
+def _of_bundle(result: Evaluation, sha256: str) -> Evaluation:
+    detector = result.detector.model_copy(update={"bundle_sha256": sha256})
+    return result.model_copy(update={"detector": detector})
+
+
+def test_what_lies_in_the_folder_is_shown(result: Evaluation, make_scores: MakeScores, tmp_path: Path) -> None:
+    mine = _of_bundle(result, "5" * 64)
+    assert "<h2>Robustness" not in report(mine).html()
+    (tmp_path / "robustness.json").write_text(_robustness(make_scores, "5" * 64).to_json())
+    (tmp_path / "bench.json").write_text(_bench("5" * 64).to_json())
     write_report(mine, tmp_path, beside=Beside.of(mine, tmp_path, None, None))
     page = (tmp_path / "report.html").read_text()
     _Tags().feed(page)
     # In the headline, and in its own section.
     assert "<h2>Robustness" in page and page.count("Worst tier: ") == 2 and "1,234,567" in page
-    assert "take 2.8 core-hours, 1.40 at a price of 0.5 per core-hour" in page
-    assert "no torch beside it" in page and "trained in 10.0 minutes" in page
+    assert "take 2.8 core-hours (the network alone), which cost 1.40 at 0.5 per core-hour" in page
+    assert "not compared with PyTorch, because torch is not installed" in page and "trained in 10.0 minutes" in page
     text = (tmp_path / "report.md").read_text()
     assert "## Robustness" in text and "| hard |" in text and "7,654,321" in text
-    assert json.loads((tmp_path / "result.json").read_text()) == mine
+    assert read_result(tmp_path / "result.json", Evaluation) == mine
 
 
-def test_results_of_another_bundle_are_not_shown(
-    result: dict[str, Any], make_scores: MakeScores, tmp_path: Path
-) -> None:
-    mine = copy.deepcopy(result)
-    mine["detector"]["bundle_sha256"] = "5" * 64
+def test_results_of_another_bundle_are_not_shown(result: Evaluation, make_scores: MakeScores, tmp_path: Path) -> None:
+    mine = _of_bundle(result, "5" * 64)
     other = tmp_path / "robustness.json"
-    other.write_text(json.dumps(_robustness(make_scores, "6" * 64)))
+    other.write_text(_robustness(make_scores, "6" * 64).to_json())
     # Left over in the folder: passed over. Asked for: refused.
     assert Beside.of(mine, tmp_path, None, None) == Beside()
     with pytest.raises(UsageError) as caught:
@@ -224,8 +226,8 @@ def test_results_of_another_bundle_are_not_shown(
 )
 def test_files_that_are_no_result_are_refused(content: str, tmp_path: Path) -> None:
     (tmp_path / "x.json").write_text(content)
-    with pytest.raises(UsageError, match="no result of bench") as caught:
-        read_result(tmp_path / "x.json", "bench")
+    with pytest.raises(UsageError, match="is not a readable bench result") as caught:
+        read_result(tmp_path / "x.json", Bench)
     assert caught.value.code == "bad_result"
 
 
@@ -251,7 +253,7 @@ def test_a_card_tells_what_its_networks_are_and_how_they_were_trained(make_bundl
 
 
 def test_a_card_says_what_its_results_say(
-    result: dict[str, Any], make_scores: MakeScores, make_bundle: MakeBundle, tmp_path: Path
+    result: Evaluation, make_scores: MakeScores, make_bundle: MakeBundle, tmp_path: Path
 ) -> None:
     import yaml
 
@@ -265,8 +267,7 @@ def test_a_card_says_what_its_results_say(
         weights={"source": "none", "detail": "random"},
     )
     bundle = make_bundle(tmp_path / "b", card=card)
-    mine = copy.deepcopy(result)
-    mine["detector"]["bundle_sha256"] = bundle.sha256
+    mine = _of_bundle(result, bundle.sha256)
     results = [mine, _robustness(make_scores, bundle.sha256), _bench(bundle.sha256)]
     text = model_card(bundle, results, "apache-2.0")
     assert text == model_card(bundle, results, "apache-2.0")
@@ -275,7 +276,7 @@ def test_a_card_says_what_its_results_say(
     assert (content["license"], content["pipeline_tag"]) == ("apache-2.0", "image-classification")
     (entry,) = content["model-index"][0]["results"]
     area = next(metric for metric in entry["metrics"] if metric["type"] == "roc_auc")
-    assert area["value"] == round(mine["overall"]["metrics"]["auc"]["value"], 4)
+    assert area["value"] == round(mine.overall.metrics["auc"].value or 0, 4)
     assert entry["task"]["type"] == "image-classification" and entry["dataset"]["name"] and entry["dataset"]["type"]
     for part in (
         "| lfw | 3 | 0 |",
@@ -290,7 +291,11 @@ def test_a_card_says_what_its_results_say(
     # Without results it says so, and claims nothing.
     bare = model_card(bundle)
     assert "- Network: not stated; input" in bare
-    assert "No result of this very bundle was given" in bare and "model-index" not in bare and "license" not in bare
+    assert (
+        "This card was made without a result of this bundle." in bare
+        and "model-index" not in bare
+        and "license" not in bare
+    )
     with pytest.raises(UsageError) as caught:
         model_card(bundle, [_bench("0" * 64)])
     assert caught.value.code == "other_bundle"

@@ -122,8 +122,8 @@ def readings(paper: str) -> list[str]:
         right = np.arange(603) >= 5
         p = mcnemar(np.ones(603, bool), right).p
         return [
-            f"Of its {len(read)} test faces 42 are real: always predicting “{trivial['answer']}” is right on "
-            f"{_one_digit(trivial['accuracy'])}.",
+            f"Of its {len(read)} test faces 42 are real: always predicting “{trivial.answer}” is right on "
+            f"{_one_digit(trivial.accuracy)}.",
             f"37 of the 42 and 555 of the 561 right, for example, is {_one_digit(read.is_right.mean())} accuracy at "
             f"{_one_digit(counts.balanced_accuracy)} balanced accuracy.",
             f"With 5 discordant faces against none the exact McNemar test gives p = {p:.4f}.",

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from unmask.bundle.bundle import Bundle
 from unmask.data.manifest import LABELS, Manifest
@@ -18,6 +18,18 @@ from unmask.evaluation.compare import compare
 from unmask.evaluation.experiments.papers import PROTOCOLS, readings, split_as
 from unmask.evaluation.experiments.train_and_score import SPLITS, train_and_score
 from unmask.evaluation.measure import measure
+from unmask.evaluation.results.base import ByLabel, Intervals, Run
+from unmask.evaluation.results.reproduction import (
+    FailedSystem,
+    PaperData,
+    PaperProtocol,
+    ReportedMetrics,
+    ReproducedPaper,
+    Reproduction,
+    ReproductionSettings,
+    System,
+    SystemFigures,
+)
 from unmask.evaluation.scores import Scores
 from unmask.files import write_whole
 from unmask.recipes import Recipe
@@ -73,9 +85,10 @@ def reproduce(
     *,
     workers: int | None = None,
     draws: Draws | None = None,
+    command: Sequence[str] = (),
     announce: Callable[[str], None] = lambda _: None,
-) -> dict[str, Any]:
-    """Run the protocols of some papers; the result holds everything for the page, as plain values for JSON.
+) -> Reproduction:
+    """Run the protocols of some papers.
 
     A system that fails is recorded with its error, and the others are run all the same. Finished systems are not run
     again.
@@ -87,6 +100,7 @@ def reproduce(
         settings: changes to protocols and recipes.
         workers: loading processes in training and threads in scoring; default: the number of CPUs.
         draws: how bootstrap intervals are drawn.
+        command: arguments of the call, to note.
         announce: called with one line before each system.
 
     Raises:
@@ -102,7 +116,7 @@ def reproduce(
     chosen = manifest.select(**settings.where)
     if next(iter(chosen), None) is None:
         raise UsageError("no_pictures", f"{manifest.name}: no row meets the conditions.")
-    found: list[dict[str, Any]] = []
+    found = []
     for paper, recipes in systems.items():
         divided, said = split_as(paper, chosen, settings.seed, given=settings.given)
         folder = out / paper.lower()
@@ -117,35 +131,33 @@ def reproduce(
             entries.append(entry)
             scores += [scored] if scored is not None else []
         found.append(
-            {
-                "paper": paper,
-                "title": PROTOCOLS[paper].title,
-                "reference": str(PAPERS[paper]),
-                "protocol": {
-                    "data": PROTOCOLS[paper].data,
-                    "split": PROTOCOLS[paper].split,
-                    "readings": readings(paper),
-                },
-                "split": said,
-                "data": _data(divided),
-                "systems": entries,
-                "comparison": compare(scores, draws) if len(scores) > 1 else None,
-            }
+            ReproducedPaper(
+                paper=paper,
+                title=PROTOCOLS[paper].title,
+                reference=str(PAPERS[paper]),
+                protocol=PaperProtocol(
+                    data=PROTOCOLS[paper].data, split=PROTOCOLS[paper].split, readings=tuple(readings(paper))
+                ),
+                split=tuple(said),
+                data=_data(divided),
+                systems=tuple(entries),
+                comparison=compare(scores, draws) if len(scores) > 1 else None,
+            )
         )
-    return {
-        "schema": 2,
-        "run": {"python": platform.python_version(), "packages": {name: version(name) for name in _PACKAGES}},
-        "settings": {
-            "where": {column: sorted(values) for column, values in settings.where.items()},
-            "set": list(settings.overrides),
-            "epochs": settings.epochs,
-            "seed": settings.seed,
-            "given": settings.given,
-            "threshold": THRESHOLD,
-        },
-        "intervals": {"draws": draws.draws, "seed": draws.seed},
-        "papers": found,
-    }
+    return Reproduction(
+        run=Run(python=platform.python_version(), packages={name: version(name) for name in _PACKAGES}),
+        settings=ReproductionSettings(
+            where={column: tuple(sorted(values)) for column, values in settings.where.items()},
+            set=settings.overrides,
+            epochs=settings.epochs,
+            seed=settings.seed,
+            given=settings.given,
+            threshold=THRESHOLD,
+        ),
+        intervals=Intervals(draws=draws.draws, seed=draws.seed),
+        papers=tuple(found),
+        command=tuple(command),
+    )
 
 
 @dataclass(frozen=True)
@@ -192,20 +204,20 @@ def cap_epochs(recipe: Recipe, epochs: int) -> Recipe:
     return recipe.model_copy(update={"schedule": schedule.model_copy(update=capped)})
 
 
-def _system(recipe: Recipe, run: _Run) -> tuple[dict[str, Any], Scores | None]:
+def _system(recipe: Recipe, run: _Run) -> tuple[System, Scores | None]:
     """The result of one system, and its scores if it could be run."""
     paper = recipe.paper
     assert paper is not None
     folder = run.folder / recipe.name
-    entry: dict[str, Any] = {
-        "recipe": recipe.name,
-        "system": paper.system,
-        "summary": recipe.summary,
-        "reported": paper.reported,
-        "departs": [*paper.departs, *_departures(recipe, run.settings)],
-        "error": None,
-        "figures": None,
-    }
+    system = System(
+        recipe=recipe.name,
+        system=paper.system,
+        summary=recipe.summary,
+        reported=paper.reported,
+        departs=(*paper.departs, *_departures(recipe, run.settings)),
+        error=None,
+        figures=None,
+    )
     try:
         scores = train_and_score(
             _with_members(recipe, folder, run.settings), run.manifest, folder, cache=run.cache, workers=run.workers
@@ -215,19 +227,26 @@ def _system(recipe: Recipe, run: _Run) -> tuple[dict[str, Any], Scores | None]:
             raise
         _log.debug("%s", traceback.format_exc())
         code = error.code if isinstance(error, UnmaskError) else type(error).__name__
-        return {**entry, "error": {"code": code, "message": _first_line(error)}}, None
+        failed = FailedSystem(code=code, message=_first_line(error))
+        return system.model_copy(update={"error": failed}), None
     scores = replace(scores, threshold=THRESHOLD)
     overall, _ = measure(Images.of(scores), run.draws)
     weights = Bundle.open(folder / "run" / "bundle").info.card.weights
-    found = {
-        "weights": weights,
-        "random_weights": any(key.endswith("source") and value == "none" for key, value in weights.items()),
-        "epochs": len(read_history(folder / "run" / "history.csv")),
-        "timing": read_timing(folder / "run"),
-        **{name: overall[name] for name in ("n", "n_real", "n_fake", "groups", "failures", "confusion", "baseline")},
-        "metrics": {name: overall["metrics"][ours] for name, ours in REPORTED.items()},
-    }
-    return {**entry, "figures": found}, scores
+    figures = SystemFigures(
+        weights=weights,
+        random_weights=any(key.endswith("source") and value == "none" for key, value in weights.items()),
+        epochs=len(read_history(folder / "run" / "history.csv")),
+        timing=read_timing(folder / "run"),
+        n=overall.n,
+        n_real=overall.n_real,
+        n_fake=overall.n_fake,
+        groups=overall.groups,
+        failures=overall.failures,
+        confusion=overall.confusion,
+        baseline=overall.baseline,
+        metrics=ReportedMetrics(**{name: overall.metrics[ours] for name, ours in REPORTED.items()}),
+    )
+    return system.model_copy(update={"figures": figures}), scores
 
 
 def _departures(recipe: Recipe, settings: Settings) -> list[str]:
@@ -261,7 +280,7 @@ def _with_members(recipe: Recipe, folder: Path, settings: Settings) -> Recipe:
     return recipe.model_copy(update={"ensemble": changed})
 
 
-def _data(manifest: Manifest) -> dict[str, Any]:
+def _data(manifest: Manifest) -> PaperData:
     """Number of rows by split and label, and their sources."""
     counts = {split: dict.fromkeys(LABELS, 0) for split in SPLITS}
     sources: set[str] = set()
@@ -269,7 +288,11 @@ def _data(manifest: Manifest) -> dict[str, Any]:
         if row.split in counts:
             counts[row.split][row.label] += 1
             sources.add(row.source or "(blank)")
-    return {"counts": counts, "sources": sorted(sources), "digest": manifest.digest()}
+    return PaperData(
+        counts={split: ByLabel(**by_label) for split, by_label in counts.items()},
+        sources=tuple(sorted(sources)),
+        digest=manifest.digest(),
+    )
 
 
 def _first_line(error: Exception) -> str:

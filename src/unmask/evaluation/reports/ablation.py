@@ -1,56 +1,51 @@
-"""The result of an ablation as one HTML page that needs nothing else, as Markdown, and as JSON."""
+"""The report of ``unmask ablate``."""
 
 from __future__ import annotations
 
-import json
-import shlex
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Final
 
-from unmask.evaluation.reports.sentences import difference, figure, markdown_cell
-from unmask.files import write_whole
-from unmask.pages.page import render
-
-_NAMES: Final = {"auc": "AUC", "balanced_accuracy": "balanced accuracy"}
+from unmask.evaluation.reports.sentences import difference, three_digits
+from unmask.evaluation.reports.write import Report, command_line
+from unmask.evaluation.results.ablation import Ablation, Effect
 
 
-def write_report(result: dict[str, Any], folder: Path) -> None:
-    """Write ``ablation.json``, ``ablation.html`` and ``ablation.md``; each appears whole or not at all."""
-    write_whole(folder / "ablation.json", json.dumps(result, indent=1, allow_nan=False) + "\n")
-    write_whole(folder / "ablation.html", render("unmask.evaluation.reports/ablation.html.j2", **_content(result)))
-    write_whole(folder / "ablation.md", render_markdown(result))
+def write_report(result: Ablation, folder: Path) -> None:
+    """Write ``ablation.json``, ``ablation.html`` and ``ablation.md``; each appears whole or not at all.
+
+    Raises:
+        UsageError: ``cannot_write``.
+    """
+    report(result).write(folder, "ablation")
 
 
-def render_markdown(result: dict[str, Any]) -> str:
-    """The same figures as Markdown."""
-    return render("unmask.evaluation.reports/ablation.md.j2", **_content(result), cell=markdown_cell)
-
-
-def sentences(result: dict[str, Any]) -> Iterator[str]:
-    """What to read first."""
-    yield (
-        f"{result['n']:,} test images ({result['n_real']:,} real, {result['n_fake']:,} fake) in {result['groups']:,} "
-        f"groups, {len(result['seeds'])} seeds. The whole recipe has AUC {figure(result['whole']['auc']['value'])} and "
-        f"balanced accuracy {figure(result['whole']['balanced_accuracy']['value'])}, where always answering "
-        f"“{result['baseline']['answer']}” has accuracy {figure(result['baseline']['accuracy'])} and balanced accuracy "
-        f"{figure(result['baseline']['balanced_accuracy'])}."
-    )
-    for name, words in _NAMES.items():
-        told = [entry for entry in result["variants"] if entry["effect"][name]["established"]]
-        parts = [f"{entry['title']} {difference(entry['effect'][name])}" for entry in told]
-        yield f"Established in {words}: {'; '.join(parts) if parts else 'no difference'}."
-    for entry in result["not_applicable"]:
-        yield f"Not tried {entry['title']}: {entry['why']}."
-
-
-def _content(result: dict[str, Any]) -> dict[str, Any]:
-    return {
-        "result": result,
+def report(result: Ablation) -> Report:
+    """The page and the Markdown."""
+    content = {
         "sentences": list(sentences(result)),
-        "figure": figure,
-        "difference": difference,
-        "verdict": lambda found: "established" if found["established"] else "not established",
-        "chance": lambda found: "–" if found["p_holm"] is None else f"{found['p_holm']:.4f}",
-        "command": shlex.join(result["run"]["command"]),
+        "verdict": lambda found: "established" if found.established else "not established",
+        "p_value": lambda found: "–" if found.p_holm is None else f"{found.p_holm:.4f}",
+        "command": command_line(result.run),
     }
+    return Report(result, "ablation", content)
+
+
+def sentences(result: Ablation) -> Iterator[str]:
+    """What to read first."""
+    trivial = result.baseline
+    yield (
+        f"{result.n:,} test images ({result.n_real:,} real, {result.n_fake:,} fake) in {result.groups:,} groups, "
+        f"{len(result.seeds)} random seeds. The whole recipe has AUC {three_digits(result.whole.auc.value)} and "
+        f"balanced accuracy {three_digits(result.whole.balanced_accuracy.value)}; always predicting “{trivial.answer}” "
+        f"has accuracy {three_digits(trivial.accuracy)} and balanced accuracy "
+        f"{three_digits(trivial.balanced_accuracy)}."
+    )
+    yield _established("AUC", [(each.title, each.effect.auc) for each in result.variants])
+    yield _established("balanced accuracy", [(each.title, each.effect.balanced_accuracy) for each in result.variants])
+    for each in result.not_applicable:
+        yield f"Not run {each.title}: {each.why}."
+
+
+def _established(metric: str, effects: list[tuple[str, Effect]]) -> str:
+    parts = [f"{title} {difference(found)}" for title, found in effects if found.established]
+    return f"Established in {metric}: {'; '.join(parts) if parts else 'no difference'}."

@@ -1,12 +1,10 @@
-"""A result as one HTML page that needs nothing else, as Markdown, and as JSON."""
+"""The report of ``unmask evaluate``."""
 
 from __future__ import annotations
 
-import json
-import shlex
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from unmask.data.thumbnails import read_image
 from unmask.detect.detector import Detector
@@ -14,86 +12,68 @@ from unmask.detect.overlay import draw_evidence
 from unmask.errors import UsageError
 from unmask.evaluation.reports.charts import charts, source_histograms
 from unmask.evaluation.reports.robustness import robustness_content
-from unmask.evaluation.reports.sentences import (
-    METRIC_NAMES,
-    bench_lines,
-    figure,
-    headline,
-    markdown_cell,
-    percent,
-    with_interval,
-)
-from unmask.files import RootFolder, write_whole
-from unmask.pages.page import render, thumbnail_uri
+from unmask.evaluation.reports.sentences import bench_lines, headline
+from unmask.evaluation.reports.write import Report, command_line, read_result
+from unmask.evaluation.results.cost import Bench
+from unmask.evaluation.results.evaluation import Evaluation, Mistake
+from unmask.evaluation.results.robustness import Robustness
+from unmask.files import RootFolder
+from unmask.pages.page import thumbnail_uri
+
+Other = TypeVar("Other", Robustness, Bench)
 
 _SHOWN_FAILURES: Final = 20
 
 
 @dataclass(frozen=True)
 class Beside:
-    """What stands in a report beside the figures of its scores.
+    """Other results to include in the report.
 
     Attributes:
-        robustness: a result of ``unmask robustness`` for the same detector.
-        bench: a result of ``unmask bench``, with the same detector among its models.
+        robustness: of the same detector.
+        bench: with the same detector among its models.
     """
 
-    robustness: dict[str, Any] | None = None
-    bench: dict[str, Any] | None = None
+    robustness: Robustness | None = None
+    bench: Bench | None = None
 
     @classmethod
-    def of(cls, result: dict[str, Any], folder: Path, robustness: Path | None, bench: Path | None) -> Beside:
-        """From the files given, or else those named robustness.json and bench.json in the folder.
+    def of(cls, result: Evaluation, folder: Path, robustness: Path | None, bench: Path | None) -> Beside:
+        """From the files given, or else robustness.json and bench.json in the folder.
 
-        Files of another bundle are refused where they were given, and passed over where they only lie there.
+        A file of a different bundle is refused if it was given, and ignored if it was only found in the folder.
 
         Raises:
             UsageError: ``bad_result``, ``other_bundle``.
         """
-        sha256 = result["detector"].get("bundle_sha256")
-        found = {}
-        for kind, given in (("robustness", robustness), ("bench", bench)):
-            path = given or folder / f"{kind}.json"
-            if given is None and not path.is_file():
-                continue
-            content = read_result(path, kind)
-            bundles = of_bundles(content)
-            if sha256 is not None and sha256 not in bundles:
-                if given is not None:
-                    raise UsageError("other_bundle", f"{path}: speaks of another bundle than the one evaluated")
-                continue
-            found[kind] = content
-        return cls(**found)
+        return cls(
+            _of_bundle(result, robustness, folder / "robustness.json", Robustness),
+            _of_bundle(result, bench, folder / "bench.json", Bench),
+        )
 
 
-def read_result(path: Path, *kinds: str) -> dict[str, Any]:
-    """A result that a command wrote as JSON.
-
-    Args:
-        path: the file.
-        *kinds: ``evaluation``, ``robustness`` or ``bench``; which of them it may be.
-
-    Raises:
-        UsageError: ``bad_result``.
-    """
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        if content["schema"] == 1 and content["kind"] in kinds:
-            return dict(content)
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
-        pass
-    raise UsageError("bad_result", f"{path}: is no result of {' or '.join(kinds)} that can be read")
+def _of_bundle(result: Evaluation, given: Path | None, found: Path, kind: type[Other]) -> Other | None:
+    path = given or found
+    if given is None and not path.is_file():
+        return None
+    content = read_result(path, kind)
+    sha256 = result.detector.bundle_sha256
+    if sha256 is not None and sha256 not in bundles_of(content):
+        if given is not None:
+            raise UsageError("other_bundle", f"{path}: belongs to a different bundle")
+        return None
+    return content
 
 
-def of_bundles(result: dict[str, Any]) -> set[str | None]:
-    """The bundles that a result speaks of, by hash; ``None`` stands for scores of an unknown one."""
-    if result["kind"] == "bench":
-        return {model["bundle_sha256"] for model in result["models"]}
-    return {result["detector"].get("bundle_sha256")}
+def bundles_of(result: Evaluation | Robustness | Bench) -> set[str | None]:
+    """The hashes of the bundles that a result belongs to; ``None`` stands for scores of an unknown bundle."""
+    if isinstance(result, Bench):
+        return {model.bundle_sha256 for model in result.models}
+    return {result.detector.bundle_sha256}
 
 
 def write_report(
-    result: dict[str, Any],
+    result: Evaluation,
     folder: Path,
     *,
     thumbnails_from: Path | None = None,
@@ -104,74 +84,63 @@ def write_report(
 
     Args:
         result: of :func:`unmask.evaluation.evaluate.evaluate`.
-        folder: where to; it must exist.
-        thumbnails_from: the folder that paths are relative to, to put images of mistakes into the page; by default
-            there are none, for a page that holds images is a copy of them.
-        detector: draws its evidence beside each of them.
-        beside: further results to show.
+        folder: an existing folder.
+        thumbnails_from: the folder that paths are relative to, to show images of mistakes. By default the page shows
+            none, because a page with images is a copy of them.
+        detector: draws its evidence next to each of them.
+        beside: other results to include.
 
     Raises:
         UsageError: ``cannot_write``.
     """
-    beside = beside or Beside()
-    page, markdown = render_html(result, thumbnails_from, detector, beside), render_markdown(result, beside)
-    write_whole(folder / "result.json", json.dumps(result, indent=1, allow_nan=False) + "\n")
-    write_whole(folder / "report.html", page)
-    write_whole(folder / "report.md", markdown)
+    report(result, thumbnails_from, detector, beside).write(folder, "report", json_name="result")
 
 
-def render_html(
-    result: dict[str, Any],
+def report(
+    result: Evaluation,
     thumbnails_from: Path | None = None,
     detector: Detector | None = None,
     beside: Beside | None = None,
-) -> str:
-    """The page; every text of the scores is escaped. Arguments as for :func:`write_report`."""
+) -> Report:
+    """The page and the Markdown; arguments as for :func:`write_report`."""
+    beside = beside or Beside()
     root = None if thumbnails_from is None else RootFolder(thumbnails_from)
-    mistakes = {
-        name: [{**entry, **_shown(root, entry["path"], detector)} for entry in entries]
-        for name, entries in result["mistakes"].items()
-    }
-    return render(
-        "unmask.evaluation.reports/evaluation.html.j2",
-        **_content(result, beside or Beside()),
-        charts=charts(result),
-        histograms=source_histograms(result["curves"]["histograms"]),
-        mistakes=mistakes,
-    )
-
-
-def render_markdown(result: dict[str, Any], beside: Beside | None = None) -> str:
-    """The same figures as Markdown, without charts."""
-    content = _content(result, beside or Beside())
-    return render(
-        "unmask.evaluation.reports/evaluation.md.j2", **content, mistakes=result["mistakes"], cell=markdown_cell
-    )
-
-
-def _shown(root: RootFolder | None, path: str, detector: Detector | None) -> dict[str, str]:
-    """An image and the evidence drawn on it, as data URIs; '' for what there is not."""
-    image = None if root is None else read_image(root, path)
-    if image is None:
-        return {"data": "", "evidence": ""}
-    drawn = "" if detector is None else thumbnail_uri(draw_evidence(image, detector.detect(image)))
-    return {"data": thumbnail_uri(image), "evidence": drawn}
-
-
-def _content(result: dict[str, Any], beside: Beside) -> dict[str, Any]:
-    robustness = beside.robustness and robustness_content(beside.robustness)
-    further = {"whole groups": result["by_group"], "single faces": result["by_face"]}
-    return {
-        "result": result,
+    robustness: dict[str, Any] | None = None
+    if beside.robustness is not None:
+        robustness = robustness_content(beside.robustness)
+    further = {"whole groups": result.by_group, "single faces": result.by_face}
+    content = {
         "further": {name: block for name, block in further.items() if block is not None},
         "robustness": robustness,
         "bench": beside.bench,
-        "bench_lines": beside.bench and bench_lines(beside.bench),
+        "bench_lines": [] if beside.bench is None else bench_lines(beside.bench),
         "headline": [*headline(result), *(robustness["headline"][:1] if robustness else [])],
-        "names": METRIC_NAMES,
-        "figure": figure,
-        "percent": percent,
-        "with_interval": with_interval,
-        "command": shlex.join(result["run"]["command"]),
-        "failures": result["failures"][:_SHOWN_FAILURES],
+        "command": command_line(result.run),
     }
+    page = {
+        "charts": charts(result),
+        "histograms": source_histograms(result.curves.histograms),
+        "mistakes": [
+            ("Real, called fake", [_shown(root, each, detector) for each in result.mistakes.real_called_fake]),
+            ("Fake, called real", [_shown(root, each, detector) for each in result.mistakes.fake_called_real]),
+        ],
+        "failures": result.failures[:_SHOWN_FAILURES],
+    }
+    return Report(result, "evaluation", content, page)
+
+
+@dataclass(frozen=True)
+class _ShownMistake:
+    """A mistake with its image and the evidence drawn on it, as data URIs; '' if not shown."""
+
+    mistake: Mistake
+    image: str = ""
+    evidence: str = ""
+
+
+def _shown(root: RootFolder | None, mistake: Mistake, detector: Detector | None) -> _ShownMistake:
+    image = None if root is None else read_image(root, mistake.path)
+    if image is None:
+        return _ShownMistake(mistake)
+    drawn = "" if detector is None else thumbnail_uri(draw_evidence(image, detector.detect(image)))
+    return _ShownMistake(mistake, thumbnail_uri(image), drawn)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, Final
 
 import yaml
@@ -11,20 +12,18 @@ import yaml
 from unmask.bundle.bundle import Bundle
 from unmask.bundle.schema import Card
 from unmask.errors import UsageError
-from unmask.evaluation.reports.evaluation import of_bundles
+from unmask.evaluation.reports.evaluation import bundles_of
 from unmask.evaluation.reports.robustness import robustness_content
-from unmask.evaluation.reports.sentences import (
-    METRIC_NAMES,
-    bench_lines,
-    figure,
-    headline,
-    markdown_cell,
-    percent,
-    with_interval,
-)
+from unmask.evaluation.reports.sentences import bench_lines, headline, markdown_cell, metric_name
+from unmask.evaluation.reports.write import FORMATS, read_result
+from unmask.evaluation.results.cost import Bench
+from unmask.evaluation.results.evaluation import Evaluation
+from unmask.evaluation.results.robustness import Robustness
 from unmask.pages.page import render
 
-# Our figures that Hugging Face's evaluation library has a name for.
+CardResult = Evaluation | Robustness | Bench
+
+# Our metrics that Hugging Face's evaluation library has a name for.
 _METRICS: Final = {
     "auc": "roc_auc",
     "accuracy": "accuracy",
@@ -43,32 +42,45 @@ _COMBINED: Final = {
 }
 
 
-def model_card(bundle: Bundle, results: Sequence[dict[str, Any]] = (), licence: str | None = None) -> str:
+def read_card_result(path: Path) -> CardResult:
+    """A result for a card, from its file.
+
+    Raises:
+        UsageError: ``bad_result``.
+    """
+    found = read_result(path, Evaluation, Robustness, Bench)
+    assert isinstance(found, CardResult)
+    return found
+
+
+def model_card(bundle: Bundle, results: Sequence[CardResult] = (), licence: str | None = None) -> str:
     """The card as Markdown with a block of YAML before it.
 
     Args:
         bundle: the detector.
         results: of ``unmask evaluate``, ``unmask robustness`` and ``unmask bench``, in the order of the card.
-        licence: of the bundle, e.g. ``apache-2.0``; left out if not given.
+        licence: of the bundle, such as ``apache-2.0``; left out if not given.
 
     Raises:
-        UsageError: ``other_bundle``, a result speaks of another bundle.
+        UsageError: ``other_bundle``, a result belongs to a different bundle.
     """
     for result in results:
-        if bundle.sha256 not in of_bundles(result):
-            text = f"A result of {result['kind']} speaks of another bundle than {bundle.info.name}."
+        if bundle.sha256 not in bundles_of(result):
+            text = f"A result of {result.kind} belongs to a different bundle than {bundle.info.name}."
             raise UsageError("other_bundle", text)
-    of_kind: dict[str, list[dict[str, Any]]] = {"evaluation": [], "robustness": [], "bench": []}
-    for result in results:
-        of_kind[result["kind"]].append(result)
-    info = bundle.info
+    evaluations = [each for each in results if isinstance(each, Evaluation)]
+    robustness = [robustness_content(each) for each in results if isinstance(each, Robustness)]
     benches = [
-        {**result, "models": [each for each in result["models"] if each["bundle_sha256"] == bundle.sha256]}
-        for result in of_kind["bench"]
+        each.model_copy(
+            update={"models": tuple(model for model in each.models if model.bundle_sha256 == bundle.sha256)}
+        )
+        for each in results
+        if isinstance(each, Bench)
     ]
+    info = bundle.info
     text = render(
         "unmask.evaluation.reports/model_card.md.j2",
-        front_matter=_front_matter(bundle, of_kind["evaluation"], licence),
+        front_matter=_front_matter(bundle, evaluations, licence),
         info=info,
         sha256=bundle.sha256,
         model_bytes=len(bundle.model),
@@ -76,22 +88,23 @@ def model_card(bundle: Bundle, results: Sequence[dict[str, Any]] = (), licence: 
         schedules={name: _schedule(member) for name, member in (info.card.members or {"": info.card.recipe}).items()},
         sources=_sources(info.card.sources),
         random_weights=any(key.endswith("source") and value == "none" for key, value in info.card.weights.items()),
-        lines=_first_lines(of_kind),
-        evaluations=of_kind["evaluation"],
-        robustness=[robustness_content(result) for result in of_kind["robustness"]],
+        # The headline of the first evaluation and of the first robustness result.
+        lines=[
+            *(line for each in evaluations[:1] for line in headline(each)),
+            *(line for each in robustness[:1] for line in each["headline"][:1]),
+        ],
+        evaluations=evaluations,
+        robustness=robustness,
         benches=benches,
         bench_lines=bench_lines,
         headline=headline,
-        names=METRIC_NAMES,
-        figure=figure,
-        percent=percent,
-        with_interval=with_interval,
         cell=markdown_cell,
+        **FORMATS,
     )
     return re.sub(r"\n{3,}", "\n\n", text).rstrip() + "\n"
 
 
-def _front_matter(bundle: Bundle, evaluations: Sequence[dict[str, Any]], licence: str | None) -> str:
+def _front_matter(bundle: Bundle, evaluations: Sequence[Evaluation], licence: str | None) -> str:
     content: dict[str, Any] = {"license": licence} if licence else {}
     content |= {
         "library_name": "unmask",
@@ -106,26 +119,19 @@ def _front_matter(bundle: Bundle, evaluations: Sequence[dict[str, Any]], licence
     return yaml.safe_dump(content, sort_keys=False, allow_unicode=True)
 
 
-def _index_entry(result: dict[str, Any]) -> dict[str, Any]:
-    data, metrics = result["data"], result["overall"]["metrics"]
-    dataset = {"name": data["name"], "type": re.sub(r"[^a-z0-9]+", "-", data["name"].lower()).strip("-") or "pictures"}
+def _index_entry(result: Evaluation) -> dict[str, Any]:
+    data, metrics = result.data, result.overall.metrics
+    dataset = {"name": data.name, "type": re.sub(r"[^a-z0-9]+", "-", data.name.lower()).strip("-") or "images"}
+    values = [(name, type_, metrics[name].value) for name, type_ in _METRICS.items() if name in metrics]
     return {
         "task": {"type": "image-classification", "name": "Real or fake face"},
-        "dataset": dataset | ({"split": ", ".join(data["splits"])} if data["splits"] else {}),
+        "dataset": dataset | ({"split": ", ".join(data.splits)} if data.splits else {}),
         "metrics": [
-            {"type": type_, "name": METRIC_NAMES[name], "value": round(metrics[name]["value"], 4)}
-            for name, type_ in _METRICS.items()
-            if metrics[name]["value"] is not None
+            {"type": type_, "name": metric_name(name), "value": round(value, 4)}
+            for name, type_, value in values
+            if value is not None
         ],
     }
-
-
-def _first_lines(of_kind: dict[str, list[dict[str, Any]]]) -> list[str]:
-    """What to read first: the headline of the first evaluation and of the first robustness."""
-    lines = [line for result in of_kind["evaluation"][:1] for line in headline(result)]
-    for result in of_kind["robustness"][:1]:
-        lines += robustness_content(result)["headline"][:1]
-    return lines
 
 
 def _networks(card: Card) -> str:

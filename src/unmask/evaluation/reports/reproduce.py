@@ -1,66 +1,25 @@
-"""The result of :func:`unmask.evaluation.experiments.reproduce.reproduce` as an HTML page, Markdown and JSON."""
+"""The report of ``unmask reproduce``."""
 
 from __future__ import annotations
 
-import json
 import shlex
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Final
 
 from unmask.evaluation.reports.sentences import with_interval
-from unmask.files import write_whole
-from unmask.pages.page import render
+from unmask.evaluation.reports.write import Report
+from unmask.evaluation.results.base import Metric
+from unmask.evaluation.results.reproduction import (
+    ReportedMetrics,
+    ReproducedPaper,
+    Reproduction,
+    ReproductionSettings,
+    System,
+)
 
-NAMES = ("reproduction.json", "reproduction.html", "reproduction.md")
-
-
-def write_page(result: dict[str, Any], folder: Path, command: Sequence[str] = ()) -> None:
-    """Write ``reproduction.json``, ``.html`` and ``.md``; each appears whole or not at all.
-
-    Args:
-        result: of :func:`unmask.evaluation.experiments.reproduce.reproduce`.
-        folder: existing folder to write to.
-        command: the call, so that it can be repeated.
-    """
-    texts = (
-        json.dumps({**result, "command": list(command)}, indent=1, allow_nan=False) + "\n",
-        render_page("html", result, command),
-        render_page("md", result, command),
-    )
-    for name, text in zip(NAMES, texts, strict=True):
-        write_whole(folder / name, text)
-
-
-def render_page(kind: str, result: dict[str, Any], command: Sequence[str] = ()) -> str:
-    """The page as ``html`` or ``md``; results of earlier versions are accepted."""
-    result = with_papers(result)
-    return render(
-        f"unmask.evaluation.reports/reproduce.{kind}.j2",
-        result=result,
-        papers=[{**paper, "shared": shared_departures(paper["systems"])} for paper in result["papers"]],
-        metrics=METRICS,
-        ours_and_theirs=ours_and_theirs,
-        weights=weights,
-        cost=cost,
-        counts=counts,
-        warnings=warnings(result),
-        settings=settings(result["settings"]),
-        command=shlex.join(command),
-    )
-
-
-def with_papers(result: dict[str, Any]) -> dict[str, Any]:
-    """A result of schema 1, which called papers seeds and gave no references, in the form of schema 2."""
-    if "seeds" not in result:
-        return result
-    papers = [
-        {**found, "paper": found["seed"], "reference": "", "protocol": found.get("paper")} for found in result["seeds"]
-    ]
-    return {**result, "papers": papers}
-
-
-METRICS = {
+METRICS: Final = {
     "accuracy": "accuracy",
     "balanced_accuracy": "balanced accuracy",
     "precision": "precision",
@@ -70,20 +29,63 @@ METRICS = {
 }
 
 
-def ours_and_theirs(system: dict[str, Any], metric: str) -> tuple[str, str]:
+def write_page(result: Reproduction, folder: Path) -> None:
+    """Write ``reproduction.json``, ``.html`` and ``.md``; each appears whole or not at all.
+
+    Args:
+        result: of :func:`unmask.evaluation.experiments.reproduce.reproduce`.
+        folder: an existing folder.
+
+    Raises:
+        UsageError: ``cannot_write``.
+    """
+    report(result).write(folder, "reproduction")
+
+
+def report(result: Reproduction) -> Report:
+    """The page and the Markdown."""
+    content = {
+        "papers": [_ShownPaper(paper, shared_departures(paper.systems)) for paper in result.papers],
+        "metrics": METRICS,
+        "ours_and_theirs": ours_and_theirs,
+        "weights": weights,
+        "cost": cost,
+        "counts": counts,
+        "warnings": warnings(result),
+        "settings": settings(result.settings),
+        "command": shlex.join(result.command),
+    }
+    return Report(result, "reproduce", content)
+
+
+@dataclass(frozen=True)
+class _ShownPaper:
+    """A paper, and the departures that all of its systems have in common."""
+
+    found: ReproducedPaper
+    shared: tuple[str, ...]
+
+
+def ours_and_theirs(system: System, metric: str) -> tuple[str, str]:
     """Our result with its interval, and the paper's; a dash where there is none."""
-    ours = with_interval(system["figures"]["metrics"][metric]) if system["figures"] else "–"
-    reported = system["reported"].get(metric)
+    ours = "–" if system.figures is None else with_interval(_metric(system.figures.metrics, metric))
+    reported = system.reported.get(metric)
     return ours, "–" if reported is None else f"{reported:.4g}"
 
 
-def weights(system: dict[str, Any]) -> str:
+def _metric(found: ReportedMetrics, name: str) -> Metric:
+    metric: Metric = getattr(found, name)
+    return metric
+
+
+def weights(system: System) -> str:
     """Where the weights of the system's networks came from, in words."""
-    if not system["figures"]:
+    if system.figures is None:
         return "–"
-    found = system["figures"]["weights"]
     sources = [
-        f"{key.removesuffix('_source') or 'weights'}: {value}" for key, value in found.items() if "source" in key
+        f"{key.removesuffix('_source') or 'weights'}: {value}"
+        for key, value in system.figures.weights.items()
+        if "source" in key
     ]
     if all(source.endswith(": none") for source in sources):
         return "RANDOM"
@@ -91,55 +93,54 @@ def weights(system: dict[str, Any]) -> str:
     return text.replace(": none", ": RANDOM")
 
 
-def cost(system: dict[str, Any]) -> str:
+def cost(system: System) -> str:
     """Number of epochs, and the time of the whole run in seconds."""
-    if not system["figures"]:
+    if system.figures is None:
         return "–"
-    timing = system["figures"]["timing"]
+    timing, epochs = system.figures.timing, system.figures.epochs
     seconds = sum(timing.get(f"{part}_seconds", 0.0) for part in ("faces", "cache", "training", "packaging"))
-    epochs = system["figures"]["epochs"]
     return f"{f'{epochs} epochs, ' if epochs else ''}{seconds:,.0f} s"
 
 
-def counts(paper: dict[str, Any]) -> str:
+def counts(paper: ReproducedPaper) -> str:
     """Number of images in each part of a split."""
     return "; ".join(
-        f"{split} {sum(by_label.values()):,} ({by_label['real']:,} real, {by_label['fake']:,} fake)"
-        for split, by_label in paper["data"]["counts"].items()
+        f"{split} {found.real + found.fake:,} ({found.real:,} real, {found.fake:,} fake)"
+        for split, found in paper.data.counts.items()
     )
 
 
-def shared_departures(systems: list[dict[str, Any]]) -> list[str]:
+def shared_departures(systems: Sequence[System]) -> tuple[str, ...]:
     """The departures that all systems of a paper have in common, in the first one's order."""
-    return [line for line in systems[0]["departs"] if all(line in system["departs"] for system in systems)]
+    return tuple(line for line in systems[0].departs if all(line in system.departs for system in systems))
 
 
-def settings(found: dict[str, Any]) -> list[str]:
+def settings(found: ReproductionSettings) -> list[str]:
     """What the call changed, one sentence each."""
-    lines = [f"Only rows whose {column} is {' or '.join(values)}." for column, values in found["where"].items()]
-    lines += [f"--set {override}, for every recipe." for override in found["set"]]
-    if found["epochs"] is not None:
-        lines.append(f"At most {found['epochs']} epochs per phase.")
-    if found["given"]:
+    lines = [f"Only rows whose {column} is {' or '.join(values)}." for column, values in found.where.items()]
+    lines += [f"--set {override}, for every recipe." for override in found.overrides]
+    if found.epochs is not None:
+        lines.append(f"At most {found.epochs} epochs per phase.")
+    if found.given:
         lines.append("The manifest's own split for all papers.")
-    return [*lines, f"Random seed {found['seed']} for splits and runs."]
+    return [*lines, f"Random seed {found.seed} for splits and runs."]
 
 
-def warnings(result: dict[str, Any]) -> list[str]:
+def warnings(result: Reproduction) -> list[str]:
     """What must be read before any result."""
-    systems = [system for paper in result["papers"] for system in paper["systems"]]
-    done = [system for system in systems if system["figures"]]
+    systems = [system for paper in result.papers for system in paper.systems]
+    done = [(system, system.figures) for system in systems if system.figures is not None]
     lines = []
-    if bare := [system["recipe"] for system in done if system["figures"]["random_weights"]]:
+    if bare := [system.recipe for system, figures in done if figures.random_weights]:
         lines.append(
             f"RANDOM WEIGHTS: {len(bare)} of {len(done)} systems started, in whole or in part, from random weights "
             f"in place of pretrained ones ({', '.join(bare)}). Their results say nothing about the papers' systems."
         )
-    if failed := [system["recipe"] for system in systems if system["error"]]:
+    if failed := [system.recipe for system in systems if system.error is not None]:
         lines.append(f"FAILED: {len(failed)} of {len(systems)} systems could not be run ({', '.join(failed)}).")
-    if result["settings"]["epochs"] is not None:
+    if result.settings.epochs is not None:
         lines.append(
-            f"SHORTENED: no phase was trained for more than {result['settings']['epochs']} epochs; with the recipes' "
+            f"SHORTENED: no phase was trained for more than {result.settings.epochs} epochs; with the recipes' "
             "own schedules the systems may do far better."
         )
     return lines

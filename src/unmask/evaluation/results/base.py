@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self, get_args
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, model_validator
 
@@ -49,6 +49,22 @@ class Result(Part):
             ValueError: they are not a result of this kind (pydantic's ``ValidationError``).
         """
         return cls.model_validate(content)
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """The result that a file's text holds.
+
+        Raises:
+            ValueError: it is no JSON, or not a result of this kind.
+            RecursionError: it is nested too deeply.
+        """
+        return cls.model_validate(json.loads(text))
+
+    @classmethod
+    def kind_name(cls) -> str:
+        """The value of ``kind`` in files."""
+        (name,) = get_args(cls.model_fields["kind"].annotation)
+        return str(name)
 
 
 class Estimate(Part):

@@ -107,4 +107,4 @@ class Comparison(Result):
     detectors: tuple[ComparedDetector, ...] = ()
     cochran_q: CochranQ | None
     pairs: tuple[Pair, ...]
-    sentences: tuple[str, ...]
+    sentences: tuple[str, ...] = ()

@@ -93,7 +93,7 @@ class CheckedImage(Part):
     """
 
     path: str
-    label: Label
+    label: str
     source: str
     group: str
     result: Literal["REAL", "FAKE"]
