@@ -261,9 +261,11 @@ HOSTILE = '<script>alert("1")</script>\udcff.jpg'
             id="a hostile path that is no Unicode",
         ),
         pytest.param(
-            verdict(REGION, provenance=Provenance("present", ("png:<b>",)), novelty=Novelty(2.0, 1.0)),
-            ["png:&lt;b&gt;", "unlike this image"],
-            id="marks, and unlike training",
+            verdict(
+                REGION, provenance=Provenance("present", ("png:<b>",)), novelty=Novelty(2.0, 1.0), notes=("<Odd>.",)
+            ),
+            ["png:&lt;b&gt;", "unlike this image", "&lt;Odd&gt;."],
+            id="marks, unlike training, and a note",
         ),
         pytest.param(UNREADABLE, ["not readable", "It ends &lt;early&gt;."], id="an unreadable image"),
         pytest.param(verdict(WHOLE, size=(1, 30_000)), ["FAKE"], id="a strip"),
@@ -304,6 +306,7 @@ def test_a_row_per_image(frame: Frame) -> None:
     assert frame["faces"] == [0, 0, 0]
     assert frame["c2pa"] == ["none", None, None]
     assert frame["generator_tags"] == ["", None, None]
+    assert frame["notes"] == ["", "", ""]
     assert [path and Path(path).name for path in frame["path"]] == ["=white.png", "nowhere.jpg", None]
     fake, missing, real = frame["fake_probability"]  # logits of 127 / 16 and -8
     assert (fake, missing, real) == (pytest.approx(0.999643, abs=1e-6), None, pytest.approx(0.000335, abs=1e-6))
