@@ -28,7 +28,7 @@ class Reports:
 
     def add(self, explanation: Explanation) -> Path:
         """Write one report; returns its path."""
-        name = folder_name(explanation.verdict.path or "picture")
+        name = folder_name(explanation.verdict.path or "image")
         self._entries.append(entry_of(explanation, name))
         return write_explanation(explanation, self._out.path / name)
 
