@@ -63,8 +63,8 @@ def crop_cache(result: Result) -> list[str]:
         for name, part in (("load", result["load"]), ("load and augment", result["view"]))
     ]
     return [
-        f"{result['pictures']:,} images ({result['file_bytes'] / 1e6:,.0f} MB of files, "
-        f"{result['cache_bytes'] / 1e6:,.0f} MB of cache, built in {result['build_s']:.0f} s); "
+        f"{result['pictures']:,} images ({result['file_bytes'] / 2**20:,.0f} MiB of files, "
+        f"{result['cache_bytes'] / 2**20:,.0f} MiB of cache, built in {result['build_s']:.0f} s); "
         f"{result['same_views']:,} of their views are bit-identical both ways.",
         table(("median per image, one thread", "from files", "from the cache", "speed-up"), rows),
     ]

@@ -154,11 +154,11 @@ def bench(content: Result) -> list[str]:
                     engine,
                     f"{model.parameters:,}",
                     f"{model.macs / 1e6:,.0f} M",
-                    f"{model.model_bytes / 1e6:.1f} MB",
+                    f"{model.model_bytes / 2**20:.1f} MiB",
                     f"{found.load_ms:.0f} ms",
                     *(f"{time:.1f} ms" for time in (latency.p50_ms, latency.p95_ms, latency.p99_ms)),
                     f"{found.images_per_second:.1f}",
-                    f"{found.peak_memory_mb:.0f} MB",
+                    f"{found.peak_memory_mb * 1e6 / 2**20:.0f} MiB",
                 )
             )
     header = (
@@ -173,7 +173,7 @@ def evaluation_speed(content: Result) -> list[str]:
         f"All figures of {content['rows']:,} scored images in {content['groups']:,} groups and {content['sources']} "
         f"sources, with {content['draws']:,} bootstrap draws: **{content['seconds']:.1f} s** of wall clock and "
         f"{content['cpu_seconds']:.1f} s of processor time, of which reading the table from CSV is "
-        f"{content['read_seconds']:.1f} s; at most {content['peak_memory_mb']:.0f} MB. When it began the machine had a "
+        f"{content['read_seconds']:.1f} s; at most {content['peak_memory_mb'] * 1e6 / 2**20:.0f} MiB. When it began the machine had a "
         f"load average of {content['load_average']:.1f} on {content['run']['cores']} cores."
     ]
 

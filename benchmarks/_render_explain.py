@@ -57,7 +57,7 @@ def _report(report: Result) -> str:
         f"A report on an image of {report['width'] * report['height'] / 1e6:.0f} megapixels, in a new process without "
         f"torch: {seconds['median']:.1f} s (range {seconds['min']:.1f}–{seconds['max']:.1f} s, {report['runs']} runs; "
         f"{processor['median']:.1f} s CPU time), peak memory {report['peak_rss_mib']:,.0f} MiB. The page has "
-        f"{report['page_bytes'] / 1e6:.1f} MB."
+        f"{report['page_bytes'] / 2**20:.1f} MiB."
     )
 
 

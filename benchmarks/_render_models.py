@@ -65,7 +65,7 @@ def classical_heads(result: Result) -> list[str]:
                     f"{head['onnx_ms']:.3f} ms",
                     f"{head['sklearn_ms']:.3f} ms",
                     f"{head['ratio']:.1f} ×",
-                    f"{head['graph_bytes'] / 1e6:.2f} MB",
+                    f"{head['graph_bytes'] / 2**20:.2f} MiB",
                 )
                 for name, head in result["heads"].items()
             ),

@@ -194,7 +194,7 @@ def test_a_file_is_held_by_one_process(tmp_path: Path) -> None:
     pytest.importorskip("fcntl")
     with (tmp_path / "lock").open("wb") as first, (tmp_path / "lock").open("wb") as second:
         lock(first, tmp_path)
-        with pytest.raises(UsageError, match="another run is at work") as caught:
+        with pytest.raises(UsageError, match="another run is using this folder") as caught:
             lock(second, tmp_path)
         assert caught.value.code == "folder_in_use"
         first.close()

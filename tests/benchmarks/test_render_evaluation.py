@@ -13,6 +13,7 @@ import render
 from unmask.bundle.bundle import Bundle
 from unmask.evaluation.degradations import tiers
 from unmask.evaluation.evaluate import evaluate
+from unmask.evaluation.results.base import DetectorFacts
 from unmask.evaluation.robustness import measure_conditions
 from unmask.evaluation.scores import Scores
 from unmask.stats.resample import Draws
@@ -53,9 +54,9 @@ def _scores(shift: float = 0.0) -> Scores:
 
 @pytest.fixture
 def contents() -> dict[str, dict[str, Any]]:
-    facts = {"bundle_sha256": Bundle.open().sha256}
+    facts = DetectorFacts(bundle_sha256=Bundle.open().sha256)
     tables = {"clean": _scores(), "web": _scores(0.1), "hard": _scores(0.25)}
-    robustness = measure_conditions(tables, tiers(), _FEW, detector=facts)
+    robustness = measure_conditions(tables, tiers(), _FEW, detector=facts).to_dict()
     engine = {
         "load_ms": 100.0,
         "latency": {"p50_ms": 10.04, "p95_ms": 11.0, "p99_ms": 12.0, "mean_ms": 10.5, "calls": 200},
@@ -80,11 +81,11 @@ def contents() -> dict[str, dict[str, Any]]:
             "per_million": None,
         },
         "training": None,
-        **facts,
+        "bundle_sha256": facts.bundle_sha256,
     }
     return {
-        "evaluation": {"run": _RUN, "result": evaluate(_scores(), draws=_FEW, detector=facts)},
-        "evaluation-edition-2": {"run": _RUN, "result": evaluate(_scores(0.2), draws=_FEW, detector=facts)},
+        "evaluation": {"run": _RUN, "result": evaluate(_scores(), draws=_FEW, detector=facts).to_dict()},
+        "evaluation-edition-2": {"run": _RUN, "result": evaluate(_scores(0.2), draws=_FEW, detector=facts).to_dict()},
         "robustness": {"run": _RUN, "tiers": robustness, "grid": robustness},
         "bench": {"run": _RUN, "result": {"schema": 1, "kind": "bench", "run": {}, "models": [model]}},
     }
@@ -102,8 +103,8 @@ def test_blocks_hold_the_figures(contents: dict[str, dict[str, Any]]) -> None:
     assert "Worst tier: hard" in tiers_alone
     assert "Every degradation, on a random sample of 30 images" in render.render("robustness", contents["robustness"])
     bench = render.render("bench", contents["bench"])
-    assert "| m@1, 32 px | onnx | 1,234,567 | 7 M | 5.0 MB | 100 ms | 10.0 ms |" in bench
-    assert "take 2.8 core-hours." in bench
+    assert "| m@1, 32 px | onnx | 1,234,567 | 7 M | 4.8 MiB | 100 ms | 10.0 ms |" in bench
+    assert "a million images take 2.8 core-hours (" in bench
 
 
 def test_the_headline_and_its_slices(contents: dict[str, dict[str, Any]]) -> None:

@@ -110,7 +110,7 @@ def test_classical_heads() -> None:
     result = {"asked_rows": 1000, "rows": 2000, "width": 1280, "heads": {"random_forest": head}}
     text = "\n".join(models.classical_heads(result))
     assert "differ by at most 2e-06** on 1,000 held-out rows" in text
-    assert "| Random Forest, 100 trees | 2e-06 | 0.200 ms | 5.000 ms | 25.0 × | 1.86 MB |" in text
+    assert "| Random Forest, 100 trees | 2e-06 | 0.200 ms | 5.000 ms | 25.0 × | 1.77 MiB |" in text
 
 
 def test_the_feature_cache() -> None:

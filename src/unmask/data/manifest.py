@@ -265,7 +265,7 @@ class Manifest:
                     previous, first = key, line
 
         # "" is a temporary database on disk. Without an index it is filled and sorted in sequence, which stays fast
-        # beyond its 2 MB cache; an index would need random access.
+        # beyond its 2 MiB cache; an index would need random access.
         with closing(sqlite3.connect("", isolation_level=None)) as database:
             database.execute("PRAGMA journal_mode = OFF")
             database.execute("PRAGMA cache_size = -2000")

@@ -58,7 +58,7 @@ _Work = tuple[ManifestRow, Path, dict[tuple[int, str], str], dict[tuple[int, str
 
 
 def draw_rows(manifest: Manifest, limit: int, seed: int) -> Manifest:
-    """At most so many images of a manifest, drawn without replacement, in the manifest's order."""
+    """A random sample of at most ``limit`` images of a manifest, in the manifest's order."""
     rows = list(manifest)
     if len(rows) > limit:
         chosen = np.sort(np.random.default_rng(seed).permutation(len(rows))[:limit])
@@ -88,7 +88,7 @@ def score_conditions(
         detectors: at least one.
         manifest: the images.
         conditions: what is done to them.
-        store: a file of what is already known, from which a stopped run goes on; made if it is not there.
+        store: file of known scores, from which a stopped run resumes; created if it does not exist.
         seed: of all draws.
         keep: a folder that changed images are written into as PNG, by condition; by default they are not written.
         workers: threads; by default one a CPU.

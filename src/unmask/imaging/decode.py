@@ -9,7 +9,8 @@ these codes:
 - ``not_found``, ``is_directory``, ``permission_denied``, ``read_error`` (the operating system failed);
 - ``not_a_file``: a FIFO, a socket or a device, which is never opened;
 - ``empty``, ``file_too_large``: the encoded bytes, by ``DecodeLimits.max_bytes``;
-- ``unsupported_format``: not JPEG, PNG, WebP, GIF, BMP, TIFF or AVIF, or a variant that Pillow cannot read;
+- ``unsupported_format``: not JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF or (with the extra ``heic``) HEIC, or a variant
+  that cannot be read;
 - ``truncated``: the data ends too early; ``corrupt``: it is damaged in another way;
 - ``too_many_pixels``, ``side_too_long``, ``too_small``: the pixels, by ``DecodeLimits``;
 - ``too_complex``: more parts (segments, scans, chunks, strips, metadata) than ``DecodeLimits`` allows;
@@ -24,6 +25,7 @@ million): above it they fail as ``too_many_pixels`` even where ``DecodeLimits.ma
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import re
 import stat
@@ -53,6 +55,14 @@ from unmask.imaging.walk import check_container
 
 ImageSource = str | os.PathLike[str] | bytes | PIL.Image.Image | NDArray[Any]
 
+
+def _read_heic(file: BytesIO) -> ImageFile:
+    from pi_heif import HeifImageFile  # an extra
+
+    opened: ImageFile = HeifImageFile(file)
+    return opened
+
+
 _READERS: dict[str, Callable[[BytesIO], ImageFile]] = {
     "JPEG": JpegImageFile,  # also MPO, whose first frame is an ordinary JPEG
     "PNG": PngImagePlugin.PngImageFile,
@@ -61,6 +71,7 @@ _READERS: dict[str, Callable[[BytesIO], ImageFile]] = {
     "BMP": BmpImageFile,
     "TIFF": TiffImagePlugin.TiffImageFile,
     "AVIF": AvifImageFile,
+    "HEIC": _read_heic,
 }
 _OPEN_FLAGS = os.O_RDONLY | sum(getattr(os, name, 0) for name in ("O_NONBLOCK", "O_CLOEXEC", "O_BINARY"))
 _TRANSPOSITIONS = {
@@ -167,7 +178,7 @@ def _check_regular_file(status: os.stat_result, limits: DecodeLimits) -> None:
 
 def _check_byte_count(count: int, limits: DecodeLimits) -> None:
     if count == 0:
-        raise ImageError("empty", "The image has no bytes.")
+        raise ImageError("empty", "The image file is empty.")
     if count > limits.max_bytes:
         most = f"{limits.max_bytes:,}"
         raise ImageError("file_too_large", f"The image has {count:,} bytes; at most {most} are read.")
@@ -255,10 +266,13 @@ class _Plan:
 def _open(data: bytes, limits: DecodeLimits, notes: list[str]) -> tuple[ImageFile, _Plan]:
     """Check a file against the limits and open it; no pixel is decoded."""
     name = sniff_format(data)
-    if name == "HEIC":
-        raise _unsupported("HEIC and HEIF images are not supported; convert the image to JPEG or PNG first.")
     if name is None:
-        raise _unsupported("This is not a JPEG, PNG, WebP, GIF, BMP, TIFF or AVIF image.")
+        raise _unsupported("This is not a JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF or HEIC image.")
+    if name == "HEIC" and importlib.util.find_spec("pi_heif") is None:
+        raise _unsupported(
+            "HEIC images, which many phones write, need the extra heic (the package pi-heif). Without it, convert the "
+            "image to JPEG first."
+        )
     try:
         check_container(name, data, limits)
         if declared := canvas_size(name, data):

@@ -300,7 +300,7 @@ def _is_named(connection: Connection, name: str) -> bool:
 
 
 def _aged(connection: Connection, days: float, *, trusts_clock: bool) -> list[RowMapping]:
-    """Find records older than so many days: at most a tenth of all records, so that no single mistake empties it.
+    """Find records older than ``days``: at most a tenth of all records, so that no single mistake empties it.
 
     Args:
         connection: to the database.

@@ -184,7 +184,6 @@ export const en = {
     noteHint: "How do you know?",
     save: "Save",
     saved: "Your feedback was saved.",
-    choose: "Choose an answer first.",
     none: "This service keeps no history, so it cannot store feedback.",
   },
 

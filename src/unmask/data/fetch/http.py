@@ -1,6 +1,6 @@
 """A polite and careful HTTP client: limits per host, redirects, retries, robots.txt. Needs the ``fetch`` extra.
 
-httpcore speaks HTTP/1.1 with TLS, limits a response's headers to 100 KB and a body to its framing. It does not follow
+httpcore speaks HTTP/1.1 with TLS, limits a response's headers to 100 KiB and a body to its framing. It does not follow
 redirects, decompress bodies or read proxy settings, which is what we want: a proxy would look names up itself, past
 the guard.
 """
