@@ -1,5 +1,13 @@
-"""How well a detector tells real from fake, in figures that cannot flatter: scores, metrics, intervals, comparisons.
+"""How well a detector separates real from fake, with confidence intervals: scores, metrics, comparisons, experiments.
 
-Everything is computed from a table of scores alone (:mod:`unmask.evaluation.scores`), which any detector can fill. May
-import everything up to ``detect``; figures need numpy only, tests of differences scipy (extra ``train``).
+Every metric is computed from a table of scores (:mod:`unmask.evaluation.scores`), which any detector can fill. Results
+are typed (:mod:`unmask.evaluation.results`). May import everything up to ``detect``; metrics need numpy only, tests of
+three or more detectors scipy (extra ``train``).
 """
+
+# At once, not on first use: modules of the same names would take the places of the functions when they are imported.
+from unmask.evaluation.compare import compare
+from unmask.evaluation.evaluate import evaluate
+from unmask.evaluation.scores import Scores
+
+__all__ = ["Scores", "compare", "evaluate"]
