@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import Any
 
-from _markdown import Result, table
+from _markdown import Result
 from _markdown import percent as plain
 from unmask.bundle.bundle import Bundle
-from unmask.evaluation.reports.evaluation import bundles_of
+from unmask.evaluation.reports.evaluation import bundles_of, report
 from unmask.evaluation.reports.model_card import model_card
+from unmask.evaluation.reports.robustness import robustness_content
 from unmask.evaluation.reports.sentences import (
     bench_lines,
-    difference,
     headline,
-    metric_name,
+    markdown_cell,
     percent,
     robustness_headline,
     with_interval,
 )
-from unmask.evaluation.results import Bench, Evaluation, Robustness, Slice
-from unmask.evaluation.results.robustness import ConditionResult
+from unmask.evaluation.reports.write import FORMATS
+from unmask.evaluation.results import Bench, Evaluation, Robustness
+from unmask.pages.page import render
 
 CARD_RESULTS = ("evaluation-edition-2", "evaluation", "robustness", "bench")
 
@@ -58,59 +59,25 @@ def evaluation_headline(content: Result) -> list[str]:
 def evaluation_by_source(content: Result) -> list[str]:
     """The metrics of each source, and of each kind of fake."""
     result = Evaluation.from_dict(content["result"])
-    return [_slices("source", result.by["source"]), _slices("kind", result.by["kind"]), _how(result)]
+    return [*_slices(result, ("source", "kind")), _how(result)]
 
 
 def evaluation(content: Result) -> list[str]:
     """Every metric of the shipped detector on the test images."""
     result = Evaluation.from_dict(content["result"])
-    further = {
-        name: block
-        for name, block in (("whole groups", result.by_group), ("single faces", result.by_face))
-        if block is not None
-    }
-    metrics = table(
-        ("metric", "images", "n", *(cell for name in further for cell in (name, "n"))),
-        (
-            (
-                metric_name(name),
-                with_interval(found),
-                found.n,
-                *(
-                    cell
-                    for block in further.values()
-                    for cell in (with_interval(block.metrics[name]), block.metrics[name].n)
-                ),
-            )
-            for name, found in result.overall.metrics.items()
-        ),
-    )
-    slices = [_slices(column, entries) for column, entries in result.by.items() if column != "seen"]
-    return [_list(headline(result)), metrics, *slices, _how(result)]
+    metrics = _part("metrics_table", result=result, **report(result).content)
+    columns = [column for column in result.by if column != "seen"]
+    return [_list(headline(result)), metrics, *_slices(result, columns), _how(result)]
 
 
-def _slices(column: str, entries: Sequence[Slice]) -> str:
-    return table(
-        (column, "real", "fake", "recall of real", "recall of fake", "AUC", "AUC within"),
-        (
-            (
-                (entry.value or "(blank)") + (" (seen)" if entry.seen else ""),
-                entry.n_real,
-                entry.n_fake,
-                percent(entry.specificity),
-                percent(entry.recall_fake),
-                with_interval(entry.auc_of_fakes),
-                with_interval(entry.auc_within),
-            )
-            for entry in entries
-        ),
-    )
+def _slices(result: Evaluation, columns: Iterable[str]) -> list[str]:
+    return [_part("slice_table", column=column, entries=result.by[column]) for column in columns if column in result.by]
 
 
 def _how(result: Evaluation) -> str:
     return (
-        "*Seen*: training saw other images of the source. *AUC*: the fakes of the row against all real images; *AUC "
-        "within*: against the real images of the same row. 95 % confidence intervals in parentheses: Wilson's with the "
+        "*Seen*: training saw other images of the source. *AUC of its fakes*: against all real images; *AUC within*: "
+        "against the real images of the same row. 95 % confidence intervals in parentheses: Wilson's with the "
         "design effect of the groups for proportions, a bootstrap over whole groups "
         f"({result.intervals.draws:,} draws) for other metrics."
     )
@@ -122,7 +89,7 @@ def robustness_tiers(content: Result) -> list[str]:
     worst, sources, images, *_ = robustness_headline(tiers)
     return [
         _list([images, worst, sources]),
-        _conditions(tiers.conditions),
+        _conditions(tiers),
         _list([f"On {grid.data.n:,} images, every single degradation. {robustness_headline(grid)[0]}"]),
     ]
 
@@ -136,7 +103,7 @@ def robustness(content: Result) -> list[str]:
     return [
         *robustness_tiers(content),
         f"Every degradation, on a random sample of {grid.data.n} images (seed {grid.seed}):",
-        _conditions(grid.conditions),
+        _conditions(grid),
         _list(about),
     ]
 
@@ -144,44 +111,24 @@ def robustness(content: Result) -> list[str]:
 def bench(content: Result) -> list[str]:
     """What the models cost."""
     result = Bench.from_dict(content["result"])
-    rows: list[tuple[Any, ...]] = []
-    for model in result.models:
-        for engine, found in model.engines.items():
-            latency = found.latency
-            rows.append(
-                (
-                    f"{model.name}, {model.size} px",
-                    engine,
-                    f"{model.parameters:,}",
-                    f"{model.macs / 1e6:,.0f} M",
-                    f"{model.model_bytes / 2**20:.1f} MiB",
-                    f"{found.load_ms:.0f} ms",
-                    *(f"{time:.1f} ms" for time in (latency.p50_ms, latency.p95_ms, latency.p99_ms)),
-                    f"{found.images_per_second:.1f}",
-                    f"{found.peak_memory_mb * 1e6 / 2**20:.0f} MiB",
-                )
-            )
-    header = (
-        "model", "engine", "parameters", "MACs", "graph", "load", "p50", "p95", "p99", "images/s", "peak memory",
-    )  # fmt: skip
-    return [table(header, rows), _list(bench_lines(result))]
+    return [_part("bench_table", bench=result), _list(bench_lines(result))]
 
 
 def evaluation_speed(content: Result) -> list[str]:
-    """How long the figures themselves take."""
+    """Time to compute all metrics of a large score table."""
     return [
-        f"All figures of {content['rows']:,} scored images in {content['groups']:,} groups and {content['sources']} "
-        f"sources, with {content['draws']:,} bootstrap draws: **{content['seconds']:.1f} s** of wall clock and "
-        f"{content['cpu_seconds']:.1f} s of processor time, of which reading the table from CSV is "
-        f"{content['read_seconds']:.1f} s; at most {content['peak_memory_mb'] * 1e6 / 2**20:.0f} MiB. When it began the machine had a "
-        f"load average of {content['load_average']:.1f} on {content['run']['cores']} cores."
+        f"All metrics of {content['rows']:,} scored images in {content['groups']:,} groups and {content['sources']} "
+        f"sources, with {content['draws']:,} bootstrap samples: **{content['seconds']:.1f} s** "
+        f"({content['cpu_seconds']:.1f} s of CPU time), of which {content['read_seconds']:.1f} s to read the table from "
+        f"CSV; peak memory {content['peak_memory_mb'] * 1e6 / 2**20:.0f} MiB. The load average at the start was "
+        f"{content['load_average']:.1f} on {content['run']['cores']} cores."
     ]
 
 
 def shipped_card(contents: dict[str, Result]) -> str:
     """The model card of the bundle in the package, from the results named in ``CARD_RESULTS``.
 
-    A result of another bundle is left out: until it is measured anew, the card says that there is none.
+    Results of another bundle are left out; the card then says that there are none.
     """
     results = [
         Evaluation.from_dict(contents["evaluation-edition-2"]["result"]),
@@ -194,32 +141,14 @@ def shipped_card(contents: dict[str, Result]) -> str:
     return model_card(bundle, [each for each in results if bundle.sha256 in bundles_of(each)], "apache-2.0")
 
 
-def _conditions(entries: Sequence[ConditionResult]) -> str:
-    return table(
-        (
-            "condition",
-            "AUC",
-            "balanced accuracy",
-            "its drop",
-            "recall of real",
-            "recall of fake",
-            "changed verdicts",
-            "face found",
-        ),
-        (
-            (
-                entry.name,
-                with_interval(entry.figures.auc),
-                with_interval(entry.figures.balanced_accuracy),
-                difference(entry.figures.balanced_accuracy.drop),
-                percent(entry.figures.specificity),
-                percent(entry.figures.recall_fake),
-                percent(entry.flips.all),
-                percent(entry.face_found),
-            )
-            for entry in entries
-        ),
-    )
+def _conditions(result: Robustness) -> str:
+    return _part("robustness_table", robustness=robustness_content(result))
+
+
+def _part(template: str, **content: Any) -> str:
+    """A part of the library's Markdown reports."""
+    text = render(f"unmask.evaluation.reports/{template}.md.j2", cell=markdown_cell, **FORMATS, **content)
+    return text.strip()
 
 
 def _list(lines: list[str]) -> str:
