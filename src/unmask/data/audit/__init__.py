@@ -1,10 +1,9 @@
-"""What is wrong with a manifest's images before a network learns it: ``unmask data audit``.
+"""Finds leaks, duplicates and shortcuts in a data set before a network learns them: ``unmask data audit``.
 
-:func:`~unmask.data.audit.run.audit` reads every image once (:mod:`facts`), looks for copies
-(:mod:`copies`), trains classifiers that ought to fail (:mod:`probe`), puts what it finds into sentences
-(:mod:`findings`, :mod:`rules`) and figures (:mod:`summary`), and :mod:`page` makes a page of it. May import what
-:mod:`unmask.data` may. The probes need scikit-learn, of the extra ``train``,
-imported when they are used.
+:func:`~unmask.data.audit.run.audit` reads every image once (:mod:`facts`), finds copies (:mod:`copies`), trains
+classifiers that should fail (:mod:`probe`), and reports findings (:mod:`findings`, :mod:`rules`), statistics
+(:mod:`summary`) and a page (:mod:`page`). May import what :mod:`unmask.data` may. The probes need scikit-learn from the
+extra ``train``, imported when they are used.
 """
 
 from __future__ import annotations

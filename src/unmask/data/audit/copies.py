@@ -14,19 +14,19 @@ from unmask.data.audit.duplicates import DEFAULT_MAX_DISTANCE, clusters, mirrore
 from unmask.data.audit.images import Images
 
 SAME_EVERYWHERE: Final = 9.0
-"""Grey levels by which no cell of 16 x 16 may differ for two copies to pass as one image.
+"""Greatest difference of any cell of 16 x 16, in grey levels, for two copies to count as the same image.
 
 Of 202 shared images saved as JPEG 40 all stay below 3, of those halved 90 % below 9.
 """
 PART_DISTANCE: Final = 64
-"""Bits up to which a fake and a real image are compared further: an exchanged face flips many."""
+"""Bits up to which a fake and a real image are compared in detail: an exchanged face flips many."""
 PART_SHARE: Final = 0.55
-"""Cells of 16 x 16 that must agree for a fake beyond the distance of near-duplicates to be made from that image."""
+"""Cells of 16 x 16 that must agree for a fake beyond the distance of near-duplicates to count as made from an image."""
 MAX_FOR_PARTS: Final = 30_000
-"""Images above which nothing is compared beyond the distance of near-duplicates: the work grows with the square."""
+"""With more images, nothing is compared beyond the distance of near-duplicates: the work grows with the square."""
 
 _PART_LEVELS: Final = 4.0  # grey levels up to which a cell agrees
-_PART_TEXTURE: Final = 15.0  # deviation of the cells that agree: two plain backgrounds are no evidence
+_PART_TEXTURE: Final = 15.0  # least deviation of the cells that agree: two plain backgrounds prove nothing
 
 _THUMB_SIDE: Final = 16
 _CHUNK: Final = 1 << 16
@@ -45,11 +45,11 @@ class Copies:
             of equal hash are each paired with the first of them only. Among them are pairs of a fake and a real
             image whose hashes are further apart, but which agree in most of the image.
         distances: int64 [m], bits of 256 that the pair's hashes differ in.
-        mirrored: bool [m]: the one is like the other's mirror image.
+        mirrored: bool [m]: one resembles the other's mirror image.
         same_everywhere: bool [m]: nowhere do they differ by more than re-encoding and resizing explain; otherwise
-            part of the image was changed, as in a fake beside the photograph that it was made from.
-        cluster: int64 [n], a number that all images share which copies connect, exact and near.
-        complete: whether all near pairs are here; otherwise some that connect what all of them connect.
+            part of the image was changed, as in a fake and the photograph that it was made from.
+        cluster: int64 [n], the same number for all images that copies connect, exact and near.
+        complete: whether all near pairs are listed; otherwise enough of them to connect the same images.
     """
 
     exact: tuple[tuple[int, ...], ...]
@@ -81,12 +81,12 @@ def find_copies(images: Images, max_distance: int = DEFAULT_MAX_DISTANCE) -> Cop
 
     rows_with_hash = np.flatnonzero(images.readable & images.hashes.any(axis=1))
     hashes = images.hashes[rows_with_hash]
-    # Mirror images are looked for by their own hashes, put below the others.
+    # Mirror images are found by their own hashes, appended to the others.
     found = near_duplicates(np.concatenate([hashes, mirrored(hashes)]), max_distance)
     n = len(hashes)
     left, right = found.pairs[:, 0] % max(n, 1), found.pairs[:, 1] % max(n, 1)
     is_mirrored = (found.pairs[:, 0] < n) & (found.pairs[:, 1] >= n)
-    # Both mirrored says nothing new; an image that is like its own mirror image is no copy.
+    # A pair of two mirrored hashes adds nothing; an image that resembles its own mirror image is not a copy.
     is_new = (found.pairs[:, 0] < n) & (left != right)
     pairs = rows_with_hash[np.sort(np.stack([left, right], axis=1), axis=1)]
     is_new &= content[pairs[:, 0]] != content[pairs[:, 1]]
@@ -117,7 +117,7 @@ def find_copies(images: Images, max_distance: int = DEFAULT_MAX_DISTANCE) -> Cop
 
 
 def units_of(images: Images, copies: Copies) -> Indices:
-    """What must stay on one side of a split: a number by row, shared along groups and copies; int64 [n]."""
+    """Units that must stay on one side of a split: int64 [n], one number for rows linked by groups and copies."""
     first: dict[str, int] = {}
     pairs = [(first.setdefault(group, row), row) for row, group in enumerate(images.columns["group"]) if group]
     by_cluster = np.unique(copies.cluster, return_index=True)[1][copies.cluster]
@@ -126,7 +126,7 @@ def units_of(images: Images, copies: Copies) -> Indices:
 
 
 def _made_from(images: Images, rows: Indices, beyond: int) -> tuple[Indices, Indices]:
-    """Pairs of a fake and a real image further apart than ``beyond`` that agree in most of the image.
+    """Pairs of a fake and a real image with a distance above ``beyond`` that agree in most of the image.
 
     Returns:
         Their rows, int64 [m, 2], the smaller first, and distances, int64 [m].
@@ -139,7 +139,7 @@ def _made_from(images: Images, rows: Indices, beyond: int) -> tuple[Indices, Ind
     for start in range(0, len(pairs), _CHUNK):
         part = slice(start, start + _CHUNK)
         a, b = (images.thumbs[pairs[part, side]].astype(np.float32) for side in (0, 1))
-        # The median: whatever was exchanged, most of the image says how much lighter the other one is.
+        # The median: whatever was exchanged, most of the image shows how much lighter the other one is.
         apart = a - b
         cells = np.abs(apart - np.median(apart, axis=1, keepdims=True)) <= _PART_LEVELS
         count = np.maximum(cells.sum(axis=1), 1)
@@ -150,7 +150,7 @@ def _made_from(images: Images, rows: Indices, beyond: int) -> tuple[Indices, Ind
 
 
 def _same_everywhere(thumbs: npt.NDArray[np.uint8], pairs: Indices, is_mirrored: Flags) -> Flags:
-    """Whether 16 x 16 grey levels agree everywhere, but for a common gain and offset of the whole image."""
+    """Whether 16 x 16 grey levels agree everywhere, apart from one gain and offset for the whole image."""
     same = np.empty(len(pairs), bool)
     for start in range(0, len(pairs), _CHUNK):
         part = slice(start, start + _CHUNK)

@@ -1,4 +1,4 @@
-"""Near-duplicates: every pair of hashes that are near each other, among a million, and what the pairs connect."""
+"""Near-duplicates: all pairs of similar hashes among a million, and the clusters that they form."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ __all__ = [
 ]
 
 DEFAULT_MAX_DISTANCE: Final = 28
-"""Bits that near-duplicates may differ in.
+"""Greatest number of bits in which near-duplicates differ.
 
 Of copies of the 9,480 shared images it finds all that were saved as JPEG 40, halved, brightened by 10 % or partly
 desaturated, 94 % of those cropped by 2 % around and 87 % of those cropped by 2 % at one side. Among 45 million pairs
@@ -50,20 +50,20 @@ _CHUNK_PAIRS: Final = 1 << 20
 _FOLD_PAIRS: Final = 1 << 16
 _SAMPLED_PAIRS: Final = 1 << 16
 _MOST_TABLES: Final = 5000
-_PAIR_COST: Final = 0.2  # of comparing a pair, beside an item's share in sorting a table; measured
+_PAIR_COST: Final = 0.2  # of comparing a pair, relative to sorting one item of a table; measured
 
 Indices = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
 class NearDuplicates:
-    """Which hashes are near each other.
+    """Pairs of similar hashes.
 
     Attributes:
         pairs: int64 of shape ``[m, 2]``, rows of the hashes, the smaller first, in ascending order.
         distances: int64 of shape ``[m]``, the bits that each pair differs in.
-        complete: whether all pairs are here. Otherwise there were too many, and these are some of them that
-            connect what all of them connect.
+        complete: whether all pairs are listed. Otherwise there were too many, and these are enough of them to connect
+            the same hashes.
     """
 
     pairs: Indices
@@ -89,13 +89,13 @@ def near_duplicates(
     chosen for the least work expected, judging by the distances of sampled pairs.
 
     Memory is about 300 bytes a hash, and 150 bytes for each pair up to ``max_pairs``. Deterministic; the order
-    of the hashes decides only which of equal ones speaks for them.
+    of the hashes decides only which of equal ones represents them.
 
     Args:
         hashes: uint64 of shape ``[n, 4]``.
         max_distance: bits, 0 to 64. The work grows steeply with it; a million hashes at 28 take half a minute of
                 one core.
-        max_pairs: how many pairs of different hashes are kept.
+        max_pairs: greatest number of pairs of different hashes to keep.
 
     Raises:
         UsageError: ``bad_hashes`` (another type or shape), ``bad_distance``.
@@ -103,7 +103,7 @@ def near_duplicates(
     if hashes.dtype != np.uint64 or hashes.ndim != 2 or hashes.shape[1] != HASH_WORDS:
         raise UsageError("bad_hashes", f"Hashes are uint64 of shape [n, {HASH_WORDS}].")
     if not 0 <= max_distance <= 64:
-        raise UsageError("bad_distance", "The distance of near-duplicates is 0 to 64 bits.")
+        raise UsageError("bad_distance", "The distance of near-duplicates must be from 0 to 64 bits.")
     order = np.lexsort(hashes.T)  # stable: the first of equal ones stays first
     ordered = hashes[order]
     is_first = np.ones(len(order), bool)
@@ -125,7 +125,7 @@ def clusters(n: int, pairs: Indices) -> Indices:
     """Connected components: a number for each of ``n`` items, the same for all that pairs connect.
 
     Args:
-        n: how many items there are.
+        n: number of items.
         pairs: int64 of shape ``[m, 2]``, values 0 to n - 1.
 
     Returns:
@@ -181,7 +181,7 @@ class _Search:
         self._max_distance = max_distance
         self._max_pairs = max_pairs
         self._hashes = hashes
-        # The higher frequencies, which tell aligned faces apart soonest.
+        # The higher frequencies, which separate aligned faces best.
         self._half = np.ascontiguousarray(hashes[:, HASH_WORDS // 2 :])
         self._index_bits = max(1, (self._n - 1).bit_length())
         # Items of one label are not compared any more. Items in the order of their labels, and each one's place.

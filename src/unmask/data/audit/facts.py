@@ -1,4 +1,4 @@
-"""Facts of one image: what its file is like, and the most trivial statistics of its pixels."""
+"""Facts of one image: properties of its file, and trivial statistics of its pixels."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ COMMON_QUALITY: Final = 90
 """JPEG quality (Pillow's, 4:2:0) at which every image is saved again for the common reading."""
 
 _FORMATS: Final = (*CONTAINERS, "MPO")
-_SIDE: Final = 256  # pixels: images are compared at this squared area, whatever their own
+_SIDE: Final = 256  # pixels: images are compared at this size squared, whatever their own
 _THUMB_SIDE: Final = 16
 _GREY_SPREAD: Final = 10.0  # levels between channels up to which a pixel passes for grey after JPEG
 
@@ -38,7 +38,7 @@ FILE_FACTS: Final[dict[str, tuple[str, ...]]] = {
     "channels and chroma": ("channels", "chroma_subsampling"),
     "metadata": ("exif", "icc_profile", "jfif", "xmp"),
 }
-"""Facts of the file, by what they are about."""
+"""Facts of the file, by topic."""
 PIXEL_FACTS: Final[dict[str, tuple[str, ...]]] = {
     "mean colour": ("red", "green", "blue"),
     "contrast": ("contrast",),
@@ -46,12 +46,12 @@ PIXEL_FACTS: Final[dict[str, tuple[str, ...]]] = {
     "greyness": ("saturation", "grey_share"),
     **{f"{name.replace('_', ' ')} corner": (f"{name}_mean", f"{name}_contrast") for name in _CORNERS},
 }
-"""Trivial statistics of the pixels, by what they are about."""
+"""Trivial statistics of the pixels, by topic."""
 COMMON_FACTS: Final[dict[str, tuple[str, ...]]] = {
     "bytes per pixel": ("common_bytes_per_pixel",),
     **{name: tuple(f"common_{fact}" for fact in facts) for name, facts in PIXEL_FACTS.items()},
 }
-"""The same after the common face crop and re-encoding, which leave of the file facts only its bytes."""
+"""The same after the common face crop and re-encoding, after which the bytes are the only file fact left."""
 FACTS: Final = tuple(
     fact for groups in (FILE_FACTS, PIXEL_FACTS, COMMON_FACTS) for item in groups.values() for fact in item
 )
@@ -60,7 +60,7 @@ FACTS: Final = tuple(
 
 @dataclass(frozen=True, slots=True)
 class ImageFacts:
-    """What one pass over an image's file finds.
+    """The facts of one image, from one pass over its file.
 
     Attributes:
         sha256: of the file's bytes, 32 bytes.
@@ -68,8 +68,8 @@ class ImageFacts:
             Yes and no are 1 and 0; ``container`` is an index into :data:`CONTAINERS`, ``chroma_subsampling`` one into
             :data:`~unmask.imaging.jpeg.SUBSAMPLINGS`.
         hash: the perceptual hash, 4 words of 64 bits.
-        thumb: 16 x 16 grey levels, 256 bytes: whether two copies show the same everywhere.
-        error: ``None``, or why the image could not be read, ``code: message``; then all else is empty or NaN.
+        thumb: 16 x 16 grey levels, 256 bytes, to check whether two copies are the same everywhere.
+        error: ``None``, or why the image could not be read, ``code: message``; all other facts are then empty or NaN.
     """
 
     sha256: bytes
@@ -88,7 +88,7 @@ def measure(path: Path, common: Preprocessing | None = None, finder: FaceFinder 
         finder: finder for ``common.faces``.
 
     Returns:
-        The facts; an image that cannot be read is a fact as well.
+        The facts; for an image that cannot be read, the error.
     """
     try:
         content = read_bytes(path)
@@ -108,7 +108,7 @@ def measure(path: Path, common: Preprocessing | None = None, finder: FaceFinder 
 
 
 def _file_facts(content: bytes) -> dict[str, float]:
-    # The image was decoded within our limits before, so opening it here costs no more than its header.
+    # The image was decoded within our limits before, so opening it here costs only reading its header.
     with Image.open(io.BytesIO(content), formats=_FORMATS) as image:
         width, height = image.size
         container = "JPEG" if image.format == "MPO" else str(image.format)

@@ -1,4 +1,4 @@
-"""What an audit reports: findings with a code, a severity, the images concerned, and what to do."""
+"""The findings of an audit: code, severity, the images concerned, and advice."""
 
 from __future__ import annotations
 
@@ -21,32 +21,32 @@ ADVICE: Final = {
     "imbalance": "Train with balanced draws or class weights, judge by balanced accuracy or AUC, or add images.",
     "one-class-split": "Split the set again with both labels in every split: unmask data split.",
     "one-class-source": (
-        "A network can learn the source in place of the label: add images of the other label made in the same way,"
-        " and report figures on sources that training never saw (leave-one-source-out)."
+        "A network can learn the source instead of the label: add images of the other label made in the same way,"
+        " and report metrics on sources that training never saw (leave-one-source-out)."
     ),
     "shortcut-file-facts": (
         "Give both labels the same format, size and compression: pass all through one random resize and JPEG"
-        " pipeline in training, and print this AUC beside the model's."
+        " pipeline in training, and report this AUC next to the model's."
     ),
     "shortcut-pixels": (
         "Look at the images (unmask data sheet), match the labels in these statistics or crop what gives them away,"
-        " and print this AUC beside the model's."
+        " and report this AUC next to the model's."
     ),
     "shortcut-common": (
         "The face crop and re-encoding that every detector sees do not remove this: augment against it (blur, rescale,"
-        " colour), match the sources, and print this AUC beside the model's."
+        " colour), match the sources, and report this AUC next to the model's."
     ),
     "shortcut-within-source": (
         "Real and fake images of this source were not processed alike: make them again from the originals in one"
         " pipeline, or leave the source out of what you report."
     ),
     "label-conflict": (
-        "Find out which label is right and keep one row; where nobody knows, take all of them out. Where the fake is"
-        " real but its change too small to see, keep both in one group."
+        "Find out which label is right and keep one row; if that is unknown, remove all of them. If the fake is a fake"
+        " whose change is too small to see, keep both in one group."
     ),
     "label-contradiction": "Correct the label or the other column; the rest of the manifest says the opposite.",
-    "label-suspect": "Look at them: they are exceptions to a shortcut, or wrong labels. This alone proves nothing.",
-    "exact-duplicate": "Keep one row of each: copies count twice in training and in every figure.",
+    "label-suspect": "Look at these images: exceptions to a shortcut, or wrong labels. This alone proves nothing.",
+    "exact-duplicate": "Keep one row of each: copies count twice in training and in every metric.",
     "exact-duplicate-across-splits": "Split the set again with copies kept together: unmask data split --duplicates.",
     "near-duplicate": "Keep them in one split: give them one group, or pass --clusters to unmask data split.",
     "near-duplicate-across-splits": (
@@ -65,13 +65,13 @@ class Finding:
 
     Attributes:
         code: a key of :data:`ADVICE`.
-        severity: ``error``: figures from this set would be wrong; ``warning``: they may flatter; ``info``: to know.
-        message: what was found, in a sentence.
-        items: what is concerned, at most 50 entries: paths as the manifest writes them, those that belong together
-            (copies of each other) in one tuple of at most 8; or names, where ``of`` is not ``images``.
-        total: how many entries there are in all.
-        of: what an entry is: ``images``, ``sources``, ``splits``, ``groups`` or ``facts``.
-        details: numbers behind the message.
+        severity: ``error``: metrics from this set would be wrong; ``warning``: they may be too good; ``info``: to know.
+        message: the finding in one sentence.
+        items: the images concerned, at most 50 entries: paths as in the manifest, those that belong together (copies of
+            each other) in one tuple of at most 8; or names, where ``of`` is not ``images``.
+        total: number of entries in all.
+        of: the kind of entry: ``images``, ``sources``, ``splits``, ``groups`` or ``facts``.
+        details: the numbers behind the message.
         rows: of ``items`` that are images, their rows in the manifest, from 0.
     """
 
@@ -86,7 +86,7 @@ class Finding:
 
     @property
     def advice(self) -> str:
-        """What to do, in a sentence."""
+        """What to do, in one sentence."""
         return ADVICE[self.code]
 
     def to_json(self) -> dict[str, Any]:
@@ -104,7 +104,7 @@ class Finding:
 
 
 def at_least(severity: Severity, floor: Severity) -> bool:
-    """Whether a severity is the floor's or graver."""
+    """Whether a severity is at least the floor's."""
     return SEVERITIES.index(severity) >= SEVERITIES.index(floor)
 
 
@@ -112,5 +112,5 @@ _Entry = TypeVar("_Entry")
 
 
 def bounded(items: Iterable[Iterable[_Entry]]) -> tuple[tuple[_Entry, ...], ...]:
-    """The first entries of a list that may be long, each cut short."""
+    """The first entries of a list that may be long, each shortened."""
     return tuple(tuple(islice(item, _MAX_TOGETHER)) for item in islice(items, MAX_LISTED))

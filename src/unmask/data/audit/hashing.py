@@ -1,4 +1,4 @@
-"""Perceptual hashes: 256 bits that say what an image shows, alike for its copies and unlike for all others.
+"""Perceptual hashes: 256 bits that describe the content of an image, similar for its copies and for no other image.
 
 The bits are the signs of the image's 256 lowest frequencies, kept as four uint64. Re-encoding, resizing and small
 changes of colour flip few of them; other images differ in about half. The 64 bits that are usual do not do for
@@ -7,7 +7,7 @@ distance (8) where 801 of 6.8 million pairs within one source match too. With 25
 people (generated portraits before plain backgrounds) is at 33, and the mean of such pairs within a source at 109
 to 128.
 
-Copies of the very same bytes are a matter of :func:`content_sha256`, not of these hashes.
+Copies with the same bytes are found by :func:`content_sha256`, not by these hashes.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ Hashes = NDArray[np.uint64]
 
 
 def perceptual_hash(image: PIL.Image.Image) -> Hashes:
-    """Hash an image by what it shows: one bit for the sign of each of its 256 lowest frequencies.
+    """Hash an image by its content: one bit for the sign of each of its 256 lowest frequencies.
 
     The image is reduced to 64x64 grey, whatever its shape, and transformed (DCT-II); the constant is left out,
     so brightness does not count. After Zauner, "Implementation and Benchmarking of Perceptual Image Hash
@@ -64,10 +64,10 @@ def perceptual_hash(image: PIL.Image.Image) -> Hashes:
 
 
 def mirrored(hashes: Hashes) -> Hashes:
-    """The hashes (uint64 ``[..., 4]``) that the images have when mirrored left to right, blank ones apart.
+    """The hashes (uint64 ``[..., 4]``) that the images have when mirrored left to right, except for blank images.
 
-    Mirroring flips the sign of every frequency that is odd across. :func:`near_duplicates` does not look for
-    mirrored copies; stack these below the hashes to do so, at twice the cost.
+    Mirroring flips the sign of every frequency that is odd in x. :func:`near_duplicates` does not find mirrored
+    copies; append these hashes to find them, at twice the cost.
     """
     columns = _transform()[2]
     flips = np.packbits(columns % 2 == 1, bitorder="little").view("<u8").astype(np.uint64)

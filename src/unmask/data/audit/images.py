@@ -24,7 +24,7 @@ from unmask.imaging.preprocessing import Preprocessing
 from unmask.journal import Journal
 from unmask.parallel import ordered_map
 
-# Part of every key of the facts file: raise it when a fact comes to mean something else.
+# Part of every key of the facts file: raise it when the meaning of a fact changes.
 _VERSION: Final = 1
 _HEX_DIGITS: Final = 64
 
@@ -35,12 +35,12 @@ class Images:
 
     Attributes:
         root: the folder that paths are relative to.
-        path: as the manifest writes it; the URL of a row without a path.
+        path: as in the manifest; the URL of a row without a path.
         is_fake: bool [n].
         columns: ``source``, ``generator``, ``kind``, ``group`` and ``split``, each a list of n cells, blank cells ''.
         has: which of those columns the manifest has.
-        readable: bool [n]: whether the image could be read. Where not, all that follows is NaN or 0.
-        errors: by row, why not, as ``code: message``.
+        readable: bool [n]: whether the image could be read. If not, all that follows is NaN or 0.
+        errors: by row, why it could not be read, as ``code: message``.
         facts: float32 [n, len(FACTS)].
         sha256: n byte strings of 32 bytes.
         wrong_checksum: rows whose ``sha256`` cell in the manifest is not their file's.
@@ -82,8 +82,8 @@ def read_images(
     Args:
         manifest: the table; a row whose file is missing or broken is kept as unreadable.
         common: how to crop for the common reading, ``None`` for none.
-        store: the facts file, JSON lines: what it already knows of an unchanged file (path, size, time of change) is
-            not measured again, and what is measured is added at once.
+        store: the facts file, JSON lines: an unchanged file (path, size, time of change) that is in it is not measured
+            again, and each measurement is added at once.
         workers: threads; the number of CPUs by default.
         progress: called once an image, in the manifest's order.
 
@@ -146,7 +146,7 @@ def _facts(
         return measure(manifest.resolve(row), common, finder)
 
     def jobs() -> Iterator[tuple[ManifestRow, str, ImageFacts | None]]:
-        for row in manifest:  # the file of facts is read here, on the one thread that also writes it
+        for row in manifest:  # the facts file is read here, on the thread that also writes it
             key = _key(manifest, row) if known is not None else ""
             yield row, key, known.get(key) if known is not None else None
 
@@ -169,7 +169,7 @@ def _unread(error: str) -> ImageFacts:
 
 
 def _key(manifest: Manifest, row: ManifestRow) -> str:
-    """What a row's facts hold for; relative, so that a data set may move; blank where there is no file."""
+    """The file that a row's facts belong to; relative, so that a data set may move; blank where there is no file."""
     try:
         status = manifest.resolve(row).stat()
     except (OSError, ValueError, ManifestError):

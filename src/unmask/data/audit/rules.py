@@ -1,4 +1,4 @@
-"""From images, copies and probes to findings: every threshold of the audit stands here."""
+"""From images, copies and probes to findings, with every threshold of the audit."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from unmask.data.audit.summary import describe_fact
 from unmask.data.tables import CLASS_FOLDERS
 from unmask.text import quote
 
-MANY_UNREADABLE: Final = 0.01  # share of the rows from which broken files are an error
-FEW: Final = 0.2  # share of the rarer label below which a set is imbalanced ...
+MANY_UNREADABLE: Final = 0.01  # proportion of the rows from which broken files are an error
+FEW: Final = 0.2  # proportion of the rarer label below which a set is imbalanced ...
 VERY_FEW: Final = 0.05  # ... and below which that is a warning
 WEAK_SHORTCUT: Final = 0.6  # lower end of a probe's interval from which a shortcut is a warning ...
 STRONG_SHORTCUT: Final = 0.8  # ... and from which it is an error
-SUSPECT_PROBE: Final = 0.85  # lower end from which a probe's word against a label is worth reporting ...
+SUSPECT_PROBE: Final = 0.85  # lower end from which a probe that contradicts a label is worth reporting ...
 SUSPECT_SURE: Final = 0.9  # ... when it gives the other label at least this probability
-EXCEPTIONS: Final = 0.1  # share of a generator's or kind's rows up to which the other label is an exception
+EXCEPTIONS: Final = 0.1  # proportion of a generator's or kind's rows up to which the other label is an exception
 
 _READING_NAMES: Final = {
     "file-facts": "file facts alone",
@@ -44,7 +44,7 @@ Rows = Sequence[int]
 
 
 def find_faults(images: Images, copies: Copies, probes: Sequence[Probe]) -> tuple[Finding, ...]:
-    """All findings, the gravest first."""
+    """All findings, the most severe first."""
     found = [
         *_files(images),
         *_balance(images),
@@ -195,7 +195,7 @@ def _groups(images: Images) -> Iterator[Finding]:
 
 
 def _contradictions(images: Images) -> Iterator[Finding]:
-    """Labels that another column, or the class folder in the path, speaks against."""
+    """Labels that another column, or the class folder in the path, contradicts."""
     claims: dict[int, str] = {}
     for column in ("kind", "generator"):
         cells = images.columns[column]
@@ -243,7 +243,7 @@ def _auc(found: Separation) -> str:
 
 
 def _labels_by(images: Images, column: str) -> dict[str, tuple[int, int]]:
-    """By value of a column: how many images are real, and how many fake."""
+    """By value of a column: the numbers of real and of fake images."""
     counts = Counter(zip(images.columns[column], map(bool, images.is_fake), strict=True))
     return {name: (counts[name, False], counts[name, True]) for name in dict.fromkeys(images.columns[column])}
 

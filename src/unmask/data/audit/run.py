@@ -32,8 +32,8 @@ class Audit:
         seed: of the probes.
         images: every row with the facts of its image.
         copies: exact and near-duplicates.
-        probes: the shortcut probes' answers; empty when they were not asked or there was too little to ask about.
-        findings: what is wrong, the gravest first.
+        probes: the results of the shortcut probes; empty if they were not run or there were too few images.
+        findings: the most severe first.
     """
 
     name: str
@@ -44,11 +44,11 @@ class Audit:
     findings: tuple[Finding, ...]
 
     def fails(self, floor: Severity) -> bool:
-        """Whether a finding is of this severity or a graver one."""
+        """Whether a finding has at least this severity."""
         return any(at_least(finding.severity, floor) for finding in self.findings)
 
     def to_json(self) -> dict[str, Any]:
-        """All but the single images' facts, as plain JSON values without NaN."""
+        """Everything but the facts of single images, as plain JSON values without NaN."""
         pairs = self.copies.pairs
         split = self.images.columns["split"]
         return {
@@ -85,13 +85,13 @@ def audit(
     workers: int | None = None,
     progress: Callable[[], object] = lambda: None,
 ) -> Audit:
-    """Audit a manifest: read every image once, then judge.
+    """Audit a manifest: read every image once, then look for faults.
 
     Args:
         manifest: the table. Only its own columns are used; ``group`` and ``split`` may be missing.
         probes: whether to run the shortcut probes, which need scikit-learn.
-        common: whether to read images a second way as well, through the face crop that detectors see (192 px) and
-            one JPEG quality: what the probes still find then, the network is shown too. About three times the work.
+        common: whether to read images a second time through the face crop that detectors see (192 pixels) and one JPEG
+            quality: what the probes still find there, the network sees too. About three times the work.
         max_distance: bits of 256 up to which hashes count as near-duplicates.
         seed: of the probes; the same seed gives the same audit.
         store: file of facts from which an interrupted audit resumes, see
@@ -114,19 +114,18 @@ def audit(
 def write_clusters(result: Audit, path: Path) -> int:
     """Write which images are copies of each other: columns ``path`` and ``cluster``, CSV or Parquet by the suffix.
 
-    Images without a copy are left out. It is what ``unmask data split --duplicates`` reads.
+    Images without a copy are left out. ``unmask data split --duplicates`` reads this table.
 
     Returns:
         The number of clusters.
 
     Raises:
-        UsageError: ``unsupported_format``.
+        UsageError: ``unsupported_format``, ``cannot_write``.
         ManifestError: ``bad_row``, a path that is not Unicode.
-        OSError: the folder is missing or closed to writing.
     """
     cluster = result.copies.cluster
     shared = np.bincount(cluster)[cluster] > 1
-    # A path that is listed twice is one file; the two rows are in one cluster, since their bytes are equal.
+    # A path that is listed twice is one file; the two rows are in one cluster because their bytes are equal.
     named = {result.images.path[row]: f"copies-{cluster[row]}" for row in np.flatnonzero(shared)}
     tables.write_table(path, ("path", "cluster"), enumerate(named.items(), 2), result.name)
     return len(set(named.values()))

@@ -1,4 +1,4 @@
-"""Figures that describe a set: counts, and every fact by class and by source."""
+"""Statistics of a data set: counts, and every fact by class and by source."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ MEASURES: Final[dict[str, str]] = {
         for what in ("mean", "contrast")
     },
 }
-"""Facts reported by class, with their units; :func:`~unmask.data.audit.facts.pixel_facts` says what they are."""
+"""Facts reported by class, with their units; :func:`~unmask.data.audit.facts.pixel_facts` defines them."""
 FLAGS: Final = ("exif", "icc_profile", "xmp", "jfif", "jpeg_progressive")
 NAMES: Final[dict[str, tuple[str, ...]]] = {"container": CONTAINERS, "chroma_subsampling": SUBSAMPLINGS}
-"""Facts that are names, as what their numbers stand for."""
+"""Facts that are names: the name of each number."""
 
 _BY_SOURCE: Final = ("width", "height", "bytes_per_pixel", "jpeg_quality", "brightness", "sharpness", "saturation")
 _DIGITS: Final = 4
@@ -45,11 +45,11 @@ _DIGITS: Final = 4
 
 @dataclass(frozen=True, slots=True)
 class Histogram:
-    """How one measure is distributed.
+    """The distribution of one measure.
 
     Attributes:
-        edges: of the bins, one more than there are bins. The first and last bin take what lies beyond.
-        shares: by label, the share of its images in each bin.
+        edges: of the bins, one more than there are bins. The first and last bin include everything beyond.
+        shares: by label, the proportion of its images in each bin.
     """
 
     edges: tuple[float, ...]
@@ -57,7 +57,7 @@ class Histogram:
 
 
 def counts(images: Images) -> dict[str, Any]:
-    """How many images there are, by label and by value of each column that the manifest has."""
+    """Numbers of images by label and by value of each column that the manifest has."""
     by_column = {}
     for column in ("source", "generator", "kind", "split"):
         if column not in images.has:
@@ -80,7 +80,7 @@ def counts(images: Images) -> dict[str, Any]:
 
 
 def facts_by_class(images: Images) -> dict[str, Any]:
-    """Every measure by label, with the AUC of its order alone, and the share of every name and flag.
+    """Every measure by label, with its AUC when used alone, and the proportion of every name and flag.
 
     A measure is ``{"unit", "auc", "real": {"n", "mean", "p5", "median", "p95"}, "fake": {...}}``; ``auc`` is 0.5 to 1,
     whichever label is higher, and ``None`` where a label has no such image.
@@ -103,7 +103,7 @@ def facts_by_class(images: Images) -> dict[str, Any]:
 
 
 def facts_by_source(images: Images) -> list[dict[str, Any]]:
-    """Of each source and label: how many images, the medians of the main measures, and the containers' shares."""
+    """For each source and label: number of images, medians of the main measures, proportions of the containers."""
     if "source" not in images.has:
         return []
     sources = np.array(images.columns["source"])

@@ -1,4 +1,4 @@
-"""Similarity transforms between faces, and images seen through them."""
+"""Similarity transforms between faces, and images warped by them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Points = npt.NDArray[np.float64]
 # Where a frontal face has right eye, left eye and mouth in the face finder's square box, as fractions of it: medians
 # over 250 portraits of four collections, made symmetric.
 TEMPLATE = np.array([(0.295, 0.300), (0.705, 0.300), (0.500, 0.755)])
-_ALIGNED = [0, 1, 3]  # right eye, left eye, mouth: the key points that move least with the pose
+_ALIGNED = [0, 1, 3]  # right eye, left eye, mouth: the key points that change least with the pose
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,12 +78,12 @@ def umeyama(source: Points, target: Points) -> Similarity:
 
 
 def face_alignment(face: Face, side: int, margin: float) -> Similarity:
-    """From the image to an upright square crop in which the eyes and the mouth stand at fixed places.
+    """The transform from the image to an upright square crop with eyes and mouth at fixed places.
 
     Args:
         face: the face in the image.
         side: of the crop, in pixels.
-        margin: what the crop shows around the finder's box on each side, as a fraction of the box's side.
+        margin: margin around the finder's box on each side, as a fraction of the box's side.
 
     Raises:
         UsageError: ``degenerate_points``.
@@ -93,7 +93,7 @@ def face_alignment(face: Face, side: int, margin: float) -> Similarity:
 
 
 def warp(image: Image.Image, transform: Similarity, size: tuple[int, int]) -> Image.Image:
-    """An image seen through a transform, bicubic, antialiased where it shrinks; black where there is no image.
+    """An image warped by a transform: bicubic, antialiased where it shrinks, black outside the image.
 
     Args:
         image: the source, mode RGB or L.
@@ -109,12 +109,12 @@ def warp(image: Image.Image, transform: Similarity, size: tuple[int, int]) -> Im
         stretch = np.ones(2)
     linear = np.linalg.inv(transform.matrix[:, :2])
     moved = -linear @ np.asarray(transform.shift)
-    # Pillow wants the way back: from a pixel of the result to one of the source.
+    # Pillow needs the inverse: from a pixel of the result to one of the source.
     back = np.column_stack([linear, moved]) / stretch[:, None]
     coefficients = tuple(float(value) for value in back.ravel())
     return image.transform(size, Image.Transform.AFFINE, coefficients, Image.Resampling.BICUBIC)
 
 
 def coverage(source: tuple[int, int], transform: Similarity, size: tuple[int, int]) -> Image.Image:
-    """Where a warped image has pixels of its own: mode L, 255 inside and 0 outside."""
+    """The part of a warped image that has pixels: mode L, 255 inside and 0 outside."""
     return warp(Image.new("L", source, 255), transform, size).point([0] * 250 + [255] * 6)

@@ -1,4 +1,4 @@
-"""``data faces``: the faces of a manifest's images as images of their own, with a manifest of them."""
+"""``data faces``: crops of the faces in a manifest's images, with their own manifest."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ COLUMNS = (
     "crop_box",
     "crop_outside",
 )
-"""What ``data faces`` adds. Boxes are [x0, y0, x1, y1] in pixels of the upright original, as JSON."""
+"""The columns that ``data faces`` adds. Boxes are [x0, y0, x1, y1] in pixels of the upright original, as JSON."""
 
 _Part = tuple[Image.Image, dict[str, str]]
 
@@ -46,12 +46,12 @@ class CutPolicy:
 
     Attributes:
         mode: ``box``: the square around the face that detectors see, moved inwards at the image's edges.
-            ``aligned``: turned upright and scaled so that eyes and mouth stand at fixed places; may reach outside the
-            image, where it is black.
-        margin: what is shown around the finder's box on each side, as a fraction of its longer side.
+            ``aligned``: rotated upright and scaled so that eyes and mouth are at fixed places; black where it is
+            outside the image.
+        margin: margin around the finder's box on each side, as a fraction of its longer side.
         size: side of the crops in pixels; ``None``: the face's own.
-        every_face: all faces of an image in place of the largest.
-        whole_without_face: the whole image where no face is found, in place of a miss.
+        every_face: crop all faces of an image instead of the largest.
+        whole_without_face: use the whole image where no face is found, instead of reporting a miss.
         encoding: how crops are written.
     """
 
@@ -65,15 +65,15 @@ class CutPolicy:
 
 @dataclass(frozen=True, slots=True)
 class CutReport:
-    """What came of it.
+    """The result of cutting out faces.
 
     Attributes:
         images: rows of the input.
         crops: rows of the manifest that was written.
-        kept: images whose crops were there already.
-        misses: how many images gave no crop, by reason; ``no_face`` or the code of an error.
-        unreadable: how many of these could not be read.
-        beyond_image: crops of which more than 1 % lies outside the image, and is black.
+        kept: images whose crops existed already.
+        misses: number of images without a crop, by reason; ``no_face`` or the code of an error.
+        unreadable: number of these that could not be read.
+        beyond_image: crops with more than 1 % outside the image, which is black.
     """
 
     images: int
@@ -104,17 +104,17 @@ def cut_faces(
 ) -> CutReport:
     """Write a crop of each image's face, ``manifest.csv`` with a row each, and ``misses.csv``.
 
-    An image whose crops were written by an earlier run, is unchanged since, and is wanted in the same way, is not
-    opened again. Manifest and misses are written at the end.
+    An image that is unchanged since an earlier run wrote its crops with the same settings is not opened again.
+    Manifest and misses are written at the end.
 
     Args:
         manifest: the images. Its columns are kept; ``path``, ``url``, ``sha256``, ``width`` and ``height`` are
             kept as ``original_path`` and so on, as a crop has its own.
-        out: where to; nothing is written outside it.
-        policy: how to cut.
-        faces: how to search; the default policy if not given.
+        out: the output folder; nothing is written outside it.
+        policy: how to crop.
+        faces: how to search faces; the default policy if not given.
         workers: threads; the number of CPUs by default.
-        progress: called once an image.
+        progress: called once per image.
 
     Raises:
         ManifestError: a row that is malformed or leads out of the root, or two rows of one file.
@@ -146,7 +146,11 @@ def cut_faces(
             if job.known is not None:
                 return job.known
             if job.path is None:
-                return {"crops": [], "miss": ["no_file", "The row has only a url; fetch it first."], "failed": True}
+                return {
+                    "crops": [],
+                    "miss": ["no_file", "The row has only a URL; run unmask data fetch first."],
+                    "failed": True,
+                }
             return _cut_one(job.path, job.name, folder, finder, policy)
 
         def rows() -> Iterator[list[str]]:
@@ -218,11 +222,11 @@ def _cut_one(path: Path, name: str, folder: OutputFolder, finder: FaceFinder, po
 def _boxed(image: Image.Image, face: Face, policy: CutPolicy) -> _Part:
     x0, y0, x1, y1 = square_crop(face.box, policy.margin, image.size)
     if policy.size is not None:
-        # As the detectors' own preprocessing does it, in one resampling step.
+        # As in the detectors' preprocessing, in one resampling step.
         box = (x0, y0, x1, y1)
         part = image.resize((policy.size, policy.size), Image.Resampling.BICUBIC, box=box)
         return part, {"crop_box": _numbers(box), "crop_outside": "0"}
-    # Whole pixels, so that none is interpolated; and still a square inside the image.
+    # Whole pixels, so that none is interpolated, and still a square inside the image.
     side = max(1, min(round(x1 - x0), *image.size))
     left, top = min(round(x0), image.width - side), min(round(y0), image.height - side)
     whole = (left, top, left + side, top + side)
@@ -233,7 +237,7 @@ def _aligned(image: Image.Image, face: Face, policy: CutPolicy) -> _Part:
     side = policy.size or max(16, round(face.side * (1 + 2 * policy.margin)))
     transform = face_alignment(face, side, policy.margin)
     if not 1e-3 < transform.scale < 1e3:
-        raise UsageError("degenerate_points", "The key points lie too close together or too far apart.")
+        raise UsageError("degenerate_points", "The key points are too close together or too far apart.")
     part = warp(image, transform, (side, side))
     inside = np.asarray(coverage(image.size, transform, (side, side)))
     corners = (

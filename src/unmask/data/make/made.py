@@ -1,4 +1,4 @@
-"""What images made from a manifest's are called, how they are encoded, and the columns of their own manifest.
+"""Names and encoding of images made from those of a manifest, and the columns of their own manifest.
 
 Shared by ``data faces``, ``data sheet`` and ``data synthesize``.
 """
@@ -52,14 +52,14 @@ class Encoding:
             return cls("png")
         if name in ("jpeg", "webp") and (not colon or (number.isdecimal() and 1 <= int(number) <= 100)):
             return cls(name, int(number) if colon else 95)  # type: ignore[arg-type]  # it is one of the two
-        raise UsageError("bad_format", f"A format is png, jpeg:QUALITY or webp:QUALITY, not {quote(text)}.")
+        raise UsageError("bad_format", f"The format must be png, jpeg:QUALITY or webp:QUALITY, not {quote(text)}.")
 
     def __str__(self) -> str:
         return self.format if self.quality is None else f"{self.format}:{self.quality}"
 
     @property
     def suffix(self) -> str:
-        """What file names end with, with the dot."""
+        """The suffix of file names, with the dot."""
         return _SUFFIXES[self.format]
 
     def encode(self, image: Image.Image) -> bytes:

@@ -1,8 +1,8 @@
-"""Fakes made from real faces alone: their own content, handed through a small autoencoder.
+"""Fakes made from real faces alone: their own content, passed through a small autoencoder.
 
-Whatever generates faces ends in layers that up-sample, and what these leave is the trace most generators share. A real
-image that went through such layers bears the trace on its own camera, codec, background and person, so nothing else
-tells the two apart. After Rajan, Ojha, Schloesser and Lee, "Aligned Datasets Improve Detection of Latent
+Face generators end in layers that up-sample, and these leave the trace that most generators have in common. A real
+image passed through such layers has this trace with its own camera, codec, background and person, so nothing else
+separates the two. After Rajan, Ojha, Schloesser and Lee, "Aligned Datasets Improve Detection of Latent
 Diffusion-Generated Images", ICLR 2025; the networks here are small ones of our own, with three ways of up-sampling.
 ``tools/train_reconstructors.py`` makes them.
 """
@@ -24,9 +24,9 @@ from unmask.imaging.session import single_thread_session
 
 NETWORKS: Final = ("nearest-2", "nearest-4", "shuffle-4", "transposed-4")
 
-_ONLY_FACE = 1 / 3  # of the fakes keep the image outside the face, as one that was painted in does
-# Small networks lose colour and fine detail, and either would give a fake away. So a fake has the real image's coarse
-# colours, up to all of the strength that its fine detail has, and at least half of the network's pixels.
+_ONLY_FACE = 1 / 3  # of the fakes keep the image outside the face, as if the face were painted in
+# Small networks lose colour and fine detail, and either would give a fake away. So a fake gets the real image's coarse
+# colours, up to the full strength of its fine detail, and at least half of the network's pixels.
 _RATIOS = (0.5, 1.0)
 _COARSE = 3  # pixels: the blur beyond which a reconstruction has the real image's colours
 _MULTIPLE = 4  # of the sides that the networks take
@@ -48,11 +48,11 @@ class Reconstruction:
 
 
 def reconstruct(image: Image.Image, face: Face, rng: np.random.Generator) -> Reconstruction:
-    """Hand a face and what is around it, or only a part of the face, through one of the autoencoders.
+    """Pass a face and its surroundings, or only a part of the face, through one of the autoencoders.
 
-    Nothing farther from the face than :func:`~unmask.data.make.self_blend.face_window` is looked at or changed: it is
-    more than a crop with the default margin shows, and the result does not depend on where the image ends beyond it.
-    The same draws give the same image with one version of Pillow and of ONNX Runtime on one kind of processor.
+    Nothing outside :func:`~unmask.data.make.self_blend.face_window` is read or changed: the window is larger than a
+    crop with the default margin, and the result does not depend on where the image ends outside it. The same draws
+    give the same image with one version of Pillow and of ONNX Runtime on one kind of processor.
 
     Args:
         image: the real image, RGB and upright. It is not changed.
@@ -73,7 +73,7 @@ def reconstruct(image: Image.Image, face: Face, rng: np.random.Generator) -> Rec
 
 
 def _through(network: str, image: Image.Image, sharpness: float) -> Image.Image:
-    """What a network makes of an image, with the image's own coarse colours and some of its sharpness."""
+    """A network's output for an image, with the image's own coarse colours and some of its sharpness."""
     pixels = np.asarray(image)
     height, width = pixels.shape[:2]
     padded = np.pad(pixels, ((0, -height % _MULTIPLE), (0, -width % _MULTIPLE), (0, 0)), "edge")
@@ -85,7 +85,7 @@ def _through(network: str, image: Image.Image, sharpness: float) -> Image.Image:
 
 
 def _bands(image: Image.Image) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
-    """An image as what a blur leaves of it and what that takes away."""
+    """An image split into its blurred version and the rest."""
     coarse = np.asarray(image.filter(ImageFilter.GaussianBlur(_COARSE)), np.float32)
     return coarse, np.asarray(image, np.float32) - coarse
 

@@ -1,9 +1,9 @@
 """Fakes made from real faces alone: self-blended images.
 
-A face is blended onto a slightly changed copy of itself, as a face swap would be onto somebody else. Camera, codec,
-background and person are those of the real image, so the only thing left to learn is the blending. After Shiohara
-and Yamasaki, "Detecting Deepfakes with Self-Blended Images", CVPR 2022; masks here come from the face finder's six
-key points in place of 81 landmarks.
+A face is blended onto a slightly changed copy of itself, as a face swap is onto another person. Camera, codec,
+background and person are those of the real image, so only the blending is left to learn. After Shiohara and
+Yamasaki, "Detecting Deepfakes with Self-Blended Images", CVPR 2022; masks here come from the face finder's six key
+points instead of 81 landmarks.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from PIL import Image, ImageChops, ImageDraw, ImageEnhance, ImageFilter
 from unmask.data.transforms import recompress
 from unmask.imaging.faces import Face
 
-# Opacities of the paper's appendix; full opacity is the likeliest, as in a real swap.
+# Opacities from the paper's appendix; full opacity is the most likely, as in a real swap.
 _BLEND_RATIOS = (0.25, 0.5, 0.75, 1.0, 1.0, 1.0)
 
 
@@ -54,7 +54,7 @@ def self_blend(image: Image.Image, face: Face, rng: np.random.Generator) -> Self
     mask = face_mask(face, window, rng).point([round(level * ratio) for level in range(256)])
     blended = Image.composite(pasted, background, mask)
     if background is not original:
-        # Outside the neighbourhood of the face the image stays as it was; the seam of the window must not show.
+        # The image stays unchanged outside the window around the face, and the window's edge must not show.
         blended = Image.composite(blended, original, _fade(original.size))
     result = image.copy()
     result.paste(blended, window[:2])
@@ -64,7 +64,7 @@ def self_blend(image: Image.Image, face: Face, rng: np.random.Generator) -> Self
 
 
 def face_window(face: Face, size: tuple[int, int]) -> tuple[int, int, int, int]:
-    """The part of an image that is worked on, in pixels: the face's box with two thirds of its side around it."""
+    """The part of an image that is changed, in pixels: the face's box with two thirds of its side around it."""
     x0, y0, x1, y1 = face.box
     reach = face.side * 2 / 3
     return (
@@ -97,7 +97,7 @@ def _vary(image: Image.Image, rng: np.random.Generator) -> Image.Image:
 
 
 def _shift(image: Image.Image, rng: np.random.Generator) -> Image.Image:
-    """Move and scale by a few per cent, so that features at the seam no longer meet."""
+    """Move and scale by a few percent, so that features no longer match at the seam."""
     scale = float(rng.uniform(0.95, 1 / 0.95))
     move_x = float(rng.uniform(-0.03, 0.03)) * image.width
     move_y = float(rng.uniform(-0.015, 0.015)) * image.height
@@ -107,7 +107,7 @@ def _shift(image: Image.Image, rng: np.random.Generator) -> Image.Image:
         0.0, scale, centre_y - scale * (centre_y + move_y),
     )  # fmt: skip
     moved = image.transform(image.size, Image.Transform.AFFINE, matrix, Image.Resampling.BICUBIC)
-    # Where the transform reached outside, the original stays.
+    # The original stays where the transform reaches outside.
     covered = Image.new("L", image.size, 255).transform(image.size, Image.Transform.AFFINE, matrix)
     return Image.composite(moved, image, covered)
 
@@ -129,7 +129,7 @@ def face_mask(face: Face, window: tuple[int, int, int, int], rng: np.random.Gene
     eyes = (right_eye + left_eye) / 2
     across = left_eye - right_eye
     angle = float(np.arctan2(across[1], across[0]))
-    # A face seen from the side has its eyes close together; its height still tells its size.
+    # In a face seen from the side the eyes are close together; its height still gives its size.
     reach = max(float(np.hypot(*across)), 0.8 * float(np.hypot(*(mouth - eyes))), 4.0)
     down = np.array([-np.sin(angle), np.cos(angle)])
     parts = {

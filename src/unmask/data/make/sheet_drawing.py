@@ -1,4 +1,4 @@
-"""How a contact sheet is drawn."""
+"""Drawing contact sheets."""
 
 from __future__ import annotations
 
@@ -61,10 +61,10 @@ def _font(size: int) -> _Font:
 def _text(
     draw: ImageDraw.ImageDraw, place: tuple[int, int], text: str, font: _Font, ink: tuple[int, int, int], width: int
 ) -> None:
-    """One line, cut to a width; nothing in a file's name can make a second line or an error of it."""
+    """One line, shortened to a width; no character of a file's name can add a line or cause an error."""
     line = "".join(char if char.isprintable() else "?" for char in text)[:200]
     if not isinstance(font, ImageFont.FreeTypeFont):
-        line = line.encode("latin-1", "replace").decode("latin-1")  # Pillow's bitmap font has no more
+        line = line.encode("latin-1", "replace").decode("latin-1")  # Pillow's bitmap font has only these
     if draw.textlength(line, font) > width:
         while line and draw.textlength(f"{line}...", font) > width:
             line = line[:-1]

@@ -1,7 +1,7 @@
-"""``data sheet``: contact sheets, to see what a set of images looks like before anything is trained on it.
+"""``data sheet``: contact sheets, to look at a data set before training on it.
 
-A sheet shows the images of one class, or of one class and source. What it shows is found in a stream: memory holds
-the chosen few of every sheet, whatever the size of the manifest.
+A sheet shows images of one class, or of one class and source. They are chosen in one pass: memory holds only the
+chosen images of each sheet, whatever the size of the manifest.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _MOST_SHEETS = 1000
 
 
 class Judged(Protocol):
-    """What is needed of a detector's verdict; see :class:`unmask.detect.verdict.Verdict`."""
+    """The parts of a detector's verdict that are needed; see :class:`unmask.detect.verdict.Verdict`."""
 
     @property
     def result(self) -> str | None:
@@ -52,21 +52,21 @@ class Judged(Protocol):
 
 
 Judge = Callable[[Iterable[str]], Iterable[Judged]]
-"""Answers for paths, in their order; such as :meth:`unmask.detect.detector.Detector.detect_many`."""
+"""Verdicts for paths, in their order; e.g. :meth:`unmask.detect.detector.Detector.detect_many`."""
 
 
 @dataclass(frozen=True, slots=True)
 class SheetPolicy:
-    """What sheets show.
+    """The choice of images for sheets.
 
     Attributes:
-        pick: ``random``; ``nearest`` to or ``farthest`` from the mean of the images that the sheet is about, measured
-            on the largest face (the finder's box with 30 % around it; the whole image where there is no face)
-            brought down to 16 x 16 RGB, as root mean square difference in levels from 0 to 255; ``errors``: what a
-            detector got wrong, the most confident first.
+        pick: ``random``; ``nearest`` to or ``farthest`` from the mean of the sheet's class (and source), measured on
+            the largest face (the finder's box with a margin of 30 %; the whole image where there is no face) reduced to
+            16 x 16 RGB, as root mean square difference in levels from 0 to 255; ``errors``: a detector's mistakes, the
+            most confident first.
         per: most images on a sheet.
-        by_source: a sheet for every class and source, not only for every class.
-        seed: of the random choice, which depends on it and on the paths, not on their order.
+        by_source: one sheet per class and source instead of one per class.
+        seed: random seed; the choice depends on it and on the paths, not on their order.
     """
 
     pick: Pick = "random"
@@ -83,7 +83,7 @@ class Sheet:
         name: the PNG, relative to the output folder.
         label: ``real`` or ``fake``.
         source: '' where sheets are by class only.
-        of: how many images it was chosen from.
+        of: number of images to choose from.
         shown: path, caption and value of each image, in reading order. The value is the distance or the probability
             of being fake; ``None`` for random choices.
     """
@@ -101,13 +101,13 @@ _Entry = tuple[float, str, str, str, str, float | None]
 
 @dataclass(slots=True)
 class _Chosen:
-    """The best few of one sheet so far: a heap with the worst of them at the top."""
+    """The best images of one sheet so far: a heap with the worst of them at the top."""
 
     of: int = 0
     heap: list[_Entry] = field(default_factory=list)
 
     def offer(self, rank: float, name: str, what: tuple[str, str, str, float | None], per: int) -> None:
-        # Higher ranks win; ties go by a hash of the name, so that the order of rows has no part in them.
+        # Higher ranks win; ties are broken by a hash of the name, so that the order of rows does not matter.
         entry = (rank, digest(name), *what)
         if len(self.heap) < per:
             heapq.heappush(self.heap, entry)
@@ -128,27 +128,27 @@ def make_sheets(
     workers: int | None = None,
     progress: Callable[[], object] = lambda: None,
 ) -> list[Sheet]:
-    """Write a PNG for every class (and source), and ``sheets.json``, which lists what they show.
+    """Write a PNG for every class (and source), and ``sheets.json``, which lists their images.
 
     Images that cannot be read are shown as such in a random choice; they have no distance and no verdict.
 
     Args:
-        manifest: the images; rows without a path are passed over.
-        out: where to; nothing is written outside it.
-        policy: what to show.
+        manifest: the images; rows without a path are skipped.
+        out: the output folder; nothing is written outside it.
+        policy: the choice of images.
         judge: the detector, for ``errors``.
-        faces: how faces are searched for a distance.
+        faces: how to search faces for a distance.
         workers: threads; the number of CPUs by default.
-        progress: called once an image.
+        progress: called once per image.
 
     Raises:
         ManifestError: a bad row.
         UsageError: ``bad_sheet``, ``no_model``, ``too_many_sheets``, ``no_pictures``, ``cannot_write``.
     """
     if policy.pick not in PICKS:
-        raise UsageError("bad_sheet", f"There is no choice {policy.pick!r}; there are {', '.join(PICKS)}.")
+        raise UsageError("bad_sheet", f"Unknown choice {policy.pick!r}; choose from {', '.join(PICKS)}.")
     if not 1 <= policy.per <= 1000:
-        raise UsageError("bad_sheet", "A sheet shows between 1 and 1000 images.")
+        raise UsageError("bad_sheet", "A sheet can show from 1 to 1,000 images.")
     folder = OutputFolder(out)
     if policy.pick == "random":
         chosen = _random(manifest, policy, progress)
@@ -204,7 +204,7 @@ def _errors(
     manifest: Manifest, policy: SheetPolicy, judge: Judge, progress: Callable[[], object]
 ) -> dict[_Key, _Chosen]:
     chosen: dict[_Key, _Chosen] = {}
-    # Two passes side by side: the detector reads ahead of what was answered.
+    # Two passes at once: the detector reads ahead of its verdicts.
     paths = (str(path) for _, _, _, path in _rows(manifest, policy))
     for (key, row, name, path), verdict in zip(_rows(manifest, policy), judge(paths), strict=True):
         progress()
@@ -230,7 +230,7 @@ def _by_distance(
     chosen: dict[_Key, _Chosen] = {}
     sums: dict[_Key, npt.NDArray[np.float64]] = {}
     counts: dict[_Key, int] = {}
-    # The features are wanted twice, for the mean and for the distances; 768 bytes an image wait on the disk.
+    # The features are needed twice, for the mean and for the distances; 768 bytes per image are kept on the disk.
     with tempfile.TemporaryFile(dir=folder) as store:
         work = ((key, path) for key, _, _, path in _rows(manifest, policy))
         for key, feature in ordered_map(lambda job: (job[0], _feature(job[1], finder)), work, workers):
@@ -278,7 +278,7 @@ def _write(
             image = decode_image(entry[2])
         except ImageError as error:
             return Cell(None, entry[3], error.code)
-        # Kept small at once: a sheet of a thousand photographs would not fit into memory otherwise.
+        # Reduced at once: a sheet of a thousand photographs would not fit into memory otherwise.
         note = " · ".join(part for part in (f"{image.width} x {image.height}", entry[4]) if part)
         image.thumbnail((Cell.SIDE, Cell.SIDE), Image.Resampling.BICUBIC)
         return Cell(image, entry[3], note)
@@ -298,8 +298,8 @@ def _write(
 
 
 def _file_name(label: str, source: str) -> str:
-    """Letters, digits and a few signs; a source that has others, or is long, gets a tag so that none collide."""
+    """Letters, digits and a few signs; a source with others, or a long one, gets a tag so that none collide."""
     safe = re.sub(r"[^A-Za-z0-9_-]+", "-", source)[:60]
-    # Upper case too: on some systems two names that differ in nothing else are one file.
+    # Upper case too: some file systems ignore case.
     tag = "" if safe == source and safe == safe.lower() else f"-{digest(source)[:8]}"
     return f"{label}.{safe}{tag}" if source else label

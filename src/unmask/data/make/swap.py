@@ -1,8 +1,8 @@
-"""Face swaps between two real images: the oldest way to fake a face, with no network in it.
+"""Face swaps between two real images: the oldest way to fake a face, without a network.
 
-The donor's six key points are laid onto the target's by a similarity transform, the donor's colours are brought to the
-target's, and the face is blended in under a soft mask. The pose is not changed, so donors must look the same way:
-:func:`misfit` says how well two faces go together.
+The donor's six key points are mapped onto the target's by a similarity transform, the donor's colours are matched to
+the target's, and the face is blended in with a soft mask. The pose is not changed, so donors must look the same way:
+:func:`misfit` measures how well two faces match.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from unmask.data.make.align import Points, coverage, umeyama, warp
 from unmask.errors import UsageError
 from unmask.imaging.faces import Face
 
-_MIRRORED = [1, 0, 2, 3, 5, 4]  # right and left change places in a mirror
-_LEAST_SPREAD, _MOST_SPREAD = 0.5, 2.0  # how far a colour transfer may squeeze or stretch a channel
+_MIRRORED = [1, 0, 2, 3, 5, 4]  # right and left are exchanged in a mirror image
+_LEAST_SPREAD, _MOST_SPREAD = 0.5, 2.0  # how far a colour transfer may compress or stretch a channel
 _LEAST_COVERED = 0.97  # of the mask must be inside the donor's image
 
 Floats = npt.NDArray[np.float64]
@@ -27,12 +27,12 @@ Floats = npt.NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class FaceSwap:
-    """An image with somebody else's face, and where.
+    """An image with another person's face, and where it was changed.
 
     Attributes:
         image: RGB, of the size of the target.
         mask: float32 [height, width] in [0, 1]: the opacity of the donor's face.
-        parameters: all that was drawn, as plain values.
+        parameters: all random draws, as plain values.
     """
 
     image: Image.Image
@@ -45,8 +45,8 @@ def misfit(donor: Face, target: Face) -> tuple[float, bool]:
 
     Returns:
         Root mean square distance of the key points after the best similarity transform, in units of the target's
-        reach (the distance between its eyes, or, seen from the side, what its height tells); and whether to mirror.
-        Infinite where no transform exists.
+        reach (the distance between its eyes or, in a face seen from the side, an estimate from its height); and whether
+        to mirror. Infinite where no transform exists.
     """
     points, goal = np.asarray(donor.keypoints, np.float64), np.asarray(target.keypoints, np.float64)
     distances = []
@@ -63,7 +63,7 @@ def misfit(donor: Face, target: Face) -> tuple[float, bool]:
 def swap_faces(
     target: Image.Image, target_face: Face, donor: Image.Image, donor_face: Face, rng: np.random.Generator
 ) -> FaceSwap:
-    """Put the donor's face in the place of the target's.
+    """Replace the target's face by the donor's.
 
     Args:
         target: RGB and upright. It is not changed, and keeps every pixel outside the mask.
@@ -73,8 +73,8 @@ def swap_faces(
         rng: the only source of randomness.
 
     Raises:
-        UsageError: ``swap_impossible``: key points that fix no transform, or a donor whose image ends too near its
-            face to cover the target's.
+        UsageError: ``swap_impossible``: key points that define no transform, or a donor whose image ends too close to
+            its face to cover the target's.
     """
     goal = np.asarray(target_face.keypoints, np.float64)
     reach = _reach(goal)
@@ -99,7 +99,7 @@ def swap_faces(
     covered = coverage(part.size, transform, size)
     if not core.any() or (np.asarray(covered)[core] > 0).mean() < _LEAST_COVERED:
         raise UsageError("swap_impossible", "The donor's face is too close to the edge of its image.")
-    # The donor's own edge must not show where the mask reaches up to it.
+    # The donor's own edge must not show where the mask extends to it.
     soft = covered.filter(ImageFilter.MinFilter(3)).filter(ImageFilter.GaussianBlur(max(1.0, 0.03 * reach)))
     inside = np.asarray(soft, np.float64) / 255 * (np.asarray(covered) > 0)
     blend = np.rint(np.asarray(mask, np.float64) * inside * opacity).astype(np.uint8)
@@ -131,14 +131,14 @@ def transfer_colour(
 ) -> npt.NDArray[np.uint8]:
     """Give pixels the mean and standard deviation of others, channel by channel.
 
-    After Reinhard et al., "Color Transfer between Images", IEEE CG&A 21(5), 2001, in JPEG's YCbCr in place of their
-    l-alpha-beta: it is linear in RGB, so that the statistics are met up to rounding and clipping.
+    After Reinhard et al., "Color Transfer between Images", IEEE CG&A 21(5), 2001, in JPEG's YCbCr instead of their
+    l-alpha-beta: it is linear in RGB, so the statistics match up to rounding and clipping.
 
     Args:
         pixels: uint8 [h, w, 3], RGB, to be changed.
         reference: uint8 [h, w, 3], RGB.
         region: bool [h, w], where both are measured; where it is empty, nothing changes.
-        strength: 0 changes nothing, 1 meets the statistics.
+        strength: 0 changes nothing, 1 matches the statistics.
 
     Returns:
         uint8 [h, w, 3], RGB. A channel's spread is at most halved or doubled.
@@ -166,7 +166,7 @@ def _to_ycbcr(pixels: npt.NDArray[np.uint8]) -> Floats:
 
 
 def _reach(points: Points) -> float:
-    """The distance between the eyes; of a face seen from the side, where they are close, what its height tells."""
+    """The distance between the eyes; estimated from the height of a face seen from the side, whose eyes are close."""
     right_eye, left_eye, _, mouth = points[:4]
     return max(float(np.hypot(*(left_eye - right_eye))), 0.85 * float(np.hypot(*(mouth - (right_eye + left_eye) / 2))))
 
@@ -206,7 +206,7 @@ def _face_mask(points: Points, reach: float, size: tuple[int, int], grow: float,
     down = down / length if length > 1e-6 else np.array([0.0, 1.0])
     across = np.array([down[1], -down[0]])
     # In units of the reach: a superellipse from 0.45 above the eyes to 1.65 below them, and 1.9 wide in a frontal
-    # face; a turned one is narrower, and beside it there is background.
+    # face; a turned one is narrower, with background next to it.
     narrow = min(1.0, max(0.75, float(np.hypot(*(left_eye - right_eye))) / reach))
     centre, half_width, half_height = eyes + 0.6 * reach * down, 0.95 * narrow, 1.05
     turns = np.linspace(0, 2 * np.pi, 96, endpoint=False)

@@ -1,4 +1,4 @@
-"""``data synthesize``: new rows from the rows of a manifest, each with the recipe of its making."""
+"""``data synthesize``: fakes or degraded copies of a manifest's images, each with the recipe that made it."""
 
 from __future__ import annotations
 
@@ -53,17 +53,17 @@ _LABELS: dict[str, dict[str, str]] = {
 
 @dataclass(frozen=True, slots=True)
 class SynthesisPolicy:
-    """What is made.
+    """What to make.
 
     Attributes:
         kind: ``self-blend`` and ``reconstruct``: fakes from one real image each; ``swap``: fakes from two;
-            ``degrade``: worse copies of any image, which keep its label.
-        per_image: how many from each image.
-        seed: fixes every draw, together with an image's path; the order of rows and threads have no part in it.
+            ``degrade``: degraded copies of any image, which keep its label.
+        per_image: number of images to make from each.
+        seed: random seed; a draw depends on it and on the image's path, not on the order of rows or on threads.
         limit: largest number of rows to use, chosen by a hash of their paths.
-        encoding: how all that is made is written.
-        masks: also write where a fake was changed: PNG, grey, 255 for full opacity.
-        with_originals: also write each image that something was made from through the same encoder.
+        encoding: how images are written.
+        masks: also write a mask of the changed region: PNG, grey, 255 for full opacity.
+        with_originals: also write the originals of the made images through the same encoder.
         steps: which degradations to draw from; empty for all.
     """
 
@@ -79,15 +79,15 @@ class SynthesisPolicy:
 
 @dataclass(frozen=True, slots=True)
 class SynthesisReport:
-    """What came of it.
+    """The result of making images.
 
     Attributes:
         images: rows that were used.
         made: fakes or degraded images in the manifest that was written.
         originals: originals in it.
-        kept: rows whose images were there already.
-        misses: how many images could not be made, by reason.
-        unreadable: how many of these because an image could not be read.
+        kept: rows whose images existed already.
+        misses: number of images that could not be made, by reason.
+        unreadable: number of these because an image could not be read.
     """
 
     images: int
@@ -106,7 +106,7 @@ class _Original:
 
     @property
     def group(self) -> str:
-        """Its group; a row without one is a group of its own, and what is made from it belongs to it."""
+        """Its group; a row without one is a group of its own, which includes the images made from it."""
         return self.row.group or self.name
 
 
@@ -127,20 +127,20 @@ def synthesize(
     workers: int | None = None,
     progress: Callable[[], object] = lambda: None,
 ) -> SynthesisReport:
-    """Make images from those of a manifest and write ``manifest.csv`` and ``misses.csv`` beside them.
+    """Make images from those of a manifest and write ``manifest.csv`` and ``misses.csv`` next to them.
 
-    A row keeps ``source``, ``split``, ``group`` and every other column of what it was made from. A swap also has
-    ``donor_group``; split by both columns, or a donor's face may stand on both sides: originals written along name
-    their own group there, which ties the two columns together. Donor and target are of one split and of different
-    groups. What an earlier run made is not made again.
+    A row keeps ``source``, ``split``, ``group`` and every other column of its original. A swap also has
+    ``donor_group``; split by both columns, or a donor's face may be on both sides of a split: originals written with
+    the fakes have their own group there, which links the two columns. Donor and target are of one split and of
+    different groups. Images made by an earlier run are not made again.
 
     Args:
         manifest: the images; fakes are made from rows labelled real only.
-        out: where to; nothing is written outside it.
+        out: the output folder; nothing is written outside it.
         policy: what to make.
-        faces: how faces are searched; the default policy if not given.
+        faces: how to search faces; the default policy if not given.
         workers: threads; the number of CPUs by default.
-        progress: called once a row used, and once an image while faces are searched.
+        progress: called once per used row, and once per image while faces are searched.
 
     Raises:
         ManifestError: a row that is malformed or leads out of the root, or two rows of one file.
@@ -201,16 +201,16 @@ def synthesize(
 def _check(policy: SynthesisPolicy) -> None:
     problem = ""
     if policy.kind not in KINDS:
-        problem = f"There is no kind {policy.kind!r}; there are {', '.join(KINDS)}."
+        problem = f"Unknown kind {policy.kind!r}; choose from {', '.join(KINDS)}."
     elif policy.per_image < 1 or (policy.limit is not None and policy.limit < 1):
         problem = "The number of images must be at least 1."
     elif policy.kind == "degrade" and policy.masks:
-        problem = "A degradation changes the whole image; it has no mask."
+        problem = "A degradation changes the whole image, so it has no mask."
     elif policy.kind != "degrade" and policy.steps:
-        problem = "Only the kind degrade takes a choice of degradations."
+        problem = "Degradations can be chosen only for the kind degrade."
     if problem:
         raise UsageError("bad_synthesis", problem)
-    draw_steps(np.random.default_rng(0), policy.steps)  # an unknown step is said before any work
+    draw_steps(np.random.default_rng(0), policy.steps)  # an unknown step is an error before any work
 
 
 def _images(manifest: Manifest, policy: SynthesisPolicy) -> list[_Original]:
@@ -229,7 +229,7 @@ def _images(manifest: Manifest, policy: SynthesisPolicy) -> list[_Original]:
 def _limited(images: list[_Original], policy: SynthesisPolicy) -> list[_Original]:
     if policy.limit is None or policy.limit >= len(images):
         return images
-    # Not the first ones: a manifest is often sorted, and its head would be one source. In any order, the same.
+    # Not the first ones: manifests are often sorted, and the first rows would be one source. The order does not matter.
     ranks = [digest("limit", policy.seed, original.name) for original in images]
     chosen = set(nsmallest(policy.limit, ranks))
     return [original for original, rank in zip(images, ranks, strict=True) if rank in chosen]
@@ -242,7 +242,7 @@ def _rng(policy: SynthesisPolicy, what: str, name: str, draw: int) -> np.random.
 def _draw_donors(
     used: Sequence[_Original], everything: Sequence[_Original], policy: SynthesisPolicy
 ) -> dict[str, tuple[tuple[_Original, ...], ...]]:
-    """A few images for each swap to try: same split, another group, in an order that rows have no part in."""
+    """A few donors for each swap to try: same split, another group, independent of the order of rows."""
     if policy.kind != "swap":
         return {}
     pools: dict[str, list[_Original]] = defaultdict(list)
@@ -309,7 +309,7 @@ def _make(
         made_with = json.dumps({"encoding": str(policy.encoding), "version": __version__})
         cells = {"made_by": "original", "made_with": made_with}
         if policy.kind == "swap":
-            # Splitters compare each column with itself only; this row ties the person as target to the same as donor.
+            # Splitters compare each column with itself only; this row links a person's target and donor groups.
             cells["donor_group"] = original.group
         made.insert(0, _write(original, image, None, cells, 0, folder, policy))
     return {"made": made, "misses": misses, "unreadable": 0}
@@ -348,7 +348,7 @@ def _one(
             continue
         facts = {"donor_path": donor.row.path, "donor_group": donor.group, "donor_source": donor.row.source}
         return swap.image, swap.mask, facts, {"misfit": round(distance, 4), **swap.parameters}
-    raise UsageError("no_donor", "No image of the same split and another group has a face that fits.")
+    raise UsageError("no_donor", "No image of the same split and another group has a matching face.")
 
 
 def _write(
@@ -362,7 +362,7 @@ def _write(
 ) -> dict[str, Any]:
     content = policy.encoding.encode(image)
     label = cells.get("label", original.row.label)
-    # Below a folder called "real" a fake would be taken for real wherever labels are read off folders.
+    # Below a folder called "real" a fake would count as real wherever labels are read from folder names.
     parts = [label if part.lower() in CLASS_FOLDERS else part for part in PurePosixPath(original.name).parts[:-1]]
     tagged = PurePosixPath(made_name(original.name, "", cells["made_by"], policy.seed, draw)).name
     place = "originals" if cells["made_by"] == "original" else policy.kind
