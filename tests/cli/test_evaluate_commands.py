@@ -78,6 +78,16 @@ def test_only_some_rows(bundle: Path, table: Path) -> None:
     assert json.loads(run(*call, "age=0", "--where", "source=s0"))["overall"]["n"] == 1
 
 
+def test_names_from_tables_cannot_command_the_terminal(tmp_path: Path) -> None:
+    rows = "a,real,0.2,x\x1b[31m\nb,fake,0.7,[bold]\nc,fake,0.1,[bold]\nd,real,0.3,x\x1b[31m\n"
+    for name in ("one", "t\x1b[31mwo"):
+        (tmp_path / f"{name}.csv").write_text(f"path,label,fake_probability,source\n{rows}")
+    text = run("evaluate", "--scores", tmp_path / "one.csv", "--draws", 100)
+    assert "\x1b" not in text and r"x\x1b[31m" in text and "[bold]" in text
+    text = run("compare", tmp_path / "one.csv", tmp_path / "t\x1b[31mwo.csv", "--draws", 100)
+    assert "\x1b" not in text and r"t\x1b[31mwo" in text
+
+
 def test_several_bundles_are_compared(bundle: Path, table: Path) -> None:
     arguments = ("evaluate", bundle, bundle, "--manifest", table, "--draws", 100)
     assert "12 images" in run(*arguments)
@@ -103,10 +113,10 @@ def test_robustness_and_bench_stand_in_the_report(bundle: Path, table: Path, tmp
     names = {path.stem for path in (out / "scores").iterdir()}
     assert names == {"clean", "web", "hard", *(f"brightness-{level}" for level in ("0.3", "0.5", "0.7", "1.4", "2"))}
     bench = run("bench", bundle, "--out", out / "bench.json", "--calls", 20, "--batch", 2, "--price", 0.5)
-    assert "at a price of 0.5 per core-hour" in bench
+    assert "at 0.5 per core-hour" in bench
     run("evaluate", bundle, "--manifest", table, "--out", out, "--draws", 100)
     page = (out / "report.html").read_text()
-    assert "<h2>Robustness" in page and "<h2>What it costs" in page
+    assert "<h2>Robustness" in page and "<h2>Cost" in page
     results = [part for name in ("result", "robustness", "bench") for part in ("--results", out / f"{name}.json")]
     assert (
         run("bundle", "card", bundle, *results, "--out", tmp_path / "card.md") == f"Written to {tmp_path / 'card.md'}\n"

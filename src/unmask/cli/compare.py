@@ -29,6 +29,7 @@ def compare(
     from unmask.evaluation.compare import compare as compare_scores
     from unmask.evaluation.scores import Scores
     from unmask.stats.resample import Draws
+    from unmask.text import printable
 
     result = compare_scores([Scores.open(path) for path in scores], Draws(draws, seed, workers))
-    print(result.to_json() if as_json else "\n".join(result.sentences))
+    print(result.to_json() if as_json else "\n".join(map(printable, result.sentences)))

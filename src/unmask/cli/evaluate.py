@@ -105,6 +105,7 @@ def evaluate(
     from unmask.evaluation.reports.write import read_result
     from unmask.evaluation.results import Bench, Robustness
     from unmask.stats.resample import Draws
+    from unmask.text import printable
 
     if (manifest is None) == (scores is None):
         raise UsageError("bad_call", "Give one of --manifest (images to score) and --scores (a score table).")
@@ -147,7 +148,7 @@ def evaluate(
         results = [result.to_dict() for _, result in measured]
         print(json.dumps({"results": results, "comparison": comparison.to_dict()}, allow_nan=False))
     elif comparison is not None:
-        print("\n".join(comparison.sentences))
+        print("\n".join(map(printable, comparison.sentences)))
     if any(result.failures for _, result in measured):
         raise typer.Exit(1)
 

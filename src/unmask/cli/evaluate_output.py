@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
+from rich.text import Text
 
 from unmask.evaluation.reports.sentences import (
     bench_lines,
@@ -19,6 +20,7 @@ from unmask.evaluation.reports.sentences import (
     with_interval,
 )
 from unmask.evaluation.results import Bench, Evaluation, Robustness, Slice
+from unmask.text import printable
 
 _WIDTH = 130
 
@@ -27,9 +29,9 @@ def print_result(result: Evaluation, folder: Path | None) -> None:
     """The headline, all metrics, and the metrics by source and every other column."""
     console = _console()
     detector = result.detector
-    console.print(f"{detector.model}, threshold {detector.threshold:.3f}", style="bold", markup=False)
+    _say(console, f"{detector.model}, threshold {detector.threshold:.3f}", bold=True)
     for line in headline(result):
-        console.print(line, markup=False)
+        _say(console, line)
     table = Table("metric", "value", "95 % confidence interval", "n", box=None, header_style="dim", pad_edge=False)
     for name, found in result.overall.metrics.items():
         ends = "–" if found.low is None else f"{three_digits(found.low)} to {three_digits(found.high)}"
@@ -44,15 +46,15 @@ def print_result(result: Evaluation, folder: Path | None) -> None:
         )
         console.print(f"By whole groups (n = {result.by_group.n}): {text}.")
     if folder is not None:
-        console.print(f"Report: {folder / 'report.html'}", markup=False)
+        _say(console, f"Report: {folder / 'report.html'}")
 
 
 def print_robustness(result: Robustness, folder: Path) -> None:
     """The headline, and a row per condition."""
     console = _console()
-    console.print(result.detector.model, style="bold", markup=False)
+    _say(console, result.detector.model, bold=True)
     for line in robustness_headline(result):
-        console.print(line, markup=False)
+        _say(console, line)
     table = Table(
         "condition", "AUC", "balanced accuracy", "drop", "flips", "face found",
         box=None, header_style="dim", pad_edge=False,
@@ -68,7 +70,7 @@ def print_robustness(result: Robustness, folder: Path) -> None:
             percent(condition.face_found),
         )
     console.print(table)
-    console.print(f"Report: {folder / 'robustness.html'}", markup=False)
+    _say(console, f"Report: {folder / 'robustness.html'}")
 
 
 def print_bench(result: Bench, file: Path) -> None:
@@ -86,16 +88,16 @@ def print_bench(result: Bench, file: Path) -> None:
                 engine,
                 f"{model.parameters / 1e6:.2f} M",
                 f"{model.macs / 1e6:.0f} M",
-                f"{model.model_bytes / 1e6:.1f} MB",
+                f"{model.model_bytes / 2**20:.1f} MiB",
                 f"{found.load_ms:.0f} ms",
                 *(f"{time:.2f} ms" for time in (latency.p50_ms, latency.p95_ms, latency.p99_ms)),
                 f"{found.images_per_second:.1f}",
-                f"{found.peak_memory_mb:.0f} MB",
+                f"{found.peak_memory_mb * 1e6 / 2**20:.0f} MiB",
             )
     console.print(table)
     for line in bench_lines(result):
-        console.print(line, markup=False)
-    console.print(f"Written to {file}", markup=False)
+        _say(console, line)
+    _say(console, f"Written to {file}")
 
 
 def _console() -> Console:
@@ -104,15 +106,20 @@ def _console() -> Console:
     return console
 
 
+def _say(console: Console, line: str, *, bold: bool = False) -> None:
+    """Print a line in which names from files cannot command the terminal."""
+    console.print(Text(printable(line), style="bold" if bold else ""))
+
+
 def _by_table(column: str, entries: Sequence[Slice]) -> Table:
     table = Table(
-        column, "real", "fake", "called real", "called fake", "AUC of fakes", "unreadable",
+        Column(Text(printable(column))), "real", "fake", "called real", "called fake", "AUC of fakes", "unreadable",
         box=None, header_style="dim", pad_edge=False,
     )  # fmt: skip
     for entry in entries:
         mark = " (seen)" if entry.seen else ""
         table.add_row(
-            f"{entry.value or '(blank)'}{mark}".replace("[", r"\["),
+            Text(printable(f"{entry.value or '(blank)'}{mark}")),
             str(entry.n_real),
             str(entry.n_fake),
             percent(entry.specificity),
