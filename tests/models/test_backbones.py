@@ -285,5 +285,5 @@ def test_an_unknown_backbone_is_answered_with_near_ones(name: str, near: str) ->
 
 
 def test_a_transformer_needs_whole_patches() -> None:
-    with pytest.raises(UsageError, match="patches of 16 px: 40 px do not fit"):
+    with pytest.raises(UsageError, match="patches of 16 px; 40 px is not a multiple"):
         create_backbone(Backbone(name="vit_tiny_patch16_224", weights=("none",)), 40)

@@ -119,7 +119,7 @@ def test_the_shares_of_fakes_made_on_the_fly(blended: float, rebuilt: float) -> 
 
 
 def test_shares_of_the_same_fakes_are_at_most_all() -> None:
-    with pytest.raises(ValidationError, match="together at most 1"):
+    with pytest.raises(ValidationError, match="their sum is at most 1"):
         DataPolicy(self_blended=0.6, reconstructed=0.5)
 
 

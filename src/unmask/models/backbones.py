@@ -24,18 +24,18 @@ from unmask.models.registry import BACKBONES, PIP_WEIGHTS, PipWeights, Reader, t
 from unmask.recipes import Backbone
 
 _log = logging.getLogger(__name__)
-# A hub that cannot be reached is asked again and again by its client, for most of a minute.
+# The hub's client retries an unreachable hub for most of a minute.
 _HUB_SECONDS = 5.0
 _HUB_FILE = "model.safetensors"
 
 
 @dataclass(frozen=True, slots=True)
 class Weights:
-    """Where a backbone's starting weights came from, as the card will say.
+    """Where a backbone's initial weights came from, as stated in the card.
 
     Attributes:
         source: ``pip``, ``hub``, ``file`` or ``none`` (random).
-        detail: package, model or file, and its licence where known; for random weights, the sources that failed.
+        detail: package, model or file, with its licence where known; for random weights, the sources that failed.
         mean: per channel, in units of pixel / 255.
         std: per channel, in units of pixel / 255.
     """
@@ -49,15 +49,15 @@ class Weights:
 def create_backbone(spec: Backbone, size: int | None = None, channels: int = 3) -> tuple[Any, Weights]:
     """A timm network without its classifier, and where its weights came from.
 
-    The sources of the recipe are tried in order. When none delivers, weights are random and a warning says so.
+    The sources of the recipe are tried in order. If none has weights, they are random and a warning says so.
 
     Args:
         spec: the recipe's backbone.
-        size: side of what it will see; only networks tied to one size need it.
-        channels: of what it will see. Pretrained filters of the first layer are repeated over them.
+        size: side of its input in pixels; only networks of fixed input size need it.
+        channels: number of input channels. Pretrained filters of the first layer are repeated over them.
 
     Raises:
-        UsageError: ``unknown_backbone``, ``bad_size`` (no whole number of patches).
+        UsageError: ``unknown_backbone``, or ``bad_size``: ``size`` is not a multiple of the patch size.
     """
     name = timm_name(spec.name)
     options: dict[str, Any] = {"num_classes": 0, "global_pool": "", "in_chans": channels}
@@ -133,7 +133,7 @@ def _check_answer(address: str) -> None:
     try:
         urllib.request.urlopen(request, timeout=_HUB_SECONDS).close()
     except urllib.error.HTTPError:
-        pass  # an answer, if not a kind one
+        pass  # the hub is reachable
     except OSError as error:
         raise OSError(f"{address} does not answer ({error})") from None
 
@@ -156,7 +156,7 @@ def _load(name: str, path: Path, options: dict[str, Any], reader: Reader) -> Any
     content = _read(path, reader)
     whole = timm.create_model(name, pretrained=False)
     state = fit_to_network(content.get("state_dict", content), whole)
-    # What these weights replace is drawn apart, so that the draws that follow do not depend on it.
+    # Draw the initial values, which these weights replace, in a forked generator: later draws must not depend on them.
     with torch.random.fork_rng(devices=[]):
         model: Any = timm.create_model(name, pretrained=True, pretrained_cfg_overlay={"state_dict": state}, **options)
     model.pretrained_cfg.pop("state_dict")
@@ -164,12 +164,12 @@ def _load(name: str, path: Path, options: dict[str, Any], reader: Reader) -> Any
 
 
 def fit_to_network(state: Mapping[str, Tensor], network: Any) -> dict[str, Tensor]:
-    """The weights under the network's own names, with or without those of its classifier.
+    """The weights under the network's own names, with or without its classifier.
 
-    Names are matched exactly, or else in order: then both list the same layers in the same order.
+    Names are matched exactly, or else by order, if both list layers of the same shapes in the same order.
 
     Raises:
-        ValueError: when a shape differs, or anything is missing or too much.
+        ValueError: a shape differs, or weights are missing or left over.
     """
     classifiers = network.pretrained_cfg["classifier"]
     classifiers = (classifiers,) if isinstance(classifiers, str) else tuple(classifiers or ())
@@ -188,11 +188,13 @@ def fit_to_network(state: Mapping[str, Tensor], network: Any) -> dict[str, Tenso
 def _check_patches(model: Any, name: str, size: int | None) -> None:
     patch = getattr(getattr(model, "patch_embed", None), "patch_size", None)
     if size is not None and patch is not None and size % patch[0]:
-        raise UsageError("bad_size", f"{name} cuts its input into patches of {patch[0]} px: {size} px do not fit.")
+        raise UsageError(
+            "bad_size", f"{name} divides its input into patches of {patch[0]} px; {size} px is not a multiple."
+        )
 
 
 def _drop_unused(model: Any, size: int | None) -> None:
-    """Remove what some families keep between pooling and classifier (VGG16: 120 million weights)."""
+    """Remove the layers that some networks have between pooling and classifier (VGG16: 120 million weights)."""
     if getattr(model, "head_hidden_size", model.num_features) == model.num_features:
         return
     used: set[str] = set()

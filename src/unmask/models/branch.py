@@ -1,4 +1,4 @@
-"""One branch of a network: what it sees, its backbone and its attention."""
+"""One branch of a network: its input, backbone and attention."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ class Branch(nn.Module):
     """From uint8 pixels to a feature map.
 
     Attributes:
-        weights: where the backbone's starting weights came from.
+        weights: where the backbone's initial weights came from.
         width: channels of the feature map.
-        localised: whether positions of the feature map are places in the image.
+        localised: whether positions of the feature map correspond to places in the image.
 
     Args:
         spec: the recipe's backbone.
@@ -64,12 +64,12 @@ class Branch(nn.Module):
         return features.permute(0, 3, 1, 2) if getattr(self.backbone, "output_fmt", "NCHW") == "NHWC" else features
 
     def blocks(self) -> list[list[nn.Parameter]]:
-        """The backbone's parameters in the order of its blocks, as timm divides it for layer-wise learning rates."""
+        """The backbone's parameters by block, in order, as timm groups them for layer-wise learning rates."""
         groups = group_parameters(self.backbone, self.backbone.group_matcher(), return_values=True)
         return [groups[position] for position in sorted(groups)]
 
     def set_trainable(self, train: Literal["head", "all"] | int) -> None:
-        """Which parameters of the backbone have gradients: none, all, or those of the last ``train`` blocks."""
+        """Train none of the backbone's parameters, all of them, or those of the last ``train`` blocks."""
         self.backbone.requires_grad_(train == "all")
         if isinstance(train, int):
             blocks = self.blocks()
@@ -80,7 +80,7 @@ class Branch(nn.Module):
                     parameter.requires_grad_(True)
 
     def train(self, mode: bool = True) -> Branch:
-        """Training mode for what is trained: frozen parts stay as they answer, their batch normalisation too."""
+        """Set training mode, except for frozen parts: they and their batch normalisation stay in evaluation mode."""
         super().train(mode)
         _rest_frozen(self.backbone)
         return self

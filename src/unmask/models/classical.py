@@ -1,8 +1,7 @@
 """Classical heads: scikit-learn classifiers on pooled features, fitted in an imbalanced-learn pipeline.
 
-Features are float32 as the backbones give them. scikit-learn is given them as float64: it then computes in double
-precision throughout (trees go back to float32 by themselves), which is what :mod:`unmask.models.classical_graph`
-reproduces.
+Backbones give features as float32. scikit-learn gets them as float64, so that it computes in double precision
+throughout (trees convert back to float32), which :mod:`unmask.models.classical_graph` reproduces.
 """
 
 from __future__ import annotations
@@ -35,25 +34,25 @@ Features = npt.NDArray[np.float32]
 Array = npt.NDArray[np.float64]
 
 _BALANCED = {"class_weight": "balanced"}
-# What the recipe, the run or the graph decides: not for ``classifier.parameters``.
+# Decided by the recipe, the run or the graph, so not allowed in ``classifier.parameters``.
 _DECIDED_ELSEWHERE = {
     "class_weight": "classifier.balance decides it",
     "priors": "classifier.balance decides it",
     "random_state": "the recipe's seed decides it",
     "n_jobs": "fitting uses every core and prediction one",
-    "probability": "the run calibrates the classifier's score itself",
+    "probability": "the run calibrates the classifier's score",
     "break_ties": "there are two classes",
     "decision_function_shape": "there are two classes",
     "verbose": "the run keeps its own log",
     "warm_start": "a classifier is fitted once",
 }
-_EUCLIDEAN = "only the plain vote of the nearest by Euclidean distance can leave as a graph"
+_EUCLIDEAN = "only an unweighted vote of the nearest by Euclidean distance can be exported"
 _TWIN_SIDE = 64
 
 
 @dataclass(frozen=True)
 class _Kind:
-    """A scikit-learn class, unmask's own defaults, how it weighs classes (``None``: it cannot) and what is fixed."""
+    """A scikit-learn class, unmask's defaults, its class weights (``None``: not possible) and fixed parameters."""
 
     make: type
     defaults: dict[str, Any] = field(default_factory=dict)
@@ -63,14 +62,14 @@ class _Kind:
 
 _KINDS = {
     "logistic_regression": _Kind(LogisticRegression, {"max_iter": 2000}, _BALANCED),
-    # On features of unlike scales that are not standardised the optimiser of SVC may go on for ever.
+    # On features of different scales that are not standardised, the optimiser of SVC may not terminate.
     "linear_svm": _Kind(
-        SVC, {"kernel": "linear", "max_iter": 200_000}, _BALANCED, {"kernel": "the estimator's name says it"}
+        SVC, {"kernel": "linear", "max_iter": 200_000}, _BALANCED, {"kernel": "the estimator's name decides it"}
     ),
     "rbf_svm": _Kind(
-        SVC, {"kernel": "rbf", "max_iter": 200_000}, _BALANCED, {"kernel": "the estimator's name says it"}
+        SVC, {"kernel": "rbf", "max_iter": 200_000}, _BALANCED, {"kernel": "the estimator's name decides it"}
     ),
-    # 100 trees, Gini, bootstrap, sqrt features a split are scikit-learn's defaults; they are said so that they stay.
+    # These are scikit-learn's defaults, written out so that they stay.
     "random_forest": _Kind(
         RandomForestClassifier,
         {"n_estimators": 100, "criterion": "gini", "bootstrap": True, "max_features": "sqrt"},
@@ -79,27 +78,26 @@ _KINDS = {
     "k_nearest": _Kind(
         KNeighborsClassifier, fixed=dict.fromkeys(("weights", "metric", "metric_params", "p"), _EUCLIDEAN)
     ),
-    # A weight that is one for a whole class changes nothing of naive Bayes but its priors.
+    # Weights that are equal within a class change only the priors of naive Bayes.
     "naive_bayes": _Kind(GaussianNB, {}, {"priors": (0.5, 0.5)}),
     "decision_tree": _Kind(DecisionTreeClassifier, {}, _BALANCED),
     "mlp": _Kind(MLPClassifier, {"early_stopping": True}),
-    # Not HistGradientBoostingClassifier, which skl2onnx 1.20 cannot convert from scikit-learn 1.9. Looking at every
-    # feature at every split would make it a thousand times slower than a forest.
+    # Not HistGradientBoostingClassifier, which skl2onnx 1.20 cannot convert from scikit-learn 1.9. Trying every feature
+    # at every split would make it a thousand times slower than a forest.
     "gradient_boosting": _Kind(GradientBoostingClassifier, {"max_features": "sqrt"}),
 }
 
 
 def build_estimator(classifier: Classifier, seed: int) -> Pipeline:
-    """The pipeline of a classifier, not fitted: ``standardise``, ``smote`` and ``estimator``, of which the first two
-    are there if the recipe has them.
+    """The unfitted pipeline of a classifier: ``standardise`` and ``smote`` if the recipe has them, and ``estimator``.
 
     Args:
         classifier: the recipe's part.
-        seed: of every draw that the pipeline makes.
+        seed: random seed of the pipeline.
 
     Raises:
-        UsageError: ``bad_classifier``: a parameter that the estimator does not have (the nearest right one is named),
-            that something else decides or that has a wrong value, or class weights for an estimator that takes none.
+        UsageError: ``bad_classifier``: a parameter that the estimator does not have (the message suggests the nearest
+            one), that is decided elsewhere or has a wrong value; or class weights for an estimator without them.
     """
     kind = _KINDS[classifier.estimator]
     estimator = kind.make()
@@ -113,7 +111,7 @@ def build_estimator(classifier: Classifier, seed: int) -> Pipeline:
             able = ", ".join(sorted(name for name, other in _KINDS.items() if other.balanced is not None))
             raise UsageError(
                 "bad_classifier",
-                f"classifier.balance: {classifier.estimator} cannot weigh classes; use smote or one of {able}.",
+                f"classifier.balance: {classifier.estimator} has no class weights; use smote, or one of {able}.",
             )
         estimator.set_params(**kind.balanced)
     if "random_state" in estimator.get_params():
@@ -129,7 +127,7 @@ def build_estimator(classifier: Classifier, seed: int) -> Pipeline:
 
 
 def fit_estimator(pipeline: Pipeline, features: Features, is_fake: npt.NDArray[np.bool_]) -> Pipeline:
-    """Fit a pipeline and return it. A forest grows on every core; ``n_jobs`` is off again afterwards.
+    """Fit a pipeline and return it. A forest is fitted on all cores; ``n_jobs`` is reset afterwards.
 
     Args:
         pipeline: of :func:`build_estimator`.
@@ -144,7 +142,7 @@ def fit_estimator(pipeline: Pipeline, features: Features, is_fake: npt.NDArray[n
     if smote is not None and rarer <= smote.k_neighbors:
         raise UsageError(
             "bad_classifier",
-            f"SMOTE draws from {smote.k_neighbors} neighbours: {rarer} training images of one class are too few.",
+            f"SMOTE needs more than {smote.k_neighbors} training images of each class; there are {rarer}.",
         )
     estimator = pipeline[-1]
     forest = isinstance(estimator, RandomForestClassifier)
@@ -156,13 +154,13 @@ def fit_estimator(pipeline: Pipeline, features: Features, is_fake: npt.NDArray[n
         raise UsageError("bad_classifier", f"The classifier cannot be fitted: {error}") from None
     finally:
         if forest:
-            # One image is answered sooner by one thread than a pool of them is started.
+            # For one image, a single thread is faster than starting a pool.
             estimator.set_params(n_jobs=None)
     return pipeline
 
 
 def classifier_logit(pipeline: Pipeline, features: Features) -> Array:
-    """What scikit-learn itself says, as :func:`classifier_graph` is to say it.
+    """The logit by scikit-learn itself, which :func:`classifier_graph` must reproduce.
 
     Args:
         pipeline: fitted.
@@ -177,14 +175,14 @@ def classifier_logit(pipeline: Pipeline, features: Features) -> Array:
         return np.asarray(pipeline.decision_function(values))
     bound = logit_bound(estimator)
     with np.errstate(divide="ignore"):
-        # The logarithms of naive Bayes are exact where its probabilities have been rounded to 0 and 1.
+        # The log probabilities of naive Bayes are exact where its probabilities are rounded to 0 and 1.
         exact = hasattr(estimator, "predict_log_proba")
         log = pipeline.predict_log_proba(values) if exact else np.log(pipeline.predict_proba(values))
     return np.asarray(np.clip(log[:, 1] - log[:, 0], -bound, bound))
 
 
 def linear_coefficients(pipeline: Pipeline) -> tuple[Array, float] | None:
-    """Weights float64 [width] and bias of a fitted linear classifier on plain features, the z-scores folded in.
+    """Weights float64 [width] and bias of a fitted linear classifier on plain features, including the z-scores.
 
     ``None`` for a classifier that is not linear.
     """
@@ -200,16 +198,16 @@ def linear_coefficients(pipeline: Pipeline) -> tuple[Array, float] | None:
 
 
 def check_convertible(classifier: Classifier) -> None:
-    """Fit a tiny twin of the classifier and convert it, so that a run cannot fail at its end.
+    """Fit the classifier on a little noise and convert it, so that a run does not fail at its end.
 
     Raises:
-        UsageError: ``bad_classifier`` as :func:`build_estimator`; ``not_convertible`` when no graph can be made.
+        UsageError: ``bad_classifier`` as :func:`build_estimator`; ``not_convertible``: no graph can be made.
     """
     rng = np.random.default_rng(0)
     features = rng.normal(size=(_TWIN_SIDE, _TWIN_SIDE)).astype(np.float32)
     pipeline = build_estimator(classifier, seed=0)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # noise converges badly
+        warnings.simplefilter("ignore")  # fits on noise converge badly
         fit_estimator(pipeline, features, np.arange(_TWIN_SIDE) % 2 == 0)
     classifier_graph(pipeline, _TWIN_SIDE)
 

@@ -1,8 +1,8 @@
-"""From a fitted classical head to an ONNX graph that says the same.
+"""From a fitted classical head to an ONNX graph with the same output.
 
-Trees, boosting and the multilayer perceptron go through skl2onnx. What is a few matrix products is written out in
-double precision: skl2onnx's single-precision kernels differ from scikit-learn by more than 1e-5 on a thousand
-features, and its neighbour search takes seconds an image.
+skl2onnx converts trees, boosting and the multilayer perceptron. The others are a few matrix products each and are
+written out here in double precision: skl2onnx's single-precision kernels differ from scikit-learn by more than 1e-5 on
+a thousand features, and its neighbour search takes seconds per image.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from unmask.errors import UsageError
 
 OPSETS = {"": 18, "ai.onnx.ml": 3}
 _IR_VERSION = 10
-# Probabilities that come without a natural step are cut here: a logit of 13.8.
+# Limit for probabilities without a natural step: a logit of 13.8.
 _SMALLEST = 1e-6
 
 # Each turns ``z`` (double [n, width]) into ``logit`` (float [n]); other names are constants of the classifier.
@@ -47,7 +47,7 @@ _RBF = """
     near = Sub (squares, dot)  distance = Add (near, own)
     e = Mul (distance, slope)  k = Exp (e)  s = MatMul (k, linear)  d = Add (s, bias)
 """
-# Without |z|^2, which is the same for every neighbour.
+# Without |z|^2, which is the same for all neighbours.
 _NEAREST = """
     vectors = Cast <to = 11> (stored)
     dot = MatMul (z, vectors)  distance = Sub (squares, dot)
@@ -64,16 +64,16 @@ _LOG_ODDS = """
 def classifier_graph(pipeline: Pipeline, width: int) -> bytes:
     """ONNX from ``features`` float32 [n, width] to ``logit`` float32 [n], towards fake.
 
-    The logit is the decision function of support vector machines, whose scale the run's own calibration sets: Platt's
-    method inside scikit-learn would fit the machine five times more to do the same. Of all others it is the log-odds
-    of fake. It is kept finite by the step that the probability moves in, see :func:`logit_bound`.
+    For support vector machines the logit is the decision function; the run's own calibration sets its scale, for which
+    scikit-learn's Platt scaling would fit the machine five more times. For all others it is the log-odds of fake, kept
+    finite as :func:`logit_bound` says.
 
     Args:
-        pipeline: fitted, of :func:`unmask.models.classical.build_estimator`.
-        width: features of an image.
+        pipeline: from :func:`unmask.models.classical.build_estimator`, fitted.
+        width: number of features per image.
 
     Raises:
-        UsageError: ``not_convertible``: skl2onnx cannot make a graph of it.
+        UsageError: ``not_convertible``: skl2onnx cannot convert it.
     """
     estimator = pipeline[-1]
     scaler = pipeline.named_steps.get("standardise")
@@ -86,10 +86,11 @@ def classifier_graph(pipeline: Pipeline, width: int) -> bytes:
 
 
 def logit_bound(estimator: Any) -> float:
-    """The largest logit, either way, of a classifier whose probabilities reach 0 and 1; infinite for the others.
+    """The largest absolute logit of a classifier whose probabilities reach 0 and 1; infinity for the others.
 
-    A probability is kept half a step away from 0 and 1: half a tree's vote of a forest, half a neighbour, half a
-    training row of a single tree. Naive Bayes and the perceptron, which have no steps, are cut at one in a million.
+    A probability stays half a step away from 0 and 1: half a tree's vote in a forest, half a neighbour, half a
+    training row for a single tree. Naive Bayes and the perceptron, which have no steps, are limited to one in a
+    million.
     """
     if isinstance(estimator, RandomForestClassifier):
         step = 1 / estimator.n_estimators
@@ -101,13 +102,13 @@ def logit_bound(estimator: Any) -> float:
         step = 2 * _SMALLEST
     else:
         return math.inf
-    # Of a single tree or neighbour half a step would be a half, which says nothing at all.
+    # For a forest of one tree, or one neighbour, half a step would be 0.5, a logit of 0.
     share = min(step / 2, 0.25)
     return math.log((1 - share) / share)
 
 
 def _share(estimator: Any) -> float:
-    """The probability that the bound on the logit is for."""
+    """The probability at the lower bound of the logit."""
     return 1 / (1 + math.exp(logit_bound(estimator)))
 
 
@@ -116,7 +117,7 @@ def _written(estimator: Any, scaler: StandardScaler | None, width: int) -> onnx.
     if isinstance(estimator, GaussianNB):
         body, bound = _QUADRATIC, logit_bound(estimator)
         mean, variance = estimator.theta_, estimator.var_
-        # Of each class: log prior - 1/2 sum(log variance + (z - mean)^2 / variance); fake less real.
+        # For each class: log prior - 1/2 sum(log variance + (z - mean)^2 / variance); fake minus real.
         at_zero = np.log(estimator.class_prior_) - (np.log(variance) + mean**2 / variance).sum(1) / 2
         constants = {
             "quadratic": (0.5 / variance[0] - 0.5 / variance[1])[:, None],
@@ -155,7 +156,7 @@ def _written(estimator: Any, scaler: StandardScaler | None, width: int) -> onnx.
 
 
 def _around(vectors: Any) -> dict[str, Any]:
-    """Constants for squared distances from ``vectors`` [m, width], which are stored in half the room."""
+    """Constants for squared distances from ``vectors`` [m, width], stored in single precision."""
     stored = vectors.astype(np.float32)
     squares = (stored.astype(np.float64) ** 2).sum(1)
     return {"stored": 2 * stored.T, "squares": squares, "last": np.array([1])}
@@ -169,7 +170,7 @@ def _model(body: str, width: int, constants: dict[str, Any]) -> onnx.ModelProto:
 
 
 def _tensors(constants: dict[str, Any], precision: type) -> Iterator[onnx.TensorProto]:
-    """Python numbers and float64 arrays in a precision, all others as they are."""
+    """Python numbers and float64 arrays in the given precision; all others unchanged."""
     for name, value in constants.items():
         array = np.asarray(value)
         yield numpy_helper.from_array(array.astype(precision) if array.dtype == np.float64 else array, name)
@@ -185,28 +186,26 @@ def _converted(estimator: Any, scaler: StandardScaler | None, width: int) -> onn
         of_estimator["raw_scores"] = True
     options = {id(estimator): of_estimator}
     if scaler is not None:
-        # Z-scores in double precision, as scikit-learn makes them before trees round them.
+        # Z-scores in double precision, as in scikit-learn, before trees round them.
         options[id(scaler)] = {"div": "div_cast"}
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             model = convert_sklearn(
                 PlainPipeline(steps),
-                name="classifier",  # a random one otherwise
+                name="classifier",  # random otherwise
                 initial_types=[("features", FloatTensorType([None, width]))],
                 options=options,
                 target_opset=OPSETS,
             )
-    except Exception as error:  # skl2onnx raises whatever its converters happen to
-        raise UsageError(
-            "not_convertible", f"skl2onnx cannot make a graph of {type(estimator).__name__}: {error}"
-        ) from error
+    except Exception as error:  # skl2onnx converters raise any kind of error
+        raise UsageError("not_convertible", f"skl2onnx cannot convert {type(estimator).__name__}: {error}") from error
     model.ir_version = _IR_VERSION
     return _with_logit(model, estimator)
 
 
 def _with_logit(model: onnx.ModelProto, estimator: Any) -> onnx.ModelProto:
-    """The converted graph with one output, the logit; what only the label needs is left out."""
+    """The converted graph with the logit as its only output; nodes that only the label needs are removed."""
     if isinstance(estimator, GradientBoostingClassifier):
         body, constants = "logit = Gather <axis = 1> (probabilities, second)", {}
     elif isinstance(estimator, MLPClassifier):

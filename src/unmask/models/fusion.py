@@ -11,10 +11,10 @@ from unmask.recipes import Fusion
 
 
 class Concatenation(nn.Module):
-    """Side by side, as pooled features come; with one branch, nothing.
+    """Concatenation of pooled features; with one branch, no change.
 
     Attributes:
-        width: joined features.
+        width: number of joined features.
     """
 
     def __init__(self, widths: Sequence[int]) -> None:
@@ -22,24 +22,25 @@ class Concatenation(nn.Module):
         self.width = sum(widths)
 
     def forward(self, pooled: Tensor) -> Tensor:
-        """Pooled features [n, sum of widths], as they are."""
+        """Pooled features [n, sum of widths], unchanged."""
         return pooled
 
     def slope(self, pooled: Tensor, slope: Tensor) -> Tensor:
-        """The slope by the joined features is that by the pooled ones."""
+        """The gradient with respect to the pooled features is that with respect to the joined ones."""
         return slope
 
 
 class GatedSum(nn.Module):
-    """Each branch projected to one width, summed under weights that a softmax over all features gives the branches.
+    """Branches projected to one width and summed, with weights from a softmax gate over all features.
 
-    The gated unit of Arevalo et al. (ICLR workshop 2017), for any number of branches. The gate starts even.
+    The gated unit of Arevalo et al. (ICLR workshop 2017), for any number of branches. At the start all
+    branches have the same weight.
 
     Attributes:
-        width: joined features.
+        width: number of joined features.
 
     Args:
-        widths: pooled features of each branch.
+        widths: number of pooled features of each branch.
         width: see above.
     """
 
@@ -62,7 +63,7 @@ class GatedSum(nn.Module):
         return (torch.stack(projected, 1) * shares.unsqueeze(2)).sum(1)
 
     def slope(self, pooled: Tensor, slope: Tensor) -> Tensor:
-        """From the slope by the joined features [n, width] to that by the pooled ones, the gate held still."""
+        """From the gradient by the joined features [n, width] to that by the pooled ones, with a constant gate."""
         shares = self.gate(pooled).softmax(1)
         matrices = [projection.weight for projection in self.projections if isinstance(projection, nn.Linear)]
         parts = [share * (slope @ matrix) for share, matrix in zip(shares.split(1, dim=1), matrices, strict=True)]
@@ -70,7 +71,7 @@ class GatedSum(nn.Module):
 
 
 def create_fusion(settings: Fusion | None, widths: Sequence[int]) -> Concatenation | GatedSum:
-    """What joins branches of these widths."""
+    """The layer that joins branches of these widths."""
     if settings is not None and settings.kind == "gated":
         return GatedSum(widths, settings.width)
     return Concatenation(widths)

@@ -1,4 +1,4 @@
-"""Heads: from pooled features to a logit, with the logit's slope by each feature."""
+"""Heads: from pooled features to a logit, and the gradient of the logit by each feature."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from torch import Tensor, nn
 
 from unmask.recipes import Head
 
-# timm draws a single-output EfficientNet classifier so wide that training starts at a loss near 4.
+# timm's initial weights of a single-output EfficientNet classifier are so large that the loss starts near 4.
 _HEAD_STD = 0.01
 
 
 class HiddenLayer(nn.Module):
-    """Dropout, a linear part, batch normalisation where asked for, and ReLU."""
+    """Dropout, a linear layer, optional batch normalisation, and ReLU."""
 
     def __init__(self, width: int, units: int, settings: Head) -> None:
         super().__init__()
@@ -28,10 +28,10 @@ class HiddenLayer(nn.Module):
         return torch.relu(weighed if self.norm is None else self.norm(weighed))
 
     def slope(self, activation: Tensor, slope: Tensor) -> Tensor:
-        """From the slope by this layer's output [n, units] to that by its input [n, width].
+        """From the gradient by this layer's output [n, units] to that by its input [n, width].
 
         Args:
-            activation: this layer's output [n, units], which tells which units are on.
+            activation: this layer's output [n, units], which shows the active units.
             slope: [n, units], or [1, units] where it is the same for all.
         """
         slope = slope * (activation > 0)
@@ -43,13 +43,13 @@ class HiddenLayer(nn.Module):
 
 
 class ClassificationHead(nn.Module):
-    """Hidden layers, none in a linear head, and one linear output: a logit, or one for each class.
+    """Hidden layers (none in a linear head) and a linear output: one logit, or one for each class.
 
     With a softmax over real and fake, the logit of fake is the difference of the two; its binary cross-entropy is the
     categorical cross-entropy of the pair.
 
     Args:
-        width: pooled features that come in.
+        width: number of pooled features.
         settings: the recipe's head.
     """
 
@@ -72,8 +72,8 @@ class ClassificationHead(nn.Module):
     def slope(self, pooled: Tensor) -> Tensor:
         """Gradient of the logit by the pooled features, in evaluation mode.
 
-        The head is piecewise linear, so the gradient is a product of its matrices with the units that are off struck
-        out: no automatic differentiation, which an exported graph does not have.
+        The head is piecewise linear, so the gradient is a product of its matrices without the rows of inactive units.
+        This needs no automatic differentiation, which an exported graph does not have.
 
         Args:
             pooled: [n, width].

@@ -15,16 +15,16 @@ from unmask.recipes import Recipe
 
 
 class FaceNetwork(nn.Module):
-    """Branches that look at the same pixels, their pooled features joined, and a head on these.
+    """Branches on the same pixels, a fusion of their pooled features, and a head.
 
-    The evidence is gradient-weighted class activation (Selvaraju et al., ICCV 2017): the slope of the logit by each
-    pooled feature, applied to the feature map at every position, and a constant that makes the mean of the map the
-    logit. For a linear head it is the class activation map itself (Zhou et al., CVPR 2016). A branch that sees the
-    Fourier spectrum has no places to point at: its share spreads evenly over the map, and so does a gate's.
+    The evidence is gradient-weighted class activation (Selvaraju et al., ICCV 2017): the gradient of the logit by each
+    pooled feature, applied to the feature map at every position, plus a constant that makes the mean of the map equal
+    to the logit. For a linear head it is the class activation map itself (Zhou et al., CVPR 2016). A branch on the
+    Fourier spectrum has no locations: its part is spread evenly over the map, and so is a gate's.
 
     Attributes:
-        branch_weights: where the starting weights of each branch came from.
-        feature_width: pooled features of all branches.
+        branch_weights: where the initial weights of each branch came from.
+        feature_width: number of pooled features of all branches.
     """
 
     def __init__(self, recipe: Recipe) -> None:
@@ -40,13 +40,13 @@ class FaceNetwork(nn.Module):
 
     @property
     def weights(self) -> Weights:
-        """Where the starting weights of the first branch came from."""
+        """Where the initial weights of the first branch came from."""
         return self.branch_weights[0]
 
     def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
         """Pixels uint8 [n, size, size, 3] to logit [n] and evidence [n, h, w], both towards fake.
 
-        In training mode the evidence leaves dropout and the statistics of the batch out of account.
+        In training mode the evidence ignores dropout and batch statistics.
         """
         logit, evidence, _ = self.answer(pixels)
         return logit, evidence
@@ -54,7 +54,7 @@ class FaceNetwork(nn.Module):
     def answer(self, pixels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """As :meth:`forward`, and the pooled features [n, feature_width] behind the logit.
 
-        A mirroring network gives the mean over both sides of the image, of the features too.
+        With ``head.mirror`` all three are means over the image and its mirror image.
         """
         logit, evidence, pooled = self._answer(pixels)
         if self._mirror and not self.training:
@@ -64,14 +64,14 @@ class FaceNetwork(nn.Module):
         return logit, evidence, pooled
 
     def pooled(self, pixels: Tensor) -> Tensor:
-        """Pixels uint8 [n, size, size, 3] to the branches' pooled features side by side [n, feature_width]."""
+        """Pixels uint8 [n, size, size, 3] to the concatenated pooled features of all branches [n, feature_width]."""
         return _pool(self._features(pixels))
 
     def contributions(self, pixels: Tensor) -> tuple[list[Tensor], Tensor]:
-        """What each feature adds to the logit of pixels uint8 [n, size, size, 3], the image not being mirrored.
+        """The contribution of each feature to the logit of pixels uint8 [n, size, size, 3], without mirroring.
 
         Returns:
-            The branches' feature maps [n, width, h, w], and slope times pooled feature [n, feature_width].
+            The branches' feature maps [n, width, h, w], and gradient times pooled feature [n, feature_width].
         """
         features = self._features(pixels)
         pooled = _pool(features)
@@ -83,7 +83,7 @@ class FaceNetwork(nn.Module):
         return logit
 
     def set_trainable(self, train: Literal["head", "all"] | int) -> None:
-        """Freeze the backbones, save the last ``train`` blocks of each. Head, fusion and attention are always trained.
+        """Freeze the backbones except their last ``train`` blocks. Head, fusion and attention are always trained.
 
         Frozen parts stay in evaluation mode from the next ``train()`` on.
 
@@ -129,13 +129,13 @@ def _resized(evidence: Tensor, height: int, width: int) -> Tensor:
 
 
 def _name_branch(network: nn.Module, state: dict[str, Any], prefix: str, *_: Any) -> None:
-    """Checkpoints from before there were branches name the one backbone without its place."""
+    """Checkpoints of early versions name their only backbone without a branch number."""
     for key in [key for key in state if key.startswith(f"{prefix}backbone.")]:
         state[f"{prefix}branches.0.{key.removeprefix(prefix)}"] = state.pop(key)
 
 
 def describe(weights: Weights, *further: Weights) -> dict[str, str]:
-    """The starting weights of a network's branches as the card states them."""
+    """Where the initial weights of a network's branches came from, for the card."""
     stated = {"source": weights.source, "detail": weights.detail}
     for number, other in enumerate(further, 2):
         stated |= {f"branch_{number}_source": other.source, f"branch_{number}_detail": other.detail}

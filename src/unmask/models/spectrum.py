@@ -1,7 +1,7 @@
-"""What a backbone sees: normalised pixels, or the image's log spectrum.
+"""The input of a backbone: normalised pixels, or the image's log spectrum.
 
-Spectra are matrix products and filters inside the graph, so that no exported graph needs an operator for them.
-Generators leave traces there that pixels hide (Frank et al., ICML 2020).
+Spectra are matrix products and filters inside the graph, so that an exported graph needs no special operator.
+Generators leave traces in spectra that are hard to see in pixels (Frank et al., ICML 2020).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _STRIDE = 2
 
 
 class Pixels(nn.Module):
-    """The image normalised as the backbone's weights ask for.
+    """The image, normalised as the backbone's weights require.
 
     Args:
         mean: per channel, in units of pixel / 255.
@@ -36,15 +36,15 @@ class Pixels(nn.Module):
 
     def forward(self, pixels: Tensor) -> Tensor:
         """Pixels uint8 [n, size, size, 3] to [n, 3, size, size]."""
-        # A permuted NHWC batch already has the channels-last strides that CPU convolutions like best.
+        # A permuted NHWC batch already has the channels-last strides that are fastest for CPU convolutions.
         return (pixels.permute(0, 3, 1, 2).float() - self.mean) / self.std
 
 
 class Spectrum(nn.Module):
-    """A spectrum, always in 32-bit floating point: in bfloat16 only its strongest frequencies would survive."""
+    """A spectrum, always in 32-bit floating point: bfloat16 would keep only its strongest frequencies."""
 
     def forward(self, pixels: Tensor) -> Tensor:
-        """Pixels uint8 [n, size, size, 3] to [n, channels, h, w], near 0 and about 1 wide over photographs."""
+        """Pixels uint8 [n, size, size, 3] to [n, channels, h, w], near mean 0 and deviation 1 on photographs."""
         if not torch.is_autocast_enabled(pixels.device.type):
             return self._transform(pixels)
         with torch.autocast(pixels.device.type, enabled=False):
@@ -57,12 +57,12 @@ class Spectrum(nn.Module):
 class FourierSpectrum(Spectrum):
     """Log magnitude of the two-dimensional Fourier transform of each colour channel, frequency 0 in the middle.
 
-    A Hann window keeps the image's edges from smearing a cross over the spectrum. With the orthonormal transform and
-    the window's power taken out, white noise of a standard deviation of s grey levels has magnitudes near s whatever
-    the size. Magnitudes below one grey level are mostly rounding, so ``log(1 + magnitude)`` is taken.
+    A Hann window prevents the cross that the image's edges would leave in the spectrum. With an orthonormal
+    transform, and corrected for the window's power, white noise with a standard deviation of s grey levels has
+    magnitudes near s at any size. Magnitudes below one grey level are mostly rounding errors, hence
+    ``log(1 + magnitude)``.
 
-    Channels are red, green and blue, [n, 3, size, size]. Positions are frequencies, so nothing found here can be
-    pointed at in the image.
+    Channels are red, green and blue, [n, 3, size, size]. Positions are frequencies, not places in the image.
 
     Args:
         size: side of the images in pixels.
@@ -78,7 +78,7 @@ class FourierSpectrum(Spectrum):
         position = torch.arange(size, dtype=torch.float64)
         window = torch.hann_window(size, periodic=True, dtype=torch.float64)
         window = window / window.square().mean().sqrt() / math.sqrt(size)
-        # Whole turns are taken off first: cosines of large angles lose digits.
+        # Remove whole turns first: cosines of large angles lose precision.
         turns = torch.outer(position - size // 2, position) % size / size
         angle = 2 * math.pi * turns
         self.register_buffer("cosine", (angle.cos() * window).float(), persistent=False)
@@ -86,7 +86,7 @@ class FourierSpectrum(Spectrum):
 
     def _transform(self, pixels: Tensor) -> Tensor:
         images = pixels.permute(0, 3, 1, 2).float()
-        # The mean says nothing of texture, and its leakage through the window would cover the lowest frequencies.
+        # The mean says nothing about texture, and its leakage through the window would cover the lowest frequencies.
         images = images - images.mean((2, 3), keepdim=True)
         over_rows_cosine, over_rows_sine = self.cosine @ images, self.sine @ images
         real = over_rows_cosine @ self.cosine.T - over_rows_sine @ self.sine.T
@@ -95,13 +95,13 @@ class FourierSpectrum(Spectrum):
 
 
 class CosineSpectrum(Spectrum):
-    """Log magnitudes of the orthonormal 8 x 8 DCT-II of the luminance: a channel for each of the 64 frequencies.
+    """Log magnitudes of the orthonormal 8 x 8 DCT-II of the luminance, one channel for each of the 64 frequencies.
 
     The result is [n, 64, size / 2, size / 2], with frequency (u, v) down and across in channel 8 u + v.
 
-    With frequencies as channels, a backbone that pools over positions still tells them apart, and a position stays a
-    place in the image. A block is taken every 2 pixels: images have been rescaled, so no grid of theirs is
-    aligned with ours, and backbones that halve their input five times find half the image's side, not an eighth.
+    With frequencies as channels, a backbone that pools over positions still separates them, and a position remains a
+    place in the image. Blocks are 2 pixels apart: images have been rescaled, so their own block grid is not aligned
+    with this one, and backbones that halve their input five times need half the image's side, not an eighth.
     """
 
     filters: Tensor
@@ -124,7 +124,7 @@ class CosineSpectrum(Spectrum):
 
 
 def seen_side(kind: str, size: int) -> int:
-    """Side of what the backbone sees of an image."""
+    """Side of a backbone's input for an image of a side in pixels."""
     return size // _STRIDE if kind == "dct" else size
 
 

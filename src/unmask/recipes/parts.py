@@ -31,7 +31,7 @@ Estimator = Literal[
 
 
 class Part(BaseModel):
-    """Settings that cannot be changed once read, and that know their own names."""
+    """Settings that are read-only once loaded; unknown keys are refused."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -43,9 +43,9 @@ class Backbone(Part):
         name: a name of unmask's registry (``mobilenet_v1``, ``resnet50v2``, ...) or any timm model name.
         weights: where pretrained weights may come from, tried in order. ``pip``: a package of weights; ``hub``: timm's
             own download; ``file:PATH``: a local ``.safetensors`` or ``.pth`` file; ``none``: random weights, which the
-            run says loudly.
+            run warns about.
         input: ``pixels``, or the image's log spectrum: ``fft`` (magnitude, centred) or ``dct`` (8 x 8 blocks).
-        attention: what re-weights the feature map before it is pooled: ``se`` (squeeze-and-excitation, Hu et al.,
+        attention: re-weights the feature map before pooling: ``se`` (squeeze-and-excitation, Hu et al.,
             CVPR 2018) or ``cbam`` (Woo et al., ECCV 2018).
     """
 
@@ -59,10 +59,10 @@ class Fusion(Part):
     """Further backbones whose pooled features are joined with those of the first.
 
     Attributes:
-        branches: the further backbones; all look at the same pixels.
-        kind: ``concat``: side by side. ``gated``: projected to one width and summed under weights that a learnt gate
+        branches: the further backbones; all get the same pixels.
+        kind: ``concat``: concatenated. ``gated``: projected to one width and summed with weights that a learnt gate
             gives each branch for each image.
-        width: features of each branch in a gated sum.
+        width: number of features per branch in a gated sum.
     """
 
     branches: tuple[Backbone, ...] = Field(min_length=1)
@@ -71,16 +71,16 @@ class Fusion(Part):
 
 
 class Head(Part):
-    """What turns the pooled features into a logit.
+    """The layers that turn pooled features into a logit.
 
     Attributes:
         kind: ``linear``: one linear unit. ``dense``: dense layers with ReLU in between.
         units: width of each hidden layer of a dense head.
-        batch_norm: batch normalisation after each hidden layer's linear part.
-        dropout: share of features dropped in training before each linear layer.
+        batch_norm: batch normalisation after the linear part of each hidden layer.
+        dropout: proportion of features dropped in training before each linear layer.
         output: ``sigmoid``: one logit. ``softmax``: one for each class; the logit of fake is their difference.
-        mirror: whether the answer is the mean over an image and its mirror image: steadier, at twice the cost.
-            Training does not depend on it.
+        mirror: average the logit over an image and its mirror image: more stable, at twice the cost. Training does not
+            depend on it.
     """
 
     kind: Literal["linear", "dense"] = "linear"
@@ -95,22 +95,22 @@ class Features(Part):
     """Pooled features of a frozen backbone, computed once and kept.
 
     Attributes:
-        copies: augmented views of each training image that are kept beside the plain one. A head trained on the
-            cache sees these and no others, where training epoch by epoch shows a new view each time.
+        copies: number of augmented views of each training image that are kept besides the plain one. A head trained
+            on them sees no others, while training epoch by epoch shows a new view each time.
     """
 
     copies: int = Field(0, ge=0, le=100)
 
 
 class Classifier(Part):
-    """A scikit-learn classifier on pooled features, in the place of the network's own head.
+    """A scikit-learn classifier on pooled features, instead of the network's own head.
 
     Attributes:
-        estimator: which.
+        estimator: its name.
         parameters: keyword arguments of the scikit-learn estimator that differ from unmask's own defaults.
-        standardise: z-scores first, fitted on the training features.
-        balance: ``weights``: classes weigh the same; ``smote``: synthetic minority samples (Chawla et al., JAIR 2002).
-            Both touch training features only.
+        standardise: compute z-scores first, fitted on the training features.
+        balance: ``weights``: both classes have the same weight; ``smote``: synthetic minority samples (Chawla et al.,
+            JAIR 2002). Both apply to training features only.
     """
 
     estimator: Estimator
@@ -120,16 +120,16 @@ class Classifier(Part):
 
 
 class DataPolicy(Part):
-    """Which images an epoch shows, how often, and what they weigh.
+    """Which images an epoch shows, how often, and their weight in the loss.
 
     Attributes:
-        balance: ``none``: every row once. ``class``: real and fake equally often. ``class-source``: that, and within a
-            class each source in proportion to its number of rows to the power ``source_power``.
-        source_power: 1 leaves sources as frequent as they are, 0 shows all equally often.
+        balance: ``none``: every row once. ``class``: real and fake equally often. ``class-source``: in addition,
+            each source of a class in proportion to its number of rows to the power ``source_power``.
+        source_power: 1 keeps the frequencies of the sources, 0 shows all sources equally often.
         class_weights: whether the loss of an image is weighted by the inverse frequency of its class.
-        self_blended: share of the fakes of an epoch that are made on the fly from real rows by self-blending.
-        reconstructed: share of those that are real rows handed through a small autoencoder on the fly.
-        epoch_size: images an epoch shows; the number of training rows when absent.
+        self_blended: proportion of an epoch's fakes that are made on the fly from real images by self-blending.
+        reconstructed: proportion of an epoch's fakes that are made on the fly by a small autoencoder from real images.
+        epoch_size: number of images per epoch; default: the number of training images.
     """
 
     balance: Literal["none", "class", "class-source"] = "class-source"
@@ -140,18 +140,18 @@ class DataPolicy(Part):
     epoch_size: int | None = Field(None, ge=1)
 
     @model_validator(mode="after")
-    def _shares_fit(self) -> DataPolicy:
+    def _proportions_fit(self) -> DataPolicy:
         if self.self_blended + self.reconstructed > 1 + 1e-9:
-            raise ValueError("self_blended and reconstructed are shares of the same fakes: together at most 1")
+            raise ValueError("self_blended and reconstructed are proportions of the same fakes; their sum is at most 1")
         return self
 
 
 class Phase(Part):
-    """A stretch of epochs with the same trained part. Decay and warm-up begin anew with each phase.
+    """Epochs in which the same layers are trained. Decay and warm-up restart with each phase.
 
     Attributes:
-        epochs: most epochs.
-        learning_rate: peak rate.
+        epochs: maximum number of epochs.
+        learning_rate: peak learning rate.
         train: ``head``: the backbones are frozen, their batch normalisation too; ``all``; or how many of the last
             blocks of each backbone are trained with the head.
     """
@@ -165,10 +165,10 @@ class Schedule(Part):
     """How the network is optimised.
 
     Attributes:
-        epochs: most epochs, of a run with one phase.
-        learning_rate: peak rate, of a run with one phase.
-        phases: several phases in order, in place of ``epochs`` and ``learning_rate``.
-        batch_size: images a step.
+        epochs: maximum number of epochs, in a run with one phase.
+        learning_rate: peak learning rate, in a run with one phase.
+        phases: several phases in order, instead of ``epochs`` and ``learning_rate``.
+        batch_size: images per step.
         optimizer: ``adamw``, ``adam`` or ``sgd`` (Nesterov momentum 0.9).
         weight_decay: on weights with two or more dimensions only.
         decay: of the rate within a phase. ``cosine``: to 0. ``step``: times ``decay_factor`` every ``decay_epochs``.
@@ -176,20 +176,20 @@ class Schedule(Part):
             ``constant``.
         decay_factor: see ``decay``.
         decay_epochs: see ``decay``.
-        warmup_epochs: epochs of linear warm-up, may be a fraction.
+        warmup_epochs: epochs of linear warm-up; fractions are allowed.
         loss: ``cross_entropy``, or ``focal`` (Lin et al., ICCV 2017).
         focal_gamma: exponent of the focal loss.
-        label_smoothing: how far targets stand from 0 and 1.
-        mixup: alpha of mixup (Zhang et al., ICLR 2018); 0 is none.
-        cutmix: alpha of CutMix (Yun et al., ICCV 2019); 0 is none. With both, each batch draws one.
-        monitor: what decides which epoch is best, and when patience is lost.
-        patience: epochs without a better one before the phase stops.
-        precision: ``bf16-mixed`` takes a third less memory. It is faster on GPUs, and on CPUs that multiply matrices in
-            bf16 (AMX); on others single precision is.
-        gradient_clip: greatest norm of the gradient.
-        average: decay per step of a moving average of the weights, which is what is validated and kept; 0 is none. It
-            reaches over the last ``1 / (1 - average)`` steps, at the beginning over fewer (as the teacher of Tarvainen
-            and Valpola, NeurIPS 2017).
+        label_smoothing: distance of targets from 0 and 1.
+        mixup: alpha of mixup (Zhang et al., ICLR 2018); 0: off.
+        cutmix: alpha of CutMix (Yun et al., ICCV 2019); 0: off. With both, one is drawn for each batch.
+        monitor: the metric that selects the best epoch and stops a phase early.
+        patience: epochs without improvement before the phase stops.
+        precision: ``bf16-mixed`` needs a third less memory. It is faster on GPUs, and on CPUs that multiply matrices in
+            bf16 (AMX); on others single precision is faster.
+        gradient_clip: maximum norm of the gradient.
+        average: decay per step of a moving average of the weights, which is validated and kept instead of them; 0: no
+            average. It covers about the last ``1 / (1 - average)`` steps, fewer at the start (as the teacher of
+            Tarvainen and Valpola, NeurIPS 2017).
     """
 
     epochs: int = Field(10, ge=1)
@@ -220,13 +220,13 @@ class Schedule(Part):
 
 
 class Ensemble(Part):
-    """Several recipes whose answers are combined. The members need one preprocessing.
+    """Several recipes whose logits are combined. All members need the same preprocessing.
 
     Attributes:
-        members: names of shipped recipes, or YAML files.
-        combine: of the members' logits. ``mean``; ``weighted``: by weights that add up to 1, fitted on validation
-            images; ``stacked``: logistic regression on out-of-fold scores of the training images.
-        folds: of the out-of-fold scores.
+        members: names of recipes in the package, or YAML files.
+        combine: how the members' logits are combined. ``mean``; ``weighted``: by weights that add up to 1, fitted on
+            validation images; ``stacked``: logistic regression on out-of-fold scores of the training images.
+        folds: number of folds for the out-of-fold scores.
     """
 
     members: tuple[str, ...] = Field(min_length=2)

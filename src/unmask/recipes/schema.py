@@ -1,4 +1,4 @@
-"""The schema of a recipe, and how one is found, read, overridden and written."""
+"""The schema of a recipe; finding, reading, overriding and writing recipes."""
 
 from __future__ import annotations
 
@@ -36,22 +36,22 @@ class Recipe(Part):
     """One training experiment.
 
     Attributes:
-        name: lower case with hyphens; the bundle made from it bears this name.
-        summary: one sentence on what it is.
-        seed: fixes every draw of the run.
+        name: lower case with hyphens; also the name of the bundle.
+        summary: a description in one sentence.
+        seed: random seed of the whole run.
         backbone: the network, or its first branch.
         fusion: further branches.
         head: from pooled features to a logit.
         classifier: a scikit-learn classifier on the features that the backbones have after the schedule's phases; a
             recipe with a classifier and no ``schedule.phases`` takes the backbones as their weights come.
-        features: given, the backbones stay frozen and their features are computed once.
-        ensemble: given, the recipe trains its members in place of a network of its own.
+        features: if given, the backbones stay frozen and their features are computed once.
+        ensemble: if given, the recipe trains these members instead of a network of its own.
         preprocessing: from image to pixels.
-        data: which images.
-        augmentation: how training images are varied.
+        data: how images are sampled and weighted.
+        augmentation: random changes to training images.
         schedule: how the network is optimised.
-        limits: where the detector is known to fail, a sentence each, for its card.
-        paper: what the recipe follows.
+        limits: where the detector is known to fail, one sentence each, for its card.
+        paper: the system of a paper that the recipe follows.
     """
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$")
@@ -73,13 +73,9 @@ class Recipe(Part):
     @model_validator(mode="after")
     def _fits_together(self) -> Recipe:
         if self.features is not None and any(phase.train != "head" for phase in self.schedule.phases):
-            raise ValueError(
-                "features: cached features stay as they are; phases that train more than the head do not go with them"
-            )
+            raise ValueError("features: cached features do not change, so no phase may train more than the head")
         if self.ensemble is not None and (self.classifier or self.features or self.fusion):
-            raise ValueError(
-                "ensemble: its members bring their own networks; fusion, classifier and features belong there"
-            )
+            raise ValueError("ensemble: set fusion, classifier and features in its members' recipes")
         return self
 
     def __repr__(self) -> str:
@@ -89,33 +85,33 @@ class Recipe(Part):
     __str__ = __repr__
 
     def why_unheeded(self, key: str) -> str:
-        """Why a setting, e.g. ``schedule.epochs``, changes nothing in this recipe; '' where it may."""
+        """Why a setting, e.g. ``schedule.epochs``, has no effect in this recipe; '' if it has one."""
         if self.ensemble is not None and key.partition(".")[0] not in _HEEDED_BY_ENSEMBLES:
             return "an ensemble's members bring their own; change it in their recipes."
         if key not in ("schedule.epochs", "schedule.learning_rate"):
             return ""
         if self.schedule.phases:
-            return "the recipe lists schedule.phases, each with its own; change those."
+            return "the recipe lists schedule.phases, each with its own value; change those."
         if self.classifier is not None:
-            return "its classifier is fitted on the backbone as its weights come, not epoch by epoch."
+            return "its classifier is fitted on a backbone that is not trained."
         return ""
 
     @property
     def branches(self) -> tuple[Backbone, ...]:
-        """All backbones, the first one first."""
+        """All backbones, in order."""
         return (self.backbone, *(self.fusion.branches if self.fusion else ()))
 
     @classmethod
     def load(cls, name_or_path: str | Path, overrides: Sequence[str] = ()) -> Recipe:
-        """Read a shipped recipe by name, or any recipe by path.
+        """Read a recipe of the package by name, or any recipe by path.
 
         Args:
             name_or_path: e.g. ``unmask-default`` or ``mine.yaml``.
             overrides: ``part.key=value`` each, the value as YAML, e.g. ``schedule.epochs=3``.
 
         Raises:
-            UsageError: no such recipe, unreadable YAML, or a key or value that the schema refuses; a wrong key is
-                answered with the nearest right one. ``bad_override``: also one that would change nothing.
+            UsageError: ``no_such_recipe``; ``bad_recipe``: unreadable YAML, or a key or value that the schema refuses
+                (the message suggests the nearest key); ``bad_override``: malformed, or without any effect.
         """
         content = _read_yaml(_find(str(name_or_path)))
         for override in overrides:
@@ -139,11 +135,11 @@ class Recipe(Part):
         )
 
     def to_yaml(self) -> str:
-        """The resolved recipe, every setting written out."""
+        """The resolved recipe, with every setting written out."""
         return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False)
 
     def digest(self) -> str:
-        """SHA-256 of everything in the resolved recipe that the trained weights depend on, so not of its prose."""
+        """SHA-256 of all settings that the trained weights depend on: not of descriptions."""
         settings = self.model_dump(
             mode="json", exclude={"summary": True, "limits": True, "paper": True, "head": {"mirror"}}
         )

@@ -1,4 +1,4 @@
-"""Which part of an image training needs: the crop around the face, and what its variation may reach."""
+"""The part of an image that training needs: the crop around the face, and the margin that augmentation may use."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ _BLEND_REACH = 2 / 3
 
 
 class CropPolicy(BaseModel):
-    """What is kept of an image.
+    """Which part of an image is kept.
 
     Attributes:
-        faces: how faces are searched; ``None``: the whole image is kept.
+        faces: how faces are detected; ``None``: the whole image is kept.
         margin: of the crop around the face, as ``Preprocessing.face_margin``.
         native: which crops are taken at the image's own resolution, as ``Preprocessing.native``.
         size: side of those crops, as ``Preprocessing.size``.
-        reach: what is kept around the crop, as a fraction of its side: at least the ``crop_jitter`` of training.
-        max_side: a region with a longer side is kept smaller, and is then not the same to the pixel.
+        reach: margin kept around the crop, as a fraction of its side; at least the ``crop_jitter`` of training.
+        max_side: a region with a longer side is reduced to it, so that its pixels change.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -38,7 +38,7 @@ class CropPolicy(BaseModel):
 
     @classmethod
     def of(cls, preprocessing: Preprocessing, **changes: Any) -> CropPolicy:
-        """The policy that goes with a recipe's preprocessing."""
+        """The policy for a recipe's preprocessing."""
         if preprocessing.native > 1:  # else one cache serves every size
             changes |= {"native": preprocessing.native, "size": preprocessing.size}
         return cls(faces=preprocessing.faces, margin=preprocessing.face_margin, **changes)
@@ -48,9 +48,9 @@ class CachedCrop(NamedTuple):
     """The part of an image that training needs.
 
     Attributes:
-        image: RGB: the crop and its neighbourhood.
-        crop: where the network looks: x0, y0, x1, y1 in pixels of ``image``.
-        face: the face in pixels of ``image``; ``None`` when there is none.
+        image: RGB: the crop and its surroundings.
+        crop: the network's input: x0, y0, x1, y1 in pixels of ``image``.
+        face: the face in pixels of ``image``; ``None``: no face.
     """
 
     image: Image.Image
@@ -59,7 +59,7 @@ class CachedCrop(NamedTuple):
 
 
 def region_of(image: Image.Image, face: Face | None, policy: CropPolicy) -> CachedCrop:
-    """Cut out what training needs around a face, or keep the whole image where there is none.
+    """Crop the part around a face that training needs, or keep the whole image where there is no face.
 
     Args:
         image: RGB and upright.
@@ -74,7 +74,7 @@ def region_of(image: Image.Image, face: Face | None, policy: CropPolicy) -> Cach
         x0, y0, x1, y1 = crop
         reach_x, reach_y = policy.reach * (x1 - x0), policy.reach * (y1 - y0)
         blend = _BLEND_REACH * face.side + 2
-        # The origin is even: rounding to whole pixels goes to the even neighbour at a half, here as in the image.
+        # The origin is even, so that rounding half to even gives the same pixels here as in the image.
         region = (
             2 * math.floor(max(0.0, min(x0 - reach_x, face.box[0] - blend)) / 2),
             2 * math.floor(max(0.0, min(y0 - reach_y, face.box[1] - blend)) / 2),
@@ -96,7 +96,7 @@ def region_of(image: Image.Image, face: Face | None, policy: CropPolicy) -> Cach
     def moved_box(box: Box) -> Box:
         x0, y0 = moved(box[0], box[1])
         x1, y1 = moved(box[2], box[3])
-        # A product may overshoot the edge by one unit in the last place, which Pillow refuses.
+        # Rounding may put a product just beyond the edge, which Pillow refuses.
         return x0, y0, min(x1, float(part.width)), min(y1, float(part.height))
 
     shown = face and Face(moved_box(face.box), face.score, tuple(moved(x, y) for x, y in face.keypoints))

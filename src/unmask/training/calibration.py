@@ -16,37 +16,37 @@ Array = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
 
 BUDGETS: Final = (0.01, 0.05)
-# Standard deviations of a new calibration's log stretch and move against the old one, before images are seen.
+# Prior standard deviations of a new calibration's log stretch and shift relative to the old one.
 _EXPECTED = np.array([0.5, 1.0])
 _SURE_ACCURACY = 0.97
 _MOST_UNCERTAIN = 0.25
 
 
 def fit_platt(logit: Array, is_fake: Flags, provenance: str = "") -> Calibration:
-    """Platt scaling by maximum likelihood (Platt 1999), both classes weighing the same.
+    """Platt scaling by maximum likelihood (Platt 1999), with the same weight for both classes.
 
-    With equal weights a probability means the same whatever the mix of real and fake in the fitting data was. Targets
-    are smoothed as Platt proposes, so that perfectly separated classes have a finite answer.
+    With equal weights a probability does not depend on the proportion of fakes in the fitting data. Targets are
+    smoothed as Platt proposes, so that perfectly separated classes have a finite solution.
 
     Args:
-        logit: float [n], of the network.
+        logit: float [n], output of the network.
         is_fake: bool [n], with both classes present.
-        provenance: what the data were, in words.
+        provenance: description of the data.
     """
     slope, bias = _fit(logit, _smoothed(is_fake), _balanced(is_fake))
     return Calibration(method="platt", slope=slope, bias=bias, provenance=provenance)
 
 
 def fit_temperature(logit: Array, is_fake: Flags, provenance: str = "") -> Calibration:
-    """Temperature scaling (Guo et al. 2017): as :func:`fit_platt`, with the bias held at 0."""
+    """Temperature scaling (Guo et al. 2017): as :func:`fit_platt`, with a bias of 0."""
     slope, _ = _fit(logit, _smoothed(is_fake), _balanced(is_fake), has_bias=False)
     return Calibration(method="temperature", slope=slope, provenance=provenance)
 
 
 def fit_isotonic(logit: Array, is_fake: Flags, provenance: str = "") -> Calibration:
-    """Isotonic regression (Zadrozny and Elkan 2002) on Platt's smoothed targets, both classes weighing the same.
+    """Isotonic regression (Zadrozny and Elkan 2002) on Platt's smoothed targets, with the same weight for both classes.
 
-    Smoothed targets keep probabilities off 0 and 1, which a few images cannot prove.
+    Smoothed targets avoid probabilities of 0 and 1, for which a few images are no proof.
     """
     from sklearn.isotonic import IsotonicRegression
 
@@ -58,18 +58,18 @@ def fit_isotonic(logit: Array, is_fake: Flags, provenance: str = "") -> Calibrat
 
 
 def fit_shrunk(logit: Array, is_fake: Flags, old: Calibration, provenance: str = "") -> Calibration:
-    """An old calibration, stretched and moved in log odds as far as the images speak for it.
+    """An old calibration, stretched and shifted in log odds as far as the images support it.
 
-    Platt scaling on top of the old calibration, as the most probable answer where beforehand the logarithm of the
-    stretch has a standard deviation of 0.5 and the move one of 1: with few images the answer stays near the old
-    calibration, with hundreds it is that of the images. Targets are smoothed as for :func:`fit_platt`. Weighted
-    images count as many as they are worth: (sum of weights)² / sum of squares.
+    Platt scaling on top of the old calibration: the maximum a posteriori solution with a normal prior on the logarithm
+    of the stretch (standard deviation 0.5) and on the shift (1). With few images it stays near the old calibration;
+    with hundreds, the images determine it. Targets are smoothed as in :func:`fit_platt`. The effective number of
+    weighted images is (sum of weights)² / sum of squares.
 
     Args:
-        logit: float [n], of the network.
+        logit: float [n], output of the network.
         is_fake: bool [n], with both classes present.
-        old: the calibration to start from; its prior is not looked at.
-        provenance: what the data were, in words.
+        old: the calibration to start from; its prior is ignored.
+        provenance: description of the data.
     """
     even = old.model_copy(update={"prior": 0.5})
     weight = _balanced(is_fake)
@@ -88,15 +88,15 @@ def _smoothed(is_fake: Flags) -> Array:
 
 
 def _balanced(is_fake: Flags) -> Array:
-    """Weights with a sum of 1, one half for each class."""
+    """Weights with a sum of 1, half of it for each class."""
     return np.where(is_fake, 0.5 / is_fake.sum(), 0.5 / (~is_fake).sum())
 
 
 def _fit(x: Array, target: Array, weight: Array, *, has_bias: bool = True, pull: float = 0.0) -> tuple[float, float]:
-    """Slope and bias with the least weighted log loss, pulled towards 1 and 0."""
+    """Slope and bias with the least weighted log loss, regularised towards 1 and 0."""
 
     def loss(parameters: Array) -> tuple[float, Array]:
-        # The slope is kept above 0 by optimising its logarithm: calibration must not turn the order round.
+        # The slope stays positive, since its logarithm is optimised: calibration must not reverse the order.
         slope = _positive(parameters[0])
         scaled = slope * x + parameters[1]
         away = parameters / _EXPECTED
@@ -110,30 +110,31 @@ def _fit(x: Array, target: Array, weight: Array, *, has_bias: bool = True, pull:
 
 
 def _positive(logarithm: float) -> float:
-    # The line search tries steps far beyond the minimum; e⁶⁰ of any logit still has no overflow in it.
+    # The line search tries steps far beyond the minimum; e⁶⁰ times any logit still does not overflow.
     return math.exp(min(max(logarithm, -60.0), 60.0))
 
 
 def thresholds(
     probability: Array, is_fake: Flags, budgets: Sequence[float] = BUDGETS, *, of_others: bool = False
 ) -> tuple[Threshold, ...]:
-    """For each budget the lowest cut that keeps to it.
+    """For each budget, the lowest threshold that keeps to it.
 
     Args:
         probability: float [n] of fake, in [0, 1].
         is_fake: bool [n].
-        budgets: shares of the reals that may be called fake, each in (0, 1).
-        of_others: whether the budget is kept on average over other reals, not among these: of n reals then
-            ``budget * (n + 1) - 1`` may lie above the cut (split conformal prediction, Vovk et al. 2005). With fewer
-            than ``1 / budget - 1`` reals no cut is known to keep to it, and the one here lies above them all.
+        budgets: allowed false-positive rates, each in (0, 1).
+        of_others: whether the budget holds on average for other real images, not for these: then
+            ``budget * (n + 1) - 1`` of n reals may lie above the threshold (split conformal prediction, Vovk et al.
+            2005). With fewer than ``1 / budget - 1`` reals no threshold is known to keep to the budget, and the one
+            here is above them all.
     """
     reals = np.sort(probability[~is_fake])[::-1]
     found = []
     for budget in budgets:
-        # A budget of 5 % of 39 + 1 reals allows two less one, whatever 0.05 * 40 rounds to.
+        # A budget of 5 % of 39 + 1 reals allows two minus one, whatever 0.05 * 40 rounds to.
         allowed = math.floor(budget * (len(reals) + of_others) * (1 + 1e-12)) - of_others
         allowed = max(allowed, 0)
-        # Everything above the first real that must stay real; the cut itself counts as fake.
+        # Just above the first real that must stay real; the threshold itself counts as fake.
         cut = float(np.nextafter(reals[allowed], np.inf)) if allowed < len(reals) else 0.0
         cut = min(cut, 1.0)
         found.append(
@@ -148,20 +149,20 @@ def thresholds(
 
 
 def threshold_name(budget: float) -> str:
-    """What a cut is called: ``fpr_5`` for a budget of 5 %."""
+    """The name of a threshold: ``fpr_5`` for a budget of 5 %."""
     return f"fpr_{100 * budget:g}"
 
 
 def uncertain_band(probability: Array, is_fake: Flags, threshold: float) -> UncertainBand:
-    """The narrowest band around a threshold, even in logits, outside which 97 % of verdicts are right.
+    """The narrowest band around a threshold, symmetric in logits, outside which 97 % of verdicts are right.
 
-    It covers at most a quarter of the images, or those at the threshold itself where they alone are more: where
-    that is not enough, the band says what accuracy it left.
+    It covers at most a quarter of the images (more only if more lie exactly at the threshold). If that is not enough
+    for 97 %, ``accuracy_outside`` gives the accuracy that was reached.
 
     Args:
         probability: float [n] of fake, in [0, 1].
         is_fake: bool [n].
-        threshold: the cut that verdicts use.
+        threshold: the one that verdicts use.
     """
 
     def logit(value: Array) -> Array:
@@ -169,7 +170,7 @@ def uncertain_band(probability: Array, is_fake: Flags, threshold: float) -> Unce
         return np.asarray(np.log(clipped) - np.log1p(-clipped))
 
     centre = float(logit(np.array([threshold]))[0])
-    # Two images as far from the cut on either side must not differ by rounding.
+    # Two images at the same distance on either side must not differ by rounding.
     distance = np.round(np.abs(logit(probability) - centre), 9)
     right = (probability >= threshold) == is_fake
     reach = 0.0
@@ -182,10 +183,10 @@ def uncertain_band(probability: Array, is_fake: Flags, threshold: float) -> Unce
         if not inside.all() and right[~inside].mean() >= _SURE_ACCURACY:
             break
     low, high = (1 / (1 + np.exp(-(centre + side * reach))) for side in (-1, 1))
-    # Rounding must not put the cut, or an image at the band's very end, outside it.
+    # Rounding must not put the threshold, or an image at the end of the band, outside it.
     ends = np.append(probability[distance <= reach], threshold)
     low, high = min(float(low), float(ends.min())), max(float(high), float(ends.max()))
-    # What is claimed of the band is counted with the band itself.
+    # Accuracy and coverage are counted with the final ends of the band.
     outside = (probability < low) | (probability > high)
     return UncertainBand(
         low=low,

@@ -1,4 +1,4 @@
-"""The card of a bundle as text for people."""
+"""The card of a bundle as Markdown."""
 
 from __future__ import annotations
 
@@ -6,34 +6,36 @@ from unmask.bundle.schema import BundleInfo
 
 
 def card_text(info: BundleInfo, sha256: str) -> str:
-    """What a detector was made from, its figures and where it fails, as Markdown.
+    """The training data, validation metrics and limits of a detector, as Markdown.
 
     Args:
-        info: what ``bundle.json`` holds.
+        info: the content of ``bundle.json``.
         sha256: digest of the bundle.
     """
     card = info.card
     lines = [f"# {info.name}@{info.version}", "", card.summary, ""]
     if any(key.endswith("source") and value == "none" for key, value in card.weights.items()):
-        lines += ["**Started from random weights, not from pretrained ones.** Expect worse figures.", ""]
-    lines += ["## Figures on the validation images", ""]
+        lines += ["**Started from random weights, not from pretrained ones.** Expect worse results.", ""]
+    lines += ["## Metrics on the validation images", ""]
     lines += [f"- {name}: {value:.6g}" for name, value in card.metrics.items()]
     for cut in info.thresholds:
         used = " (used for verdicts)" if cut.name == info.default_threshold else ""
         lines.append(
-            f"- threshold {cut.name}{used}: probability {cut.fake_probability:.4f} finds {cut.true_positive_rate:.1%} "
-            f"of the fakes and calls at most {cut.false_positive_budget:.0%} of the real images fake"
+            f"- threshold {cut.name}{used}: probability {cut.fake_probability:.4f} finds "
+            f"{100 * cut.true_positive_rate:.1f} % of fakes with at most {100 * cut.false_positive_budget:.0f} % false "
+            "positives"
         )
     lines += [
-        f"- uncertain from {info.uncertain.low:.4f} to {info.uncertain.high:.4f}: {info.uncertain.coverage:.1%} of the "
-        f"images; of the others {info.uncertain.accuracy_outside:.1%} are right",
+        f"- uncertain from {info.uncertain.low:.4f} to {info.uncertain.high:.4f}: "
+        f"{100 * info.uncertain.coverage:.1f} % of images; verdicts on the others are "
+        f"{100 * info.uncertain.accuracy_outside:.1f} % accurate",
         f"- calibrated on {info.calibration.provenance}",
         "",
-        "Thresholds and probabilities were set on the same images. Judge the detector by images it has not seen.",
+        "Thresholds and probabilities were set on these images. Evaluate the detector on images that it has not seen.",
         "",
         "## Limits",
         "",
-        *([f"- {limit}" for limit in card.limits] or ["None are stated. That does not mean that there are none."]),
+        *([f"- {limit}" for limit in card.limits] or ["None are stated, which does not mean that there are none."]),
         "",
         "## Training images",
         "",

@@ -34,13 +34,15 @@ _LINEAR = ("logistic_regression", "linear_svm")
 
 
 def check_classifier(recipe: Recipe, classifier: Classifier) -> None:
-    """Refuse before any training what could not become a bundle at its end.
+    """Refuse a classifier that could not be exported, before any training.
 
     Raises:
         UsageError: ``bad_classifier`` or ``not_convertible``.
     """
     if recipe.head.mirror and classifier.estimator not in _LINEAR:
-        raise UsageError("bad_classifier", f"head.mirror goes with linear heads only, not with {classifier.estimator}.")
+        raise UsageError(
+            "bad_classifier", f"head.mirror works with linear heads only, not with {classifier.estimator}."
+        )
     check_convertible(classifier)
 
 
@@ -57,16 +59,16 @@ def package_classifier(
 ) -> Bundle:
     """Fit a classical head on the training features, and write the bundle of backbone and head in one graph.
 
-    Scaling, SMOTE and the classifier see training features only; calibration and thresholds are set on validation
-    images. A linear classifier becomes the network's own head, which gives its exact class activation map. Another
-    one has no map, and the bundle says so.
+    Scaling, SMOTE and the classifier use training features only; calibration and thresholds are set on validation
+    images. A linear classifier becomes the network's own head, so the evidence is its exact class activation map.
+    Other classifiers have no map, and the bundle says so.
 
     Args:
         recipe: the experiment.
         classifier: its classical head.
-        network: whose features were pooled; a linear classifier takes its head's place.
+        network: the one that gave the features; a linear classifier replaces its head.
         pooled: features of ``train`` and ``validation``.
-        weights: where the network started, for the card.
+        weights: initial weights, for the card.
         train: training samples.
         validation: validation samples.
         manifest_digest: of the manifest.
@@ -88,8 +90,8 @@ def package_classifier(
         model = attach_classifier(features, graph)
         exported = _features_parity(network, features, golden_batch(size))
         answer = single_thread_session(graph).run(["logit"], {"features": pooled.validation})[0]
-    # Features and classifier are compared one by one: a feature that another kernel rounds otherwise may fall on the
-    # other side of a tree's threshold, which is no fault of the graph.
+    # Features and classifier are compared separately: a feature that another kernel rounds differently may fall on the
+    # other side of a tree's threshold, which is not an error of the graph.
     fitted = float((np.abs(answer - expected) / np.maximum(1, np.abs(expected))).max())
     return package_graph(
         recipe,
@@ -114,7 +116,7 @@ def _set_head(network: FaceNetwork, weights: npt.NDArray[np.float64], bias: floa
 
 
 def _features_parity(network: FaceNetwork, model: bytes, pixels: npt.NDArray[np.uint8]) -> float:
-    """Largest difference between torch's features and the graph's, relative where a feature is above 1."""
+    """Largest difference between the features of torch and the graph; relative where a feature is above 1."""
     with torch.inference_mode():
         eager = network.eval().pooled(torch.from_numpy(pixels)).numpy()
     exported = single_thread_session(model).run(["features"], {"pixels": pixels})[0]

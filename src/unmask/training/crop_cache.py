@@ -1,14 +1,14 @@
-"""A cache of what training looks at: the neighbourhood of each image's face, decoded once, on disk.
+"""A cache on disk of the region around each training image's face, decoded once.
 
-Decoding a photograph costs more than all that training does to the small part of it around the face. The cache keeps
-that part uncompressed in a few large files that are mapped into memory, so an epoch reads it at the speed of memory
-and however many worker processes share one copy in the system's page cache.
+Decoding a photograph costs more than everything that training does with the small region around the face. The cache
+keeps that region uncompressed in a few large files that are mapped into memory, so an epoch reads it at the speed of
+memory, and all worker processes share one copy in the system's page cache.
 
-What is kept is enough for the crop to be moved and resized by ``reach`` of its side in any direction, and for the whole
-window that :func:`~unmask.data.make.self_blend.self_blend` works on. Both draw from a random generator, and neither
-depends on where the image ends if that is farther away: augmenting the cached region gives the same pixels as
-augmenting the image. Not so a resize to a box between pixels, as evaluation does it: Pillow takes such boxes in
-single precision, which a change of origin may round the other way; evaluate from the images themselves.
+The region is large enough to move and resize the crop by ``reach`` of its side in any direction, and for the whole
+window of :func:`~unmask.data.make.self_blend.self_blend`. Neither depends on the image beyond the region, so augmenting
+the cached region gives the same pixels as augmenting the image. A resize to a box between pixels, as in evaluation, may
+not: Pillow stores such boxes in single precision, which a change of origin may round differently. Evaluate from the
+images themselves.
 """
 
 from __future__ import annotations
@@ -39,20 +39,20 @@ INDEX_NAME: Final = "index.jsonl"
 
 _VERSION = 1
 _SHARD_BYTES = 512 * 2**20
-# What a kill may cost: regions whose bytes are not yet safely on disk are not in the index.
+# A kill loses at most this: regions whose bytes are not yet safely on disk are not in the index.
 _BATCH_BYTES = 64 * 2**20
 
 
 @dataclass(frozen=True, slots=True)
 class BuildReport:
-    """What came of building a cache.
+    """The result of building a cache.
 
     Attributes:
-        added: images newly kept.
-        present: images that were there already.
-        refused: images that there was no room for; :meth:`CropCache.get` decodes them each time.
-        failed: why an image could not be read, by path.
-        bytes: size of the regions kept, in all.
+        added: number of images added.
+        present: number of images that were already there.
+        refused: number of images that did not fit; :meth:`CropCache.get` decodes them each time.
+        failed: errors of images that could not be read, by path.
+        bytes: total size of the regions.
     """
 
     added: int
@@ -72,16 +72,16 @@ class _Entry(NamedTuple):
 
 
 class CropCache:
-    """Regions of images by path. Reading is safe from many threads and processes; one process builds at a time.
+    """Regions of images by path. Many threads and processes may read; one process builds at a time.
 
-    A region is valid for the path, size and time of change of its file under one policy. Regions of changed files
-    stay until the folder is deleted; a cache is cheap to make again.
+    A region is valid for the path, size and time of modification of its file under one policy. Regions of changed files
+    stay until the folder is deleted; a cache is cheap to build again.
 
     Args:
-        folder: where the cache lies; made by :meth:`build`. Caches of several policies may share it.
-        policy: what is kept.
-        max_bytes: most bytes of regions. Beyond it images are refused rather than others thrown out: an epoch visits
-            every image once, so throwing out the least recently used would miss every time.
+        folder: of the cache; made by :meth:`build`. Caches of several policies may share it.
+        policy: which part of an image is kept.
+        max_bytes: maximum size of all regions. Beyond it images are refused and none are removed: an epoch visits
+            every image once, so removing the least recently used would miss every time.
     """
 
     def __init__(self, folder: Path, policy: CropPolicy | None = None, max_bytes: int = 8 * 2**30) -> None:
@@ -101,7 +101,7 @@ class CropCache:
         return _key(path) in self._entries
 
     def __getstate__(self) -> dict[str, Any]:
-        # Maps and sessions do not travel to another process; it opens its own.
+        # Maps and sessions are not passed to another process; it opens its own.
         return self.__dict__ | {"_lock": None, "_maps": {}, "_finder": None}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -110,21 +110,21 @@ class CropCache:
 
     @property
     def size_bytes(self) -> int:
-        """Size of the regions kept, in all."""
+        """Total size of the regions."""
         return sum(entry.width * entry.height * 3 for entry in self._entries.values())
 
     def get(self, path: Path) -> CachedCrop:
-        """The region of an image: from the cache, or else decoded and searched as it would have been.
+        """The region of an image, from the cache or else from the decoded image.
 
         Raises:
-            ImageError: it is not kept, and cannot be read.
+            ImageError: it is not in the cache, and the image cannot be read.
         """
         entry = self._entries.get(_key(path))
         if entry is None:
             return self._look(path, None)
         end = entry.offset + entry.width * entry.height * 3
         pixels = self._map(entry.shard, end)[entry.offset : end]
-        # Pillow stores RGB with a fourth byte, so this copies: the map is never written through.
+        # This copies, since Pillow stores RGB in four bytes: the map is never written to.
         image = Image.fromarray(pixels.reshape(entry.height, entry.width, 3))
         return CachedCrop(image, entry.crop, entry.face)
 
@@ -136,13 +136,13 @@ class CropCache:
         known: Mapping[Path, FaceRecord] | None = None,
         workers: int | None = None,
     ) -> BuildReport:
-        """Keep the regions of images, in this order while there is room. May be interrupted and called again.
+        """Add the regions of images in order, as long as they fit. May be interrupted and called again.
 
         Args:
             paths: the images.
-            progress: called once an image.
-            known: where faces are, of images that were searched under the same policy already.
-            workers: threads; the number of CPUs by default.
+            progress: called once per image.
+            known: faces that were already detected under the same policy.
+            workers: threads; default: the number of CPUs.
 
         Raises:
             UsageError: ``folder_in_use``, another process is building; ``outside_folder``; ``cannot_write``.
@@ -190,7 +190,7 @@ class CropCache:
                 elif (
                     full or region is None or kept_bytes + 3 * region.image.width * region.image.height > self.max_bytes
                 ):
-                    # Smaller images might still fit; which ones are kept must not depend on luck with sizes.
+                    # Smaller images might still fit, but which ones are kept must not depend on their sizes.
                     full = True
                     counts["refused"] += 1
                 else:
@@ -214,7 +214,7 @@ class CropCache:
 
     def _map(self, shard: int, end: int) -> npt.NDArray[np.uint8]:
         with self._lock:
-            if shard not in self._maps or len(self._maps[shard]) < end:  # it grows while the cache is filled
+            if shard not in self._maps or len(self._maps[shard]) < end:  # it grows while the cache is built
                 self._maps[shard] = np.memmap(self.folder / _shard_name(shard), np.uint8, mode="r")
             return self._maps[shard]
 
@@ -228,7 +228,7 @@ class CropCache:
             try:
                 key, entry = _entry_of(json.loads(line))
             except (ValueError, KeyError, TypeError, IndexError):
-                continue  # a line that a kill cut short: that image is looked at again
+                continue  # a line that a kill left incomplete: that image is added again
             if entry.shard not in sizes:
                 sizes[entry.shard] = stamp(self.folder / _shard_name(entry.shard))[0]
             if 0 <= entry.offset <= sizes[entry.shard] - 3 * entry.width * entry.height:
@@ -236,7 +236,7 @@ class CropCache:
 
 
 class _ShardWriter:
-    """Appends regions to shard files, and to the index only what is safely in them."""
+    """Appends regions to shard files, and to the index only those that are safely in them."""
 
     def __init__(self, folder: Path, index: IO[bytes], entries: dict[str, _Entry]) -> None:
         self._folder, self._index, self._entries = folder, index, entries
@@ -247,11 +247,11 @@ class _ShardWriter:
 
     def __enter__(self) -> _ShardWriter:
         if self._index.tell():
-            self._index.write(b"\n")  # ends a line that a kill cut short; blank ones are passed over
+            self._index.write(b"\n")  # ends a line that a kill left incomplete; blank lines are ignored
         return self
 
     def __exit__(self, *_: object) -> None:
-        # Also after an interrupt: what was written is whole.
+        # Also after an interrupt: all regions written so far are complete.
         self._commit()
         if self._file is not None:
             self._file.close()

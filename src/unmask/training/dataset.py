@@ -1,7 +1,7 @@
-"""What one epoch shows, and how a row of it becomes pixels.
+"""The images of one epoch, and how each becomes pixels.
 
-Everything is a function of (seed, epoch, position), so an epoch is the same whether the run was unbroken or resumed,
-and however many workers load it.
+Everything is a function of (seed, epoch, position), so an epoch is the same in an uninterrupted and a resumed run, with
+any number of workers.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class Sample:
 
 
 def samples_of(rows: Sequence[tuple[ManifestRow, Path]], records: dict[Path, FaceRecord]) -> list[Sample]:
-    """Rows joined with where their faces are; images that could not be read are left out."""
+    """Rows with their faces; images that could not be read are left out."""
     return [
         Sample(path, row.label == "fake", row.source, records[path].face)
         for row, path in rows
@@ -56,9 +56,8 @@ class EpochPlan:
     """The order of one epoch.
 
     Attributes:
-        index: int [n], which sample.
-        making: int64 [n], ``AS_IT_IS``, or what is made of it on the fly, which makes it a fake: ``SELF_BLENDED`` or
-            ``RECONSTRUCTED``.
+        index: int [n], the samples in order.
+        making: int64 [n], ``AS_IT_IS``, or the fake that is made of the sample: ``SELF_BLENDED`` or ``RECONSTRUCTED``.
     """
 
     index: npt.NDArray[np.int64]
@@ -69,7 +68,8 @@ def plan_epoch(samples: Sequence[Sample], policy: DataPolicy, seed: int, epoch: 
     """Draw one epoch under a balancing policy.
 
     Raises:
-        UsageError: when a class that the policy must balance has no image, or no real image has a face to blend.
+        UsageError: ``missing_class``: a class that the policy must balance has no image; ``no_face_to_change``: no real
+            image has a face.
     """
     rng = np.random.default_rng([seed, epoch])
     size = policy.epoch_size or len(samples)
@@ -82,7 +82,7 @@ def plan_epoch(samples: Sequence[Sample], policy: DataPolicy, seed: int, epoch: 
     making = np.where(wants_fake, _draw_making(size, policy, rng), AS_IT_IS)
     made = making != AS_IT_IS
     if made.any() and not is_fake.all() and not (~is_fake & _has_face(samples)).any():
-        raise UsageError("no_face_to_change", "Making fakes on the fly needs real images in which a face was found.")
+        raise UsageError("no_face_to_change", "Making fakes on the fly needs real images with a detected face.")
     index = np.empty(size, np.int64)
     for chosen, allowed in (
         (wants_fake & ~made, is_fake),
@@ -139,7 +139,7 @@ class _TrainingSet(Dataset[tuple[torch.Tensor, torch.Tensor]]):
         return torch.from_numpy(pixels.copy()), torch.tensor(float(is_fake))
 
     def _look(self, sample: Sample) -> CachedCrop:
-        # Asked first, for an image that there was no room for would be searched for a face again.
+        # Ask first: for an image that did not fit in the cache, ``get`` would detect the face again.
         if self._cache is not None and sample.path in self._cache:
             return self._cache.get(sample.path)
         image = decode_image(sample.path)
@@ -147,7 +147,7 @@ class _TrainingSet(Dataset[tuple[torch.Tensor, torch.Tensor]]):
 
 
 class _EvaluationSet(Dataset[tuple[torch.Tensor, torch.Tensor]]):
-    """Images exactly as detection sees them: the largest face, or the whole image."""
+    """Images exactly as in detection: the largest face, or the whole image."""
 
     def __init__(self, samples: Sequence[Sample], recipe: Recipe) -> None:
         self._samples, self._recipe = samples, recipe
@@ -176,8 +176,8 @@ class FaceData(pl.LightningDataModule):
         train: training samples.
         validation: validation samples.
         recipe: the experiment.
-        workers: loading processes; 0 loads in the training process.
-        cache: crops of training images; what it lacks is read from the image, to the same pixels.
+        workers: loading processes; 0: load in the training process.
+        cache: crops of training images; other images are decoded, to the same pixels.
     """
 
     def __init__(
@@ -195,11 +195,11 @@ class FaceData(pl.LightningDataModule):
     def train_dataloader(self) -> DataLoader[Any]:
         """The images of the current epoch; of the first one before there is a trainer."""
         epoch = run_epoch(self.trainer)
-        # The last incomplete batch is dropped: batch normalisation over one or two images is noise.
+        # Drop the last incomplete batch: batch normalisation over one or two images is noise.
         return self._loader(_TrainingSet(self._train, self._recipe, epoch, self._cache), drop_last=True)
 
     def val_dataloader(self) -> DataLoader[Any]:
-        """The validation images, always the same."""
+        """The validation images, the same in every epoch."""
         return self._loader(_EvaluationSet(self._validation, self._recipe), drop_last=False)
 
     def _loader(self, dataset: Dataset[Any], *, drop_last: bool) -> DataLoader[Any]:

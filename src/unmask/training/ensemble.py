@@ -1,10 +1,10 @@
-"""Ensembles: members trained one after the other, and their answers combined in one graph.
+"""Ensembles: members trained one after the other, and combined in one graph.
 
-The members' large weights are stored in half precision, so that two take the room of one: the card gives the most that
-this moved the joined logit of a golden image, as ``half_precision_shift``.
+The members' large weights are stored in half precision, so that two need the space of one. The card gives the largest
+change of a golden image's logit by this, as ``half_precision_shift``.
 
-``mean`` and ``weighted`` cost what the members cost. ``stacked`` trains every member ``folds`` times more, each time
-without one fold of the training groups, for scores of images that a member has not seen.
+``mean`` and ``weighted`` cost as much as training the members. ``stacked`` trains every member ``folds`` more times,
+each time without one fold of the training groups, to score images that the member has not seen.
 """
 
 from __future__ import annotations
@@ -46,10 +46,10 @@ class Fit(Protocol):
 def load_members(recipe: Recipe, ensemble: Ensemble) -> dict[str, Recipe]:
     """The members by the name of their folder.
 
-    A member's seed is the ensemble's plus its place, from 0: the same recipe may be listed several times.
+    A member's seed is the ensemble's plus its position, from 0, so the same recipe may be listed several times.
 
     Raises:
-        UsageError: a member that is not there, or ``other_preprocessing``: one that looks at images otherwise.
+        UsageError: ``no_such_recipe``, or ``other_preprocessing``: a member with another preprocessing.
     """
     members: dict[str, Recipe] = {}
     for place, named in enumerate(ensemble.members):
@@ -57,7 +57,7 @@ def load_members(recipe: Recipe, ensemble: Ensemble) -> dict[str, Recipe]:
         if member.preprocessing != recipe.preprocessing:
             raise UsageError(
                 "other_preprocessing",
-                f"ensemble.members: {named} has another preprocessing than {recipe.name}; members need the ensemble's.",
+                f"ensemble.members: {named} has another preprocessing than {recipe.name}; all need the same.",
             )
         name = member.name if member.name not in members else f"{member.name}-{place + 1}"
         members[name] = member.model_copy(update={"seed": recipe.seed + place})
@@ -74,16 +74,16 @@ def fit_ensemble(
     fit: Fit,
     folder: Path,
 ) -> Bundle:
-    """Train the members that have no bundle yet, each in ``out/members/NAME``, and write the bundle of them all.
+    """Train the members that have no bundle yet, each in ``out/members/NAME``, and write the ensemble's bundle.
 
     Args:
         recipe: the experiment.
         ensemble: its members and how they are combined.
-        manifest: the images.
+        rows: of the manifest.
         train: training samples.
         validation: validation samples.
-        out: the run folder; faces that were found in it are not searched again for a member.
-        fit: trains a member.
+        out: the run folder; the members reuse the faces detected in it.
+        fit: the function that trains a member.
         folder: where the bundle is written.
     """
     members = load_members(recipe, ensemble)
@@ -123,7 +123,7 @@ def fit_ensemble(
 
 
 def fit_weights(logits: Array, is_fake: npt.NDArray[np.bool_]) -> Array:
-    """Weights from 0 to 1 that add up to 1 and give the weighted logits the least log loss.
+    """Weights from 0 to 1 that add up to 1 and minimise the log loss of the weighted logits.
 
     Args:
         logits: float64 [n, members].
@@ -151,7 +151,7 @@ def fit_weights(logits: Array, is_fake: npt.NDArray[np.bool_]) -> Array:
 
 
 def fit_stacking(scores: Array, is_fake: npt.NDArray[np.bool_]) -> tuple[Array, float]:
-    """Weights and bias of a logistic regression on members' scores, both classes weighing the same.
+    """Weights and bias of a logistic regression on members' scores, with the same weight for both classes.
 
     Args:
         scores: float64 [n, members], logits of images that the members were not trained on.
@@ -218,7 +218,7 @@ def _out_of_fold(
 
 
 def _difference(model: bytes, members: Sequence[bytes], weights: Array, bias: float, size: int) -> float:
-    """Largest difference between the joined graph's logits and the sum of the members' own."""
+    """Largest difference between the ensemble's logits and the weighted sum of its members'."""
     pixels = golden_batch(size)
     expected: Any = bias
     for member, weight in zip(members, weights, strict=True):

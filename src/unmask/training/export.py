@@ -22,7 +22,7 @@ def export_onnx(network: nn.Module, size: int) -> bytes:
     """The graph of a network from ``pixels`` uint8 [n, size, size, 3] to ``logit`` [n] and ``evidence`` [n, h, w].
 
     Args:
-        network: takes and gives just that in torch; is put into evaluation mode.
+        network: a torch network with this input and output; it is set to evaluation mode.
         size: side of the images in pixels; the batch is free.
     """
     return _export(network, size, ["logit", "evidence"])
@@ -32,7 +32,7 @@ def export_with_features(network: nn.Module, size: int) -> bytes:
     """As :func:`export_onnx`, with the pooled features behind the logit as third output ``features`` [n, width].
 
     Args:
-        network: a :class:`unmask.models.network.FaceNetwork`; is put into evaluation mode.
+        network: a :class:`unmask.models.network.FaceNetwork`; it is set to evaluation mode.
         size: side of the images in pixels; the batch is free.
     """
     return _export(_Answering(network), size, ["logit", "evidence", "features"])
@@ -42,7 +42,7 @@ def export_features(network: nn.Module, size: int) -> bytes:
     """The graph of a network's pooled features, from ``pixels`` uint8 [n, size, size, 3] to ``features`` [n, width].
 
     Args:
-        network: a :class:`unmask.models.network.FaceNetwork`; is put into evaluation mode.
+        network: a :class:`unmask.models.network.FaceNetwork`; it is set to evaluation mode.
         size: side of the images in pixels; the batch is free.
     """
     return _export(_Pooled(network), size, ["features"])
@@ -85,7 +85,7 @@ def _export(network: nn.Module, size: int, outputs: list[str]) -> bytes:
         )
     assert program is not None
     model = program.model_proto
-    # Traces of the exporting machine's files and a per-node account of the Python source: not part of a model.
+    # Remove paths of the exporting machine and per-node Python source, which are not part of a model.
     for node in model.graph.node:
         del node.metadata_props[:]
         node.doc_string = ""
@@ -97,7 +97,7 @@ def _export(network: nn.Module, size: int, outputs: list[str]) -> bytes:
 
 
 def record_golden(model: bytes, size: int) -> tuple[GoldenCase, ...]:
-    """Answers of a graph to the golden images."""
+    """The outputs of a graph for the golden images."""
     session = single_thread_session(model)
     cases = []
     for seed in _GOLDEN_SEEDS:
@@ -107,9 +107,9 @@ def record_golden(model: bytes, size: int) -> tuple[GoldenCase, ...]:
 
 
 def parity(network: nn.Module, model: bytes, pixels: npt.NDArray[np.uint8]) -> float:
-    """Largest difference between torch eager and the graph, of logits and of evidence.
+    """Largest difference of logits and evidence between torch and the graph.
 
-    Absolute, or relative to the largest value where one is above 1: single precision leaves more of larger numbers.
+    Absolute, or relative to the largest value if that is above 1: errors of single precision grow with the numbers.
 
     Args:
         network: the torch network.

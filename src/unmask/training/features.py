@@ -1,8 +1,8 @@
 """Pooled features of frozen backbones, computed once and kept, and a head trained on them.
 
-What is lost against training epoch by epoch: the head sees the plain image and ``features.copies`` augmented views of
-it, the same in every epoch, where it would see a new view each time. What needs pixels in every epoch (self-blending,
-mixup, CutMix) or changes the features (attention) does not go with kept features and is refused.
+Compared with training epoch by epoch, the head sees the plain image and ``features.copies`` augmented views of it, the
+same in every epoch, instead of a new view each time. Settings that need pixels in every epoch (self-blending, mixup,
+CutMix) or change the features (attention) are refused.
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ from unmask.training.dataset import Sample, plan_epoch, run_epoch
 from unmask.training.module import DetectorModule
 
 _VERSION = 1
-# Rows computed and written at a time: what a kill may cost. Whole batches go through the network in the same company
-# whether or not a run was interrupted, so that it is the same to the bit.
+# Rows computed and written at a time; a kill loses at most these. Batches have the same content whether or not a run
+# was interrupted, so that features are equal to the bit.
 _BLOCK = 512
-# Apart from the draws of the epoch's order.
+# Separate from the draws of the epoch's order.
 _VIEW_DRAWS = 1
 
 Rows = npt.NDArray[np.float32]
@@ -48,10 +48,10 @@ class Pooled:
     """Pooled features of a run.
 
     Attributes:
-        train: float32 [n * (1 + copies), feature_width]: all training images plain, then all of the first augmented
-            copy, and so on.
-        train_is_fake: bool, one a row of ``train``.
-        train_sample: int, which training sample a row is of.
+        train: float32 [n * (1 + copies), feature_width]: all plain training images, then the first augmented copy of
+            each, and so on.
+        train_is_fake: bool, one per row of ``train``.
+        train_sample: int, the training sample of each row.
         validation: float32 [m, feature_width], plain.
         validation_is_fake: bool [m].
     """
@@ -64,14 +64,14 @@ class Pooled:
 
 
 class FeatureCache:
-    """Feature vectors by key, in ``.npy`` shards with a list of keys beside each.
+    """Feature vectors by key, in ``.npy`` shards, each with a list of keys.
 
     A shard appears whole or not at all, its list last, and is named by its keys: a kill loses only what was being
-    computed, and several processes may write at once. A shard that does not fit its list is passed over.
+    computed, and several processes may write at once. A shard that does not match its list is ignored.
 
     Args:
-        folder: where the shards lie; runs may share it.
-        max_bytes: most bytes of features. Beyond it they are computed anew each time rather than others thrown out.
+        folder: of the shards; runs may share it.
+        max_bytes: maximum size of all features. Further ones are computed each time; none are removed.
     """
 
     def __init__(self, folder: Path, max_bytes: int = 4 * 2**30) -> None:
@@ -85,11 +85,11 @@ class FeatureCache:
         return len(self._rows)
 
     def get(self, key: str) -> Rows | None:
-        """The features [feature_width] that are kept under a key."""
+        """The features [feature_width] of a key; ``None`` if they are not kept."""
         return self._rows.get(key)
 
     def add(self, keys: Sequence[str], features: Rows) -> bool:
-        """Keep features [n, width] if there is room; whether there was.
+        """Keep features [n, width] if they fit, and return whether they do.
 
         Raises:
             UsageError: ``cannot_write``, ``outside_folder``.
@@ -118,7 +118,7 @@ class FeatureCache:
 
 
 def check_cacheable(recipe: Recipe) -> None:
-    """Refuse settings that have no effect on features that are computed once.
+    """Refuse settings that do not work with features that are computed once.
 
     Raises:
         UsageError: ``not_cacheable``.
@@ -133,7 +133,7 @@ def check_cacheable(recipe: Recipe) -> None:
     }
     for reason, applies in refused.items():
         if applies:
-            raise UsageError("not_cacheable", f"Features that are computed once do not go with it: {reason}.")
+            raise UsageError("not_cacheable", f"Features cannot be computed once: {reason}.")
 
 
 def extract(
@@ -145,23 +145,23 @@ def extract(
     progress: Callable[[], object] = lambda: None,
     workers: int | None = None,
 ) -> Pooled:
-    """Pooled features of all images, from the cache or else through the backbones, and then kept.
+    """Pooled features of all images, from the cache or else from the backbones, and then kept.
 
-    A feature vector is known by its image's path, size and time of change, the face, the preprocessing, the
-    backbones and their weights, and of an augmented view the augmentation, the recipe's seed and the copy's number. How
-    an image is augmented depends on its content, not on where it lies.
+    The key of a feature vector is made of its image's path, size and time of modification, the face, the
+    preprocessing, the backbones and their weights, and for an augmented view the augmentation, the recipe's seed and
+    the copy's number. The augmentation of an image depends on its content, not on its path.
 
     Args:
-        network: is put into evaluation mode.
-        train: seen plain and in ``recipe.features.copies`` augmented copies.
-        validation: seen plain.
+        network: set to evaluation mode.
+        train: used plain and in ``recipe.features.copies`` augmented copies.
+        validation: used plain.
         recipe: the experiment.
         cache: where features are kept.
-        progress: called once a view.
-        workers: threads that decode images; the number of CPUs by default.
+        progress: called once per view.
+        workers: threads that decode images; default: the number of CPUs.
 
     Raises:
-        ImageError: an image that could be read when faces were searched no longer can.
+        ImageError: an image that was readable when faces were detected no longer is.
     """
     copies = recipe.features.copies if recipe.features else 0
     views = [(sample, copy) for copy in range(copies + 1) for sample in train]
@@ -207,7 +207,7 @@ def _key(about: str, sample: Sample, copy: int, recipe: Recipe) -> str:
 
 
 def _digest_weights(network: FaceNetwork) -> str:
-    """Of all that pooled features depend on: backbones, attention and normalisation."""
+    """Digest of all weights that pooled features depend on: backbones, attention and normalisation."""
     sha = hashlib.sha256(repr([(weights.mean, weights.std) for weights in network.branch_weights]).encode())
     for name, value in network.branches.state_dict().items():
         sha.update(f"{name}{tuple(value.shape)}{value.dtype}".encode())
@@ -240,18 +240,18 @@ def _pool(network: FaceNetwork, pixels: Any, batch_size: int) -> Rows:
 
 
 class HeadModule(DetectorModule):
-    """Trains fusion and head on pooled features, in all else as a :class:`DetectorModule` trains on pixels."""
+    """Trains fusion and head on pooled features, otherwise as a :class:`DetectorModule` on pixels."""
 
     def _logit(self, pixels: Tensor) -> Tensor:
         return self.network.logit_of(pixels).float()
 
 
 class FeatureData(pl.LightningDataModule):
-    """Epochs of pooled features: planned as epochs of images are, each shown in one of its views.
+    """Epochs of pooled features, planned like epochs of images; each image in one of its views.
 
     Args:
         pooled: the features.
-        train: the training samples that they are of.
+        train: the training samples of the features.
         recipe: the experiment.
     """
 

@@ -17,8 +17,8 @@ def batch_loss(logit: Tensor, target: Tensor, schedule: Schedule, class_weights:
     Args:
         logit: float [n], towards fake.
         target: float [n] in [0, 1]; between the ends for mixed images.
-        schedule: which loss, and how far targets are smoothed.
-        class_weights: of real and of fake; a mixed image weighs in between.
+        schedule: loss and label smoothing.
+        class_weights: of real and of fake; a mixed image has a weight in between.
     """
     smoothed = target * (1 - 2 * schedule.label_smoothing) + schedule.label_smoothing
     if schedule.loss == "focal":
@@ -32,22 +32,22 @@ def batch_loss(logit: Tensor, target: Tensor, schedule: Schedule, class_weights:
 
 
 def inverse_frequency(reals: int, fakes: int) -> tuple[float, float]:
-    """Weights of real and fake whose mean over all images is 1 and that give both classes the same sum."""
+    """Weights of real and fake with a mean of 1 over all images and the same sum for both classes."""
     total = reals + fakes
     return total / (2 * reals), total / (2 * fakes)
 
 
 def mix(pixels: Tensor, target: Tensor, schedule: Schedule, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
-    """Mix each image of a batch with another one of it: mixup (Zhang et al. 2018) or CutMix (Yun et al. 2019).
+    """Mix each image of a batch with another image of the batch: mixup (Zhang et al. 2018) or CutMix (Yun et al. 2019).
 
     Args:
         pixels: uint8 [n, size, size, 3].
         target: float [n].
-        schedule: alpha of each kind; 0 is none, and with both each batch draws one.
+        schedule: alpha of each kind, 0: off. With both, one is drawn for each batch.
         rng: the only source of randomness.
 
     Returns:
-        Pixels, float for mixup, and the targets in the proportion of what is seen of each image.
+        Pixels, float for mixup, and targets mixed in the proportion of the two images.
     """
     kinds = [kind for kind in ("mixup", "cutmix") if getattr(schedule, kind)]
     if not kinds:
@@ -69,7 +69,7 @@ def mix(pixels: Tensor, target: Tensor, schedule: Schedule, rng: np.random.Gener
 
 
 def _span(length: int, share: float, rng: np.random.Generator) -> tuple[int, int]:
-    """One side of CutMix's box: sqrt(1 - share) of the length, about a random centre, cut off at the ends."""
+    """One side of CutMix's box: sqrt(1 - share) of the length, around a random centre, clipped at the ends."""
     half = length * float(np.sqrt(1 - share)) / 2
     centre = float(rng.uniform(0, length))
     return round(max(0.0, centre - half)), round(min(float(length), centre + half))

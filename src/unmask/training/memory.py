@@ -1,22 +1,22 @@
-"""Memory that training frees and takes again a moment later."""
+"""Keep memory that training frees and allocates again a moment later."""
 
 from __future__ import annotations
 
 import ctypes
 
-# Of glibc's malloc.h.
+# From glibc's malloc.h.
 _M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4
 
 
 def keep_freed_memory() -> bool:
-    """Tell glibc to keep what this process frees, in place of handing it back to the system.
+    """Tell glibc to keep the memory that this process frees instead of returning it to the system.
 
-    Each step of training on a CPU takes and frees the same large blocks. glibc returns them by default, and the
-    system clears every page anew: a third of the time of a step. The process then stays at its peak of memory, which
-    is about a quarter higher.
+    Each training step on a CPU allocates and frees the same large blocks. By default glibc returns them to the system,
+    which clears every page again: a third of the time of a step. With this call the process stays at its peak memory,
+    which is about a quarter higher.
 
     Returns:
-        Whether it was done: with another C library nothing is changed.
+        Whether it worked: with another C library nothing changes.
     """
     try:
         mallopt = ctypes.CDLL(None).mallopt

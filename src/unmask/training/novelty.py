@@ -1,4 +1,4 @@
-"""How unlike the training images an image is: a distance of its features, and the threshold for a warning."""
+"""How different an image is from the training images: a distance of features, and the threshold for a warning."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from unmask.training.dataset import Sample
 
 QUANTILE = 0.99
 _DIRECTIONS = 64
-# Fewer images say little of how features are spread; more hardly change it.
+# Fewer images say little about the spread of features; more hardly change it.
 _LEAST_IMAGES, _MOST_IMAGES = 64, 4000
 
 
 def attach_novelty(recipe: Recipe, model: bytes, train: Sequence[Sample]) -> bytes:
-    """The graph with a distance from the training images in place of its features.
+    """The graph with a distance from the training images instead of its features.
 
     Args:
-        recipe: the experiment; its seed draws which images are looked at where there are more than 4,000.
-        model: with the output ``features`` or without, in which case it stays as it is.
+        recipe: the experiment; its seed selects the images if there are more than 4,000.
+        model: a graph; without an output ``features`` it is returned unchanged.
         train: training images; with fewer than 64 there is no distance.
     """
     session = single_thread_session(model)
@@ -45,15 +45,15 @@ def attach_novelty(recipe: Recipe, model: bytes, train: Sequence[Sample]) -> byt
 
 
 def fit_reference(features: npt.NDArray[np.float32], directions: int = _DIRECTIONS) -> Reference:
-    """Mean and covariance of features scaled to length 1, the covariance as probabilistic PCA has it.
+    """Mean and covariance of features scaled to length 1, the covariance by probabilistic PCA.
 
-    The distance that it gives is Mahalanobis' (Lee et al., NeurIPS 2018) of features of one length (Mueller and Hein,
-    ICML 2025), by the covariance of Tipping and Bishop (1999): as measured along the leading directions, even along the
-    rest, which the few images there are could not estimate one by one.
+    The distance is Mahalanobis' (Lee et al., NeurIPS 2018) on normalised features (Mueller and Hein, ICML 2025), with
+    the covariance of Tipping and Bishop (1999): as measured along the leading directions, and constant along the rest,
+    which a few images cannot estimate one by one.
 
     Args:
         features: float32 [n, width].
-        directions: how many lead; fewer where images or features do not suffice.
+        directions: number of leading directions; fewer if there are too few images or features.
     """
     unit = features.astype(np.float64)
     unit /= np.maximum(np.linalg.norm(unit, axis=1, keepdims=True), 1e-12)
@@ -61,7 +61,7 @@ def fit_reference(features: npt.NDArray[np.float32], directions: int = _DIRECTIO
     _, sizes, axes = np.linalg.svd(unit - mean, full_matrices=False)
     variances = np.zeros(unit.shape[1])
     variances[: len(sizes)] = sizes**2 / len(unit)
-    # At most half of what could be told apart, so that something is left to estimate the rest from.
+    # At most half of the possible directions, so that enough are left to estimate the rest.
     count = max(1, min(directions, len(unit) // 2, unit.shape[1] // 2))
     floor = 1e-6 * max(float(variances.sum()) / len(variances), 1e-12)
     return Reference(
@@ -77,7 +77,7 @@ def novelty_threshold(distance: npt.NDArray[np.float64], training_pictures: int)
 
     Args:
         distance: float64 [n], of validation images.
-        training_pictures: how many there are, of which at most 4,000 were looked at.
+        training_pictures: number of training images, of which at most 4,000 were used.
     """
     return OutOfDistribution(
         threshold=float(np.quantile(distance, QUANTILE)),
@@ -88,6 +88,6 @@ def novelty_threshold(distance: npt.NDArray[np.float64], training_pictures: int)
 
 
 def seen(recipe: Recipe, sample: Sample) -> Pixels:
-    """A sample as detection sees it: uint8 [size, size, 3]."""
+    """A sample preprocessed as in detection: uint8 [size, size, 3]."""
     image = decode_image(sample.path)
     return render(image, crop_of(sample.face, image.size, recipe.preprocessing), recipe.preprocessing)

@@ -41,10 +41,10 @@ def package_run(
 ) -> Bundle:
     """Export, check, calibrate and write a trained network.
 
-    Probabilities, thresholds and the uncertain band are set on the validation samples, with the exported graph.
+    Calibration, thresholds and the uncertain band are fitted on the validation samples, with the exported graph.
 
     Raises:
-        BundleError: ``no_parity`` when the graph and torch differ by more than 1e-4.
+        BundleError: ``no_parity``: the graph and torch differ by more than 1e-4.
     """
     size = recipe.preprocessing.size
     model = export_with_features(network, size)
@@ -66,28 +66,28 @@ def package_graph(
     members: Mapping[str, Recipe] | None = None,
     metrics: Mapping[str, float] | None = None,
 ) -> Bundle:
-    """Check, calibrate and write a graph, whatever it was made from.
+    """Check, calibrate and write a graph of any origin.
 
     Args:
         recipe: the experiment.
-        model: from ``pixels`` to ``logit`` and ``evidence``. With an output ``features``, their distance from the
-            training images' becomes part of the graph.
-        difference: the largest one between the graph and what it was exported from.
-        weights: where it started, for the card.
-        train: images that it was trained on.
-        validation: images that probabilities, thresholds and the uncertain band are set on, with the graph.
+        model: from ``pixels`` to ``logit`` and ``evidence``. If it has an output ``features``, their distance from
+            the training images' becomes part of the graph.
+        difference: largest difference between the graph and the model that it was exported from.
+        weights: initial weights, for the card.
+        train: training images.
+        validation: images to fit calibration, thresholds and the uncertain band on, with the graph.
         manifest_digest: of the manifest.
         folder: where the bundle is written.
-        evidence: whether the evidence is a map, or has no places.
-        members: an ensemble's, for the card.
-        metrics: further figures for the card.
+        evidence: ``cam``: a map; ``none``: no locations.
+        members: of an ensemble, for the card.
+        metrics: further metrics for the card.
 
     Raises:
-        BundleError: ``no_parity`` when the difference is more than 1e-4.
+        BundleError: ``no_parity``: the difference is more than 1e-4.
     """
     size = recipe.preprocessing.size
     if not difference <= _PARITY_TOLERANCE:
-        raise BundleError("no_parity", f"The exported graph differs from what was trained by {difference:.2g}.")
+        raise BundleError("no_parity", f"The exported graph differs from the trained model by {difference:.2g}.")
     model = attach_novelty(recipe, model, train)
     logit, distance = judge(recipe, model, validation)
     is_fake = np.array([sample.is_fake for sample in validation])
@@ -132,19 +132,19 @@ def package_graph(
 
 
 def golden_batch(size: int) -> npt.NDArray[np.uint8]:
-    """Images that exported graphs are compared on: uint8 [64, size, size, 3]."""
+    """Images to compare exported graphs on: uint8 [64, size, size, 3]."""
     return np.stack([golden_pixels(seed, size) for seed in range(_PARITY_IMAGES)])
 
 
 def score(recipe: Recipe, model: bytes, samples: Sequence[Sample]) -> npt.NDArray[np.float64]:
-    """What a graph says of samples, seen as detection sees them: logits float64 [n]."""
+    """The logits of a graph for samples, preprocessed as in detection: float64 [n]."""
     return judge(recipe, model, samples)[0]
 
 
 def judge(
     recipe: Recipe, model: bytes, samples: Sequence[Sample]
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64] | None]:
-    """As :func:`score`, and distances float64 [n] where the graph measures them."""
+    """As :func:`score`, and distances float64 [n] if the graph has them."""
     session = single_thread_session(model)
     answers = [ask_graph(session, seen(recipe, sample)[None]) for sample in samples]
     logits = np.array([float(answer.logit[0]) for answer in answers])
@@ -161,7 +161,7 @@ def _count_sources(samples: Sequence[Sample]) -> dict[str, dict[str, int]]:
 
 
 def _commit() -> str:
-    """The checkout's revision, or an empty string outside a checkout."""
+    """The revision of the git checkout, or '' outside of one."""
     try:
         folder = Path(__file__).parent
         answer = subprocess.run(

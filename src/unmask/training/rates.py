@@ -1,4 +1,4 @@
-"""The learning rate of a step, as a function of where it stands in its phase."""
+"""The learning rate of a step, as a function of its position in the phase."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from unmask.recipes import Schedule
 
 
 def rate_factor(schedule: Schedule, epochs: int, steps_per_epoch: int, step: int) -> float:
-    """Factor in [0, 1] on the peak learning rate, without what a plateau has taken off.
+    """Factor in [0, 1] on the peak learning rate, without the reductions of a plateau.
 
     Args:
         schedule: kind of decay and length of the warm-up.
         epochs: length of the phase.
-        steps_per_epoch: optimiser steps an epoch.
+        steps_per_epoch: optimiser steps per epoch.
         step: of the phase, from 0.
     """
     warmup = schedule.warmup_epochs * steps_per_epoch
     if schedule.decay == "cosine":
         return warmed_cosine(step, warmup, epochs * steps_per_epoch)
-    # So that the first step is not for nothing.
+    # Plus one, so that the first step has an effect.
     factor = (step + 1) / (warmup + 1) if step < warmup else 1.0
     if schedule.decay == "step":
         factor *= schedule.decay_factor ** (step // steps_per_epoch // schedule.decay_epochs)
@@ -34,14 +34,14 @@ def warmed_cosine(step: int, warmup: float, total: int) -> float:
 
 
 class Plateau:
-    """Lowers the rate when the validation loss has not fallen for some epochs.
+    """Lowers the learning rate when the validation loss has not fallen for some epochs.
 
-    Lightning steps such schedulers after it has written the epoch's checkpoint, so that a resumed run would miss a
-    step. This one is told before, and its state is three numbers in the checkpoint.
+    Lightning updates such schedulers after it has written the epoch's checkpoint, so that a resumed run would miss an
+    update. This one is updated before, and its state is three numbers in the checkpoint.
 
     Args:
-        factor: what the rate is multiplied by each time.
-        epochs: so many in a row without a lower loss lower the rate.
+        factor: multiplies the rate each time.
+        epochs: number of consecutive epochs without a lower loss before the rate is lowered.
     """
 
     def __init__(self, factor: float, epochs: int) -> None:
@@ -50,7 +50,7 @@ class Plateau:
         self.scale = 1.0
 
     def observe(self, loss: float) -> None:
-        """Note the loss of one more epoch; ``scale`` is then what the next one's rate is multiplied by."""
+        """Add the loss of an epoch; ``scale`` is then the factor on the next epoch's rate."""
         if loss < self._best:
             self._best, self._waited = loss, 0
             return
@@ -60,9 +60,9 @@ class Plateau:
             self.scale *= self._factor
 
     def state(self) -> dict[str, float]:
-        """What a checkpoint keeps."""
+        """The state for a checkpoint."""
         return {"best": self._best, "waited": self._waited, "scale": self.scale}
 
     def restore(self, state: dict[str, float]) -> None:
-        """Take up what a checkpoint kept."""
+        """Restore the state of a checkpoint."""
         self._best, self._waited, self.scale = state["best"], int(state["waited"]), state["scale"]

@@ -1,4 +1,4 @@
-"""How long a run took, and the memory that it needed."""
+"""The time and peak memory of a run."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from unmask.training.history import peak_memory_mb, read_history
 
 
 class Timing:
-    """Writes how long the parts of a run took, added up over all its calls, and the most memory that one held."""
+    """Writes the time of each part of a run, summed over all calls that resumed it, and its peak memory."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -22,13 +22,13 @@ class Timing:
 
     @contextmanager
     def of(self, part: str) -> Iterator[None]:
-        """Time a part of the work; one that fails is not noted."""
+        """Time a part of the work; a part that fails is not recorded."""
         began = time.monotonic()
         yield
         key = f"{part}_seconds"
         self._content[key] = round(self._content.get(key, 0.0) + time.monotonic() - began, 1)
         rows = read_history(self._path.with_name("history.csv"))
-        # A killed call did not come to note its training; the epochs that it finished are in the table.
+        # A killed call did not record its training time; the epochs that it finished are in the table.
         self._content["epochs"] = len(rows)
         self._content["epochs_seconds"] = round(sum(float(row["seconds"]) for row in rows), 1)
         self._content["peak_memory_mb"] = max(peak_memory_mb(), self._content.get("peak_memory_mb", 0))
@@ -36,6 +36,6 @@ class Timing:
 
 
 def read_timing(run: Path) -> dict[str, Any]:
-    """What a run noted of its time and memory; nothing where it noted none."""
+    """The recorded times and memory of a run; empty if there are none."""
     path = run / "timing.json"
     return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
