@@ -250,7 +250,7 @@ def _check_tiff(data: bytes, limits: DecodeLimits) -> None:
     for number in (273, 279, 324, 325):  # offsets and sizes of strips and tiles: one Python object for each
         if number in tags:
             what = "tiles" if number > 300 else "strips"
-            _refuse_above(tags[number].values, needed, "TIFF", f"{what} where its size needs no more")
+            _refuse_above(tags[number].values, needed, "TIFF", f"{what}, more than its size needs")
 
 
 def _parts_needed(tags: dict[int, TiffTag]) -> int:
@@ -302,7 +302,11 @@ def tiff_part_bytes(data: bytes) -> int:
     return part * bits * samples // 8
 
 
-def _check_avif(data: bytes, limits: DecodeLimits) -> None:
+def _check_boxes(name: str) -> Callable[[bytes, DecodeLimits], None]:
+    return lambda data, limits: _count_boxes(name, data, limits)
+
+
+def _count_boxes(name: str, data: bytes, limits: DecodeLimits) -> None:
     """Count the boxes at the top and in ``meta`` and its tables, where all that describes the image lies."""
     parts = 0
     stack = [(0, len(data))]
@@ -315,7 +319,7 @@ def _check_avif(data: bytes, limits: DecodeLimits) -> None:
                 size, head = int.from_bytes(data[at + 8 : at + 16], "big"), 16
             size = end - at if size == 0 else max(size, head)
             parts += 1
-            _refuse_above(parts, limits.max_segments, "AVIF", "boxes")
+            _refuse_above(parts, limits.max_segments, name, "boxes")
             inside = _AVIF_CONTAINERS.get(kind)
             if inside is not None:
                 stack.append((at + head + inside, min(at + size, end)))
@@ -332,5 +336,6 @@ _WALKS: dict[str, Callable[[bytes, DecodeLimits], None]] = {
     "GIF": _check_gif,
     "BMP": _check_bmp,
     "TIFF": _check_tiff,
-    "AVIF": _check_avif,
+    "AVIF": _check_boxes("AVIF"),
+    "HEIC": _check_boxes("HEIC"),
 }
