@@ -119,8 +119,8 @@ def evaluation_speed(content: Result) -> list[str]:
     return [
         f"All metrics of {content['rows']:,} scored images in {content['groups']:,} groups and {content['sources']} "
         f"sources, with {content['draws']:,} bootstrap samples: **{content['seconds']:.1f} s** "
-        f"({content['cpu_seconds']:.1f} s of CPU time), of which {content['read_seconds']:.1f} s to read the table from "
-        f"CSV; peak memory {content['peak_memory_mb'] * 1e6 / 2**20:.0f} MiB. The load average at the start was "
+        f"({content['cpu_seconds']:.1f} s of CPU time), of which {content['read_seconds']:.1f} s to read the table "
+        f"from CSV; peak memory {content['peak_memory_mb'] * 1e6 / 2**20:.0f} MiB. The load average at the start was "
         f"{content['load_average']:.1f} on {content['run']['cores']} cores."
     ]
 

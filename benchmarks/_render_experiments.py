@@ -6,6 +6,8 @@ from statistics import fmean
 
 from _markdown import Result, table
 from _markdown import percent as plain
+from unmask.evaluation.reports.ablation import sentences as ablation_sentences
+from unmask.evaluation.reports.held_out import sentences as held_out_sentences
 from unmask.evaluation.reports.sentences import difference, percent, three_digits, with_interval
 from unmask.evaluation.results import Ablation, HeldOut, Metric
 from unmask.evaluation.results.calibration import CalibrationChange
@@ -56,7 +58,7 @@ def logo(result: Result) -> list[str]:
         f"`{result['recipe']['name']}`, the built-in recipe, on {drawn['pictures']:,} images: a random sample of "
         f"{100 * drawn['share']:g} % of the groups. AUC compares each generator's fakes with all real test images."
     )
-    return [" ".join(result["sentences"][:-1]), what, pairs, matrix]
+    return [" ".join(list(held_out_sentences(found))[:-1]), what, pairs, matrix]
 
 
 def left_out_summary(result: Result) -> list[str]:
@@ -189,7 +191,7 @@ def ablation(result: Result) -> list[str]:
         "correction."
     )
     head = ("recipe", "AUC", "AUC difference (95 % interval)", "balanced accuracy", "difference (95 % interval)")
-    return [" ".join(result["sentences"]), what, table(head, rows)]
+    return [" ".join(ablation_sentences(found)), what, table(head, rows)]
 
 
 def _metric(found: Result) -> Metric:

@@ -13,8 +13,8 @@ import sys
 from pathlib import Path
 
 from _report import argument_parser, describe_run, write_json
+from _shared import open_edition
 from unmask.cli.training import prepare_training
-from unmask.data.manifest import Manifest
 from unmask.recipes import Recipe
 
 _PACKAGES = ("unmask", "numpy", "torch", "timm", "scikit-learn", "imbalanced-learn", "onnxruntime")
@@ -35,14 +35,13 @@ def main() -> None:
     prepare_training("The benchmark")
     from unmask.evaluation.experiments.ablation import ablate
     from unmask.evaluation.experiments.ablation_variants import variants
-    from unmask.evaluation.reports.ablation import sentences
     from unmask.stats.resample import Draws
 
     recipe = Recipe.load(arguments.recipe)
     result = ablate(
         recipe,
         variants(recipe, tuple(arguments.only)),
-        Manifest.open(arguments.manifest).select(source=arguments.source),
+        open_edition(arguments.manifest).select(source=arguments.source),
         arguments.work,
         seeds=arguments.seeds,
         draws=Draws(2000, 0, 1),
@@ -52,7 +51,7 @@ def main() -> None:
     run = describe_run(_PACKAGES, "", smoke=arguments.smoke)
     content = result.to_dict()
     del content["recipe"]["settings"]
-    write_json(arguments.out, {**content, "run": run, "source": arguments.source, "sentences": list(sentences(result))})
+    write_json(arguments.out, {**content, "run": run, "source": arguments.source})
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from _report import argument_parser, describe_run, write_json
+from _shared import open_edition
 from unmask.data.audit.duplicates import DEFAULT_MAX_DISTANCE
 from unmask.data.audit.facts import COMMON_QUALITY
 from unmask.data.audit.run import Audit, audit, probe_to_json
@@ -38,7 +39,7 @@ def main() -> None:
     parser.add_argument("--every", type=int, default=1, metavar="N", help="use every N-th row only, to try the script")
     parser.add_argument("--seed", type=int, default=0, help="random seed (default: 0)")
     arguments = parser.parse_args()
-    manifest = Manifest.open(arguments.manifest).select(edition=arguments.edition)
+    manifest = open_edition(arguments.manifest, arguments.edition)
     if arguments.every > 1:
         rows = [row for at, row in enumerate(manifest) if at % arguments.every == 0]
         manifest = Manifest.from_rows(rows, manifest.root)

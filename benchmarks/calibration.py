@@ -21,9 +21,9 @@ from typing import Any
 import numpy as np
 
 from _report import argument_parser, describe_run, write_json
+from _shared import open_edition
 from unmask.bundle.bundle import Bundle
 from unmask.bundle.schema import Calibration
-from unmask.data.manifest import Manifest
 from unmask.evaluation.calibrate import FEWEST, score_logits
 from unmask.evaluation.calibration_metrics import Labelled, errors
 from unmask.stats.resample import Draws
@@ -43,7 +43,7 @@ def main() -> None:
     parser.add_argument("--smoke", action="store_true", help="mark the result as a trial run")
     parser.add_argument("--out", type=Path, required=True)
     arguments = parser.parse_args()
-    bundle, manifest = Bundle.open(), Manifest.open(arguments.manifest)
+    bundle, manifest = Bundle.open(), open_edition(arguments.manifest)
     arguments.work.mkdir(parents=True, exist_ok=True)
     parts, sources = {}, []
     for split in ("val", "test"):

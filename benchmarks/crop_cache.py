@@ -25,7 +25,8 @@ from typing import Any
 import numpy as np
 
 from _report import argument_parser, describe_run, write_json
-from unmask import Bundle, Manifest, Recipe
+from _shared import open_edition
+from unmask import Bundle, Recipe
 from unmask.data.face_index import FaceIndex
 from unmask.data.transforms import augment
 from unmask.imaging.decode import decode_image
@@ -47,7 +48,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     arguments = parser.parse_args()
     recipe = Recipe.load("unmask-single")
-    manifest = Manifest.open(arguments.manifest, arguments.root)
+    manifest = open_edition(arguments.manifest, root=arguments.root)
     paths = [manifest.resolve(row) for row in manifest]
     if arguments.subset and arguments.subset < len(paths):
         paths = [paths[index] for index in np.linspace(0, len(paths) - 1, arguments.subset).astype(int)]

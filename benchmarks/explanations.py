@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from _report import argument_parser, describe_run, write_json
+from _shared import open_edition
 
 _PACKAGES = ("unmask", "numpy", "onnxruntime", "Pillow")
 _SIZE = (4000, 3000)
@@ -50,13 +51,13 @@ def main() -> None:
     arguments = parser.parse_args()
     report = _measure_report(arguments.runs)
 
-    from unmask import Manifest, load
+    from unmask import load
     from unmask.evaluation.map_study import draw_rows, study
     from unmask.explain.explainer import Explainer
     from unmask.progress import progress_bar
 
     explainer = Explainer(load(), seed=arguments.seed)
-    table = Manifest.open(arguments.manifest).select(split="test")
+    table = open_edition(arguments.manifest).select(split="test")
     rows = draw_rows(table, arguments.images, arguments.seed)
     with progress_bar("checking maps", len(rows)) as advance:
         found = study(explainer, table, rows, arguments.checks, advance)

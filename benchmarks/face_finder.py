@@ -27,8 +27,8 @@ import numpy.typing as npt
 import skimage
 from PIL import Image
 
-from _proportion import proportion
 from _report import argument_parser, describe_run, write_json
+from _shared import open_edition, proportion
 from unmask import Bundle, Manifest
 from unmask.data.manifest import ManifestRow
 from unmask.errors import ImageError
@@ -122,7 +122,7 @@ def main() -> None:
     if arguments.centerface:
         centerface = CenterFace(arguments.centerface)
         finders["centerface"] = lambda image: len(centerface.find(image))
-    manifest = Manifest.open(arguments.manifest).select(split=arguments.split)
+    manifest = open_edition(arguments.manifest).select(split=arguments.split)
     rows = list(manifest)
     if arguments.limit:
         rows = [rows[at] for at in np.linspace(0, len(rows) - 1, min(arguments.limit, len(rows))).astype(int)]

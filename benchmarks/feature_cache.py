@@ -26,6 +26,7 @@ from typing import Any
 import numpy as np
 
 from _report import argument_parser, describe_run, write_json
+from _shared import open_edition
 from unmask import Manifest, Recipe
 from unmask.training.fit import fit
 from unmask.training.history import read_history
@@ -50,7 +51,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     arguments = parser.parse_args()
     warnings.filterwarnings("ignore", module="lightning")
-    every = [row for row in Manifest.open(arguments.manifest, arguments.root) if row.split != "test"]
+    every = [row for row in open_edition(arguments.manifest, root=arguments.root) if row.split != "test"]
     chosen = np.linspace(0, len(every) - 1, min(arguments.rows, len(every))).astype(int)
     manifest = Manifest.from_rows([every[index] for index in chosen], arguments.root or arguments.manifest.parent)
     phase = f"schedule.phases=[{{epochs: {arguments.epochs}, learning_rate: 1.0e-3, train: head}}]"

@@ -21,8 +21,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from _proportion import proportion
 from _report import argument_parser, describe_run, write_json
+from _shared import open_edition, proportion
 from unmask.data.make.self_blend import self_blend
 from unmask.data.make.swap import misfit, swap_faces
 from unmask.data.manifest import Manifest, ManifestRow
@@ -61,7 +61,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
     detector = load()
-    portraits = list(_portraits(Manifest.open(arguments.manifest), arguments.images, arguments.seed))
+    portraits = list(_portraits(open_edition(arguments.manifest), arguments.images, arguments.seed))
     counts: dict[tuple[str, str, str], list[tuple[bool, bool, float]]] = defaultdict(list)
     with progress_bar("images", len(portraits)) as advance:
         for at, portrait in enumerate(portraits):

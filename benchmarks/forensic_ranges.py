@@ -19,8 +19,8 @@ from typing import Any
 
 import numpy as np
 
-from _proportion import proportion
 from _report import argument_parser, describe_run, write_json
+from _shared import open_edition, proportion
 from unmask.data.manifest import Manifest, ManifestRow
 from unmask.explain.views import forensic_views
 from unmask.explain.views.view import VIEWS
@@ -49,7 +49,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True, help="the JSON file to write")
     parser.add_argument("--every", type=int, default=1, help="use every N-th row only, to try the script", metavar="N")
     arguments = parser.parse_args()
-    manifest = Manifest.open(arguments.manifest)
+    manifest = open_edition(arguments.manifest)
     train = list(_measure(manifest.select(split="train", label="real"), arguments.every))
     ranges = _ranges(train, manifest.digest())
     write_json(arguments.ranges, ranges)

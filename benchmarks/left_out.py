@@ -23,6 +23,7 @@ from typing import Any, Final
 import numpy as np
 
 from _report import argument_parser, describe_run, write_json
+from _shared import open_edition
 from unmask import Detector
 from unmask.bundle.bundle import Bundle
 from unmask.cli.training import prepare_training
@@ -70,7 +71,7 @@ def main() -> None:
     from unmask.evaluation.experiments.run_experiments import Experiment, run_series
 
     recipe = Recipe.load(arguments.recipe, arguments.set)
-    manifest = Manifest.open(arguments.manifest)
+    manifest = open_edition(arguments.manifest)
     experiments = [
         Experiment(f"without {' and '.join(filter(None, fold))}", fold[0], recipe, without(manifest, *fold))
         for fold in FOLDS.items()

@@ -15,6 +15,7 @@ import sys
 from pathlib import Path
 
 from _report import argument_parser, describe_run, write_json
+from _shared import open_edition
 from unmask.cli.training import prepare_training
 from unmask.data.manifest import Manifest
 from unmask.recipes import Recipe
@@ -34,10 +35,9 @@ def main() -> None:
     arguments = parser.parse_args()
     prepare_training("The benchmark")
     from unmask.evaluation.experiments.held_out import plan, run_protocol
-    from unmask.evaluation.reports.held_out import sentences
     from unmask.stats.resample import Draws
 
-    manifest = draw_groups(Manifest.open(arguments.manifest), arguments.share)
+    manifest = draw_groups(open_edition(arguments.manifest), arguments.share)
     result = run_protocol(
         Recipe.load(arguments.recipe),
         plan(manifest, "logo"),
@@ -50,7 +50,7 @@ def main() -> None:
     content = result.to_dict()
     del content["recipe"]["settings"]
     facts = {"share": arguments.share, "pictures": sum(1 for _ in manifest)}
-    write_json(arguments.out, {**content, "run": run, "drawn": facts, "sentences": list(sentences(result))})
+    write_json(arguments.out, {**content, "run": run, "drawn": facts})
 
 
 def draw_groups(manifest: Manifest, share: float) -> Manifest:

@@ -19,8 +19,8 @@ import numpy as np
 import skimage
 from PIL import Image, ImageFilter, ImageOps
 
-from _proportion import proportion
 from _report import argument_parser, describe_run, write_json
+from _shared import open_edition, proportion
 from unmask import Detector, Manifest, load
 from unmask.data.degrade import apply_steps, draw_steps
 from unmask.data.manifest import ManifestRow
@@ -98,7 +98,7 @@ def main() -> None:
     limits = detector.bundle.info.out_of_distribution
     if limits is None:
         raise SystemExit("this bundle measures no distance")
-    table = Manifest.open(arguments.manifest)
+    table = open_edition(arguments.manifest)
     rng = np.random.default_rng(arguments.seed)
     rows = {split: _drawn(table, split, rng) for split in ("val", "test")}
     changed = rows["val"][: arguments.changed]

@@ -28,6 +28,7 @@ from typing import Any
 import torch
 
 from _report import argument_parser, describe_run, write_json
+from _shared import open_edition
 from unmask import Manifest, Recipe
 from unmask.bundle.bundle import Bundle
 from unmask.evaluation.compare import compare
@@ -115,7 +116,7 @@ def main() -> None:
     warnings.filterwarnings("ignore", module="lightning")
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     torch.set_num_threads(1)
-    manifest = Manifest.open(arguments.manifest, arguments.root)
+    manifest = open_edition(arguments.manifest, root=arguments.root)
     if arguments.part in REPRODUCTIONS:
         _reproduction(arguments.part, manifest, arguments.work, tuple(arguments.only))
         return

@@ -12,7 +12,7 @@ import tempfile
 from pathlib import Path
 
 from _report import argument_parser, describe_run, write_json
-from unmask.data.manifest import Manifest
+from _shared import open_edition
 from unmask.detect.detector import load
 from unmask.evaluation import degradations as conditions
 from unmask.evaluation.results.base import DetectorFacts
@@ -36,7 +36,7 @@ def main() -> None:
     parser.add_argument("--workers", type=int, help="worker threads (default: number of CPUs)")
     arguments = parser.parse_args()
     detector = load()
-    split = Manifest.open(arguments.manifest).select(split=arguments.split, edition=arguments.edition)
+    split = open_edition(arguments.manifest, arguments.edition).select(split=arguments.split)
     results = {}
     with tempfile.TemporaryDirectory() as temporary:
         work = arguments.work or Path(temporary)

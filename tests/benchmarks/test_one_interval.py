@@ -36,7 +36,7 @@ _ALIASES = {
 """How each metric is called, more special names first; any other one by its whole label."""
 _END = re.compile(r"(?<=[\w%)*])[.:] (?=[A-Z\d*])")
 """Where a sentence ends."""
-_EVERYTHING = {"images", "pictures", "clean", "all", "real", "fake", ""}
+_EVERYTHING = {"images", "pictures", "value", "clean", "all", "real", "fake", ""}
 
 
 @dataclass(frozen=True)
@@ -113,7 +113,8 @@ def _of_prose(line: str, where: str, subject: str, total: int | None) -> Iterato
 
 
 def _part(label: str) -> str:
-    return "" if label.lower() in _EVERYTHING else label.lower()
+    name = re.sub(r" \(.*\)$", "", label).lower()
+    return "" if name in _EVERYTHING else name
 
 
 def values(text: str, where: str, subject: str) -> Iterator[Value]:

@@ -103,7 +103,7 @@ def test_blocks_hold_the_figures(contents: dict[str, dict[str, Any]]) -> None:
     assert "Worst tier: hard" in tiers_alone
     assert "Every degradation, on a random sample of 30 images" in render.render("robustness", contents["robustness"])
     bench = render.render("bench", contents["bench"])
-    assert "| m@1, 32 px | onnx | 1,234,567 | 7 M | 4.8 MiB | 100 ms | 10.0 ms |" in bench
+    assert "| m@1, 32 px | onnx | 1,234,567 | 7,000,000 | 4.8 MiB | 100 ms | 10.0 ms |" in bench
     assert "a million images take 2.8 core-hours (" in bench
 
 
