@@ -1,4 +1,4 @@
-"""From a table of scores by image to one by face."""
+"""From a table of scores per image to one per face."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from unmask.text import quote
 
 
 def by_face(scores: Scores) -> Scores | None:
-    """One row for each face, labelled as its image; ``None`` where the column ``face_probabilities`` tells of none.
+    """One row for each face, with its image's label; ``None`` where the column ``face_probabilities`` has no faces.
 
-    In a fake with several faces not all need be fake, so this judges the detector too hard there. Images in which no
-    face was found are left out. Faces of one image are of one group.
+    Not every face in a fake needs to be fake, so this is too hard on the detector there. Images without a face are left
+    out. The faces of an image are one group.
 
     Raises:
         UsageError: ``bad_probability``.

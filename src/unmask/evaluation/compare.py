@@ -28,7 +28,7 @@ ALPHA: Final = 1 - LEVEL
 
 @dataclass(frozen=True)
 class _Paired:
-    """Tables cut down to the images that all of them have, in one order."""
+    """Tables reduced to the images that all of them have, in one order."""
 
     names: list[str]
     images: list[Images]

@@ -346,10 +346,10 @@ class _Worker:
         try:
             self._process.stdin.write(json.dumps(order) + "\n")
             self._process.stdin.flush()
-            answer: dict[str, Any] = json.loads(self._process.stdout.readline())
+            reply: dict[str, Any] = json.loads(self._process.stdout.readline())
         except (OSError, ValueError):
             self._process.wait()
             self._errors.seek(0)
             lines = self._errors.read().decode(errors="replace").strip().splitlines() or ["it said nothing"]
             raise UsageError("bench_failed", f"The measuring process ended early: {lines[-1]}") from None
-        return answer
+        return reply

@@ -1,4 +1,4 @@
-"""Conditions that images are judged under: named tiers, and a grid of single degradations of several strengths.
+"""Conditions to test detectors under: named tiers, and a grid of single degradations at several levels.
 
 What a condition does to an image is a list of :class:`unmask.data.degrade.Step`, a function of the seed, the
 image's path and the condition alone.
@@ -33,7 +33,7 @@ class Condition:
 
     Attributes:
         family: ``clean``, ``web``, ``hard``, or what is varied, e.g. ``jpeg``.
-        level: how strongly, in the family's unit; ``None`` for a family that has no strength.
+        level: in the family's unit; ``None`` for a family without levels.
     """
 
     family: str
@@ -45,12 +45,12 @@ class Condition:
         return self.family if self.level is None else f"{self.family}-{self.level:g}"
 
     def steps(self, image: Image.Image, path: str, seed: int, find_face: FindFace) -> list[Step]:
-        """What is done to an image.
+        """The steps that degrade an image.
 
         Args:
-            image: RGB and upright; it decides where cuts and covers lie.
+            image: RGB and upright; crops and occlusions depend on it.
             path: what the image is known by.
-            seed: of all draws.
+            seed: random seed.
             find_face: box of the image's largest face; called only where a step depends on it.
         """
         # Not hash(): that differs from run to run.
@@ -64,7 +64,7 @@ class Family:
     """Conditions that differ in strength.
 
     Attributes:
-        about: what is done, for people.
+        about: the degradation in words.
         unit: of the level; '' where there is none.
         levels: in the order of a curve; empty where there is only one condition.
         make: steps of a level.
@@ -154,7 +154,7 @@ def _noise(level: float, image: Image.Image, rng: Rng, find_face: FindFace) -> l
 
 
 def _crop(level: float, image: Image.Image, rng: Rng, find_face: FindFace) -> list[Step]:
-    left, top = (float(share) for share in rng.uniform(0, level, 2))
+    left, top = (float(offset) for offset in rng.uniform(0, level, 2))
     return [Step("crop", {"box": [left, top, left + 1 - level, top + 1 - level]})]
 
 
@@ -203,15 +203,15 @@ GRID: Final[dict[str, Family]] = {
     "webp": Family("WebP", "quality", (90, 75, 50, 25), _given("webp", "quality", whole=True)),
     "avif": Family("AVIF, 4:2:0", "quality", (80, 60, 40, 20), _given("avif", "quality", whole=True)),
     "rescale": Family(
-        "shrunk with a bicubic filter, not enlarged again",
+        "shrunk with a bicubic filter",
         "of the side",
         (0.75, 0.5, 0.25),
         _given("rescale", "factor", filter="bicubic", restore=False),
     ),
     "blur": Family("Gaussian blur", "px radius", (1, 2, 4), _given("blur", "radius")),
     "noise": Family("Gaussian noise in each channel", "of 255, sigma", (4, 8, 16), _noise),
-    "crop": Family("cut at a drawn place", "of the side cut away", (0.1, 0.2, 0.4), _crop),
-    "rotation": Family("turned to a drawn side, corners cut", "degrees", (5, 15, 30, 90), _rotate),
+    "crop": Family("cropped at a random place", "of the side cropped", (0.1, 0.2, 0.4), _crop),
+    "rotation": Family("rotated to a random side, corners cropped", "degrees", (5, 15, 30, 90), _rotate),
     "brightness": Family(
         "darkened or brightened, highlights clipped",
         "times as bright",

@@ -11,6 +11,7 @@ import numpy as np
 
 from unmask.data.manifest import Manifest, ManifestRow
 from unmask.errors import ImageError, UsageError
+from unmask.evaluation import robustness
 from unmask.evaluation.measure import estimate, rate
 from unmask.evaluation.results.base import Metric
 from unmask.evaluation.results.map_study import (
@@ -39,11 +40,7 @@ REDRAWS: Final = 6
 
 def draw_rows(manifest: Manifest, limit: int | None, seed: int) -> list[ManifestRow]:
     """The rows of a manifest, or a random sample of at most ``limit`` of them, in the manifest's order."""
-    rows = list(manifest)
-    if limit is None or len(rows) <= limit:
-        return rows
-    chosen = np.sort(np.random.default_rng(seed).permutation(len(rows))[:limit])
-    return [rows[place] for place in chosen]
+    return list(manifest if limit is None else robustness.draw_rows(manifest, limit, seed))
 
 
 def study(

@@ -81,17 +81,16 @@ def score_conditions(
 ) -> list[dict[str, Scores]]:
     """A table of scores by condition for each detector.
 
-    Each image is decoded once and changed once for each condition, for all detectors; as many images are in memory
-    as there are threads.
+    Each image is decoded once and degraded once per condition, for all detectors. Each thread holds one image.
 
     Args:
         detectors: at least one.
         manifest: the images.
-        conditions: what is done to them.
+        conditions: how they are degraded.
         store: file of known scores, from which a stopped run resumes; created if it does not exist.
-        seed: of all draws.
-        keep: a folder that changed images are written into as PNG, by condition; by default they are not written.
-        workers: threads; by default one a CPU.
+        seed: random seed of the degradations.
+        keep: a folder to write the degraded images to as PNG, by condition (default: they are not written).
+        workers: worker threads (default: number of CPUs).
         progress: called after each image.
 
     Raises:
@@ -115,7 +114,7 @@ def score_conditions(
         try:
             image = decode_image(path)
         except ImageError:
-            # As unmask evaluate says it: each detector's own words.
+            # As in unmask evaluate: each detector's own error.
             for at, detector in enumerate(detectors):
                 cells = cells_of(detector.detect_or_error(path))
                 new |= {(at, each.name): cells for each in missing}
@@ -226,7 +225,7 @@ def _work(
     seed: int,
     journal: Journal | None,
 ) -> Iterator[_Work]:
-    """Each row with the journal's keys of all its answers, and those answers that are known."""
+    """Each row with the journal's keys of all its predictions, and the predictions that are known."""
     for row in manifest:
         path = manifest.resolve(row)
         marks = stamp(path)

@@ -1,6 +1,6 @@
-"""The table of scores: one row an image, what it is and what a detector said of it.
+"""The table of scores: one row per image, with its label and a detector's prediction.
 
-Every figure is computed from such a table alone. A detector over a manifest fills it (:func:`score_manifest`), or any
+Every metric is computed from such a table alone. A detector fills it over a manifest (:func:`score_manifest`), or any
 other program: the columns ``path``, ``label`` and ``fake_probability`` are enough.
 """
 
@@ -48,8 +48,8 @@ COLUMNS: Final[tuple[str, ...]] = (
     "threshold",
     "seen",
 )
-"""What our own tables begin with. ``face_found``, ``uncertain`` and ``seen`` are true, false or blank;
-``face_probabilities`` holds the probability of fake of each face, largest face first, separated by blanks."""
+"""The first columns of our own tables. ``face_found``, ``uncertain`` and ``seen`` are true, false or blank;
+``face_probabilities`` holds the probability of fake of each face, largest face first, separated by spaces."""
 
 DEFAULT_THRESHOLD: Final = 0.5
 NO_ANSWER: Final = "no_answer"
@@ -59,16 +59,16 @@ Cells = dict[str, str]
 
 @dataclass(frozen=True)
 class Scores:
-    """What a detector said of images; one element each, in the table's order.
+    """A detector's predictions for images; one element each, in the table's order.
 
     Attributes:
-        name: what to call the table, usually the file's path.
-        model: what to call the detector.
-        path: what each image is known by; no two are the same.
-        is_fake: the truth.
-        fake_probability: in [0, 1]; NaN where the image could not be read.
-        error: why it could not; '' where it could.
-        threshold: from which probability on an image counts as called fake.
+        name: the table's name, usually the file's path.
+        model: the detector's name.
+        path: identifies each image; no two are the same.
+        is_fake: bool [n], the truth.
+        fake_probability: float [n], in [0, 1]; NaN where the image could not be read.
+        error: why it could not be read; '' where it could.
+        threshold: an image is called fake when its probability reaches this.
         columns: the cells of every other column, as text.
     """
 
@@ -90,7 +90,7 @@ class Scores:
 
         Args:
             path: the file.
-            threshold: by default the one in the column ``threshold``, or 0.5 without that column.
+            threshold: default: the one in the column ``threshold``, or 0.5 without that column.
 
         Raises:
             UsageError: ``unsupported_format``, ``missing_column``, or naming the row ``bad_row``, ``unknown_label``,
@@ -107,7 +107,7 @@ class Scores:
     def from_rows(
         cls, columns: Sequence[str], rows: Iterable[tables.Row], name: str = "<rows>", threshold: float | None = None
     ) -> Scores:
-        """Check rows of text, each with its number, and take them in; errors as for :meth:`open`."""
+        """From rows of text, each with its number; errors as for :meth:`open`."""
         for needed in NEEDED:
             if needed not in columns:
                 raise UsageError("missing_column", f"{name}: there is no column {needed}")
@@ -157,7 +157,7 @@ class Scores:
         )
 
     def write(self, path: Path) -> None:
-        """Write the table as CSV or Parquet; read back, it gives the same figures to the last bit.
+        """Write the table as CSV or Parquet; read back, it gives the same metrics to the last bit.
 
         Raises:
             UsageError: ``unsupported_format``, ``cannot_write``.
@@ -182,14 +182,14 @@ class Scores:
         return self.columns.get(name, ("",) * len(self))
 
     def groups(self) -> Codes:
-        """A number for each image, equal within a group; an image without a group is one of its own."""
+        """A number for each image, equal within a group; an image without a group is a group of its own."""
         return group_codes(self.column("group"))
 
     def by_group(self) -> Scores:
         """One row for each group and label: the mean probability of its images that could be read.
 
-        A video is judged so from its frames. Other columns keep a value that all of the group's images share. A
-        group of which nothing could be read is a failure.
+        A video is judged from its frames like this. Other columns keep a value that is the same for all images of the
+        group. A group without a readable image is a failure.
         """
         units, first, unit_of = np.unique(2 * self.groups() + self.is_fake, return_index=True, return_inverse=True)
         read = ~np.isnan(self.fake_probability)
@@ -223,13 +223,13 @@ def score_manifest(
     workers: int | None = None,
     progress: Callable[[], None] = lambda: None,
 ) -> Scores:
-    """A detector's answers for every image of a manifest.
+    """Score every image of a manifest with a detector.
 
     Args:
         detector: its threshold and name go into the table.
         manifest: its columns are kept. ``seen`` says whether the bundle's card names an image's source.
         store: file of known scores, from which a stopped run resumes; created if it does not exist.
-        workers: threads; by default one a CPU.
+        workers: worker threads (default: number of CPUs).
         progress: called after each image.
 
     Raises:
@@ -238,11 +238,11 @@ def score_manifest(
         ManifestError: a bad row.
     """
     with nullcontext() if store is None else Journal(store) as journal:
-        answers = []
-        for answer in _judged(detector, manifest, journal, workers):
-            answers.append(answer)
+        predictions = []
+        for prediction in _predictions(detector, manifest, journal, workers):
+            predictions.append(prediction)
             progress()
-    scores = tabulate(detector, manifest, answers)
+    scores = tabulate(detector, manifest, predictions)
     if all(scores.error):
         text = (
             f"{manifest.name}: none of its {len(scores)} images could be read ({scores.error[0]}); is the root right?"
@@ -251,8 +251,8 @@ def score_manifest(
     return scores
 
 
-def tabulate(detector: Detector, manifest: Manifest, answers: Iterable[tuple[ManifestRow, Cells]]) -> Scores:
-    """The table of a detector's answers for rows of a manifest, each with its cells from :func:`cells_of`.
+def tabulate(detector: Detector, manifest: Manifest, predictions: Iterable[tuple[ManifestRow, Cells]]) -> Scores:
+    """The table of a detector's predictions for rows of a manifest, each with its cells from :func:`cells_of`.
 
     Raises:
         UsageError: ``empty_scores``, ``duplicate_path``.
@@ -262,7 +262,7 @@ def tabulate(detector: Detector, manifest: Manifest, answers: Iterable[tuple[Man
     extra = [name for name in manifest.columns if name not in COLUMNS and name != "url"]
     columns = [*COLUMNS, *extra]
     rows = []
-    for row, known in answers:
+    for row, known in predictions:
         cells = {
             **row.extra,
             **{name: getattr(row, name) for name in ("path", "label", "source", "generator", "kind", "group", "split")},
@@ -275,7 +275,7 @@ def tabulate(detector: Detector, manifest: Manifest, answers: Iterable[tuple[Man
     return Scores.from_rows(columns, rows, manifest.name)
 
 
-def _judged(
+def _predictions(
     detector: Detector, manifest: Manifest, journal: Journal | None, workers: int | None
 ) -> Iterator[tuple[ManifestRow, Cells]]:
     def items() -> Iterator[tuple[ManifestRow, Path, str, dict[str, Any] | None]]:
@@ -369,7 +369,7 @@ def check_threshold(value: float) -> float:
         UsageError: ``bad_threshold``.
     """
     if not 0 <= value <= 1:
-        raise UsageError("bad_threshold", f"A threshold is a number from 0 to 1, not {value}.")
+        raise UsageError("bad_threshold", f"A threshold must be a number from 0 to 1, not {value}.")
     return value
 
 

@@ -1,1 +1,1 @@
-"""Trainings that answer one question: held-out sources, ablations, the papers."""
+"""Experiments that train: held-out sources, ablations, the papers' systems."""

@@ -1,4 +1,4 @@
-"""What an ablation takes away from a recipe, one thing at a time, and what does not apply to it."""
+"""The variants of an ablation: the recipe without one part, or with another head."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ HEADS: Final[tuple[str, ...]] = get_args(Estimator)
 
 @dataclass(frozen=True)
 class Variant:
-    """A recipe with one thing changed.
+    """A recipe with one change.
 
     Attributes:
-        name: for files and ``--only``, e.g. ``no-augmentation``.
-        title: for people.
+        name: for files and ``--only``, such as ``no-augmentation``.
+        title: in words.
         recipe: the changed recipe; ``None`` where the change does not apply.
-        why_not: why it does not; '' where it does.
+        why_not: why it does not apply; '' where it does.
     """
 
     name: str
@@ -36,13 +36,13 @@ def variants(recipe: Recipe, only: tuple[str, ...] = ()) -> list[Variant]:
 
     Args:
         recipe: the whole recipe.
-        only: names of those that are wanted; all by default.
+        only: names of the variants to return (default: all).
 
     Raises:
         UsageError: ``unknown_variant``; ``not_ablatable`` for an ensemble, whose parts are its members'.
     """
     if recipe.ensemble is not None:
-        raise UsageError("not_ablatable", "An ensemble has no parts of its own to leave out: ablate a member.")
+        raise UsageError("not_ablatable", "An ensemble has no parts of its own: ablate a member.")
     found = [*_without(recipe), *_heads(recipe)]
     known = [variant.name for variant in found]
     if unknown := [name for name in only if name not in known]:

@@ -162,7 +162,7 @@ def reproduce(
 
 @dataclass(frozen=True)
 class _Run:
-    """What all systems of a paper share."""
+    """What all systems of a paper have in common."""
 
     manifest: Manifest
     folder: Path

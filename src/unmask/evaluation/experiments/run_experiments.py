@@ -1,4 +1,4 @@
-"""Several experiments of one question, in one folder: nothing is searched, computed or trained twice."""
+"""A series of experiments in one folder that share crops, features and faces, so that nothing is computed twice."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Experiment:
     """One training run and its test.
 
     Attributes:
-        title: what it is, for people.
+        title: in words.
         place: its folder below that of the series, parts joined by '/'.
         recipe: what is trained.
         manifest: with splits ``train``, ``val`` and ``test``.
@@ -41,14 +41,14 @@ def run_series(
     workers: int | None = None,
     announce: Callable[[str], None] = lambda _: None,
 ) -> Iterator[Scores]:
-    """The scores of each experiment in turn; a stopped series resumes where it was.
+    """The scores of each experiment in turn; an interrupted series resumes.
 
     Args:
         experiments: in the order to run.
-        out: gets a folder for each, what was found of faces, and by default the cache.
-        cache: where crops and features lie that the experiments share.
+        out: gets a folder for each, the faces found, and by default the cache.
+        cache: folder of the crops and features that the experiments share (default: in ``out``).
         workers: as of :func:`unmask.evaluation.experiments.train_and_score.train_and_score`.
-        announce: told what begins.
+        announce: called with one line before each experiment.
 
     Raises:
         UsageError: as ``train_and_score``.

@@ -1,4 +1,4 @@
-"""One experiment from images to scores: a recipe trained on a manifest, and its answers on the test images."""
+"""One experiment from images to scores: a recipe trained on a manifest, and its predictions for the test images."""
 
 from __future__ import annotations
 
@@ -33,10 +33,11 @@ def train_and_score(
 
     Args:
         recipe: the experiment.
-        manifest: the images; rows of any other split are passed over.
+        manifest: the images; rows of other splits are ignored.
         folder: gets the run folder ``run``, ``answers.jsonl`` and ``scores.csv``.
-        cache: where crops and features lie, ``folder/run/cache`` by default. Experiments may share it.
-        workers: loading processes in training (0 loads in this one) and threads in scoring; by default one a CPU.
+        cache: folder of crops and features (default: ``folder/run/cache``). Experiments may share it.
+        workers: loading processes in training (0 loads in this one) and threads in
+            scoring (default: number of CPUs).
 
     Returns:
         The scores of the test images.
