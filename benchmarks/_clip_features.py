@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import os
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -28,6 +27,7 @@ import torch
 from PIL import Image
 
 from unmask.data.manifest import Manifest, ManifestRow
+from unmask.files import OutputFolder, whole_file
 from unmask.imaging.decode import decode_image, read_bytes
 from unmask.imaging.faces import Box, Face, FaceFinder
 from unmask.imaging.preprocessing import Pixels, Preprocessing, crop_of, render
@@ -160,11 +160,8 @@ def write_shard(target: Path, paths: Sequence[str], pixels: Sequence[Pixels], en
     """Encode images and write their features; the file appears whole or not at all."""
     parts = [encode(np.stack(pixels[at : at + BATCH])) for at in range(0, len(pixels), BATCH)]
     arrays: dict[str, Any] = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-    target.parent.mkdir(parents=True, exist_ok=True)
-    partial = target.with_name(f"{target.name}.{os.getpid()}.partial")
-    with partial.open("wb") as file:
+    with whole_file(OutputFolder(target.parent).path / target.name) as file:
         np.savez(file, path=np.array(paths), **arrays)
-    partial.replace(target)
 
 
 def load(folder: Path, view: str, names: Iterable[str]) -> tuple[list[str], dict[str, npt.NDArray[np.float32]]]:

@@ -1,9 +1,9 @@
 """The face finder: BlazeFace full range over a short cascade of views of the image.
 
-The network sees 192 x 192 pixels and expects a face that fills between about a tenth and a half of them. An image
-that *is* a face crop shows it a face that is too large, so the plain view misses most of them; the same image with
-a border around it is found. The cascade tries the plain view first and continues only while nothing was found, so a
-normal photograph takes one run of the network.
+The network sees 192 x 192 pixels and expects a face that fills between about a tenth and a half of them. In an image
+that *is* a face crop the face is too large, so the plain view misses most of them; with a border around the image it
+is found. The cascade tries the plain view first and continues only while nothing was found, so a normal photograph
+takes one run of the network.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ Box = tuple[float, float, float, float]
 FINDER_VERSION = 2
 _VIEW_SIDE = 192
 _PADDING_GREY = 0  # black, as in MediaPipe's letterboxing
-# Whole-image views are cut from a copy of at most this side; antialiasing twice costs nothing the network can see.
+# Whole-image views are cropped from a copy of at most this side; antialiasing twice changes nothing that matters.
 _WORKING_SIDE = 1024
-# Below this many of the network's pixels a box is coarse, up to twice too large: the face is looked at again, closer.
+# A box below this many of the network's pixels is coarse, up to twice too large: the face is searched again, closer.
 _SMALL = 24
-# Bounds on the work that one image can ask for.
+# Bounds on the work that one image can cause.
 _MOST_CANDIDATES = 64
 _MOST_WINDOWS = 64
 
@@ -87,7 +87,7 @@ class Face:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _View:
-    """A square of the image's plane, which may reach beyond the image, as the network will see it."""
+    """A square of the image's plane that the network sees; it may extend beyond the image."""
 
     x: float
     y: float
@@ -95,7 +95,7 @@ class _View:
 
     @classmethod
     def around(cls, face: Face) -> _View:
-        """The window in whose middle a face fills a quarter of the side."""
+        """The window around a face that fills a quarter of its side."""
         side = 4 * face.side
         centre_x, centre_y = (face.box[0] + face.box[2]) / 2, (face.box[1] + face.box[3]) / 2
         return cls(centre_x - side / 2, centre_y - side / 2, side)
@@ -131,7 +131,7 @@ class FaceFinder:
         for padding in self.policy.paddings:
             side = long * (1 + 2 * padding)
             if padding == 0 and long > 2 * short:
-                # A panorama squeezed into a square leaves faces of a few pixels: walk along it instead.
+                # A panorama squeezed into a square leaves faces of a few pixels: search it in windows instead.
                 yield _windows(width, height, short)
             else:
                 yield [_View((width - side) / 2, (height - side) / 2, side)]
@@ -141,7 +141,7 @@ class FaceFinder:
     def _look(self, image: Image.Image, views: list[_View]) -> list[Face]:
         seen = self._run(image, views)
         small = {face: _View.around(face) for face, view in seen.items() if face.side < view.side * _SMALL / _VIEW_SIDE}
-        # In the middle of its own window a face has its whole outline; whatever else is there has a window too.
+        # In the middle of its own window a face is complete; any other face there has its own window too.
         closer = self._run(image, list(small.values())) if small else {}
         faces = [face for face in seen if face not in small]
         for face, view in small.items():
@@ -174,29 +174,29 @@ class FaceFinder:
 
 
 def square_crop(box: Box, margin: float, size: tuple[int, int]) -> Box:
-    """The square around a face that a detector looks at.
+    """The square around a face that a detector sees.
 
     Args:
         box: the face, in pixels.
-        margin: how much is added on each side, as a fraction of the longer side of the box.
+        margin: margin on each side, as a fraction of the longer side of the box.
         size: width and height of the image.
 
     Returns:
         x0, y0, x1, y1: a square inside the image. Near an edge it moves inwards, and in a tight image it shrinks,
-        rather than reaching outside: an invented border would tell cropped sources from others.
+        rather than extending outside: an invented border would separate cropped sources from others.
     """
     x0, y0, x1, y1 = box
     side = min(max(x1 - x0, y1 - y0) * (1 + 2 * margin), *size)
     left = min(max((x0 + x1 - side) / 2, 0.0), size[0] - side)
     top = min(max((y0 + y1 - side) / 2, 0.0), size[1] - side)
-    # Floating point may overshoot the edge by one unit in the last place, which Pillow refuses.
+    # Floating point may exceed the edge by one unit in the last place, which Pillow refuses.
     return left, top, min(left + side, float(size[0])), min(top + side, float(size[1]))
 
 
 def _windows(width: int, height: int, side: float) -> list[_View]:
     """Squares of the given side, half overlapping, that cover the image.
 
-    At most 64 are made: strips of more than 32 to 1 are covered with less overlap and then with gaps.
+    At most 64: strips of more than 32 to 1 are covered with less overlap and then with gaps.
     """
 
     def starts(length: int) -> list[float]:

@@ -1,4 +1,4 @@
-"""What a JPEG file's header says of how it was compressed."""
+"""How a JPEG file was compressed, from its header."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-# Tables K.1 and K.2 of ITU-T T.81 (JPEG), row by row: what the IJG library scales by its "quality".
+# Tables K.1 and K.2 of ITU-T T.81 (JPEG), row by row, which the IJG library scales by its "quality".
 _LUMINANCE: Final = (
     *(16, 11, 10, 16, 24, 40, 51, 61, 12, 12, 14, 19, 26, 58, 60, 55),
     *(14, 13, 16, 24, 40, 57, 69, 56, 14, 17, 22, 29, 51, 87, 80, 62),
@@ -26,7 +26,7 @@ _CHROMINANCE: Final = (
 )
 _QUALITIES: Final = np.arange(1, 101)
 
-# Horizontal and vertical sampling of luminance against chrominance, by their usual names.
+# Horizontal and vertical sampling of luminance relative to chrominance, by their usual names.
 _SUBSAMPLINGS: Final = {
     (1, 1): "4:4:4",
     (2, 1): "4:2:2",
@@ -36,7 +36,7 @@ _SUBSAMPLINGS: Final = {
     (4, 2): "4:1:0",
 }
 SUBSAMPLINGS: Final = (*_SUBSAMPLINGS.values(), "grey", "other")
-"""Names that :attr:`Compression.subsampling` can have."""
+"""Values of :attr:`Compression.subsampling`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +46,8 @@ class Compression:
     Attributes:
         quality: the IJG quality, 1 to 100, whose luminance table is nearest to the file's.
         quality_chroma: the same of the chrominance table; NaN in a file of one channel.
-        table_error: mean absolute difference between the file's tables and those nearest ones, in quantisation steps;
-            0 where the file was made with the IJG library's own tables at one of its qualities.
+        table_error: mean absolute difference between the file's tables and the nearest ones, in quantisation steps;
+            0 if the file was made with the IJG library's own tables at one of its qualities.
         subsampling: one of :data:`SUBSAMPLINGS`.
         progressive: whether it is a progressive JPEG.
     """
@@ -65,8 +65,8 @@ def estimate_quality(table: Sequence[int], *, chroma: bool = False) -> tuple[int
     The IJG library (libjpeg, libjpeg-turbo, Pillow, OpenCV) multiplies the standard's example tables by S / 100, S
     being 5000 / quality below 50 and 200 - 2 quality from there on, rounds and limits to 1 .. 255
     (``jpeg_quality_scaling`` in libjpeg's jcparam.c). All 100 tables are compared, by the sum of absolute
-    differences. For an encoder with other tables (Photoshop, cameras, mozjpeg) the answer is the IJG quality that
-    quantises most alike, and the error says that it is no IJG table.
+    differences. For an encoder with other tables (Photoshop, cameras, mozjpeg) the result is the IJG quality with the
+    most similar quantisation, and an error above 0 shows that it is not an IJG table.
 
     Args:
         table: 64 steps, row by row (not in zigzag order).
@@ -104,7 +104,7 @@ def read_compression(image: Image.Image | bytes) -> Compression | None:
     quality_chroma = float("nan")
     if len(wanted) > 1:
         quality_chroma, chroma_error = estimate_quality(tables[wanted[1]], chroma=True)
-        # An encoder that uses one table for both is no IJG one either; the mean of both errors shows it.
+        # An encoder that uses one table for both is not an IJG encoder either; the mean of both errors shows it.
         error = (error + chroma_error) / 2
     return Compression(float(quality), quality_chroma, error, _subsampling(layers), bool(image.info.get("progressive")))
 

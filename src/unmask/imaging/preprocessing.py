@@ -1,4 +1,4 @@
-"""The one preprocessing: from an upright RGB image to the pixels that every detector is trained on and asked with.
+"""The one preprocessing: the pixels that every detector sees, in training and at inference.
 
 Its parameters are data of the bundle. ``tests/imaging/test_preprocessing.py`` fixes its output bit for bit.
 """
@@ -33,9 +33,9 @@ class Preprocessing(BaseModel):
     Attributes:
         size: side of the square that the network sees, in pixels.
         resample: Pillow's resampling filter, antialiased when it shrinks.
-        face_margin: what is added around a face on each side, as a fraction of its longer side.
+        face_margin: margin around a face on each side, as a fraction of its longer side.
         native: a crop whose side is within this factor of ``size`` is widened or narrowed to exactly that many whole
-            pixels of the image, so that nothing is resampled and fine traces reach the network as they are; 1 resizes
+            pixels of the image, so that nothing is resampled and fine traces reach the network unchanged; 1 resizes
             every crop.
         faces: how faces are searched; ``None``: the network sees the whole image.
     """
@@ -51,7 +51,7 @@ class Preprocessing(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Region:
-    """One part of an image that the network looks at.
+    """One part of an image that the network sees.
 
     Attributes:
         crop: x0, y0, x1, y1 in pixels of the upright image: a square around a face, or the whole image.
@@ -76,7 +76,7 @@ def render(image: Image.Image, crop: Box, preprocessing: Preprocessing) -> Pixel
 
 
 def crop_of(face: Face | None, size: tuple[int, int], preprocessing: Preprocessing) -> Box:
-    """Where the network looks for a face, or for none: a square around the face, or the whole image."""
+    """The crop for a face or for none: a square around the face, or the whole image."""
     if face is None:
         return 0.0, 0.0, float(size[0]), float(size[1])
     crop = square_crop(face.box, preprocessing.face_margin, size)
@@ -95,7 +95,7 @@ def crop_of(face: Face | None, size: tuple[int, int], preprocessing: Preprocessi
 
 
 def preprocess(image: Image.Image, preprocessing: Preprocessing, finder: FaceFinder | None) -> list[Region]:
-    """All regions of an image that the network looks at: its faces, largest first, or the whole image if none.
+    """All regions of an image that the network sees: its faces, largest first, or the whole image if there is none.
 
     Args:
         image: RGB and upright, as ``decode_image`` returns it.

@@ -1,13 +1,13 @@
-"""What tools wrote into an image file about where its image came from.
+"""Notes in an image file about the origin of its image.
 
 Cameras, editors and generators leave notes in a file: a C2PA content-credentials manifest, an IPTC
 ``DigitalSourceType``, the prompt given to a diffusion front end, a software name. This module reads them from
-JPEG, PNG and WebP without decoding a pixel. **This is reported beside the score and never mixed into it**:
-anyone can add or strip metadata, so a note is a claim and no proof, and **absence proves nothing**.
+JPEG, PNG and WebP without decoding a pixel. **They are reported separately and never part of the score**: anyone can
+add or strip metadata, so a note is a claim, not a proof, and **absence proves nothing**.
 
 The input is hostile. The containers are walked with bounds checked; at most ``containers.MAX_PARTS`` segments
-or chunks and ``TEXT_BUDGET`` bytes of text are looked at, no text is inflated past ``MAX_TEXT`` bytes, no XML
-parser runs, and every tag comes from a fixed vocabulary: no text from the file is echoed.
+or chunks and ``TEXT_BUDGET`` bytes of text are read, no text is inflated beyond ``MAX_TEXT`` bytes, no XML parser
+runs, and every tag comes from a fixed vocabulary: no text from the file is echoed.
 
 Sources: C2PA 2.1 (embedding manifests), ISO 19566-5 (JUMBF), PNG 3rd edition, Exif 3.0, XMP part 3, the WebP
 container specification, IPTC NewsCodes digitalsourcetype.
@@ -24,8 +24,8 @@ from unmask.imaging.containers import PNG_SIGNATURE, chunks, inflate, is_webp, j
 __all__ = ["Provenance", "read_provenance"]
 
 MAX_TEXT = 1 << 20  # bytes of one text read or inflated
-TEXT_BUDGET = 4 << 20  # bytes of text looked at in one file, all parts together
-_ITEM_COST = 1024  # the least that one text takes from the budget, so that very many tiny ones are bounded
+TEXT_BUDGET = 4 << 20  # bytes of text read in one file, all parts together
+_ITEM_COST = 1024  # the least that one text takes from the budget, which bounds the number of tiny ones
 _MAX_NAME = 256  # characters of a software name
 _MAX_IFD_ENTRIES = 256
 
@@ -36,8 +36,8 @@ _C2PA_UUID = bytes.fromhex("6332706100110010800000AA00389B71")
 # (parameters), ComfyUI (prompt, workflow), InvokeAI (Dream, sd-metadata, invokeai_metadata), hosted ones.
 PNG_KEYS = b"parameters prompt workflow Dream sd-metadata invokeai_metadata generation_data".split()
 
-# Known generators, matched as whole words in any case. Names that are everyday words too (imagen is Spanish
-# for image, dalle French for slab, Leonardo a person, Firefly a camera) need a maker or version beside them.
+# Known generators, matched as whole words in any case. Names that are also everyday words (imagen is Spanish for
+# image, dalle French for slab, Leonardo a person, Firefly a camera) need a maker or version with them.
 _PLAIN_NAMES = (
     "AUTOMATIC1111|Artbreeder|ChatGPT|ComfyUI|Craiyon|DeepFaceLab|DiffusionBee|DreamStudio|FaceApp|FaceFusion|"
     "Fooocus|Ideogram|Midjourney|NightCafe|NovelAI|Reface"
@@ -69,12 +69,12 @@ _CREATOR_TOOL = re.compile(r"\bCreatorTool" + _XMP_VALUE + rf"([^\"'<]{{1,{_MAX_
 
 @dataclass(frozen=True, slots=True)
 class Provenance:
-    """What the file says about its own making. Reported beside the score, never mixed into it.
+    """Marks of origin in the file. Reported separately, never part of the score.
 
     Attributes:
         c2pa: ``"present"`` when a content-credentials manifest is in the file (its signature has not been
-            checked), else ``"none"``. A manifest kept elsewhere and only linked to is not seen.
-        generator_tags: sorted, what tools left, as ``place:note``: ``png:<key>`` for a front end's settings,
+            checked), else ``"none"``. A manifest stored elsewhere and only linked to is not seen.
+        generator_tags: sorted marks of tools, as ``place:note``: ``png:<key>`` for a front end's settings,
             ``exif:UserComment`` for AUTOMATIC1111's settings in EXIF, ``xmp:<DigitalSourceType>``, and
             ``software:<name>`` for a generator named in EXIF, PNG or XMP. Empty proves nothing.
     """
@@ -90,7 +90,7 @@ def read_provenance(data: bytes) -> Provenance:
         data: the file's bytes, of any length and content.
 
     Returns:
-        What was found before the first malformed part; for other formats ``Provenance("none", ())``.
+        The marks before the first malformed part; for other formats ``Provenance("none", ())``.
         Never raises.
     """
     notes = _Notes()
@@ -105,7 +105,7 @@ def read_provenance(data: bytes) -> Provenance:
 
 @dataclass(slots=True)
 class _Notes:
-    """What one file's walk has found, and what it may still spend."""
+    """The marks found in one file so far, and the rest of the budget."""
 
     c2pa: bool = False
     tags: set[str] = field(default_factory=set)
