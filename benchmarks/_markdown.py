@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from unmask.evaluation.reports import sentences
+from unmask.evaluation.results import Estimate
+
 Result = dict[str, Any]
 
 
@@ -19,16 +22,19 @@ def percent(value: float) -> str:
     return f"{100 * value:.1f} %"
 
 
-def share(figure: Result) -> str:
-    """A proportion with its interval, if it has one, in percent."""
-    if figure["low"] is None:
-        return percent(figure["value"])
-    return f"{percent(figure['value'])} ({100 * figure['low']:.1f}–{100 * figure['high']:.1f})"
+def estimate(found: Result | None) -> Estimate | None:
+    """A value of a result with its interval, for the library's formats of numbers."""
+    return None if found is None else Estimate.model_validate(found)
 
 
-def area(figure: Result | None) -> str:
-    """An AUC with its interval; nothing if there is none."""
-    return "" if figure is None else f"{figure['value']:.3f} ({figure['low']:.3f}–{figure['high']:.3f})"
+def share(found: Result | None) -> str:
+    """A proportion with its interval in percent."""
+    return sentences.percent(estimate(found))
+
+
+def area(found: Result | None) -> str:
+    """An AUC with its interval."""
+    return sentences.with_interval(estimate(found))
 
 
 def footer(run: Result) -> str:

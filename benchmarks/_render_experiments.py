@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from statistics import fmean
 
-from _markdown import Result, table
+from _markdown import Result, area, share, table
 from _markdown import percent as plain
 from unmask.evaluation.reports.ablation import sentences as ablation_sentences
 from unmask.evaluation.reports.held_out import sentences as held_out_sentences
 from unmask.evaluation.reports.sentences import difference, percent, three_digits, with_interval
-from unmask.evaluation.results import Ablation, HeldOut, Metric
+from unmask.evaluation.results import Ablation, HeldOut
 from unmask.evaluation.results.calibration import CalibrationChange
 
 
@@ -90,10 +90,7 @@ def left_out(result: Result) -> list[str]:
     sources, generators = _by_column(result)
     reals = table(
         ("source held out", "real images", "recall of real", "recall of real, seen in training"),
-        (
-            (entry["value"], entry["kept"]["n"], percent(_metric(entry["kept"])), plain(entry["seen"]["kept"]))
-            for entry in sources
-        ),
+        ((entry["value"], entry["kept"]["n"], share(entry["kept"]), plain(entry["seen"]["kept"])) for entry in sources),
     )
     fakes = table(
         (
@@ -109,11 +106,11 @@ def left_out(result: Result) -> list[str]:
             (
                 entry["value"],
                 entry["found"]["n"],
-                with_interval(_metric(entry["auc"])),
+                area(entry["auc"]),
                 three_digits(entry["seen"]["auc"]),
-                percent(_metric(entry["found"])),
+                share(entry["found"]),
                 plain(entry["seen"]["found"]),
-                with_interval(_metric(entry["auc_against_left_out"])),
+                area(entry["auc_against_left_out"]),
             )
             for entry in generators
         ),
@@ -192,7 +189,3 @@ def ablation(result: Result) -> list[str]:
     )
     head = ("recipe", "AUC", "AUC difference (95 % interval)", "balanced accuracy", "difference (95 % interval)")
     return [" ".join(ablation_sentences(found)), what, table(head, rows)]
-
-
-def _metric(found: Result) -> Metric:
-    return Metric.model_validate(found)
