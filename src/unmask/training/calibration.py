@@ -135,14 +135,14 @@ def thresholds(
         allowed = math.floor(budget * (len(reals) + of_others) * (1 + 1e-12)) - of_others
         allowed = max(allowed, 0)
         # Just above the first real that must stay real; the threshold itself counts as fake.
-        cut = float(np.nextafter(reals[allowed], np.inf)) if allowed < len(reals) else 0.0
-        cut = min(cut, 1.0)
+        threshold = float(np.nextafter(reals[allowed], np.inf)) if allowed < len(reals) else 0.0
+        threshold = min(threshold, 1.0)
         found.append(
             Threshold(
                 name=threshold_name(budget),
                 false_positive_budget=budget,
-                fake_probability=cut,
-                true_positive_rate=float(np.mean(probability[is_fake] >= cut)),
+                fake_probability=threshold,
+                true_positive_rate=float(np.mean(probability[is_fake] >= threshold)),
             )
         )
     return tuple(found)

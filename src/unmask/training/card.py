@@ -18,12 +18,12 @@ def card_text(info: BundleInfo, sha256: str) -> str:
         lines += ["**Started from random weights, not from pretrained ones.** Expect worse results.", ""]
     lines += ["## Metrics on the validation images", ""]
     lines += [f"- {name}: {value:.6g}" for name, value in card.metrics.items()]
-    for cut in info.thresholds:
-        used = " (used for verdicts)" if cut.name == info.default_threshold else ""
+    for threshold in info.thresholds:
+        used = " (used for verdicts)" if threshold.name == info.default_threshold else ""
         lines.append(
-            f"- threshold {cut.name}{used}: probability {cut.fake_probability:.4f} finds "
-            f"{100 * cut.true_positive_rate:.1f} % of fakes with at most {100 * cut.false_positive_budget:.0f} % false "
-            "positives"
+            f"- threshold {threshold.name}{used}: probability {threshold.fake_probability:.4f} finds "
+            f"{100 * threshold.true_positive_rate:.1f} % of fakes with at most "
+            f"{100 * threshold.false_positive_budget:.0f} % false positives"
         )
     lines += [
         f"- uncertain from {info.uncertain.low:.4f} to {info.uncertain.high:.4f}: "
