@@ -57,9 +57,9 @@ def evaluation_headline(content: Result) -> list[str]:
 
 
 def evaluation_by_source(content: Result) -> list[str]:
-    """The metrics of each source, and of each kind of fake."""
+    """The metrics of each source."""
     result = Evaluation.from_dict(content["result"])
-    return [*_slices(result, ("source", "kind")), _how(result)]
+    return [*_slices(result, ("source",)), _how(result)]
 
 
 def evaluation(content: Result) -> list[str]:
@@ -90,7 +90,7 @@ def robustness_tiers(content: Result) -> list[str]:
     return [
         _list([images, worst, sources]),
         _conditions(tiers),
-        _list([f"On {grid.data.n:,} images, every single degradation. {robustness_headline(grid)[0]}"]),
+        _list([f"One degradation at a time, on {grid.data.n:,} images. {robustness_headline(grid)[0]}"]),
     ]
 
 

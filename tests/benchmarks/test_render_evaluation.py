@@ -123,7 +123,7 @@ def test_the_headline_and_its_slices(contents: dict[str, dict[str, Any]]) -> Non
     ):
         assert part in text
     slices = render.render("evaluation#by-source", contents["evaluation"])
-    assert "| s0 | 5 | 5 |" in slices and "| s1 (seen) | 5 | 5 |" in slices and "| gan | 0 | 15 | – |" in slices
+    assert "| s0 | 5 | 5 |" in slices and "| s1 (seen) | 5 | 5 |" in slices
 
 
 def test_the_card_is_written_whole_and_checked(
