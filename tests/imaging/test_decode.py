@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import importlib.util
 import io
 import os
 import socket
@@ -261,10 +262,11 @@ def test_unsupported_formats(data: bytes) -> None:
 
 
 @pytest.mark.parametrize("brands", [b"heic\0\0\0\0mif1heic", b"mif1\0\0\0\0mif1heic", b"heix\0\0\0\0mif1miaf"])
-def test_heic_says_convert(brands: bytes) -> None:
+def test_heic_without_its_extra_says_what_is_missing(brands: bytes, monkeypatch: Any) -> None:
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     error = refused(struct.pack(">I", 8 + len(brands)) + b"ftyp" + brands + bytes(100))
     assert error.code == "unsupported_format"
-    assert "convert" in error.message
+    assert "the extra heic" in error.message and "convert" in error.message
 
 
 @pytest.mark.parametrize("source", [None, 3, [1, 2], io.BytesIO(b"x")])

@@ -12,7 +12,7 @@ _BMP_HEADER_SIZES = {12, 40, 52, 56, 64, 108, 124}
 
 
 def sniff_format(data: bytes) -> str | None:
-    """Name the format by its first bytes; ``"HEIC"`` is recognised only to say what to do about it."""
+    """Name the format by its first bytes; ``None`` for none of those that can be read."""
     if data[4:8] == b"ftyp":
         box = data[8 : min(max(int.from_bytes(data[:4], "big"), 12), 1024)]
         brands = {box[i : i + 4] for i in range(0, len(box), 4) if i != 4}  # bytes 4..8 are a version

@@ -17,8 +17,8 @@ from unmask.imaging.walk import coefficient_bytes, tiff_part_bytes
 _STORED: Final = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16L": 2, "I;16B": 2, "I;16N": 2}
 _RGB_STORED: Final = 4
 # Bytes for each pixel that a format's decoder holds beside the image: libwebp's animation decoder keeps two canvases
-# and a copy of the frame; libavif keeps planes and a converted copy. Measured with 64 megapixels.
-_DECODER: Final = {"WEBP": 12, "AVIF": 6}
+# and a copy of the frame; libavif and libheif keep planes and a converted copy. Measured with 24 and 64 megapixels.
+_DECODER: Final = {"WEBP": 12, "AVIF": 6, "HEIC": 4}
 _REDUCTIONS: Final = (1, 2, 4, 8)
 # Pixels converted at a time. Small images are converted whole, in one band.
 _BAND: Final = 2**20
@@ -94,10 +94,12 @@ def _memory(size: tuple[int, int], mode: str, name: str, data: bytes, reduction:
     """The most bytes that decoding takes at once, without those of the file."""
     pixels = size[0] * size[1]
     stored = pixels * _STORED.get(mode, 4)
+    converted = _RGB_STORED * pixels // reduction**2
+    decoder = pixels * _DECODER.get(name, 0)
     if name == "JPEG":
-        stored = stored // reduction**2 + coefficient_bytes(data)
-    elif name == "TIFF":
-        stored += tiff_part_bytes(data)
-    else:
-        stored += pixels * _DECODER.get(name, 0)
-    return stored + _RGB_STORED * pixels // reduction**2
+        return stored // reduction**2 + coefficient_bytes(data) + converted
+    if name == "TIFF":
+        return stored + tiff_part_bytes(data) + converted
+    if name == "HEIC":  # whose decoder is gone before the image is converted
+        return stored + max(decoder, converted)
+    return stored + decoder + converted
