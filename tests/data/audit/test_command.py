@@ -96,7 +96,7 @@ def test_images_that_cannot_be_read_give_1_and_fail_on_goes_before(make_set: Mak
 def test_json_is_one_object_on_standard_output(make_set: MakeSet) -> None:
     result = run(faulty(make_set(24)), "--json", "--seed", 3)
     report = json.loads(result.stdout)
-    assert report["seed"] == 3 and report["counts"]["pictures"] == 25
+    assert report["seed"] == 3 and report["counts"]["images"] == 25
     (finding,) = [item for item in report["findings"] if item["code"] == "near-duplicate-across-splits"]
     assert finding["severity"] == "error" and finding["advice"] and len(finding["items"][0]) == 2
 
@@ -125,7 +125,7 @@ def test_folders_of_classes_are_a_manifest_too(make_set: MakeSet, tmp_path: Path
     for at, row in enumerate(made.rows):
         (tmp_path / "by" / row.label).mkdir(parents=True, exist_ok=True)
         (made.folder / row.path).rename(tmp_path / "by" / row.label / f"{at}.jpg")
-    assert json.loads(run(tmp_path / "by", "--no-probes", "--json").stdout)["counts"]["pictures"] == 24
+    assert json.loads(run(tmp_path / "by", "--no-probes", "--json").stdout)["counts"]["images"] == 24
 
 
 def test_wrong_calls_are_told_before_any_work(

@@ -154,7 +154,7 @@ def _separation(found: Separation) -> dict[str, Any]:
         "auc": round(found.auc, _DIGITS),
         "low": round(found.low, _DIGITS),
         "high": round(found.high, _DIGITS),
-        "pictures": found.images,
+        "images": found.images,
         "fakes": found.fakes,
         "units": found.units,
     }

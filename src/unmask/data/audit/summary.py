@@ -70,7 +70,7 @@ def counts(images: Images) -> dict[str, Any]:
         }
     fakes = int(images.is_fake.sum())
     return {
-        "pictures": len(images),
+        "images": len(images),
         "real": len(images) - fakes,
         "fake": fakes,
         "unreadable": len(images.errors),
