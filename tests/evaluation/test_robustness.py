@@ -17,6 +17,7 @@ from unmask.detect.detector import Detector, load
 from unmask.errors import UsageError
 from unmask.evaluation.degradations import Condition, grid, tiers
 from unmask.evaluation.reports.robustness import write_robustness
+from unmask.evaluation.reports.sentences import robustness_headline
 from unmask.evaluation.results import Robustness
 from unmask.evaluation.robustness import draw_rows, score_conditions
 from unmask.evaluation.robustness import measure_conditions as measure_tables
@@ -236,3 +237,15 @@ def test_the_page_escapes_and_needs_nothing(make_scores: MakeScores, tmp_path: P
     assert "Worst tier: web" in page and 'aria-label="tiers: Balanced accuracy' in page
     assert json.loads((tmp_path / "robustness.json").read_text()) == result
     assert "| web |" in (tmp_path / "robustness.md").read_text()
+
+
+def test_clean_images_are_never_the_worst_tier(make_scores: MakeScores) -> None:
+    # Under web every prediction is right, on the clean images one is wrong.
+    tables = _tables(make_scores, [0.1] * 4 + [0.6] + [0.9] * 5, [0.1] * 5 + [0.9] * 5)
+    result = measure_tables(tables, tiers()[:2], FEW)
+    assert result.headline.worst_tier == "web"
+    (worst,) = [line for line in robustness_headline(result) if line.startswith("Worst tier")]
+    assert worst.startswith("Worst tier: web") and "no significant drop: -0.100" in worst
+    # Files of before may name them; the sentence is left out then.
+    old = result.model_copy(update={"headline": result.headline.model_copy(update={"worst_tier": "clean"})})
+    assert not any("Worst tier" in line for line in robustness_headline(old))
