@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 import json
+import re
 import shlex
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal, Self, get_args
@@ -13,10 +15,27 @@ Label = Literal["real", "fake"]
 Number = int | float
 
 
+_ATTRIBUTE = re.compile(r"^ {4}(\w+): ((?:.+\n?)(?: {8}.+\n?)*)", re.MULTILINE)
+
+
+def _describe(schema: dict[str, Any], model: type[BaseModel]) -> None:
+    """Give each property in a JSON schema the words of the docstrings; none of them is written twice."""
+    words: dict[str, str] = {}
+    for kind in reversed(model.__mro__):
+        _, _, attributes = inspect.cleandoc(kind.__doc__ or "").partition("\nAttributes:\n")
+        words |= {name: " ".join(text.split()) for name, text in _ATTRIBUTE.findall(attributes)}
+    schema["description"] = inspect.cleandoc(model.__doc__ or "").partition("\n\nAttributes:\n")[0]
+    for name, field in model.model_fields.items():
+        if name in words and (shown := schema.get("properties", {}).get(field.alias or name)) is not None:
+            shown["description"] = words[name]
+
+
 class Part(BaseModel):
     """A part of a result. Keys of a file that are not known here are ignored."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore", protected_namespaces=(), allow_inf_nan=False)
+    model_config = ConfigDict(
+        frozen=True, extra="ignore", protected_namespaces=(), allow_inf_nan=False, json_schema_extra=_describe
+    )
 
     former_names: ClassVar[Mapping[str, str]] = {}
     """Keys of older files, with the field that each is read into."""
