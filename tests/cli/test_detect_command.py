@@ -276,26 +276,54 @@ def make_tree(folder: Path) -> None:
     for name in ("b.png", "a.PNG", "sub/c.png", "sub/deep/d.png", ".hidden.png", ".secret/e.png"):
         make_image(folder / name)
     (folder / "notes.txt").write_text("no image")
+    # Images whose names do not say so.
+    (folder / "phone").write_bytes(jpeg())
+    (folder / "sub" / "x.jfif").write_bytes(jpeg())
 
 
 @pytest.mark.parametrize(
-    ("arguments", "expected"),
+    ("arguments", "expected", "code", "passed_over"),
     [
-        pytest.param(["p"], ["p/a.PNG", "p/b.png"], id="a folder, sorted, by suffix, without hidden files"),
-        pytest.param(["p/"], ["p/a.PNG", "p/b.png"], id="a folder with a slash"),
         pytest.param(
-            ["p", "--recursive"], ["p/a.PNG", "p/b.png", "p/sub/c.png", "p/sub/deep/d.png"], id="and those below"
+            *(["p"], ["p/a.PNG", "p/b.png", "p/phone"], 1),
+            "1 file that is not an image and 1 subfolder (--recursive searches them)",
+            id="a folder, sorted, by content, without hidden files",
         ),
-        pytest.param(["p/*.png"], ["p/b.png"], id="a glob"),
-        pytest.param(["p/**/*.png", "-r"], ["p/b.png", "p/sub/c.png", "p/sub/deep/d.png"], id="a glob through folders"),
-        pytest.param(["p/b.png", "p/a.PNG", "p/b.png"], ["p/b.png", "p/a.PNG", "p/b.png"], id="the order given, twice"),
-        pytest.param(["p/sub", "-", "p/a.PNG"], ["p/sub/c.png", "p/b.png", "p/a.PNG"], id="a list in between"),
+        pytest.param(
+            *(["p/"], ["p/a.PNG", "p/b.png", "p/phone"], 1),
+            "1 file that is not an image and 1 subfolder (--recursive searches them)",
+            id="a folder with a slash",
+        ),
+        pytest.param(
+            ["p", "--recursive"],
+            ["p/a.PNG", "p/b.png", "p/phone", "p/sub/c.png", "p/sub/deep/d.png", "p/sub/x.jfif"],
+            0,
+            "1 file that is not an image",
+            id="and those below",
+        ),
+        pytest.param(["p/*.png"], ["p/b.png"], 0, "", id="a glob"),
+        pytest.param(
+            ["p/**/*.png", "-r"], ["p/b.png", "p/sub/c.png", "p/sub/deep/d.png"], 0, "", id="a glob through folders"
+        ),
+        pytest.param(
+            ["p/b.png", "p/a.PNG", "p/b.png"], ["p/b.png", "p/a.PNG", "p/b.png"], 0, "", id="the order given, twice"
+        ),
+        pytest.param(
+            ["p/sub", "-", "p/a.PNG"],
+            ["p/sub/c.png", "p/sub/x.jfif", "p/b.png", "p/a.PNG"],
+            1,
+            "1 subfolder (--recursive searches them)",
+            id="a list in between",
+        ),
     ],
 )
-def test_what_is_looked_at(arguments: list[str], expected: list[str], unmask: Unmask, tmp_path: Path) -> None:
+def test_what_is_looked_at(
+    arguments: list[str], expected: list[str], code: int, passed_over: str, unmask: Unmask, tmp_path: Path
+) -> None:
     make_tree(tmp_path / "p")
     ran = unmask(*arguments, "--json", stdin=b"p/b.png\n")
-    assert (ran.code, ran.paths) == (0, expected)
+    assert (ran.code, ran.paths) == (code, expected)
+    assert ran.err == (f"unmask: passed over {passed_over}\n" if passed_over else "")
 
 
 def test_a_folder_that_may_not_be_listed(unmask: Unmask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -309,7 +337,7 @@ def test_a_folder_that_may_not_be_listed(unmask: Unmask, tmp_path: Path, monkeyp
 
     monkeypatch.setattr(os, "scandir", scandir)
     ran = unmask("p", "-r", "--json")
-    assert (ran.code, ran.paths) == (1, ["p/a.PNG", "p/b.png", "p/sub"])
+    assert (ran.code, ran.paths) == (1, ["p/a.PNG", "p/b.png", "p/phone", "p/sub"])
     assert ran.lines[-1]["error"]["code"] == "is_directory"
 
 

@@ -51,12 +51,13 @@ def bench(
     from unmask.evaluation.cost import describe_machine, steps
     from unmask.evaluation.results import Bench
     from unmask.files import write_whole
+    from unmask.imaging.find import PassedOver
     from unmask.progress import progress_bar
 
     need("train", "Counting operations", "onnx")
     subjects: list[tuple[Path | None, Path | None]] = [(path, None) for path in bundles or []]
     subjects += [(run / "bundle", run) for run in runs or []]
-    shown = [Path(name) for name in expand(images or (), recursive=True)]
+    shown = [Path(name) for name in expand(images or (), PassedOver(), recursive=True)]
     if images and not shown:
         raise UsageError("no_pictures", f"No images found in {', '.join(images)}.")
     if missing := [path for path in shown if not path.is_file()]:

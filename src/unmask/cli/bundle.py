@@ -64,12 +64,12 @@ def export(
     Exit codes: 0 exported, 2 usage error, 3 missing extra.
     """
     from unmask.cli.extras import need
-    from unmask.data.manifest import Manifest
+    from unmask.cli.manifests import open_manifest
 
     need("train", "Exporting a bundle", "torch", "timm", "lightning", "torchmetrics", "sklearn", "onnxscript")
     from unmask.training.fit import export_run
 
-    table = Manifest.from_folders(manifest) if manifest.is_dir() else Manifest.open(manifest, root)
+    table = open_manifest(manifest, root)
     bundle = export_run(run, table, out)
     print(f"{bundle.info.name}: bundle in {out}, sha256 {bundle.sha256}")
 

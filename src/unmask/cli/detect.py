@@ -35,13 +35,16 @@ def detect(
 ) -> None:
     """Classify faces in images as real or fake.
 
-    Exit codes: 0 all images read, 1 some image could not be read, 2 usage error, 3 broken installation or bundle,
-    4 --fail-on.
+    Folders are searched for images by content, whatever their names. What is passed over is counted at the end.
+
+    Exit codes: 0 all images read, 1 some image could not be read or some subfolder was passed over, 2 usage error,
+    3 broken installation or bundle, 4 --fail-on.
     """
     from unmask.cli.inputs import expand
     from unmask.cli.output import CsvOutput, JsonOutput, Output
     from unmask.detect.detector import load
     from unmask.errors import ImageError, UsageError
+    from unmask.imaging.find import PassedOver
     from unmask.progress import progress_bar
     from unmask.text import printable
 
@@ -58,10 +61,11 @@ def detect(
 
         output = TableOutput(detector)
     any_failed = any_fake = any_image = False
+    passed_over = PassedOver()
     # On a terminal the verdicts themselves show the progress.
     show = sys.stderr.isatty() and not sys.stdout.isatty()
     with output, progress_bar("images", None, show=show) as advance:
-        for verdict in detector.detect_many(expand(paths, recursive=recursive), workers):
+        for verdict in detector.detect_many(expand(paths, passed_over, recursive=recursive), workers):
             any_image = True
             advance()
             any_failed |= verdict.error is not None
@@ -75,9 +79,11 @@ def detect(
                 except ImageError as error:  # it was readable a moment ago; the verdict stands
                     any_failed = True
                     print(f"unmask: no evidence for {printable(str(verdict.path))}: {error.message}", file=sys.stderr)
+    if passed_over:
+        print(f"unmask: {passed_over}", file=sys.stderr)
     if not any_image:
         raise UsageError("no_pictures", "No images found.")
     if fail_on and any_fake:
         raise typer.Exit(4)
-    if any_failed:
+    if any_failed or passed_over.subfolders > 0:
         raise typer.Exit(1)

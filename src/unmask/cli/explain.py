@@ -63,6 +63,7 @@ def explain(
     from unmask.errors import ImageError, UsageError
     from unmask.explain.explainer import Explainer
     from unmask.explain.reports import Reports, write_html
+    from unmask.imaging.find import PassedOver
     from unmask.progress import progress_bar
     from unmask.text import printable
 
@@ -84,7 +85,10 @@ def explain(
     explainer = Explainer(load(model if run is None else run / "bundle", threshold), network, seed)
     if out is None and html is None and not as_json:
         raise UsageError("bad_call", "No output given: use --out DIR, --html FILE or --json.")
-    listed = list(expand(paths or [], recursive=recursive))
+    passed_over = PassedOver()
+    listed = list(expand(paths or [], passed_over, recursive=recursive))
+    if passed_over:
+        print(f"unmask: {passed_over}", file=sys.stderr)
     if not listed:
         raise UsageError("no_pictures", "No images found.")
     if html is not None and len(listed) > 1:

@@ -6,17 +6,17 @@ import glob
 import os
 import sys
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 
-from unmask.data.tables import IMAGE_SUFFIXES
+from unmask.imaging.find import PassedOver, is_image
 
 
-def expand(arguments: Iterable[str], *, recursive: bool) -> Iterator[str]:
+def expand(arguments: Iterable[str], passed_over: PassedOver, *, recursive: bool) -> Iterator[str]:
     """List the images that arguments name, in the given order, and sorted within a folder or glob.
 
     Args:
         arguments: paths; ``-`` reads one path per line from standard input, with its blanks. A folder stands for the
-            images in it, by suffix. A name that exists is never read as a glob.
+            images in it, known by their content. A name that exists is never read as a glob.
+        passed_over: what folders hold besides is counted there.
         recursive: whether subfolders are searched, too.
 
     Yields:
@@ -29,7 +29,7 @@ def expand(arguments: Iterable[str], *, recursive: bool) -> Iterator[str]:
             lines = (line.removesuffix(b"\n").removesuffix(b"\r") for line in sys.stdin.buffer)
             yield from (os.fsdecode(line) for line in lines if line)
         elif os.path.isdir(argument):  # noqa: PTH112 - Path.is_dir raises for a name that is too long
-            yield from _in_folder(argument, recursive=recursive)
+            yield from _in_folder(argument, passed_over, recursive=recursive)
         elif glob.has_magic(argument) and not os.path.lexists(argument):
             for found in sorted(glob.glob(argument, recursive=recursive)) or [argument]:  # noqa: PTH207 - keeps the spelling given
                 if not os.path.isdir(found):  # noqa: PTH112
@@ -38,7 +38,7 @@ def expand(arguments: Iterable[str], *, recursive: bool) -> Iterator[str]:
             yield argument
 
 
-def _in_folder(folder: str, *, recursive: bool) -> Iterator[str]:
+def _in_folder(folder: str, passed_over: PassedOver, *, recursive: bool) -> Iterator[str]:
     try:
         with os.scandir(folder) as listing:
             entries = sorted(listing, key=lambda entry: entry.name)
@@ -50,6 +50,10 @@ def _in_folder(folder: str, *, recursive: bool) -> Iterator[str]:
             continue
         if entry.is_dir(follow_symlinks=False):
             if recursive:
-                yield from _in_folder(entry.path, recursive=True)
-        elif Path(entry.name).suffix.lower() in IMAGE_SUFFIXES:
+                yield from _in_folder(entry.path, passed_over, recursive=True)
+            else:
+                passed_over.subfolders += 1
+        elif is_image(entry.path):
             yield entry.path
+        else:
+            passed_over.files += 1

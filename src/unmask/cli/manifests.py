@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,10 +12,15 @@ if TYPE_CHECKING:
 
 
 def open_manifest(path: Path, root: Path | None) -> Manifest:
-    """Open a table, or a folder with real/ and fake/ in it."""
+    """Open a table, or a folder with real/ and fake/ in it; says on standard error what such a folder holds besides."""
     from unmask.data.manifest import Manifest
 
-    return Manifest.from_folders(path) if path.is_dir() else Manifest.open(path, root)
+    if not path.is_dir():
+        return Manifest.open(path, root)
+    table = Manifest.from_folders(path)
+    if passed_over := table.passed_over():
+        print(f"unmask: {path}: {passed_over}", file=sys.stderr)
+    return table
 
 
 def read_where(conditions: Iterable[str]) -> dict[str, frozenset[str]]:

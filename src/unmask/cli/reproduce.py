@@ -50,16 +50,15 @@ def reproduce(
 
     Exit codes: 0 all systems finished, 1 some system failed, 2 usage error, 3 missing extra.
     """
-    from unmask.cli.manifests import read_where
+    from unmask.cli.manifests import open_manifest, read_where
     from unmask.cli.training import prepare_training
-    from unmask.data.manifest import Manifest
     from unmask.evaluation.experiments.papers import PROTOCOLS
 
     prepare_training("Training")
     from unmask.evaluation.experiments.reproduce import Settings, reproduce
     from unmask.evaluation.reports.reproduce import report, write_page
 
-    table = Manifest.from_folders(manifest) if manifest.is_dir() else Manifest.open(manifest, root)
+    table = open_manifest(manifest, root)
     table.validate()
     settings = Settings(
         where=read_where(where or ()),

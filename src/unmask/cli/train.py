@@ -45,15 +45,15 @@ def train(
 
     Exit codes: 0 trained, 2 usage error, 3 missing extra.
     """
+    from unmask.cli.manifests import open_manifest
     from unmask.cli.training import prepare_training
-    from unmask.data.manifest import Manifest
     from unmask.recipes import Recipe
 
     prepare_training("Training")
     from unmask.training.fit import fit
 
     changes = [*(overrides or []), *([f"seed={seed}"] if seed is not None else [])]
-    table = Manifest.from_folders(manifest) if manifest.is_dir() else Manifest.open(manifest, root)
+    table = open_manifest(manifest, root)
     table.validate()
     bundle = fit(
         Recipe.load(recipe, changes),

@@ -21,6 +21,7 @@ from typing import Final
 from unmask.data import tables
 from unmask.errors import ManifestError, UsageError
 from unmask.files import RootFolder
+from unmask.imaging.find import PassedOver
 from unmask.text import quote
 
 LABELS: Final = ("real", "fake")
@@ -136,6 +137,10 @@ class Manifest:
         """
         path = Path(path).absolute()
         return cls(tables.open_table(path), path.parent if root is None else root, check_files=check_files)
+
+    def passed_over(self) -> PassedOver:
+        """Count what class folders hold besides images; nothing for a table."""
+        return self._table.passed_over() if isinstance(self._table, tables.FolderTable) else PassedOver()
 
     @classmethod
     def from_folders(cls, root: str | os.PathLike[str]) -> Manifest:

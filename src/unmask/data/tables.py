@@ -18,9 +18,9 @@ from typing import IO, Any, Protocol
 
 from unmask.errors import ManifestError, MissingExtraError, UsageError
 from unmask.files import OutputFolder, whole_file
+from unmask.imaging.find import PassedOver, is_image
 from unmask.text import quote
 
-IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".avif"})
 CLASS_FOLDERS = frozenset({"real", "fake"})
 FOLDER_COLUMNS = ("path", "label", "source")
 
@@ -135,6 +135,13 @@ class FolderTable:
     def name(self) -> str:
         """The root folder."""
         return str(self.root)
+
+    def passed_over(self) -> PassedOver:
+        """Count what the folders hold besides images."""
+        found = PassedOver()
+        for _ in _walk(self.root, found):
+            pass
+        return found
 
     def rows(self) -> Iterator[Row]:
         """Walk the images that have a class folder above them."""
@@ -266,15 +273,17 @@ def _text(value: Any) -> str:
     return value if isinstance(value, str) else "" if value is None else str(value)
 
 
-def _walk(root: Path) -> Iterator[tuple[tuple[str, ...], str]]:
+def _walk(root: Path, passed_over: PassedOver | None = None) -> Iterator[tuple[tuple[str, ...], str]]:
     """Images below a folder as (names of the folders between root and image, file name)."""
     pending = _entries(root, ())
     while pending:
         parents, name, is_folder = pending.pop()
         if is_folder:
             pending += _entries(root, (*parents, name))
-        elif Path(name).suffix.lower() in IMAGE_SUFFIXES:
+        elif is_image(str(root.joinpath(*parents, name))):
             yield parents, name
+        elif passed_over is not None:
+            passed_over.files += 1
 
 
 def _entries(root: Path, parents: tuple[str, ...]) -> list[tuple[tuple[str, ...], str, bool]]:

@@ -19,7 +19,16 @@ MEDIA_TYPES = {
     "avif": "image/avif",
     "heic": "image/heic",
 }
-_ENDINGS = {"JPEG": "jpg", "PNG": "png", "WEBP": "webp", "GIF": "gif", "BMP": "bmp", "TIFF": "tif", "AVIF": "avif", "HEIC": "heic"}
+_ENDINGS = {
+    "JPEG": "jpg",
+    "PNG": "png",
+    "WEBP": "webp",
+    "GIF": "gif",
+    "BMP": "bmp",
+    "TIFF": "tif",
+    "AVIF": "avif",
+    "HEIC": "heic",
+}
 _NAME = re.compile(r"[0-9a-f]{2}/[0-9a-f]{64}\.(" + "|".join(MEDIA_TYPES) + ")")
 
 

@@ -77,9 +77,9 @@ def audit(
     Exit codes: 0 done, 1 some image could not be read, 2 usage error, 3 missing extra, 4 --fail-on.
     """
     from unmask.cli.extras import need
+    from unmask.cli.manifests import open_manifest
     from unmask.data.audit.run import audit as run_audit
     from unmask.data.audit.run import write_clusters
-    from unmask.data.manifest import Manifest
     from unmask.errors import UsageError
     from unmask.progress import progress_bar
 
@@ -90,7 +90,7 @@ def audit(
         out.mkdir(parents=True, exist_ok=True)
     if clusters is not None and clusters.suffix.lower() not in (".csv", ".parquet"):
         raise UsageError("unsupported_format", f"{clusters}: --clusters must end in .csv or .parquet.")
-    table = Manifest.from_folders(manifest) if manifest.is_dir() else Manifest.open(manifest, root)
+    table = open_manifest(manifest, root)
     total = sum(1 for _ in table)
     with progress_bar("images", total) as advance:
         result = run_audit(

@@ -89,7 +89,7 @@ def split(
 
     Exit codes: 0 split, 2 usage error.
     """
-    from unmask.data.manifest import Manifest
+    from unmask.cli.manifests import open_manifest
     from unmask.data.split.groups import read_clusters
     from unmask.data.split.splitter import DEFAULT_FRACTIONS, PRESETS, Splitter
     from unmask.errors import UsageError
@@ -109,7 +109,7 @@ def split(
     count = repeats if repeats is not None else PRESETS[preset].repeats if preset is not None else 1
     several = folds is not None or leave_out is not None or count > 1
     _check_out(out, manifest, several=several, force=force)
-    table = Manifest.from_folders(manifest) if manifest.is_dir() else Manifest.open(manifest, root)
+    table = open_manifest(manifest, root)
     table.validate(check_files=False)
     splitter = Splitter(
         table,

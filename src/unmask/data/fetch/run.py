@@ -24,7 +24,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from unmask.data import tables
 from unmask.data.fetch.body import ImageBody
 from unmask.data.fetch.journal import FetchLog, Record
 from unmask.data.fetch.policy import FORMAT_SUFFIXES, FetchError, FetchPolicy
@@ -32,6 +31,7 @@ from unmask.data.fetch.result import FetchReport, Results, check_free, key_of
 from unmask.data.manifest import Manifest, ManifestRow
 from unmask.errors import ManifestError, MissingExtraError, UnmaskError, UsageError
 from unmask.files import RootFolder
+from unmask.imaging.find import IMAGE_SUFFIXES
 from unmask.progress import progress_bar
 from unmask.text import quote
 
@@ -272,7 +272,7 @@ class _Run:
         if real is None:
             return ""
         path = Path(real).relative_to(self._folder)
-        if path.suffix.lower() not in tables.IMAGE_SUFFIXES or len(os.fsencode(path)) > _MAX_PATH_BYTES:
+        if path.suffix.lower() not in IMAGE_SUFFIXES or len(os.fsencode(path)) > _MAX_PATH_BYTES:
             return ""
         if any(part.startswith(".") or len(os.fsencode(part)) > _MAX_NAME_BYTES for part in path.parts):
             return ""

@@ -1,0 +1,57 @@
+"""Images in folders, known by their content, and a count of what else is there."""
+
+from __future__ import annotations
+
+import os
+import stat
+from dataclasses import dataclass
+from pathlib import PurePath
+from typing import Final
+
+from unmask.imaging.formats import sniff_format
+
+_NAMES: Final = "jpg jpeg jpe jfif mpo png apng webp bmp dib gif tif tiff avif heic heif hif"
+IMAGE_SUFFIXES: Final = frozenset(f".{name}" for name in _NAMES.split())
+"""A file with one of these counts as an image whatever it holds: if it is none, its error is shown."""
+
+_HEAD: Final = 1024
+
+
+@dataclass
+class PassedOver:
+    """What a search of folders left out.
+
+    Attributes:
+        files: files that are no images.
+        subfolders: folders that were not searched, and so may hold images.
+    """
+
+    files: int = 0
+    subfolders: int = 0
+
+    def __bool__(self) -> bool:
+        return self.files + self.subfolders > 0
+
+    def __str__(self) -> str:
+        parts = []
+        if self.files:
+            parts.append(
+                "1 file that is not an image" if self.files == 1 else f"{self.files:,} files that are not images"
+            )
+        if self.subfolders:
+            folders = "1 subfolder" if self.subfolders == 1 else f"{self.subfolders:,} subfolders"
+            parts.append(f"{folders} (--recursive searches them)")
+        return f"passed over {' and '.join(parts) or 'nothing'}"
+
+
+def is_image(path: str) -> bool:
+    """Whether a file is an image, by its suffix or else by its first bytes; a file that cannot be read is none."""
+    if PurePath(path).suffix.lower() in IMAGE_SUFFIXES:
+        return True
+    try:
+        if not stat.S_ISREG(os.stat(path).st_mode):  # noqa: PTH116 - a FIFO must not be opened
+            return False
+        with open(path, "rb") as file:  # noqa: PTH123
+            return sniff_format(file.read(_HEAD)) is not None
+    except (OSError, ValueError):
+        return False
