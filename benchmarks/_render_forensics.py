@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from _markdown import Result, percent, share, table
+from unmask.explain.views.view import VIEWS, Measure
 
 
 def forensic_ranges(result: Result) -> list[str]:
@@ -21,11 +22,13 @@ def forensic_ranges(result: Result) -> list[str]:
         f"{share(result['any_outside']['fake'])} of the fake images."
     )
     parts = [intro]
-    for view in result["views"]:
-        rows = (_figure(figure) for figure in view["figures"])
+    for measured in result["views"]:
+        view = VIEWS[measured["name"]]
+        by_name = {figure["name"]: figure for figure in measured["figures"]}
+        rows = (_row(measure, by_name[measure.name]) for measure in view.measures)
         parts += [
-            f"### {view['title']}",
-            f"*Look for*: {_lower(view['look_for'])} *Limits*: {_lower(view['cannot_show'])}",
+            f"### {view.title}",
+            f"*Look for*: {_lower(view.look_for)} *Limits*: {_lower(view.cannot_show)}",
             table(("measurement", "real photographs", "median", "n", "outside: real", "outside: fake"), rows),
         ]
     return parts
@@ -36,8 +39,8 @@ def _lower(sentence: str) -> str:
     return sentence if sentence[1].isupper() else sentence[0].lower() + sentence[1:]
 
 
-def _figure(figure: Result) -> tuple[Any, ...]:
-    name = f"{figure['title']}{', ' + figure['unit'] if figure['unit'] else ''} (`{figure['name']}`)"
+def _row(measure: Measure, figure: Result) -> tuple[Any, ...]:
+    name = f"{measure.title}{', ' + measure.unit if measure.unit else ''} (`{measure.name}`)"
     ends = f"{figure['low']:.3g} to {figure['high']:.3g}"
     outside = (share(figure["outside"][label]) for label in ("real", "fake"))
     return name, ends, f"{figure['median']:.3g}", figure["n"], *outside

@@ -62,14 +62,9 @@ def main() -> None:
         "views": [
             {
                 "name": view.name,
-                "title": view.title,
-                "look_for": view.look_for,
-                "cannot_show": view.cannot_show,
                 "figures": [
                     {
                         "name": measure.name,
-                        "title": measure.title,
-                        "unit": measure.unit,
                         **ranges["figures"][measure.name],
                         "outside": {
                             label: _outside(test, label, measure.name, ranges["figures"][measure.name])

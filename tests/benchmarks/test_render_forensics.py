@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from _render_forensics import forensic_localisation, forensic_ranges
+from unmask.explain.views.view import VIEWS
 
 
 def _share(value: float, n: int = 200) -> dict[str, Any]:
@@ -12,7 +13,14 @@ def _share(value: float, n: int = 200) -> dict[str, Any]:
 
 
 def test_ranges_with_their_texts_and_how_often_images_lie_outside() -> None:
-    figure = {"name": "noise_level", "title": "Noise", "unit": "levels", "low": 0.25, "median": 0.4, "high": 1.75}
+    figure = {
+        "low": 0.25,
+        "median": 0.4,
+        "high": 1.75,
+        "n": 3940,
+        "outside": {"real": _share(0.05), "fake": _share(0.31)},
+    }
+    names = [measure.name for measure in VIEWS["noise"].measures]
     text = "\n".join(
         forensic_ranges(
             {
@@ -24,10 +32,7 @@ def test_ranges_with_their_texts_and_how_often_images_lie_outside() -> None:
                 "views": [
                     {
                         "name": "noise",
-                        "title": "Noise residual",
-                        "look_for": "A cell with other grain.",
-                        "cannot_show": "JPEG compression removes noise.",
-                        "figures": [figure | {"n": 3940, "outside": {"real": _share(0.05), "fake": _share(0.31)}}],
+                        "figures": [figure | {"name": name} for name in names],
                     }
                 ],
             }
@@ -35,10 +40,10 @@ def test_ranges_with_their_texts_and_how_often_images_lie_outside() -> None:
     )
     assert "3,942 real photographs" in text and "2 sources" in text and "178 to 1024 pixels" in text
     assert "60.0 % (58.0–62.0) of the real" in text
-    assert "*Look for*: a cell with other grain. *Limits*: JPEG compression removes noise." in text
-    assert (
-        "| Noise, levels (`noise_level`) | 0.25 to 1.75 | 0.4 | 3940 | 5.0 % (3.0–7.0) | 31.0 % (29.0–33.0) |" in text
-    )
+    # Texts are the library's own.
+    view = VIEWS["noise"]
+    assert f"### {view.title}" in text and view.look_for[1:] in text and view.cannot_show[1:] in text
+    assert "levels (`noise_level`) | 0.25 to 1.75 | 0.4 | 3940 | 5.0 % (3.0–7.0) | 31.0 % (29.0–33.0) |" in text
 
 
 def test_localisation_beside_chance_and_the_untouched_image() -> None:
