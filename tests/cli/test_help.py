@@ -189,10 +189,13 @@ COMMAND_LINE = {"unmask.cli", "unmask.cli.root", "unmask.cli.lazy", "unmask.cli.
         (["--help"], COMMAND_LINE),
         (["data", "--help"], COMMAND_LINE),
         # a command's help needs that command and the options it shares
-        (["detect", "-h"], COMMAND_LINE | {f"unmask.cli.{name}" for name in ("detect", "options", "examples")}),
+        (
+            ["detect", "-h"],
+            COMMAND_LINE | {f"unmask.cli.{name}" for name in ("detect", "limits", "options", "examples")},
+        ),
         (
             ["data", "audit", "-h"],
-            COMMAND_LINE | {f"unmask.cli.{name}" for name in ("data", "data.audit", "options", "examples")},
+            COMMAND_LINE | {f"unmask.cli.{name}" for name in ("data", "data.audit", "limits", "options", "examples")},
         ),
     ],
 )
@@ -238,3 +241,14 @@ def test_a_group_can_be_walked_without_importing() -> None:
     assert isinstance(group, LazyGroup)
     assert list(group.commands) == [entry.name for entry in COMMANDS]
     assert all(isinstance(command, LazyCommand | LazyGroup) for command in group.commands.values())
+
+
+def test_every_command_that_reads_images_has_the_one_limit() -> None:
+    from unmask.cli.root import COMMANDS
+
+    verbs = [verb for entry in COMMANDS for verb in getattr(entry, "verbs", (entry,))]
+    named = {verb.name for verb in verbs if verb.reads_images}
+    # What reads no image file: tables, bundles, recipes; fetch and serve have limits of their own.
+    assert {verb.name for verb in verbs} - named == {
+        *("compare", "serve", "split", "fetch", "info", "verify", "export", "card", "list", "show"),
+    }

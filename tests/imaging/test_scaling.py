@@ -11,11 +11,11 @@ import numpy as np
 import PIL.Image
 import pytest
 
-from unmask.errors import ImageError
+from unmask.errors import ImageError, UsageError
 from unmask.imaging import scaling
 from unmask.imaging.colour import to_rgb
 from unmask.imaging.decode import decode
-from unmask.imaging.limits import DecodeLimits
+from unmask.imaging.limits import DecodeLimits, default_limits
 
 
 def noise(mode: str, size: tuple[int, int] = (211, 173)) -> PIL.Image.Image:
@@ -111,6 +111,38 @@ def test_what_cannot_be_reduced_enough_is_refused() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("variables", "expected"),
+    [
+        ({}, (200_000_000, 384 * 2**20)),
+        ({"UNMASK_MAX_MEGAPIXELS": "300"}, (300_000_000, 384 * 2**20)),
+        ({"UNMASK_MAX_MEGAPIXELS": "0.5", "UNMASK_MAX_DECODE_MIB": "64"}, (500_000, 64 * 2**20)),
+    ],
+)
+def test_the_environment_changes_the_defaults(
+    variables: dict[str, str], expected: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    found = default_limits()
+    assert (found.max_pixels, found.max_memory) == expected
+    out = io.BytesIO()
+    PIL.Image.new("L", (900, 900)).save(out, "PNG")
+    if found.max_pixels < 810_000:
+        with pytest.raises(ImageError):
+            decode(out.getvalue())
+    else:
+        assert decode(out.getvalue()).reduction == 1
+
+
+@pytest.mark.parametrize("value", ["", "x", "0", "-1", "nan", "inf", "1e99"])
+def test_a_variable_that_is_no_limit_is_refused(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("UNMASK_MAX_MEGAPIXELS", value)
+    with pytest.raises(UsageError) as caught:
+        default_limits()
+    assert caught.value.code == "bad_setting"
+
+
 def test_a_reduced_photograph_looks_as_it_would(astronaut: PIL.Image.Image) -> None:
     out = io.BytesIO()
     astronaut.save(out, "JPEG", quality=95)
@@ -129,7 +161,7 @@ def test_memory_stays_within_its_limit(name: str) -> None:
     code = f"""
 from pathlib import Path
 from tests.imaging import hostile
-from unmask.errors import ImageError
+from unmask.errors import ImageError, UsageError
 from unmask.imaging.decode import decode_image
 
 def held(name):

@@ -25,12 +25,14 @@ class Verb:
         home: ``module:function``; the function's docstring begins with ``summary``.
         summary: one sentence of at most 64 characters, so that a line of ``--help`` holds it.
         renamed: old spellings of options that still work for one release, with the new ones.
+        reads_images: whether it has the option for the largest image to read.
     """
 
     name: str
     home: str
     summary: str
     renamed: Mapping[str, str] = field(default_factory=dict)
+    reads_images: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +55,12 @@ class LazyCommand(TyperCommand):
         """Import the function and build the command from its signature."""
         module, _, function = self._verb.home.partition(":")
         app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
-        app.command(self._verb.name, cls=VerbCommand)(getattr(importlib.import_module(module), function))
+        verb = getattr(importlib.import_module(module), function)
+        if self._verb.reads_images:
+            from unmask.cli.limits import with_max_megapixels
+
+            verb = with_max_megapixels(verb)
+        app.command(self._verb.name, cls=VerbCommand)(verb)
         command = cast(VerbCommand, typer.main.get_command(app))
         command.renamed = self._verb.renamed
         return command

@@ -10,38 +10,66 @@ from unmask.cli.lazy import Family, LazyGroup, Verb
 from unmask.version import __version__
 
 COMMANDS = (
-    Verb("detect", "unmask.cli.detect:detect", "Classify faces in images as real or fake."),
-    Verb("explain", "unmask.cli.explain:explain", "Explain a verdict."),
-    Verb("train", "unmask.cli.train:train", "Train a detector on labelled images."),
+    Verb("detect", "unmask.cli.detect:detect", "Classify faces in images as real or fake.", reads_images=True),
+    Verb("explain", "unmask.cli.explain:explain", "Explain a verdict.", reads_images=True),
+    Verb("train", "unmask.cli.train:train", "Train a detector on labelled images.", reads_images=True),
     Verb(
         "evaluate",
         "unmask.cli.evaluate:evaluate",
         "Evaluate detectors on labelled images with confidence intervals.",
+        reads_images=True,
     ),
-    Verb("held-out", "unmask.cli.held_out:held_out", "Train a recipe and test it on sources that it has not seen."),
+    Verb(
+        "held-out",
+        "unmask.cli.held_out:held_out",
+        "Train a recipe and test it on sources that it has not seen.",
+        reads_images=True,
+    ),
     Verb("compare", "unmask.cli.compare:compare", "Test whether detectors differ on the same images."),
     Verb(
         "robustness",
         "unmask.cli.robustness:robustness",
         "Evaluate detectors on degraded images.",
         {"--keep-pictures": "--keep-images"},
+        reads_images=True,
     ),
-    Verb("check-maps", "unmask.cli.check_maps:check_maps", "Test how faithful evidence maps are on labelled images."),
-    Verb("ablate", "unmask.cli.ablate:ablate", "Measure what each part of a recipe contributes."),
-    Verb("reproduce", "unmask.cli.reproduce:reproduce", "Repeat a paper's experiments on your own images."),
-    Verb("calibrate", "unmask.cli.calibrate:calibrate", "Recalibrate a detector on your own labelled images."),
+    Verb(
+        "check-maps",
+        "unmask.cli.check_maps:check_maps",
+        "Test how faithful evidence maps are on labelled images.",
+        reads_images=True,
+    ),
+    Verb("ablate", "unmask.cli.ablate:ablate", "Measure what each part of a recipe contributes.", reads_images=True),
+    Verb(
+        "reproduce",
+        "unmask.cli.reproduce:reproduce",
+        "Repeat a paper's experiments on your own images.",
+        reads_images=True,
+    ),
+    Verb(
+        "calibrate",
+        "unmask.cli.calibrate:calibrate",
+        "Recalibrate a detector on your own labelled images.",
+        reads_images=True,
+    ),
     Verb(
         "bench",
         "unmask.cli.bench:bench",
         "Measure the size, speed, memory use and cost of detectors.",
         {"--pictures": "--images"},
+        reads_images=True,
     ),
     Verb("serve", "unmask.cli.serve:serve", "Serve verdicts over HTTP, with a web page."),
     Family(
         "data",
         "Collect, check, split and create image data sets.",
         (
-            Verb("audit", "unmask.cli.data.audit:audit", "Check a data set for leaks, duplicates and shortcuts."),
+            Verb(
+                "audit",
+                "unmask.cli.data.audit:audit",
+                "Check a data set for leaks, duplicates and shortcuts.",
+                reads_images=True,
+            ),
             Verb("split", "unmask.cli.data.split:split", "Split a manifest so that no group is in two splits."),
             Verb(
                 "fetch",
@@ -49,13 +77,14 @@ COMMANDS = (
                 "Download the images that a manifest lists by URL.",
                 {"--total-timeout": "--timeout"},
             ),
-            Verb("faces", "unmask.cli.data.faces:faces", "Crop faces out of images."),
+            Verb("faces", "unmask.cli.data.faces:faces", "Crop faces out of images.", reads_images=True),
             Verb(
                 "synthesize",
                 "unmask.cli.data.synthesize:synthesize",
                 "Make fakes from real images, or degraded copies of images.",
+                reads_images=True,
             ),
-            Verb("sheet", "unmask.cli.data.sheet:sheet", "Draw contact sheets of a data set."),
+            Verb("sheet", "unmask.cli.data.sheet:sheet", "Draw contact sheets of a data set.", reads_images=True),
         ),
     ),
     Family(

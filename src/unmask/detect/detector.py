@@ -19,7 +19,7 @@ from unmask.detect.verdict import Novelty, RegionVerdict, Verdict
 from unmask.errors import ImageError, UsageError
 from unmask.imaging.decode import Decoded, ImageSource, decode, read_bytes
 from unmask.imaging.faces import FaceFinder
-from unmask.imaging.limits import DecodeLimits
+from unmask.imaging.limits import DecodeLimits, default_limits
 from unmask.imaging.preprocessing import Region, preprocess
 from unmask.imaging.provenance import Provenance, read_provenance
 from unmask.parallel import ordered_map
@@ -75,7 +75,7 @@ class Detector:
     ) -> None:
         self.bundle = bundle
         self.threshold = _threshold(bundle, threshold)
-        self.limits = limits or DecodeLimits()
+        self.limits = limits or default_limits()
         self.decoder: Callable[[bytes], Decoded] | None = None
         self._session = bundle.session()
         policy = bundle.info.preprocessing.faces

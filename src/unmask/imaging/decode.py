@@ -49,7 +49,7 @@ from PIL.WebPImagePlugin import WebPImageFile
 from unmask.errors import ImageError
 from unmask.imaging.budget import DECODING
 from unmask.imaging.formats import canvas_size, ends_early, first_directory_fits, sniff_format
-from unmask.imaging.limits import DecodeLimits
+from unmask.imaging.limits import DecodeLimits, default_limits
 from unmask.imaging.scaling import choose_reduction, draft, scaled_to_rgb
 from unmask.imaging.walk import check_container
 
@@ -104,12 +104,12 @@ class Decoded:
     notes: tuple[str, ...] = ()
 
 
-def decode_image(source: ImageSource, limits: DecodeLimits = DecodeLimits()) -> PIL.Image.Image:
+def decode_image(source: ImageSource, limits: DecodeLimits | None = None) -> PIL.Image.Image:
     """The image of :func:`decode`, for who needs neither its reduction nor its notes."""
     return decode(source, limits).image
 
 
-def decode(source: ImageSource, limits: DecodeLimits = DecodeLimits()) -> Decoded:
+def decode(source: ImageSource, limits: DecodeLimits | None = None) -> Decoded:
     """Decode any accepted source to an upright sRGB image of mode RGB, which shares no memory with it.
 
     Metadata never decide whether pixels are read: what is damaged is ignored, as browsers do, and noted. The first
@@ -121,11 +121,12 @@ def decode(source: ImageSource, limits: DecodeLimits = DecodeLimits()) -> Decode
         source: a path, the bytes of an image file, a Pillow image (left as it is, apart from being loaded;
             not to be shared between threads before that), or a uint8 array of shape HxW (grey), HxWx3 (RGB)
             or HxWx4 (RGBA).
-        limits: sizes beyond which an image is refused before it is decoded.
+        limits: limits beyond which an image is refused before it is decoded (default: ``default_limits()``).
 
     Raises:
         ImageError: for every failure; the module's table lists the codes.
     """
+    limits = limits or default_limits()
     try:
         return _decode(source, limits)
     except ImageError as error:
@@ -137,13 +138,14 @@ def decode(source: ImageSource, limits: DecodeLimits = DecodeLimits()) -> Decode
     raise failure  # out here, so that no Pillow exception (and no image in its frames) hangs on it
 
 
-def read_bytes(source: str | os.PathLike[str], limits: DecodeLimits = DecodeLimits()) -> bytes:
+def read_bytes(source: str | os.PathLike[str], limits: DecodeLimits | None = None) -> bytes:
     """Read a regular file of at most ``limits.max_bytes`` bytes, through links; nothing else is ever opened.
 
     Raises:
         ImageError: ``not_found``, ``is_directory``, ``not_a_file``, ``permission_denied``, ``read_error``,
             ``empty``, ``file_too_large``.
     """
+    limits = limits or default_limits()
     try:
         path = os.fsdecode(source)
         if not path:

@@ -22,7 +22,7 @@ import PIL.Image
 from unmask.errors import ImageError
 from unmask.imaging.decode import Decoded
 from unmask.imaging.decode_worker import HEAD, arguments
-from unmask.imaging.limits import DecodeLimits
+from unmask.imaging.limits import DecodeLimits, default_limits
 
 try:
     import fcntl
@@ -54,15 +54,15 @@ class DecodePool:
     def __init__(
         self,
         workers: int = 1,
-        limits: DecodeLimits = DecodeLimits(),
+        limits: DecodeLimits | None = None,
         *,
         cpu_seconds: float = CPU_SECONDS,
         memory_bytes: int = MEMORY_BYTES,
     ) -> None:
-        self.limits = limits
+        self.limits = limits or default_limits()
         self._command = [
             *(sys.executable, "-m", "unmask.imaging.decode_worker"),
-            arguments(limits, cpu_seconds, memory_bytes),
+            arguments(self.limits, cpu_seconds, memory_bytes),
         ]
         self._deadline = cpu_seconds * _PATIENCE
         self._closed = False

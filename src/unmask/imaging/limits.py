@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import os
+from dataclasses import dataclass, replace
+from typing import Final
+
+from unmask.errors import UsageError
+
+MAX_MEGAPIXELS: Final = "UNMASK_MAX_MEGAPIXELS"
+MAX_DECODE_MIB: Final = "UNMASK_MAX_DECODE_MIB"
+"""Variables of the environment that change the default limits, also those of child processes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,3 +56,30 @@ class DecodeLimits:
     max_tags: int = 1_024
     max_tag_values: int = 262_144
     max_rle_pixels: int = 4_000_000
+
+
+def default_limits() -> DecodeLimits:
+    """The limits of this process: those of :class:`DecodeLimits`, changed by the environment.
+
+    Raises:
+        UsageError: ``bad_setting``, a variable is not a number above 0.
+    """
+    limits = DecodeLimits()
+    megapixels, mebibytes = os.environ.get(MAX_MEGAPIXELS), os.environ.get(MAX_DECODE_MIB)
+    if megapixels is None and mebibytes is None:
+        return limits
+    return replace(
+        limits,
+        max_pixels=limits.max_pixels if megapixels is None else round(1e6 * _above_0(MAX_MEGAPIXELS, megapixels)),
+        max_memory=limits.max_memory if mebibytes is None else round(2**20 * _above_0(MAX_DECODE_MIB, mebibytes)),
+    )
+
+
+def _above_0(name: str, text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < 1e9:
+        raise UsageError("bad_setting", f"{name} must be a number above 0, not {text[:80]!r}.")
+    return value

@@ -29,6 +29,11 @@ export function VerdictPanel({ verdict }: { verdict: Verdict }) {
           {inWords(sentence)}
         </p>
       ))}
+      {verdict.notes?.map((note) => (
+        <p key={note} className="caution">
+          {note}
+        </p>
+      ))}
     </section>
   );
 }
