@@ -34,7 +34,7 @@ class Branch(nn.Module):
         super().__init__()
         self.backbone, self.weights = create_backbone(spec, seen_side(spec.input, size), _SPECTRUM_CHANNELS[spec.input])
         self.width = int(self.backbone.num_features)
-        self._by_class_token = spec.name in BACKBONES and BACKBONES[spec.name].class_token
+        self.by_class_token = spec.name in BACKBONES and BACKBONES[spec.name].class_token
         self.view = self._view(spec.input, size)
         self.localised = self.view.localised
         self.attention = nn.Identity() if spec.attention == "none" else create_attn(spec.attention, self.width)
@@ -58,7 +58,7 @@ class Branch(nn.Module):
         if features.ndim == 3:
             height, width = self.backbone.patch_embed.grid_size
             places = features[:, self.backbone.num_prefix_tokens :]
-            if self._by_class_token:
+            if self.by_class_token:
                 places = places + (features[:, :1] - places.mean(1, keepdim=True))
             return places.transpose(1, 2).unflatten(2, (height, width))
         return features.permute(0, 3, 1, 2) if getattr(self.backbone, "output_fmt", "NCHW") == "NHWC" else features
