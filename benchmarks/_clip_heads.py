@@ -21,7 +21,6 @@ Floats = npt.NDArray[np.float64]
 Names = npt.NDArray[np.str_]
 Rows = npt.NDArray[np.float32]
 
-VIEW_WIDTH: Final = 768
 BUDGET: Final = 0.05
 """False positives among held-out reals at which fakes found are counted."""
 
@@ -59,7 +58,7 @@ class Data:
     """Images as arrays, one element each.
 
     Attributes:
-        features: float32 [n, views * 768], the views side by side.
+        features: float32 [n, width], the views side by side.
         shipped: the shipped detector's probability of fake.
         family: ``real`` or the generator family, or what made a twin.
         source: the data set.
@@ -117,7 +116,7 @@ class Data:
         for kind, (rows, features) in twins.items():
             count = len(rows)
             padded = np.zeros((count, self.features.shape[1]), np.float32)
-            padded[:, :VIEW_WIDTH] = features
+            padded[:, : features.shape[1]] = features
             made = Data.of(rows, padded, np.full(count, np.nan))
             family, source = np.full(count, kind), made.source
             if kind not in _FAKE_TWINS:
@@ -144,13 +143,15 @@ class Settings:
         shift: taken from the logit of "photograph manipulated?" before it joins the other head: that head is the less
             sure one on sources it has not seen.
         shipped: weight of the shipped detector's logit beside the probes'.
+        manipulated_width: how many of the features the head for manipulated photographs sees; all by default.
     """
 
-    c: float = 0.003
+    c: float = 0.01
     power: float = 0.8
     blend: float = 1.0
     shift: float = 2.0
     shipped: float = 0.5
+    manipulated_width: int | None = None
 
 
 class Head:
@@ -221,7 +222,7 @@ def predict(data: Data, train: Flags, asked: Flags, settings: Settings) -> dict[
         "one_head": head(data.is_fake, ~data.is_twin),
         # Each head sees its own fakes and reals only: what the other one is for is neither.
         "generated": head(generated, ~data.is_manipulated & ~data.is_twin),
-        "manipulated": head(data.is_manipulated, ~generated, VIEW_WIDTH),
+        "manipulated": head(data.is_manipulated, ~generated, settings.manipulated_width),
     }
     scores["two_heads"] = noisy_or(scores["generated"], _sigmoid(_logit(scores["manipulated"]) - settings.shift))
     for name in ("one_head", "generated", "two_heads"):
@@ -243,12 +244,12 @@ def _sigmoid(logit: Floats) -> Floats:
     return np.asarray(1 / (1 + np.exp(-logit)))
 
 
-def figures(score: Floats, is_fake: Flags, group: Names) -> dict[str, Any]:
+def figures(score: Floats, is_fake: Flags, group: Names, draws: int = 1000) -> dict[str, Any]:
     """AUC and the proportion of fakes found at ``BUDGET``, each with a 95 % interval by whole groups."""
     drawn = resample(
         group_codes(group),
         lambda weight: np.array([auc(score, is_fake, weight), tpr_at_fpr(score, is_fake, BUDGET, weight)]),
-        Draws(1000, 0, 1),
+        Draws(draws, 0, 1),
     )
     return {
         name: {"value": round(float(drawn.values[at]), 4), **_ends(drawn.interval(at))}
@@ -268,11 +269,11 @@ def held_reals(data: Data) -> Flags:
     return np.asarray(unseen & ~data.is_fake)
 
 
-def by_family(data: Data, settings: Settings, families: Sequence[str] = FAMILIES) -> list[dict[str, Any]]:
+def by_family(data: Data, settings: Settings, draws: int = 1000) -> list[dict[str, Any]]:
     """Each family left out of training and compared with held-out reals; no row of the test split is used."""
     pool, held = data.split != "test", held_reals(data)
     found = []
-    for family in families:
+    for family in FAMILIES:
         own = pool & (data.family == family)
         if not own.any():
             continue
@@ -284,9 +285,26 @@ def by_family(data: Data, settings: Settings, families: Sequence[str] = FAMILIES
                 "family": family,
                 "new_to_shipped": not (own & (data.edition == "1") & (data.split == "train")).any(),
                 **_sizes(is_fake, group),
-                **{name: figures(score, is_fake, group) for name, score in scores.items()},
+                **{name: figures(score, is_fake, group, draws) for name, score in scores.items()},
             }
         )
+    return found
+
+
+def summary(data: Data, settings: Settings) -> dict[str, dict[str, Any]]:
+    """For comparing settings: AUC of left-out families, over those new to the shipped detector, and on validation."""
+    families = by_family(data, settings, draws=1)
+    asked = data.split == "val"
+    scores = predict(data, ~asked & (data.split != "test") & ~data.touching(asked), asked, settings)
+    found: dict[str, dict[str, Any]] = {}
+    for name, score in scores.items():
+        areas = {result["family"]: result[name]["auc"]["value"] for result in families}
+        new = [areas[result["family"]] for result in families if result["new_to_shipped"]]
+        found[name] = {"families": areas, "new_mean": round(float(np.mean(new)), 4), "new_worst": min(new)}
+        for edition in np.unique(data.edition):
+            chosen = data.edition[asked] == edition
+            area = auc(score[chosen], data.is_fake[asked][chosen])
+            found[name][f"validation_{edition}"] = round(float(area), 4)
     return found
 
 

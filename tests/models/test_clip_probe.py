@@ -14,6 +14,8 @@ from unmask.data.manifest import ManifestRow
 
 pytestmark = pytest.mark.train
 
+WIDTH = 768
+
 
 def row(**columns: Any) -> ManifestRow:
     edition = columns.pop("edition", "1")
@@ -81,14 +83,14 @@ def data(seed: int = 0) -> heads.Data:
         for kind, generator, source in kinds
         for number in range(40)
     ]
-    features = draw.normal(size=(len(rows), heads.VIEW_WIDTH)).astype(np.float32)
+    features = draw.normal(size=(len(rows), WIDTH)).astype(np.float32)
     return heads.Data.of(rows, features, draw.uniform(size=len(rows)))
 
 
 def test_what_is_left_out_is_not_trained_on(monkeypatch: pytest.MonkeyPatch) -> None:
     images = data()
     twins = [row(path="one/0.jpg", source="one", group="shared0"), row(path="one/6.jpg", source="one", group="one6")]
-    made = np.zeros((2, heads.VIEW_WIDTH), np.float32)
+    made = np.zeros((2, WIDTH), np.float32)
     images = images.with_twins({"recoded": (twins, made), "rebuilt": (twins, made)})
     asked_for: list[tuple[Any, Any]] = []
 
