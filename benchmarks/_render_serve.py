@@ -1,6 +1,8 @@
-"""Markdown of the results of ``serve_load.py``."""
+"""Markdown of the results of ``serve_load.py`` and ``hostile.py``."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
 
 from _markdown import Result, table
 
@@ -52,5 +54,40 @@ def serve(result: Result) -> list[str]:
     ]
 
 
+def hostile(result: Result) -> list[str]:
+    """Costly files: the worst of them, what the child processes cost, and a service that receives them."""
+    files, request = result["files"], result["request"]
+    slowest = max(files, key=lambda row: row["cpu_s"] if row["cpu_s"] is not None else float("inf"))
+    largest = max(files, key=lambda row: row["peak_mib"] or 0)
+    refused = sum(row["outcome"] == "too_complex" for row in files)
+    summary = (
+        f"**{len(files)} files made to cost more than their size**, of all formats: none takes more than "
+        f"{result['worst_cpu_s']:.1f} s of CPU time (`{slowest['case']}`) or {result['worst_peak_mib']} MiB of memory "
+        f"(`{largest['case']}`) at the default limits. {refused} are refused before they are decoded, by what their "
+        f"containers hold. Decoding in a child process makes the detection of a 512-pixel JPEG {request['ratio']:.2f} "
+        f"times as long ({request['here_ms']:.1f} and {request['child_ms']:.1f} ms)."
+    )
+    rows = [
+        (
+            what,
+            _statuses(row["good"]),
+            _statuses(row["costly"]) or "none",
+            row["p50_ms"],
+            row["p99_ms"],
+            row["peak_mib"],
+        )
+        for what, row in (
+            ("256 px", result["service"]["without"]),
+            ("the same, one request in ten costly", result["service"]["with"]),
+        )
+    ]
+    header = ("64 clients", "good requests", "costly requests", "p50 ms", "p99 ms", "peak memory, MiB")
+    return [summary, table(header, rows), "Times are those of good requests; memory is that of all processes together."]
+
+
+def _statuses(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{count} × {status}" for status, count in counts.items())
+
+
 def _answers(row: Result) -> str:
-    return ", ".join(f"{count} × {status}" for status, count in row["statuses"].items())
+    return _statuses(row["statuses"])

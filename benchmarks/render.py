@@ -35,7 +35,7 @@ from _render_experiments import ablation, calibration, left_out, left_out_summar
 from _render_explain import explanations, ood
 from _render_forensics import forensic_localisation, forensic_ranges
 from _render_models import classical_heads, contract, feature_cache, papers, training_step
-from _render_serve import serve
+from _render_serve import hostile, serve
 from unmask.errors import UnmaskError
 
 _ROOT = Path(__file__).resolve().parent.parent
@@ -229,6 +229,7 @@ _RENDERERS: dict[str, Callable[[Result], list[str]]] = {
     "papers": papers,
     "training-step": training_step,
     "serve": serve,
+    "hostile": hostile,
 }
 
 
