@@ -15,6 +15,12 @@ def quote(text: str) -> str:
     return repr(text if len(text) <= _MAX_QUOTED else f"{text[: _MAX_QUOTED - 3]}...")
 
 
+def shorten(text: str) -> str:
+    """Text of others for a message, without quotation marks: control characters escaped, at most 80 characters."""
+    shown = printable(text[: _MAX_QUOTED + 1])
+    return shown if len(shown) <= _MAX_QUOTED else f"{shown[: _MAX_QUOTED - 3]}..."
+
+
 def harmless_cell(text: str) -> str:
     """Text for a cell of a CSV table: a leading apostrophe if a spreadsheet would run it as a formula.
 

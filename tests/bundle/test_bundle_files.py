@@ -15,6 +15,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from unmask.bundle import bundle as bundle_module
 from unmask.bundle.bundle import CONTENT, DEFAULT_BUNDLE, GOLDEN, INFO, MODEL, SUMS, Bundle
@@ -325,6 +327,22 @@ def test_malformed_info(content: bytes, expected: str, folder: Path) -> None:
         pytest.param(lambda info: info.update(main_face=1.01), id="a main face larger than the largest"),
         pytest.param(lambda info: info.update(main_face=-0.1), id="a main face smaller than none"),
         pytest.param(lambda info: info.update(main_face=float("nan")), id="a main face that is no number"),
+        pytest.param(lambda info: info["preprocessing"]["faces"].update(paddings=[float("nan")]), id="a NaN padding"),
+        pytest.param(lambda info: info["preprocessing"]["faces"].update(paddings=[-0.5]), id="a negative padding"),
+        pytest.param(lambda info: info["preprocessing"]["faces"].update(paddings=[0] * 100_000), id="many paddings"),
+        pytest.param(lambda info: info["preprocessing"]["faces"].update(max_faces=10**9), id="a billion faces"),
+        pytest.param(lambda info: info["calibration"].update(slope=1e300), id="a slope that overflows"),
+        pytest.param(lambda info: info["calibration"].update(bias=-1e300), id="a bias that overflows"),
+        pytest.param(lambda info: info["calibration"].update(provenance="x" * 100_000), id="a long text"),
+        pytest.param(lambda info: info.update(thresholds=info["thresholds"] * 100), id="many thresholds"),
+        pytest.param(lambda info: info.update(version=10**30), id="a long version"),
+        pytest.param(lambda info: info.update(name="x" * 10_000), id="a long name"),
+        pytest.param(lambda info: info.update(default_threshold="\x1b" * 50_000), id="a long reference"),
+        pytest.param(lambda info: info["card"].update(metrics={"auc": float("inf")}), id="an infinite metric"),
+        pytest.param(lambda info: info["card"].update(recipe={"seed": float("nan")}), id="a NaN in the recipe"),
+        pytest.param(
+            lambda info: info["card"].update(packages=dict.fromkeys(map(str, range(5000)), "")), id="packages"
+        ),
     ],
 )
 def test_info_that_makes_no_sense(change: Callable[[Any], object], folder: Path) -> None:
@@ -332,6 +350,8 @@ def test_info_that_makes_no_sense(change: Callable[[Any], object], folder: Path)
     error = refused(folder)
     assert error.code == "broken_bundle"
     assert INFO in error.message
+    assert len(error.message) < 320 + len(str(folder))
+    assert error.message.isprintable()
 
 
 @pytest.mark.parametrize(
@@ -339,11 +359,14 @@ def test_info_that_makes_no_sense(change: Callable[[Any], object], folder: Path)
     [
         pytest.param(lambda cases: cases[0].update(logit=cases[0]["logit"] + 0.01), "golden_mismatch", id="a logit"),
         pytest.param(lambda cases: cases[1].update(evidence_mean=9.0), "golden_mismatch", id="an evidence mean"),
-        pytest.param(lambda cases: cases[0].update(logit=float("nan")), "golden_mismatch", id="NaN"),
-        pytest.param(lambda cases: cases[0].update(evidence_mean=float("inf")), "golden_mismatch", id="infinity"),
+        pytest.param(lambda cases: cases[0].update(logit=float("nan")), "broken_bundle", id="NaN"),
+        pytest.param(lambda cases: cases[0].update(evidence_mean=float("inf")), "broken_bundle", id="infinity"),
         pytest.param(lambda cases: cases[0].update(seed=99), "golden_mismatch", id="another image"),
         pytest.param(lambda cases: cases.clear(), "golden_mismatch", id="no case at all"),
         pytest.param(lambda cases: cases[0].update(seed=-1), "broken_bundle", id="a negative seed"),
+        pytest.param(lambda cases: cases[0].update(seed=10**3999), "broken_bundle", id="a seed of 4,000 digits"),
+        pytest.param(lambda cases: cases[0].update(logit=1e300), "broken_bundle", id="a logit out of range"),
+        pytest.param(lambda cases: cases.extend(cases[:1] * 300), "broken_bundle", id="many cases"),
         pytest.param(lambda cases: cases[0].pop("logit"), "broken_bundle", id="a missing key"),
         pytest.param(lambda cases: cases[0].update(extra=1), "broken_bundle", id="an unknown key"),
     ],
@@ -356,6 +379,45 @@ def test_golden_cases_that_differ(change: Callable[[Any], object], expected: str
 def test_a_difference_within_the_tolerance(folder: Path) -> None:
     change_json(folder, GOLDEN, lambda cases: cases[0].update(logit=cases[0]["logit"] + 0.0009))
     assert Bundle.open(folder).verify()["largest_difference"] == pytest.approx(0.0009)
+
+
+def test_a_long_seed_is_not_echoed(folder: Path) -> None:
+    change_json(folder, GOLDEN, lambda cases: cases[0].update(seed=10**3999))
+    assert len(refused(folder).message) < 200 + len(str(folder))
+
+
+_JSON = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(max_size=20)
+    | st.sampled_from([10**400, -(10**400), "x" * 20_000, "\x1b[2J", [0] * 20_000]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+@settings(max_examples=120, deadline=2000, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_any_changed_info_is_accepted_or_one_error(data: st.DataObject, tiny_bundle: Path) -> None:
+    """One place of the description, at any depth, holds something else: never another exception, never slow."""
+    content = json.loads((tiny_bundle / INFO).read_text())
+    place = content
+    while True:
+        at = data.draw(st.sampled_from(sorted(place) if isinstance(place, dict) else range(len(place))))
+        below = place[at]
+        if not isinstance(below, dict | list) or not below or data.draw(st.booleans()):
+            break
+        place = below
+    place[at] = data.draw(_JSON)
+    files = {name: (tiny_bundle / name).read_bytes() for name in CONTENT} | {INFO: json.dumps(content).encode()}
+    files[SUMS] = "".join(f"{hashlib.sha256(files[name]).hexdigest()}  {name}\n" for name in CONTENT).encode()
+    try:
+        Detector(Bundle._from(bundle_module._MemoryFolder(files), "b")).detect(np.zeros((40, 40, 3), np.uint8))
+    except BundleError as error:
+        assert error.code in ("broken_bundle", "unknown_schema", "bad_model")
+        assert len(error.message) < 320 and error.message.isprintable()
 
 
 def test_truncated_golden(folder: Path) -> None:
@@ -409,7 +471,7 @@ def test_a_graph_that_answers_with_no_number(
     offset: float, make_bundle: MakeBundle, make_graph: MakeGraph, tmp_path: Path
 ) -> None:
     """Must never become a verdict: NaN is below every threshold, so the image would be called real."""
-    golden = (GoldenCase(seed=0, logit=offset, evidence_mean=offset),)
+    golden = (GoldenCase(seed=0, logit=0.0, evidence_mean=0.0),)
     bundle = make_bundle(tmp_path / "b", model=make_graph(offset=offset), golden=golden)
     for call in (bundle.verify, lambda: Detector(bundle).detect(np.zeros((64, 64, 3), np.uint8))):
         with pytest.raises(BundleError) as caught:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 import zipfile
 from collections.abc import Mapping
@@ -22,10 +23,11 @@ import numpy.typing as npt
 from pydantic import ValidationError
 
 from unmask.bundle.golden import GoldenCase, golden_pixels, read_golden
-from unmask.bundle.schema import BundleInfo
+from unmask.bundle.schema import BundleInfo, first_error
+from unmask.bundle.session import GraphSession, checked_session
 from unmask.errors import BundleError
 from unmask.files import OutputFolder
-from unmask.imaging.session import single_thread_session
+from unmask.text import quote, shorten
 
 MODEL, INFO, GOLDEN, SUMS = "model.onnx", "bundle.json", "golden.json", "SHA256SUMS"
 CONTENT = (MODEL, INFO, GOLDEN)
@@ -141,18 +143,17 @@ class Bundle:
             files=content,
         )
 
-    def session(self) -> Any:
-        """An ONNX Runtime session of the graph, with inputs and outputs checked.
+    def session(self) -> GraphSession:
+        """A session of the graph, which has been checked, with its inputs and outputs.
 
         Raises:
-            BundleError: ``bad_model``.
+            BundleError: ``bad_model``; ``graph_deadline``, it takes too long to load.
         """
-        session = single_thread_session(self.model)
-        inputs = [(item.name, item.type) for item in session.get_inputs()]
-        outputs = [item.name for item in session.get_outputs()]
-        if inputs != [("pixels", "tensor(uint8)")] or outputs[:2] != ["logit", "evidence"]:
+        session = checked_session(self.model)
+        if session.inputs != (("pixels", "tensor(uint8)"),) or session.outputs[:2] != ("logit", "evidence"):
+            inputs, outputs = quote(str(session.inputs)), quote(str(session.outputs))
             raise BundleError("bad_model", f"This is not a detector: inputs {inputs}, outputs {outputs}.")
-        if self.info.out_of_distribution is not None and DISTANCE not in outputs:
+        if self.info.out_of_distribution is not None and DISTANCE not in session.outputs:
             raise BundleError("bad_model", f"{INFO} has a threshold on the distance, but the model has no such output.")
         return session
 
@@ -164,7 +165,8 @@ class Bundle:
 
         Raises:
             BundleError: ``golden_mismatch`` if an output differs by more than 0.001; ``bad_model`` if the model does
-                not run on images of the size in ``bundle.json``.
+                not run on images of the size in ``bundle.json``; ``graph_deadline`` and ``graph_memory`` if it takes
+                too long or too much memory.
         """
         if not self.golden:
             raise BundleError("golden_mismatch", f"{self.info.name}: the bundle has no golden case to check.")
@@ -201,18 +203,23 @@ class Answer(NamedTuple):
 def ask_graph(session: Any, pixels: npt.NDArray[np.uint8]) -> Answer:
     """Run a model on pixels uint8 [n, size, size, 3] and check its outputs; every number is finite.
 
+    Args:
+        session: of ONNX Runtime, or one with a deadline.
+        pixels: the images.
+
     Raises:
-        BundleError: ``bad_model`` if the model does not take these pixels or its outputs are not as expected.
+        BundleError: ``bad_model`` if the model does not take these pixels or its outputs are not as expected;
+            ``graph_deadline`` and ``graph_memory`` if it takes too long or too much memory.
     """
-    names = ["logit", "evidence", *(item.name for item in session.get_outputs() if item.name == DISTANCE)]
-    try:
-        answers = session.run(names, {"pixels": pixels})
-    except Exception as error:  # ONNX Runtime raises a family of its own without a common base
-        raise BundleError("bad_model", f"The model cannot be run: {error}") from error
+    if not isinstance(session, GraphSession):
+        session = GraphSession(session)
+    names = ["logit", "evidence", *(name for name in session.outputs if name == DISTANCE)]
+    answers = session.run(names, {"pixels": pixels})
     logit, evidence = answers[:2]
     counted = all(answer.shape[:1] == (len(pixels),) for answer in answers)
+    counted = counted and all(answer.dtype.kind == "f" for answer in answers)
     if not counted or [answer.ndim for answer in answers] != [1, 3, 1][: len(answers)] or not evidence.size:
-        shapes = tuple(answer.shape for answer in answers)
+        shapes = quote(str(tuple(answer.shape for answer in answers)))
         raise BundleError("bad_model", f"Model output has unexpected shapes {shapes} for {len(pixels)} images.")
     # A NaN is below every threshold: it would call the image real.
     if not all(np.isfinite(answer).all() for answer in answers):
@@ -260,7 +267,7 @@ def _read(folder: _Folder, name: str, shown: str) -> bytes:
     try:
         data = folder.read(name, _MOST_BYTES[name])
     except Exception as error:  # a hostile zip makes zipfile raise a dozen kinds: BadZipFile, zlib.error, LZMAError...
-        raise BundleError("broken_bundle", f"{shown}: {name} cannot be read ({error}).") from None
+        raise BundleError("broken_bundle", f"{shown}: {name} cannot be read ({shorten(str(error))}).") from None
     if len(data) > _MOST_BYTES[name]:
         raise BundleError("broken_bundle", f"{shown}: {name} is larger than {_MOST_BYTES[name]:,} bytes.")
     return data
@@ -276,19 +283,27 @@ def _parse_sums(data: bytes, shown: str) -> dict[str, str]:
 
 def _parse_info(data: bytes, shown: str) -> BundleInfo:
     try:
-        content = json.loads(data)
+        content = json.loads(data, parse_constant=_finite, parse_float=_finite)
         if not isinstance(content, dict) or content.get("schema_version") != 1:
             raise BundleError("unknown_schema", f"{shown}: {INFO} has a format that this version does not know.")
         return BundleInfo.model_validate(content)
     except (ValidationError, ValueError, RecursionError) as error:
-        raise BundleError("broken_bundle", f"{shown}: {INFO} is not valid: {error}") from None
+        raise BundleError("broken_bundle", f"{shown}: {INFO} is not valid: {first_error(error)}") from None
+
+
+def _finite(text: str) -> float:
+    """A number of a JSON file; NaN, Infinity and 1e999 are none."""
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError(f"{shorten(text)} is not a finite number")
+    return value
 
 
 def _parse_golden(data: bytes, shown: str) -> tuple[GoldenCase, ...]:
     try:
         return read_golden(data)
     except (ValidationError, ValueError, RecursionError) as error:
-        raise BundleError("broken_bundle", f"{shown}: {GOLDEN} is not valid: {error}") from None
+        raise BundleError("broken_bundle", f"{shown}: {GOLDEN} is not valid: {first_error(error)}") from None
 
 
 def _unpickled(content: dict[str, bytes], sha256: str, info: BundleInfo | None) -> Bundle:

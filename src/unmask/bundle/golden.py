@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+
+MAX_CASES = 256
 
 
 class GoldenCase(BaseModel):
@@ -17,16 +21,20 @@ class GoldenCase(BaseModel):
         evidence_mean: recorded mean of the evidence map.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    seed: int = Field(ge=0)
-    logit: float
-    evidence_mean: float
+    seed: int = Field(ge=0, lt=2**63)
+    logit: float = Field(ge=-1e6, le=1e6)
+    evidence_mean: float = Field(ge=-1e6, le=1e6)
 
 
 def read_golden(data: bytes) -> tuple[GoldenCase, ...]:
-    """The cases of a ``golden.json``."""
-    return TypeAdapter(tuple[GoldenCase, ...]).validate_json(data)
+    """The cases of a ``golden.json``.
+
+    Raises:
+        ValueError: it is not valid (pydantic's ``ValidationError``).
+    """
+    return TypeAdapter(Annotated[tuple[GoldenCase, ...], Field(max_length=MAX_CASES)]).validate_json(data)
 
 
 def golden_pixels(seed: int, size: int) -> npt.NDArray[np.uint8]:

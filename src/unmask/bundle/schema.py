@@ -5,17 +5,38 @@ from __future__ import annotations
 import math
 from bisect import bisect_left
 from itertools import pairwise
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from unmask.imaging.preprocessing import Preprocessing
+from unmask.text import quote, shorten
+
+_Text = Annotated[str, Field(max_length=10_000)]
+_Name = Annotated[str, Field(max_length=200)]
+_Digest = Annotated[str, Field(max_length=128)]
+_Count = Annotated[int, Field(ge=0, lt=2**63)]
+_Number = Annotated[float, Field(ge=-1e12, le=1e12)]
+_Logit = Annotated[float, Field(ge=-1e6, le=1e6)]
+_MAX_ENTRIES = 1_000
+_MAX_POINTS = 10_000
+_MAX_THRESHOLDS = 100
 
 
 class _Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+def first_error(error: Exception) -> str:
+    """What is wrong with a file, in one line: of several errors the first, and the name of what it is about."""
+    if not isinstance(error, ValidationError):
+        return shorten(str(error) or type(error).__name__)
+    first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+    more = f" ({error.error_count()} errors in all)" if error.error_count() > 1 else ""
+    where = ".".join(map(str, first["loc"]))
+    return f"{shorten(where)}: {shorten(first['msg'])}{more}" if where else f"{shorten(first['msg'])}{more}"
 
 
 def log_odds(probability: float) -> float:
@@ -40,8 +61,8 @@ class Calibration(_Part):
 
     Attributes:
         method: ``none`` (slope 1, bias 0), ``temperature``, ``platt`` or ``isotonic``.
-        slope: factor on the logit, above 0.
-        bias: added to the scaled logit.
+        slope: factor on the logit, from 1e-6 to 1e6.
+        bias: added to the scaled logit, at most 1e6 in size.
         points: for ``isotonic``: pairs of a logit and a probability. Logits rise; probabilities lie inside (0, 1) and
             never fall. Values between points are interpolated linearly, values beyond the ends stay constant.
         prior: expected proportion of fakes among the images to be judged, in (0, 1). Slope, bias and points hold for
@@ -50,11 +71,11 @@ class Calibration(_Part):
     """
 
     method: Literal["none", "temperature", "platt", "isotonic"] = "none"
-    slope: float = Field(1.0, gt=0)
-    bias: float = 0.0
-    points: tuple[tuple[float, float], ...] = Field((), max_length=10_000)
+    slope: float = Field(1.0, ge=1e-6, le=1e6)
+    bias: _Logit = 0.0
+    points: tuple[tuple[_Logit, float], ...] = Field((), max_length=_MAX_POINTS)
     prior: float = Field(0.5, gt=0, lt=1)
-    provenance: str = ""
+    provenance: _Text = ""
 
     @model_validator(mode="after")
     def _rises(self) -> Calibration:
@@ -116,7 +137,7 @@ class Measured(_Part):
     value: float = Field(ge=0, le=1)
     low: float = Field(ge=0, le=1)
     high: float = Field(ge=0, le=1)
-    n: int = Field(ge=1)
+    n: int = Field(ge=1, lt=2**63)
 
 
 class Threshold(_Part):
@@ -131,12 +152,12 @@ class Threshold(_Part):
         provenance: the data that it was set on, in words; '' if that is the calibration's data.
     """
 
-    name: str
+    name: _Name
     false_positive_budget: float = Field(ge=0, le=1)
     fake_probability: float = Field(ge=0, le=1)
     true_positive_rate: float = Field(ge=0, le=1)
     false_positive_rate: Measured | None = None
-    provenance: str = ""
+    provenance: _Text = ""
 
 
 class UncertainBand(_Part):
@@ -168,10 +189,10 @@ class OutOfDistribution(_Part):
     """
 
     method: Literal["mahalanobis"] = "mahalanobis"
-    threshold: float = Field(gt=0)
+    threshold: float = Field(gt=0, le=1e12)
     quantile: float = Field(gt=0, lt=1)
-    pictures: int = Field(ge=1)
-    training_pictures: int = Field(ge=1)
+    pictures: int = Field(ge=1, lt=2**63)
+    training_pictures: int = Field(ge=1, lt=2**63)
 
 
 class Card(_Part):
@@ -191,17 +212,17 @@ class Card(_Part):
         commit: revision of unmask that it was made with, if known.
     """
 
-    summary: str = ""
-    recipe: dict[str, Any] = {}
-    members: dict[str, dict[str, Any]] = {}
-    recipe_digest: str = ""
-    manifest_digest: str = ""
-    weights: dict[str, str] = {}
-    sources: dict[str, dict[str, int]] = {}
-    metrics: dict[str, float] = {}
-    limits: tuple[str, ...] = ()
-    packages: dict[str, str] = {}
-    commit: str = ""
+    summary: _Text = ""
+    recipe: dict[_Name, Any] = Field({}, max_length=_MAX_ENTRIES)
+    members: dict[_Name, dict[_Name, Any]] = Field({}, max_length=_MAX_ENTRIES)
+    recipe_digest: _Digest = ""
+    manifest_digest: _Digest = ""
+    weights: dict[_Name, _Text] = Field({}, max_length=_MAX_ENTRIES)
+    sources: dict[_Name, dict[str, _Count]] = Field({}, max_length=_MAX_ENTRIES)
+    metrics: dict[_Name, _Number] = Field({}, max_length=_MAX_ENTRIES)
+    limits: tuple[_Text, ...] = Field((), max_length=_MAX_ENTRIES)
+    packages: dict[_Name, _Name] = Field({}, max_length=_MAX_ENTRIES)
+    commit: _Name = ""
 
 
 class Recalibration(_Part):
@@ -221,17 +242,17 @@ class Recalibration(_Part):
         unmask: version of unmask.
     """
 
-    bundle_sha256: str
-    manifest_digest: str
-    real: int = Field(ge=0)
-    fake: int = Field(ge=0)
-    groups: int = Field(ge=0)
-    asked: str
-    folds: int = Field(ge=0)
+    bundle_sha256: _Digest
+    manifest_digest: _Digest
+    real: _Count
+    fake: _Count
+    groups: _Count
+    asked: _Name
+    folds: _Count
     holdout: bool
-    seed: int = Field(ge=0)
-    metrics: dict[str, float] = {}
-    unmask: str = ""
+    seed: _Count
+    metrics: dict[_Name, _Number] = Field({}, max_length=_MAX_ENTRIES)
+    unmask: _Name = ""
 
 
 class BundleInfo(_Part):
@@ -256,12 +277,12 @@ class BundleInfo(_Part):
     """
 
     schema_version: Literal[1] = 1
-    name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$")
-    version: int = Field(1, ge=1)
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$", max_length=200)
+    version: int = Field(1, ge=1, lt=2**31)
     preprocessing: Preprocessing
     calibration: Calibration = Calibration()
-    thresholds: tuple[Threshold, ...] = Field(min_length=1)
-    default_threshold: str
+    thresholds: tuple[Threshold, ...] = Field(min_length=1, max_length=_MAX_THRESHOLDS)
+    default_threshold: _Name
     uncertain: UncertainBand
     main_face: float = Field(0.4, ge=0, le=1)
     evidence: Literal["cam", "none"] = "cam"
@@ -272,7 +293,7 @@ class BundleInfo(_Part):
     @model_validator(mode="after")
     def _default_exists(self) -> BundleInfo:
         if self.default_threshold not in {threshold.name for threshold in self.thresholds}:
-            raise ValueError(f"default_threshold {self.default_threshold!r} is not among the thresholds")
+            raise ValueError(f"default_threshold {quote(self.default_threshold)} is not among the thresholds")
         return self
 
     @property

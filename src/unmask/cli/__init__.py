@@ -43,6 +43,10 @@ def main() -> None:
             sys.stdout.flush()  # a full disk shows here, not when Python ends
     except UnmaskError as error:
         print(f"unmask: {error.message}", file=sys.stderr)
+        if error.code == "graph_deadline":
+            # An operator that cannot be stopped may still be running; Python would crash in waiting for it.
+            sys.stderr.flush()
+            os._exit(error.exit_code)
         sys.exit(error.exit_code)
     except BrokenPipeError:
         # The reader of our output has gone, as `head` does.

@@ -11,12 +11,13 @@ from typing import Any
 
 import numpy as np
 
+from unmask.bundle.protobuf import BYTES, Reader, read_varints
 from unmask.errors import BundleError
 
 # Field numbers of onnx.proto3: ModelProto.graph, GraphProto.initializer, TensorProto.dims, .data_type, .raw_data.
 _GRAPH, _INITIALIZER, _DIMS, _DATA_TYPE, _RAW_DATA = 7, 5, 1, 2, 9
+_MAX_DIMS_BYTES = 160
 _NUMBERS: dict[int, np.dtype[Any]] = {1: np.dtype("<f4"), 10: np.dtype("<f2")}
-_VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 
 
 def redrawn(model: bytes, seed: int) -> bytes:
@@ -49,51 +50,22 @@ def redrawn(model: bytes, seed: int) -> bytes:
 
 def _weights(model: bytes) -> Iterator[tuple[np.dtype[Any], tuple[int, int]]]:
     """Number type, start and end of each floating-point tensor with at least two dimensions."""
-    for graph in _parts(model, 0, len(model), _GRAPH):
-        for tensor in _parts(model, *graph, _INITIALIZER):
+    reader = Reader(model)
+    for graph in _parts(reader, 0, len(model), _GRAPH):
+        for tensor in _parts(reader, *graph, _INITIALIZER):
             dimensions, kind, data = 0, 0, (0, 0)
-            for number, wire, value, place in _fields(model, *tensor):
-                if number == _DIMS:  # one by one, or packed: a byte below 0x80 ends each
-                    dimensions += 1 if wire == _VARINT else sum(byte < 0x80 for byte in model[slice(*place)])
+            for field in reader.fields(*tensor):
+                number, _, value, start, end = field
+                if number == _DIMS:
+                    dimensions += len(read_varints(model, field, _MAX_DIMS_BYTES) or ())
                 elif number == _DATA_TYPE:
                     kind = value
                 elif number == _RAW_DATA:
-                    data = place
+                    data = start, end
             if kind in _NUMBERS and dimensions > 1 and data[1] - data[0] >= 2 * _NUMBERS[kind].itemsize:
                 yield _NUMBERS[kind], data
 
 
-def _parts(data: bytes, start: int, end: int, wanted: int) -> Iterator[tuple[int, int]]:
-    return (place for number, wire, _, place in _fields(data, start, end) if number == wanted and wire == _BYTES)
-
-
-def _fields(data: bytes, start: int, end: int) -> Iterator[tuple[int, int, int, tuple[int, int]]]:
-    """Fields of a protocol buffer message: number, wire type, value of a varint, place of the bytes of others."""
-    at = start
-    while at < end:
-        key, at = _varint(data, at, end)
-        wire = key & 7
-        value, length = 0, {_FIXED64: 8, _FIXED32: 4}.get(wire, 0)
-        if wire == _VARINT:
-            value, at = _varint(data, at, end)
-        elif wire == _BYTES:
-            length, at = _varint(data, at, end)
-        elif not length:
-            raise BundleError("bad_model", "The graph's file is malformed.")
-        if at + length > end:
-            raise BundleError("bad_model", "The graph's file is malformed.")
-        yield key >> 3, wire, value, (at, at + length)
-        at += length
-
-
-def _varint(data: bytes, at: int, end: int) -> tuple[int, int]:
-    value = 0
-    for shift in range(0, 70, 7):
-        if at >= end:
-            break
-        byte = data[at]
-        at += 1
-        value |= (byte & 0x7F) << shift
-        if byte < 0x80:
-            return value, at
-    raise BundleError("bad_model", "The graph's file is malformed.")
+def _parts(reader: Reader, start: int, end: int, wanted: int) -> Iterator[tuple[int, int]]:
+    fields = reader.fields(start, end)
+    return ((begin, stop) for number, wire, _, begin, stop in fields if number == wanted and wire == BYTES)

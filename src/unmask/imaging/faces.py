@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 import numpy.typing as npt
@@ -40,8 +41,8 @@ class FacePolicy(BaseModel):
 
     Attributes:
         score_threshold: least BlazeFace score in [0, 1] of a face.
-        paddings: borders of the whole-image views, as fractions of the longer side, tried in order until a view
-            shows a face.
+        paddings: borders of the whole-image views, as fractions of the longer side in [0, 2], tried in order until a
+            view shows a face; at most 8.
         zoom: whether small faces are searched in overlapping windows of half the side when no view showed any.
         iou_threshold: two boxes that overlap more than this (intersection over union) are one face.
         max_faces: the largest faces kept.
@@ -50,10 +51,10 @@ class FacePolicy(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     score_threshold: float = Field(0.5, gt=0, lt=1)
-    paddings: tuple[float, ...] = (0.0, 0.25, 0.5)
+    paddings: tuple[Annotated[float, Field(ge=0, le=2)], ...] = Field((0.0, 0.25, 0.5), max_length=8)
     zoom: bool = True
     iou_threshold: float = Field(0.3, gt=0, lt=1)
-    max_faces: int = Field(16, ge=1)
+    max_faces: int = Field(16, ge=1, le=256)
 
 
 @dataclass(frozen=True, slots=True, repr=False)

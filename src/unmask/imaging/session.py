@@ -7,6 +7,7 @@ from typing import Any
 import onnxruntime as ort
 
 from unmask.errors import BundleError
+from unmask.text import quote
 
 
 def single_thread_session(model: bytes, *, arena: bool = False) -> Any:
@@ -22,13 +23,28 @@ def single_thread_session(model: bytes, *, arena: bool = False) -> Any:
     Raises:
         BundleError: ``bad_model``, the graph cannot be loaded.
     """
+    return open_session(model, session_options(arena=arena))
+
+
+def session_options(*, arena: bool = False) -> Any:
+    """The options of :func:`single_thread_session`."""
     options = ort.SessionOptions()
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
-    options.log_severity_level = 3
+    options.log_severity_level = 4  # its errors are raised; printed as well, they would disturb our own output
     # The arena keeps the largest size ever asked for; without it memory stays flat over mixed inputs.
     options.enable_cpu_mem_arena = arena
+    return options
+
+
+def open_session(model: bytes, options: Any) -> Any:
+    """An ONNX Runtime session on the CPU.
+
+    Raises:
+        BundleError: ``bad_model``, the graph cannot be loaded.
+    """
     try:
         return ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # ONNX Runtime raises a family of its own without a common base
-        raise BundleError("bad_model", f"The ONNX model cannot be loaded: {error}") from error
+        reason = quote(str(error).rpartition("] : ")[2].strip())
+        raise BundleError("bad_model", f"The ONNX model cannot be loaded: {reason}") from error
