@@ -280,7 +280,7 @@ def _open(data: bytes, limits: DecodeLimits, notes: list[str]) -> tuple[ImageFil
         if declared := canvas_size(name, data):
             _check_size(declared, limits)
             choose_reduction(declared, "P" if name == "GIF" else "RGB", name, data, limits)
-        image = _read_header(name, data, notes)
+        image = read_header(name, data, notes)
         _check_size(image.size, limits)
         reduction, memory = choose_reduction(image.size, image.mode, name, data, limits)
         return image, _Plan(name, data, reduction, draft(image, reduction), memory)
@@ -301,7 +301,14 @@ def _load(image: ImageFile, plan: _Plan, limits: DecodeLimits) -> None:
     _check_size(image.size, limits)
 
 
-def _read_header(name: str, data: bytes, notes: list[str]) -> ImageFile:
+def read_header(name: str, data: bytes, notes: list[str]) -> ImageFile:
+    """Open an image file without decoding it, by its format's reader; only for files that :func:`decode` accepts.
+
+    Args:
+        name: the format, as ``sniff_format`` names it.
+        data: the bytes of the file.
+        notes: what was odd is appended.
+    """
     try:
         return _READERS[name](BytesIO(data))
     except Exception:

@@ -168,6 +168,8 @@ class Handler(BaseHTTPRequestHandler):
             self.close_connection = True
         elif name == "bomb":
             self.send(200, bomb(), content_encoding="gzip")
+        elif name == "costly":  # 10,000 comments before the image
+            self.send(200, body[:2] + b"\xff\xfe\0\x03x" * 10_000 + body[2:])
         elif name == "png-bomb":  # few bytes, very many pixels
             header = struct.pack(">IIBBBBB", 60_000, 60_000, 8, 2, 0, 0, 0)
             chunk = b"IHDR" + header
@@ -353,6 +355,7 @@ TABLES = {"manifest.csv", "ok.csv", "fetch-journal.jsonl"}
         # small when sent, huge when unpacked
         ("/bomb", "not_an_image", "200", "compressed"),
         ("/png-bomb", "too_large", "200", "side_too_long"),
+        ("/costly", "too_large", "200", "too_complex: The JPEG file has 2,049 segments; at most 2,048 are read."),
         # a page that calls itself a JPEG
         ("/page.jpg", "not_an_image", "200", "web page"),
         # an image of a kind that is not accepted

@@ -15,16 +15,16 @@ from PIL import Image
 
 from unmask.data.audit.duplicates import perceptual_hash
 from unmask.errors import ImageError
-from unmask.imaging.decode import decode_image, read_bytes
+from unmask.imaging.decode import decode_image, read_bytes, read_header
 from unmask.imaging.faces import FaceFinder
+from unmask.imaging.formats import sniff_format
 from unmask.imaging.jpeg import SUBSAMPLINGS, read_compression
 from unmask.imaging.preprocessing import Preprocessing, crop_of, render
 
-CONTAINERS: Final = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
+CONTAINERS: Final = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "HEIC")
 COMMON_QUALITY: Final = 90
 """JPEG quality (Pillow's, 4:2:0) at which every image is saved again for the common reading."""
 
-_FORMATS: Final = (*CONTAINERS, "MPO")
 _SIDE: Final = 256  # pixels: images are compared at this size squared, whatever their own
 _THUMB_SIDE: Final = 16
 _GREY_SPREAD: Final = 10.0  # levels between channels up to which a pixel passes for grey after JPEG
@@ -109,9 +109,9 @@ def measure(path: Path, common: Preprocessing | None = None, finder: FaceFinder 
 
 def _file_facts(content: bytes) -> dict[str, float]:
     # The image was decoded within our limits before, so opening it here costs only reading its header.
-    with Image.open(io.BytesIO(content), formats=_FORMATS) as image:
+    container = str(sniff_format(content))
+    with read_header(container, content, []) as image:
         width, height = image.size
-        container = "JPEG" if image.format == "MPO" else str(image.format)
         compression = read_compression(image) if container == "JPEG" else None
         facts = {
             "container": float(CONTAINERS.index(container)),

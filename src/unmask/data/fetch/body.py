@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
 from unmask.data.fetch.policy import FetchError, FetchPolicy
 from unmask.errors import ImageError, UnmaskError
-from unmask.imaging.decode import decode_image
+from unmask.imaging.decode import read_bytes
 from unmask.imaging.formats import sniff_format
-from unmask.imaging.limits import DecodeLimits
 
 # The most bytes needed to recognise a format (AVIF's list of brands).
 _SNIFFED_BYTES = 1024
-_TOO_LARGE = {"file_too_large", "too_many_pixels", "side_too_long", "out_of_memory"}
+_TOO_LARGE = {"file_too_large", "too_many_pixels", "side_too_long", "too_complex", "out_of_memory", "decode_stopped"}
 _WEB_PAGE = (b"<!doctype html", b"<html", b"<head", b"<?xml")
 
 
@@ -94,14 +93,17 @@ class ImageBody:
             with _disk_errors(self.path):
                 file.close()
 
-    def check(self) -> None:
+    def check(self, decoder: Callable[[bytes], object]) -> None:
         """Decode the image; slow, so call it in a thread.
+
+        Args:
+            decoder: what decodes it, within the policy's limits.
 
         Raises:
             FetchError: ``not_an_image``, or ``too_large`` for its pixels.
         """
         try:
-            decode_image(self.path, DecodeLimits(max_bytes=self._policy.max_bytes))
+            decoder(read_bytes(self.path))
         except ImageError as error:
             status = "too_large" if error.code in _TOO_LARGE else "not_an_image"
             raise FetchError(status, f"{error.code}: {error.message}", http_status=200) from None

@@ -20,6 +20,7 @@ import shutil
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar
@@ -31,7 +32,9 @@ from unmask.data.fetch.result import FetchReport, Results, check_free, key_of
 from unmask.data.manifest import Manifest, ManifestRow
 from unmask.errors import ManifestError, MissingExtraError, UnmaskError, UsageError
 from unmask.files import RootFolder
+from unmask.imaging.decode_pool import DecodePool
 from unmask.imaging.find import IMAGE_SUFFIXES
+from unmask.imaging.limits import default_limits
 from unmask.progress import progress_bar
 from unmask.text import quote
 
@@ -138,13 +141,23 @@ class _Run:
             self._journal.close()
             raise
         # Decoding and hashing would block every connection if done in the event loop's thread.
-        self._threads = ThreadPoolExecutor(min(4, os.cpu_count() or 1))
+        self._workers = min(4, os.cpu_count() or 1)
+        self._threads = ThreadPoolExecutor(self._workers)
+        self._pool: DecodePool | None = None
 
     def close(self) -> None:
         """Release the folder."""
         self._threads.shutdown()
+        if self._pool is not None:
+            self._pool.close()
         shutil.rmtree(self._work, ignore_errors=True)
         self._journal.close()
+
+    def _decoder(self) -> Callable[[bytes], object]:
+        """Decodes in child processes, which are started when the first image is there."""
+        if self._pool is None:
+            self._pool = DecodePool(self._workers, replace(default_limits(), max_bytes=self._policy.max_bytes))
+        return self._pool.decode
 
     def write_results(self) -> FetchReport:
         """Write the tables from the journal."""
@@ -211,7 +224,8 @@ class _Run:
                 text = f"the bytes have the SHA-256 {body.sha256}, not {expected}"
                 raise FetchError("changed", text, http_status=200, sha256=body.sha256)
             if self._policy.decode:
-                await self._in_thread(body.check)
+                decoder = self._decoder()
+                await self._in_thread(lambda: body.check(decoder))
             self._store(body, row, key, path, url, sha256)
         except FetchError as error:
             self._journal.add(
