@@ -183,6 +183,17 @@ def test_damaged_metadata_do_not_hide_the_pixels(
     assert [words in note for note in odd["notes"]] == [True]
 
 
+def test_native_libraries_do_not_write_to_the_terminal(tiny_bundle: Path, tmp_path: Path) -> None:
+    from tests.imaging import hostile
+
+    (tmp_path / "fax.tif").write_bytes(hostile.CASES["tiff-fax-damaged"]())  # libtiff has much to say about it
+    (tmp_path / "notes").write_text("no image")
+    ran = process("detect", ".", "--json", "--model", str(tiny_bundle), cwd=tmp_path)
+    # What Python prints arrives.
+    assert ran.err == "unmask: passed over 1 file that is not an image\n"
+    assert ran.paths == ["./fax.tif"]
+
+
 def test_hostile_inputs_do_not_stop_the_run(hostile_run: Ran) -> None:
     assert hostile_run.code == 1
     assert hostile_run.paths == [*HOSTILE, "good.png"]

@@ -320,6 +320,14 @@ def test_a_pillow_image_of_a_file_stays_open(mode: str) -> None:
     assert decode_image(opened).size == (20, 20)
 
 
+@pytest.mark.parametrize("appended", [b"\0\0\0\x18ftypmp42" + bytes(5_000), b"\xff\xd8\xff\xe0" + bytes(2_000)])
+def test_what_follows_the_first_image_is_not_looked_at(appended: bytes) -> None:
+    """Motion photos append a clip, Ultra HDR and MPO a second JPEG file."""
+    photo = noise("JPEG", quality=90)
+    assert decode.decode(photo + appended).notes == ()
+    assert pixels(photo + appended) == pixels(photo)
+
+
 # --- sizes -------------------------------------------------------------------------------------------------
 
 

@@ -57,6 +57,15 @@ def test_the_common_reading_is_the_same_for_every_container(tmp_path: Path, astr
     assert not any(math.isnan(png[name]) for name in names)
 
 
+def test_facts_of_what_phones_write(tmp_path: Path) -> None:
+    pytest.importorskip("pi_heif")
+    from tests.imaging.test_heic import PLAIN
+
+    (tmp_path / "a.heic").write_bytes(PLAIN)
+    facts = facts_of(tmp_path / "a.heic")
+    assert (CONTAINERS[int(facts["container"])], facts["width"], facts["height"]) == ("HEIC", 64, 48)
+
+
 def test_pixel_facts_of_plain_images() -> None:
     grey = pixel_facts(Image.new("RGB", (100, 50), (90, 90, 90)))
     assert grey["red"] == pytest.approx(90) and grey["contrast"] == pytest.approx(0, abs=1e-3)
