@@ -7,6 +7,7 @@ import itertools
 import json
 import math
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -506,7 +507,10 @@ def test_a_source_that_fails_leaves_no_thread(detector: Detector) -> None:
     threads = threading.active_count()
     with pytest.raises(KeyError):
         list(detector.detect_many(failing(), workers=2))
-    assert threading.active_count() == threads
+    end = time.monotonic() + 10  # the threads of graphs end just after those that used them
+    while threading.active_count() > threads and time.monotonic() < end:
+        time.sleep(0.01)
+    assert threading.active_count() <= threads
 
 
 # --- anything at all ---------------------------------------------------------------------------------------

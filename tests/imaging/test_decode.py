@@ -601,7 +601,7 @@ BAD_EXIF = {
 @pytest.mark.parametrize("format_name", ["JPEG", "PNG", "WEBP"])
 def test_bad_exif(name: str, format_name: str) -> None:
     decoded = decode.decode(noise(format_name, exif=b"Exif\0\0" + BAD_EXIF[name]))
-    assert decoded.notes == ("The EXIF data is damaged and was ignored: the image counts as upright.",)
+    assert decoded.notes == ("The EXIF data is damaged and was ignored: the image is taken as upright.",)
     # Every browser shows such a file, and so the pixels are judged.
     plain = pixels(noise(format_name))
     assert np.asarray(decoded.image).tolist() == plain
@@ -621,7 +621,7 @@ def test_exif_that_the_avif_reader_cannot_open() -> None:
     start = good.index(b"II*\0")
     broken = good[:start] + b"junk" + good[start + 4 :]
     decoded = decode.decode(broken)
-    assert decoded.notes == ("The EXIF data is damaged and was ignored: the image counts as upright.",)
+    assert decoded.notes == ("The EXIF data is damaged and was ignored: the image is taken as upright.",)
     assert np.asarray(decoded.image).tolist() == pixels(good)
 
 
@@ -726,7 +726,7 @@ def test_profiles_in_files(format_name: str) -> None:
     assert np.abs(np.asarray(decode_image(data)).astype(int) - 188).max() <= 2
     broken = encode(PIL.Image.new("RGB", (16, 16)), format_name, icc_profile=b"no profile at all" * 10)
     decoded = decode.decode(broken)
-    assert decoded.notes == ("The colour profile is damaged and was ignored: the colours count as sRGB.",)
+    assert decoded.notes == ("The colour profile is damaged and was ignored: the colours are taken as sRGB.",)
     assert np.asarray(decoded.image).max() <= 1
 
 
@@ -750,7 +750,7 @@ def test_profiles_that_cannot_be_used_are_ignored_and_noted(image: Image, words:
     decoded = decode.decode(image)
     (note,) = decoded.notes
     assert words in note
-    assert note.endswith("and was ignored: the colours count as sRGB.")
+    assert note.endswith("and was ignored: the colours are taken as sRGB.")
     image.info.pop("icc_profile")
     assert np.asarray(decoded.image).tolist() == pixels(image)
 
@@ -770,7 +770,7 @@ def test_grey_with_alpha_of_16_bits_and_a_grey_profile() -> None:
 def test_an_unpackable_png_profile() -> None:
     broken = chunk(b"iCCP", b"name\0\0this is not deflated")
     decoded = decode.decode(png(20, 20, broken, rows=bytes(21 * 20)))
-    assert decoded.notes == ("The colour profile cannot be read and was ignored: the colours count as sRGB.",)
+    assert decoded.notes == ("The colour profile cannot be read and was ignored: the colours are taken as sRGB.",)
 
 
 # --- anything at all ---------------------------------------------------------------------------------------

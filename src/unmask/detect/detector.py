@@ -35,7 +35,7 @@ class Prepared:
         provenance: marks in the file; ``None`` for images in memory.
         sha256: hash of the file; ``None`` for images in memory.
         size: width and height of the upright image in pixels.
-        notes: what was odd in reading it.
+        notes: problems in the file; see :class:`~unmask.imaging.decode.Decoded`.
         started: start of the work on it, by ``time.perf_counter()``.
     """
 
@@ -62,8 +62,8 @@ class Detector:
         limits: limits on size and format, checked before an image is decoded.
 
     Attributes:
-        decoder: decodes the bytes of image files in place of this process, such as ``DecodePool.decode``; to be set by
-            who has one. It is not pickled.
+        decoder: a function that decodes the bytes of image files, such as ``DecodePool.decode``; ``None`` decodes in
+            this process. It is not pickled.
 
     Raises:
         UsageError: ``bad_threshold``: no such threshold.

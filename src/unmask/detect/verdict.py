@@ -82,7 +82,7 @@ class Verdict:
         sha256: hash of the file; ``None`` for images in memory and with an error.
         size: width and height of the upright image in pixels; ``None`` with an error. Of an image that was read at
             reduced size, rounded up to a multiple of the reduction.
-        notes: what was odd in reading the file, a sentence each: damaged metadata, a reduced size.
+        notes: sentences about problems in the file: damaged metadata, a reduced size.
     """
 
     path: str | None

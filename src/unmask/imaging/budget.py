@@ -13,10 +13,10 @@ _SMALL: Final = 32 * 2**20
 
 
 class MemoryBudget:
-    """Bytes that decoding may take at once, over all threads, first come, first served.
+    """Memory for decoding, shared by all threads, first come, first served.
 
     Args:
-        total: bytes. An image that takes more than all of it is let in alone.
+        total: bytes. An image that needs more than that is decoded alone.
     """
 
     def __init__(self, total: int) -> None:

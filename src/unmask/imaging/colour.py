@@ -26,17 +26,16 @@ Extremes = tuple[float, float]
 def to_rgb(image: PIL.Image.Image, notes: list[str], extremes: Extremes | None = None) -> PIL.Image.Image:
     """Convert a loaded image of any mode to sRGB of mode RGB; the result may be ``image`` itself.
 
-    An ICC profile in ``image.info`` is converted with relative colorimetric intent and black point
-    compensation, unless it says that it is sRGB. One that cannot be used is ignored, as browsers do, and noted: the
-    values count as sRGB then. Transparency is composited over :data:`BACKDROP`. 16-bit
-    grey is divided by 257 and rounded. Mode ``I`` counts as 8 bits where no value exceeds 255, else as 16
-    bits; mode ``F`` counts as 0..1 where every value lies there, else as 0..255. Values outside are
-    clipped, NaN is black.
+    An ICC profile in ``image.info`` is converted with relative colorimetric intent and black point compensation, unless
+    it says that it is sRGB. A profile that cannot be used is ignored, as browsers do, and noted; the values are then
+    taken as sRGB. Transparency is composited over :data:`BACKDROP`. 16-bit grey is divided by 257 and rounded. Mode
+    ``I`` is taken as 8 bits if no value exceeds 255, else as 16 bits; mode ``F`` as 0..1 if every value is in that
+    range, else as 0..255. Values outside are clipped, NaN is black.
 
     Args:
         image: loaded.
-        notes: what was odd is appended, once.
-        extremes: of the image that this one is a part of.
+        notes: problems found are appended, each once.
+        extremes: extremes of the whole image, if this is a part of one.
 
     Raises:
         ImageError: ``unsupported_format``.
@@ -46,7 +45,7 @@ def to_rgb(image: PIL.Image.Image, notes: list[str], extremes: Extremes | None =
     try:
         rgb = _to_srgb(colour, profile) if profile != b"" else colour.convert("RGB")
     except _BadProfileError as error:
-        note = f"The colour profile {error} and was ignored: the colours count as sRGB."
+        note = f"The colour profile {error} and was ignored: the colours are taken as sRGB."
         if note not in notes:
             notes.append(note)
         rgb = colour.convert("RGB")

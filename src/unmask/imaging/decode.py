@@ -83,7 +83,7 @@ _TRANSPOSITIONS = {
     7: PIL.Image.Transpose.TRANSVERSE,
     8: PIL.Image.Transpose.ROTATE_90,
 }
-_BAD_EXIF = "The EXIF data is damaged and was ignored: the image counts as upright."
+_BAD_EXIF = "The EXIF data is damaged and was ignored: the image is taken as upright."
 _TRUNCATED = re.compile(r"truncated|premature|unexpected end|end of file", re.IGNORECASE)
 _UNSUPPORTED = re.compile(r"(un|not )supported|not installed|unknown (pixel|data)|cannot handle", re.IGNORECASE)
 
@@ -93,10 +93,10 @@ class Decoded:
     """A decoded image and how it was read.
 
     Attributes:
-        image: upright sRGB of mode RGB, which shares no memory with the source.
-        reduction: by how much its sides are smaller than the file's: 1, 2, 4 or 8; above 1 only where decoding it whole
-            would take more memory than ``DecodeLimits.max_memory``.
-        notes: sentences that say what was odd in reading: metadata that was damaged and ignored, a reduction.
+        image: upright sRGB of mode RGB; shares no memory with the source.
+        reduction: the factor by which its sides are smaller than the file's: 1, 2, 4 or 8. Above 1 only if decoding at
+            full size would take more memory than ``DecodeLimits.max_memory``.
+        notes: sentences about problems in the file: damaged metadata that was ignored, a reduced size.
     """
 
     image: PIL.Image.Image
@@ -105,14 +105,14 @@ class Decoded:
 
 
 def decode_image(source: ImageSource, limits: DecodeLimits | None = None) -> PIL.Image.Image:
-    """The image of :func:`decode`, for who needs neither its reduction nor its notes."""
+    """Decode an image as :func:`decode` does, and return it alone."""
     return decode(source, limits).image
 
 
 def decode(source: ImageSource, limits: DecodeLimits | None = None) -> Decoded:
     """Decode any accepted source to an upright sRGB image of mode RGB, which shares no memory with it.
 
-    Metadata never decide whether pixels are read: what is damaged is ignored, as browsers do, and noted. The first
+    Damaged metadata never keeps the pixels from being read: it is ignored, as browsers do, and noted. The first
     frame of animations and multi-page files is taken (of a Pillow image: its current frame). The EXIF (or else XMP)
     orientation is applied, an embedded ICC profile is converted to sRGB, transparency is composited over mid grey, and
     deeper pixels are reduced to 8 bits: see :func:`unmask.imaging.colour.to_rgb`.
@@ -221,11 +221,11 @@ def _decode(source: ImageSource, limits: DecodeLimits) -> Decoded:
 
 
 def _upright(image: PIL.Image.Image, notes: list[str], plan: _Plan | None = None) -> Decoded:
-    """Convert and turn a loaded image, which is ours to close where there is a plan."""
+    """Convert and rotate a loaded image. With a plan, the image was opened here and is closed here."""
     turn = _TRANSPOSITIONS.get(_orientation(image, notes))
     rgb = scaled_to_rgb(image, 1 if plan is None else plan.left, notes)
     if plan is not None and rgb is not image:
-        image.close()  # it may be as large as the result, and turning makes another
+        image.close()  # free its memory before rotating makes another copy
     if turn is not None:
         rgb = rgb.transpose(turn)
     elif rgb is image:
@@ -253,9 +253,9 @@ class _Plan:
     Attributes:
         name: its format.
         data: its bytes.
-        reduction: by how much the result is smaller than the file's image.
-        left: what of that is left to do after loading.
-        memory: the most bytes that decoding takes at once.
+        reduction: the factor by which the result is smaller than the file's image.
+        left: the factor that remains to be applied after loading.
+        memory: peak memory of decoding in bytes.
     """
 
     name: str
@@ -302,19 +302,19 @@ def _load(image: ImageFile, plan: _Plan, limits: DecodeLimits) -> None:
 
 
 def read_header(name: str, data: bytes, notes: list[str]) -> ImageFile:
-    """Open an image file without decoding it, by its format's reader; only for files that :func:`decode` accepts.
+    """Open an image file with its format's reader, without decoding it. Use it only on files that ``decode`` accepts.
 
     Args:
         name: the format, as ``sniff_format`` names it.
         data: the bytes of the file.
-        notes: what was odd is appended.
+        notes: problems found are appended.
     """
     try:
         return _READERS[name](BytesIO(data))
     except Exception:
         if name != "AVIF" or b"Exif" not in data:
             raise
-    # Its library and its reader parse EXIF data on opening. Without their name, both pass over them.
+    # The AVIF library and reader parse the EXIF item on opening; renamed, they ignore it.
     image = _READERS[name](BytesIO(data.replace(b"Exif", b"free")))
     notes.append(_BAD_EXIF)
     return image

@@ -1,4 +1,4 @@
-"""Decoding in warm child processes that can be stopped: a file may cost its child, never the program.
+"""Decode images in warm child processes that can be stopped: a hostile file can end its child, never the program.
 
 A child that takes too much CPU time ends itself, one that takes too long is killed, one that takes too much memory
 fails. In each case the file gets an error, and a new child takes the place of one that ended. The pixels are those of
@@ -32,7 +32,7 @@ except ImportError:  # Windows
 CPU_SECONDS: Final = 10.0
 """CPU time that one image may take, in seconds; the costliest that the limits allow takes about 2 s."""
 MEMORY_BYTES: Final = 1024**3
-"""Memory that a child may take for one image, on top of what it holds when idle."""
+"""Memory that a child may use for one image, on top of what it uses when idle."""
 # Wall-clock time for each second of CPU time: the machine may be busy.
 _PATIENCE: Final = 6.0
 

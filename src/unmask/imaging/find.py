@@ -1,4 +1,4 @@
-"""Images in folders, known by their content, and a count of what else is there."""
+"""Find images in folders by their content, and count the other files."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from unmask.imaging.formats import sniff_format
 
 _NAMES: Final = "jpg jpeg jpe jfif mpo png apng webp bmp dib gif tif tiff avif heic heif hif"
 IMAGE_SUFFIXES: Final = frozenset(f".{name}" for name in _NAMES.split())
-"""A file with one of these counts as an image whatever it holds: if it is none, its error is shown."""
+"""A file with one of these suffixes is treated as an image whatever it holds, so that its error is shown."""
 
 _HEAD: Final = 1024
 
@@ -45,7 +45,7 @@ class PassedOver:
 
 
 def is_image(path: str) -> bool:
-    """Whether a file is an image, by its suffix or else by its first bytes; a file that cannot be read is none."""
+    """Whether a file is an image, by its suffix or else its first bytes. A file that cannot be read is not."""
     if PurePath(path).suffix.lower() in IMAGE_SUFFIXES:
         return True
     try:

@@ -15,12 +15,12 @@ MAX_DECODE_MIB: Final = "UNMASK_MAX_DECODE_MIB"
 
 @dataclass(frozen=True, slots=True)
 class DecodeLimits:
-    """Limits on one image file; a file beyond any of them is refused before it is decoded.
+    """Limits on one image file; a file that exceeds one is rejected before it is decoded.
 
     Attributes:
         max_bytes: bytes of the file.
         max_pixels: pixels of the image.
-        max_memory: bytes that decoding may take at once, on top of the file's; larger images are decoded at half, a
+        max_memory: peak memory of decoding in bytes, without the file itself; larger images are decoded at half, a
             quarter or an eighth of their size.
         max_side: pixels of its longer side.
         min_side: pixels of its shorter side, at least.

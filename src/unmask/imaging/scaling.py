@@ -26,20 +26,20 @@ _WHOLE: Final = 4 * 2**20
 
 
 def choose_reduction(size: tuple[int, int], mode: str, name: str, data: bytes, limits: DecodeLimits) -> tuple[int, int]:
-    """By how much to reduce an image so that decoding it takes at most ``limits.max_memory``: 1, 2, 4 or 8.
+    """Choose the factor (1, 2, 4 or 8) by which to reduce an image so that decoding fits ``limits.max_memory``.
 
     Args:
         size: width and height.
         mode: Pillow's mode of the image as it is loaded.
         name: its format.
         data: the bytes of its file.
-        limits: what to allow.
+        limits: the limits.
 
     Returns:
-        The reduction, and the most bytes that decoding then takes at once.
+        The factor, and the peak memory of decoding with it, in bytes.
 
     Raises:
-        ImageError: ``too_many_pixels``, it would take more even at an eighth of its size.
+        ImageError: ``too_many_pixels``, decoding would take too much memory even at an eighth of the size.
     """
     for reduction in _REDUCTIONS:
         memory = _memory(size, mode, name, data, reduction)
@@ -55,7 +55,7 @@ def choose_reduction(size: tuple[int, int], mode: str, name: str, data: bytes, l
 
 
 def draft(image: ImageFile, reduction: int) -> int:
-    """Let a JPEG decoder do the reduction; returns what is left of it to do after loading."""
+    """Let the JPEG decoder apply the reduction; return the factor that remains to be applied after loading."""
     if reduction == 1 or not isinstance(image, JpegImageFile):
         return reduction
     width, height = image.size
@@ -68,11 +68,11 @@ def scaled_to_rgb(image: PIL.Image.Image, reduction: int, notes: list[str]) -> P
 
     Args:
         image: of any mode that ``to_rgb`` takes.
-        reduction: by how much each side shrinks; the pixels are the means of squares of that side.
-        notes: what was odd is appended.
+        reduction: the factor by which each side shrinks; a pixel is the mean of a square of that side.
+        notes: problems found are appended.
 
     Returns:
-        RGB, of sides rounded up; the image itself where nothing is to be done.
+        RGB, sides rounded up; the image itself if there is nothing to do.
     """
     width, height = image.size
     if reduction == 1 and width * height <= _WHOLE:
@@ -91,7 +91,7 @@ def scaled_to_rgb(image: PIL.Image.Image, reduction: int, notes: list[str]) -> P
 
 
 def _memory(size: tuple[int, int], mode: str, name: str, data: bytes, reduction: int) -> int:
-    """The most bytes that decoding takes at once, without those of the file."""
+    """Peak memory of decoding in bytes, without the file itself."""
     pixels = size[0] * size[1]
     stored = pixels * _STORED.get(mode, 4)
     converted = _RGB_STORED * pixels // reduction**2

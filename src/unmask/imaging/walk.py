@@ -1,10 +1,10 @@
-"""A walk over an image file's container that bounds what its reader will cost, before any reader sees the file.
+"""Check an image file's container, before any reader sees the file, to bound what reading it will cost.
 
 Pillow and the libraries below it do work that the file's size and its number of pixels do not bound: EXIF segments
 are joined one by one, each scan of a progressive JPEG visits every pixel, each compressed text chunk is inflated, each
 strip of a TIFF becomes a Python object. The walk counts such parts and refuses a file that has more than
 :class:`~unmask.imaging.limits.DecodeLimits` allows. It decodes nothing, takes time linear in the number of parts, and
-leaves malformed files to the reader, which says what is wrong with them: it only counts what a reader would read.
+only counts what a reader would read: malformed files are left to the reader, whose error says what is wrong.
 
 Sources: ITU-T T.81, PNG 3rd edition, the WebP container specification, TIFF 6.0 and BigTIFF, the GIF89a
 specification, ISO 14496-12.
@@ -47,12 +47,12 @@ class TiffTag(NamedTuple):
 
 
 def check_container(name: str, data: bytes, limits: DecodeLimits) -> None:
-    """Refuse a file whose parts would cost its reader more than its size and its pixels justify.
+    """Reject a file whose parts would cost its reader more than its size and pixels justify.
 
     Args:
         name: the format, as :func:`~unmask.imaging.decode.sniff_format` names it.
         data: the file's bytes, of any content.
-        limits: what to allow.
+        limits: the limits.
 
     Raises:
         ImageError: ``too_complex``; the message names the part, how many there are and how many are allowed.

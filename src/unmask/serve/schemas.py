@@ -57,7 +57,7 @@ class VerdictFields(BaseModel):
     uncertain: bool
     faces: list[FaceVerdict]
     face_found: bool
-    notes: list[str] = Field(default=[], description="What was odd in reading the file, a sentence each.")
+    notes: list[str] = Field(default=[], description="Problems in the file, one sentence each.")
     provenance: Provenance | None
     model: str
     bundle_sha256: str

@@ -24,7 +24,7 @@ export type Verdict = Pick<
 > & {
   /** How unlike the training images it is, if the detector measures that. */
   out_of_distribution?: { flagged: boolean } | null;
-  /** What was odd in reading the file; records of older versions have none. */
+  /** Problems in the file; records of older versions have none. */
   notes?: string[];
 };
 
