@@ -8,21 +8,30 @@ from __future__ import annotations
 
 from typing import Any
 
+from unmask.text import printable
+
 
 class UnmaskError(Exception):
     """Base of all errors raised on purpose.
 
+    Text of others, such as a file's name, enters every message here: its control characters come out escaped.
+
+    Args:
+        code: see below.
+        message: one sentence.
+        *details: further lines, such as one for each bad row.
+
     Attributes:
         code: short stable identifier, lower case with underscores, e.g. ``"truncated"``.
-        message: one sentence for people.
+        message: one sentence for people, and the details, a line for each.
     """
 
     exit_code = 1
 
-    def __init__(self, code: str, message: str) -> None:
-        super().__init__(message)
+    def __init__(self, code: str, message: str, *details: str) -> None:
         self.code = code
-        self.message = message
+        self.message = "\n  ".join(map(printable, (message, *details)))
+        super().__init__(self.message)
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Exceptions are otherwise pickled by a call with ``args`` alone, which holds no code.

@@ -675,3 +675,46 @@ def test_the_shared_manifest(shared_faces: Path, tmp_path: Path) -> None:
     again = Manifest.open(tmp_path / "m.parquet", root=shared_faces)
     assert again.digest() == manifest.digest()
     assert again.validate(check_files=True) == 10972
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        # a header of very many columns
+        (",".join(f"c{i}" for i in range(60_000)) + ",path,label\n", "60,002 columns"),
+        # a cell of more characters than are read
+        ("path,label\n" + "x" * 200_000 + ",real\n", "row 2: cannot be read"),
+        # a record in quotation marks that never ends, of many short cells
+        ("path,label\na,real\n" + '"\n",' * 7_000_000, "row 3: cannot be read"),
+    ],
+)
+def test_csv_of_costly_shapes(tmp_path: Path, text: str, message: str) -> None:
+    (tmp_path / "m.csv").write_text(text)
+    with pytest.raises(ManifestError, match=message) as caught:
+        list(Manifest.open(tmp_path / "m.csv"))
+    assert caught.value.code == "unreadable_manifest"
+    assert "\n" not in caught.value.message
+
+
+def test_a_long_csv_of_records_in_quotation_marks_is_read(tmp_path: Path) -> None:
+    """What counts is each record, not their sum."""
+    cell = "x\n" * 60_000
+    (tmp_path / "m.csv").write_text("path,label,note\n" + f'a.jpg,real,"{cell}"\n' * 200)
+    assert sum(1 for _ in Manifest.open(tmp_path / "m.csv")) == 200
+
+
+def test_parquet_of_costly_shapes(tmp_path: Path) -> None:
+    pyarrow = pytest.importorskip("pyarrow")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    wide = pyarrow.table({"path": ["a"], "label": ["real"]} | {f"c{i}": ["x"] for i in range(1_500)})
+    long = pyarrow.table({"path": ["a"], "label": ["real"], "note": ["x" * 200_000]})
+    odd = pyarrow.table({"path": ["a"], "label": ["real"], "when": pyarrow.array([2**62], pyarrow.timestamp("us"))})
+    for name, table, message in [
+        ("wide", wide, "1,502 columns"),
+        ("long", long, "row 1: a cell"),
+        ("odd", odd, "read"),
+    ]:
+        parquet.write_table(table, tmp_path / f"{name}.parquet")
+        with pytest.raises(ManifestError, match=message) as caught:
+            list(Manifest.open(tmp_path / f"{name}.parquet"))
+        assert caught.value.code == "unreadable_manifest"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,9 @@ def write(folder: Path, text: str) -> Path:
     path = folder / "mine.yaml"
     path.write_text(text, encoding="utf-8")
     return path
+
+
+BOMB = "a: &a [x, x]\n" + "".join(f"{n}: &{n} [*{p}, *{p}]\n" for p, n in pairwise("abcdefghijklmnop"))
 
 
 @pytest.mark.parametrize("name", Recipe.shipped())
@@ -82,6 +86,28 @@ def test_the_default_recipe_ships() -> None:
         ("", "bad_recipe", ["must be a mapping"]),
         # no YAML
         ("name: [", "bad_recipe", ["is not readable YAML"]),
+        # a date that no calendar has
+        ("name: x\nsummary: 2001-99-99", "bad_recipe", ["is not readable YAML", "month must be in 1..12"]),
+        # a number of more digits than Python reads
+        ("name: x\nseed: " + "9" * 6000, "bad_recipe", ["is not readable YAML"]),
+        # nested without end
+        ("name: " + "[" * 100_000, "bad_recipe", ["is not readable YAML", "32 levels"]),
+        # one scalar of 20 MB
+        ("name: x\nsummary: " + "x" * 20_000_000, "bad_recipe", ["is not readable YAML", "262,144 bytes"]),
+        # aliases that double with each line, and the same by merging
+        (BOMB, "bad_recipe", ["is not readable YAML", "10 aliases"]),
+        (BOMB.replace("[", "{<<: [").replace("]", "]}"), "bad_recipe", ["is not readable YAML"]),
+        # a node inside itself
+        ("name: x\nlimits: &a [*a]", "bad_recipe", ["limits.0: "]),
+        # numbers that are none, lists and texts without end
+        ("name: x\nschedule: {learning_rate: .inf}", "bad_recipe", ["schedule.learning_rate: "]),
+        ("name: x\nschedule: {warmup_epochs: .nan}", "bad_recipe", ["schedule.warmup_epochs: "]),
+        ("name: x\nhead: {units: [" + "8," * 50 + "]}", "bad_recipe", ["head.units: "]),
+        ("name: x\nsummary: " + "x" * 20_000, "bad_recipe", ["summary: "]),
+        ("name: " + "x" * 5000, "bad_recipe", ["name: "]),
+        ("name: x\n" + "".join(f"key{i}: 1\n" for i in range(3000)), "bad_recipe", ["And 2990 errors more."]),
+        # keys that would command a terminal
+        ('name: x\n"\\e[2J' + "y" * 900 + '": 1', "bad_recipe", ["There is no key \\x1b[2J"]),
         # YAML that would run code when loaded unsafely
         ("name: !!python/object/apply:os.system [ls]", "bad_recipe", ["is not readable YAML"]),
     ],
@@ -93,6 +119,8 @@ def test_what_is_wrong_is_named(tmp_path: Path, text: str, code: str, parts: lis
     assert caught.value.exit_code == 2
     for part in parts:
         assert part in caught.value.message
+    assert caught.value.message.isprintable()
+    assert len(caught.value.message) < 2000
     if "qqqq" in text:
         assert "Did you mean" not in caught.value.message
 
@@ -172,6 +200,14 @@ def test_later_overrides_win_and_all_are_applied() -> None:
         ("=3", "bad_override", "should read part.key=value"),
         # a value that is not YAML
         ("seed=[1", "bad_override", "the value is not YAML"),
+        # values that make a parser fail, or run long
+        ("seed=" + "9" * 6000, "bad_override", "is longer than"),
+        ("seed=" + "9" * 4090, "bad_recipe", "seed: "),
+        ("summary=2001-99-99", "bad_override", "the value is not YAML"),
+        ("summary=" + "[" * 4000, "bad_override", "the value is not YAML"),
+        ("a." * 3000 + "b=1", "bad_override", "is longer than"),
+        ("a." * 900 + "b=1", "bad_recipe", "There is no key"),
+        ("\x1b[2J", "bad_override", "'\\x1b[2J' should read"),
         # a part of something that has none
         ("seed.low=3", "bad_override", "seed has no parts"),
         # an unknown key

@@ -372,8 +372,7 @@ class Manifest:
             return ManifestError(problems[0].code, f"{self.name}: {texts[0]}")
         listed = texts[:MAX_LISTED_PROBLEMS]
         which = f"; the first {len(listed)}" if total > len(listed) else ""
-        lines = "".join(f"\n  {text}" for text in listed)
-        return ManifestError(problems[0].code, f"{self.name}: {total} problems{which}:{lines}")
+        return ManifestError(problems[0].code, f"{self.name}: {total} problems{which}:", *listed)
 
 
 @dataclass(frozen=True)

@@ -16,16 +16,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Protocol
 
-from unmask.errors import ManifestError, MissingExtraError, UsageError
+from unmask.errors import ManifestError, MissingExtraError, UnmaskError, UsageError
 from unmask.files import OutputFolder, whole_file
 from unmask.imaging.find import PassedOver, is_image
-from unmask.text import quote
+from unmask.text import quote, shorten
 
 CLASS_FOLDERS = frozenset({"real", "fake"})
 FOLDER_COLUMNS = ("path", "label", "source")
 
 # A line is read whole before csv can look at it, so a file without a line end must not fill the memory.
 _MAX_LINE = 16 * 2**20
+MAX_COLUMNS = 1_000
+# Also what the csv module reads by default.
+MAX_CELL = 131_072
 # Small enough to cost little to hold, large enough that Parquet's cost per batch does not show.
 _READ_BATCH = 4096
 _WRITE_BATCH = 16384
@@ -80,9 +83,14 @@ class _FileTable:
     def __post_init__(self) -> None:
         if not self.columns:
             raise ManifestError("empty_manifest", f"{self.path}: the file is empty, without even a header")
-        repeated = [column for column in self.columns if self.columns.count(column) > 1]
-        if repeated:
-            raise ManifestError("bad_row", f"{self.path}: the column {quote(repeated[0])} occurs twice")
+        if len(self.columns) > MAX_COLUMNS:
+            text = f"{self.path}: has {len(self.columns):,} columns; at most {MAX_COLUMNS:,} are read"
+            raise ManifestError("unreadable_manifest", text)
+        seen: set[str] = set()
+        for column in self.columns:
+            if column in seen:
+                raise ManifestError("bad_row", f"{self.path}: the column {quote(column)} occurs twice")
+            seen.add(column)
 
     @property
     def name(self) -> str:
@@ -118,9 +126,12 @@ class ParquetTable(_FileTable):
                 columns = [[_text(value) for value in column.to_pylist()] for column in batch.columns]
                 for cells in zip(*columns, strict=True):
                     line += 1
-                    if "\0" in "".join(cells):
-                        text = f"{self.name}: row {line}: holds a NUL character"
-                        raise ManifestError("unreadable_manifest", text)
+                    joined = "".join(cells)
+                    problem = "holds a NUL character" if "\0" in joined else ""
+                    if len(joined) > MAX_CELL and max(map(len, cells)) > MAX_CELL:
+                        problem = f"a cell is longer than {MAX_CELL} characters"
+                    if problem:
+                        raise ManifestError("unreadable_manifest", f"{self.name}: row {line}: {problem}")
                     yield line, cells
 
 
@@ -224,8 +235,10 @@ def _csv_records(path: Path) -> Iterator[tuple[int, list[str]]]:
     line = 0
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
-            for cells in csv.reader(_csv_lines(file), strict=True):
+            lines = _CsvLines(file)
+            for cells in csv.reader(lines, strict=True):
                 line += 1
+                lines.of_record = 0
                 if cells:
                     yield line, cells
     except OSError as error:
@@ -238,13 +251,30 @@ def _csv_records(path: Path) -> Iterator[tuple[int, list[str]]]:
         raise ManifestError("unreadable_manifest", text) from error
 
 
-def _csv_lines(file: IO[str]) -> Iterator[str]:
-    while text := file.readline(_MAX_LINE):
-        if len(text) == _MAX_LINE:
+class _CsvLines:
+    """The lines of a CSV file.
+
+    Attributes:
+        of_record: characters read since it was last set to 0: a record in quotation marks may have any number of lines.
+    """
+
+    def __init__(self, file: IO[str]) -> None:
+        self._file = file
+        self.of_record = 0
+
+    def __iter__(self) -> Iterator[str]:
+        return self
+
+    def __next__(self) -> str:
+        text = self._file.readline(_MAX_LINE)
+        if not text:
+            raise StopIteration
+        self.of_record += len(text)
+        if self.of_record >= _MAX_LINE:
             raise csv.Error(f"a line is longer than {_MAX_LINE} characters")
         if "\0" in text:
             raise csv.Error("holds a NUL character")
-        yield text
+        return text
 
 
 def _pyarrow() -> tuple[Any, Any]:
@@ -258,14 +288,16 @@ def _pyarrow() -> tuple[Any, Any]:
 
 @contextmanager
 def _parquet(path: Path) -> Iterator[Any]:
-    arrow, parquet = _pyarrow()
+    _, parquet = _pyarrow()
     try:
         # Not read ahead (pre_buffer) and not mapped: memory then follows the batch, not the file.
         with parquet.ParquetFile(path, pre_buffer=False, memory_map=False) as file:
             yield file
-    except (OSError, ValueError, OverflowError, arrow.ArrowException) as error:
+    except UnmaskError:
+        raise
+    except Exception as error:  # ArrowException, and whatever the values of a damaged file make Python raise
         # Arrow's messages have several lines; the first gives the reason.
-        reason = (str(error).splitlines() or ["it is damaged"])[0]
+        reason = shorten((str(error).splitlines() or ["it is damaged"])[0])
         raise ManifestError("unreadable_manifest", f"{path}: cannot be read: {reason}") from error
 
 
@@ -307,7 +339,7 @@ def _entries(root: Path, parents: tuple[str, ...]) -> list[tuple[tuple[str, ...]
 
 def _writable(rows: Iterable[Row], name: str) -> Iterator[Sequence[str]]:
     """The rows' cells, each row checked to be one that can be read back."""
-    longest = csv.field_size_limit()
+    longest = min(MAX_CELL, csv.field_size_limit())
     for line, cells in rows:
         joined = "".join(cells)
         problem = "holds a NUL character" if "\0" in joined else ""

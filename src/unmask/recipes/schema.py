@@ -27,8 +27,17 @@ from unmask.recipes.parts import (
     Paper,
     Part,
     Schedule,
+    Text,
 )
+from unmask.text import printable, quote, shorten
 
+MAX_RECIPE_BYTES: Final = 256 << 10
+MAX_OVERRIDE: Final = 4_096
+MAX_ALIASES: Final = 10
+MAX_DEPTH: Final = 32
+_MAX_LISTED = 10
+_MAX_REASON = 400
+_MAX_KEY = 100
 _HEEDED_BY_ENSEMBLES: Final = {"name", "summary", "seed", "ensemble", "preprocessing", "limits", "paper"}
 
 
@@ -54,8 +63,8 @@ class Recipe(Part):
         paper: the system of a paper that the recipe follows.
     """
 
-    name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$")
-    summary: str = ""
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$", max_length=200)
+    summary: Text = ""
     seed: int = Field(1, ge=0, lt=2**31)
     backbone: Backbone = Backbone()
     fusion: Fusion | None = None
@@ -67,7 +76,7 @@ class Recipe(Part):
     data: DataPolicy = DataPolicy()
     augmentation: Augmentation = Augmentation()
     schedule: Schedule = Schedule()
-    limits: tuple[str, ...] = ()
+    limits: tuple[Text, ...] = Field((), max_length=100)
     paper: Paper | None = None
 
     @model_validator(mode="after")
@@ -122,7 +131,7 @@ class Recipe(Part):
             raise UsageError("bad_recipe", _explain(error)) from None
         for override in overrides:
             if why := recipe.why_unheeded(override.partition("=")[0]):
-                raise UsageError("bad_override", f"{override!r} would change nothing in {recipe.name}: {why}")
+                raise UsageError("bad_override", f"{quote(override)} would change nothing in {recipe.name}: {why}")
         return recipe
 
     @staticmethod
@@ -151,18 +160,55 @@ def _find(name: str) -> Any:
     if path.suffix in {".yaml", ".yml"}:
         if path.is_file():
             return path
-        raise UsageError("no_such_recipe", f"There is no recipe file {name}.")
+        raise UsageError("no_such_recipe", f"There is no recipe file {printable(name)}.")
     if name in Recipe.shipped():
         return files("unmask.recipes") / "builtin" / f"{name}.yaml"
-    near = difflib.get_close_matches(name, Recipe.shipped(), 1)
+    near = difflib.get_close_matches(name[:_MAX_KEY], Recipe.shipped(), 1)
     hint = f" Did you mean {near[0]}?" if near else f" There are: {', '.join(Recipe.shipped())}."
-    raise UsageError("no_such_recipe", f"There is no recipe called {name}.{hint}")
+    raise UsageError("no_such_recipe", f"There is no recipe called {shorten(name)}.{hint}")
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML whose aliases and depth are limited: both can make much out of little."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self._aliases = self._depth = 0
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        self._aliases += self.check_event(yaml.AliasEvent)
+        self._depth += 1
+        if self._aliases > MAX_ALIASES or self._depth > MAX_DEPTH:
+            raise yaml.YAMLError(f"it has more than {MAX_ALIASES} aliases or {MAX_DEPTH} levels")
+        node = super().compose_node(parent, index)
+        self._depth -= 1
+        return node
+
+
+def _parse(text: str) -> Any:
+    """The content of YAML that is not trusted.
+
+    Raises:
+        ValueError: it is not readable; the message is one line.
+    """
+    try:
+        loader = _Loader(text)
+        try:
+            return loader.get_single_data()
+        finally:
+            loader.dispose()
+    except Exception as error:  # YAMLError, and what Python says of impossible dates and endless numbers
+        raise ValueError(" ".join(str(error).split())[:_MAX_REASON]) from None
 
 
 def _read_yaml(source: Any) -> dict[str, Any]:
     try:
-        content = yaml.safe_load(source.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        with source.open("rb") as file:
+            data = file.read(MAX_RECIPE_BYTES + 1)
+        if len(data) > MAX_RECIPE_BYTES:
+            raise ValueError(f"it has more than {MAX_RECIPE_BYTES:,} bytes")
+        content = _parse(data.decode("utf-8"))
+    except ValueError as error:
         raise UsageError("bad_recipe", f"{source} is not readable YAML: {error}") from None
     if not isinstance(content, dict):
         raise UsageError("bad_recipe", f"{source} must be a mapping of keys to values.")
@@ -171,30 +217,34 @@ def _read_yaml(source: Any) -> dict[str, Any]:
 
 def _apply_override(content: dict[str, Any], override: str) -> None:
     keys, equals, value = override.partition("=")
+    if len(override) > MAX_OVERRIDE:
+        raise UsageError("bad_override", f"{quote(override)} is longer than {MAX_OVERRIDE:,} characters.")
     if not equals or not keys:
-        raise UsageError("bad_override", f"{override!r} should read part.key=value.")
+        raise UsageError("bad_override", f"{quote(override)} should read part.key=value.")
     *parents, last = keys.split(".")
     for parent in parents:
         content = content.setdefault(parent, {})
         if not isinstance(content, dict):
-            raise UsageError("bad_override", f"{override!r}: {parent} has no parts.")
+            raise UsageError("bad_override", f"{quote(override)}: {quote(parent)[1:-1]} has no parts.")
     try:
-        content[last] = yaml.safe_load(value)
-    except yaml.YAMLError as error:
-        raise UsageError("bad_override", f"{override!r}: the value is not YAML: {error}") from None
+        content[last] = _parse(value)
+    except ValueError as error:
+        raise UsageError("bad_override", f"{quote(override)}: the value is not YAML: {error}") from None
 
 
 def _explain(error: ValidationError) -> str:
-    return "The recipe is not valid. " + " ".join(_explain_one(dict(detail)) for detail in error.errors())
+    details = error.errors(include_url=False)
+    more = f" And {len(details) - _MAX_LISTED} errors more." if len(details) > _MAX_LISTED else ""
+    return "The recipe is not valid. " + " ".join(_explain_one(dict(detail)) for detail in details[:_MAX_LISTED]) + more
 
 
 def _explain_one(detail: dict[str, Any]) -> str:
     *parents, key = [str(part) for part in detail["loc"]] or [""]
     dotted = ".".join([*parents, key])
     if detail["type"] != "extra_forbidden":
-        return f"{dotted}: {detail['msg']}."
-    near = difflib.get_close_matches(key, _keys_at(parents), 1)
-    return f"There is no key {dotted}." + (f" Did you mean {'.'.join([*parents, near[0]])}?" if near else "")
+        return f"{shorten(dotted)}: {printable(detail['msg'])[:_MAX_REASON]}."
+    near = difflib.get_close_matches(key[:_MAX_KEY], _keys_at(parents), 1)
+    return f"There is no key {shorten(dotted)}." + (f" Did you mean {'.'.join([*parents, near[0]])}?" if near else "")
 
 
 def _keys_at(parents: Sequence[str]) -> list[str]:

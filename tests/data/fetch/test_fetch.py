@@ -432,6 +432,69 @@ def test_refused_urls(tmp_path: Path, url: str, status: str, error: str) -> None
     assert "secret" not in (tmp_path / "out" / "fetch-journal.jsonl").read_text()
 
 
+FORBIDDEN = [
+    "169.254.169.254",  # link-local: the clouds' metadata
+    "169.254.0.1",  # any other link-local address
+    "100.100.100.200",  # metadata of another cloud
+    "168.63.129.16",  # of another, among public addresses
+    "192.0.0.192",  # of another
+    "fe80::1",  # link-local
+    "fe80::a9fe:a9fe%eth0",  # with a zone
+    "febf::1",  # the end of its block
+    "fd00:ec2::254",  # metadata by IPv6
+    "fd20:ce::254",
+    "::ffff:169.254.169.254",  # IPv4-mapped
+    "::ffff:168.63.129.16",
+    "::ffff:0:169.254.169.254",  # IPv4-translated
+    "::169.254.169.254",  # IPv4-compatible
+    "64:ff9b::a9fe:a9fe",  # NAT64
+    "64:ff9b::a83f:8110",
+    "64:ff9b:1::a9fe:a9fe",  # NAT64 within one network, by prefixes of 96, 64, 56 and 48 bits
+    "64:ff9b:1:0:a9:fea9:fe00:0",
+    "64:ff9b:1:a9:fe:a9fe::",
+    "64:ff9b:1:a9fe:a9:fe00::",
+    "2002:a9fe:a9fe::1",  # 6to4
+    "2002:6464:64c8::",
+    "2001:0:a9fe:a9fe::1",  # Teredo: the server
+    "2001::ffff:5601:5601",  # Teredo: the client, its bits flipped
+    "fd00::5efe:a9fe:a9fe",  # ISATAP
+]
+
+
+@pytest.mark.parametrize("address", FORBIDDEN)
+def test_addresses_that_are_never_requested(address: str) -> None:
+    assert fetch_guard.is_forbidden(address)
+    assert not fetch_guard.is_public(address)
+    assert not fetch_guard.GuardedBackend(allow_private=True)._allowed(address)
+    assert not fetch_guard.GuardedBackend(allow_private=False)._allowed(address)
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["127.0.0.1", "10.0.0.1", "192.168.1.1", "100.64.0.1", "168.63.129.17", "169.253.0.1", "fd00::1", "::1", "8.8.8.8"],
+)
+def test_private_addresses_that_may_be_allowed(address: str) -> None:
+    assert not fetch_guard.is_forbidden(address)
+    assert fetch_guard.GuardedBackend(allow_private=True)._allowed(address)
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["169.254.169.254", "2852039166", "0xa9fea9fe", "[::ffff:a9fe:a9fe]", "metadata.test"],
+)
+@pytest.mark.parametrize("redirected", [False, True], ids=["directly", "by a redirect"])
+def test_metadata_services_are_refused_though_private_addresses_are_allowed(
+    server: Server, internet: Internet, tmp_path: Path, host: str, redirected: bool
+) -> None:
+    internet.name("metadata.test", ["169.254.169.254"])
+    url = f"http://{host}:{server.port}/image/1.jpg"
+    row = one(tmp_path, f"http://photos.test:{server.port}/to?{url}" if redirected else url)
+    assert row["status"] == "refused", row
+    assert "metadata service" in row["error"]
+    assert "169.254.169.254" not in internet.connected
+    assert "/image/1.jpg" not in server.paths()
+
+
 @pytest.mark.parametrize(
     ("address", "public"),
     [
@@ -444,6 +507,7 @@ def test_refused_urls(tmp_path: Path, url: str, status: str, error: str) -> None
         ("172.32.0.1", True),  # just past the private block
         ("192.168.1.1", False),
         ("100.64.0.1", False),  # shared by carriers
+        ("168.63.129.16", False),  # metadata of a cloud, among public addresses
         ("169.254.169.254", False),  # link-local: the clouds' metadata
         ("192.0.0.192", False),  # protocol assignments: another cloud's metadata
         ("0.0.0.0", False),  # unspecified

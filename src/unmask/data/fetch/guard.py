@@ -36,6 +36,25 @@ _SPECIAL = tuple(
         "3fff::/20",  # documentation
     )
 )
+# Where clouds answer a machine's requests for its own credentials: never requested, even where private addresses are.
+_NEVER = tuple(
+    ipaddress.ip_network(block)
+    for block in (
+        "169.254.0.0/16",  # link-local; nearly all clouds
+        "fe80::/10",  # link-local
+        "100.100.100.200/32",  # Alibaba
+        "168.63.129.16/32",  # Azure, though it looks public
+        "192.0.0.192/32",  # Oracle
+        "fd00:ec2::/32",  # Amazon
+        "fd20:ce::254/128",  # Google
+    )
+)
+# Prefixes of IPv6 addresses that carry an IPv4 address in their last 32 bits: mapped, translated, compatible, NAT64.
+_CARRYING = tuple(
+    ipaddress.ip_network(block) for block in ("::ffff:0:0/96", "::ffff:0:0:0/96", "::/96", "64:ff9b::/96")
+)
+_LOCAL_NAT64 = ipaddress.ip_network("64:ff9b:1::/48")
+_ISATAP = (0x00005EFE, 0x02005EFE)
 _NO_SUCH_NAME = {getattr(socket, name) for name in ("EAI_NONAME", "EAI_NODATA") if hasattr(socket, name)}
 
 
@@ -88,7 +107,40 @@ def is_public(address: str) -> bool:
             return is_public(str(ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)))
         if ip not in _GLOBAL_UNICAST:  # which leaves out the IPv4-mapped ones, too
             return False
+    if is_forbidden(str(ip)):
+        return False
     return ip.is_global and not (ip.is_multicast or ip.is_reserved or any(ip in block for block in _SPECIAL))
+
+
+def is_forbidden(address: str) -> bool:
+    """Whether an IP address is link-local or a cloud's metadata service, also carried in an IPv6 address.
+
+    Args:
+        address: an IPv4 or IPv6 address, with or without a zone.
+
+    Raises:
+        ValueError: it is not an address.
+    """
+    return any(form in block for form in _forms(ipaddress.ip_address(address.partition("%")[0])) for block in _NEVER)
+
+
+def _forms(ip: ipaddress.IPv4Address | ipaddress.IPv6Address) -> list[ipaddress.IPv4Address | ipaddress.IPv6Address]:
+    """An address, and the IPv4 addresses that it carries."""
+    forms = [ip]
+    if isinstance(ip, ipaddress.IPv4Address):
+        return forms
+    bits = int(ip)
+    if any(ip in block for block in _CARRYING) or (bits >> 32) & 0xFFFFFFFF in _ISATAP:
+        forms.append(ipaddress.IPv4Address(bits & 0xFFFFFFFF))
+    if ip in _LOCAL_NAT64:  # RFC 6052: after the prefix, which has 48 to 96 bits; bits 64 to 71 are passed over
+        spread = (bits >> 64) << 56 | bits & (1 << 56) - 1
+        forms += [ipaddress.IPv4Address(spread >> 120 - 32 - length & 0xFFFFFFFF) for length in (48, 56, 64)]
+        forms.append(ipaddress.IPv4Address(bits & 0xFFFFFFFF))
+    if ip.sixtofour is not None:
+        forms.append(ip.sixtofour)
+    if ip.teredo is not None:
+        forms += ip.teredo
+    return forms
 
 
 async def lookup(host: str, port: int) -> list[str]:
@@ -128,7 +180,8 @@ class GuardedBackend(httpcore2.AsyncNetworkBackend):
 
         Raises:
             FetchError: ``refused``, when any of the host's addresses is not public: a name that mixes public and
-                private addresses is suspicious; or from :func:`lookup`.
+                private addresses is suspicious; when any is link-local or a metadata service, private addresses
+                allowed or not; or from :func:`lookup`.
             httpcore2.ConnectError, httpcore2.ConnectTimeout: no address answered.
         """
         loop = asyncio.get_running_loop()
@@ -140,7 +193,8 @@ class GuardedBackend(httpcore2.AsyncNetworkBackend):
             raise httpcore2.ConnectTimeout("the host name was not looked up in time") from None
         for address in addresses:
             if not self._allowed(address):
-                raise FetchError("refused", f"the host {quote(host)} has the address {address}, which is not public")
+                why = "is link-local, multicast or a metadata service" if self._allow_private else "is not public"
+                raise FetchError("refused", f"the host {quote(host)} has the address {address}, which {why}")
         failure: Exception = httpcore2.ConnectError("the host has no address")
         tried = addresses[:_MAX_ADDRESSES]
         for at, address in enumerate(tried):
@@ -155,5 +209,5 @@ class GuardedBackend(httpcore2.AsyncNetworkBackend):
 
     def _allowed(self, address: str) -> bool:
         if self._allow_private:
-            return not ipaddress.ip_address(address.partition("%")[0]).is_multicast
+            return not (is_forbidden(address) or ipaddress.ip_address(address.partition("%")[0]).is_multicast)
         return is_public(address)

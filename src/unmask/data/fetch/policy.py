@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from unmask.errors import UsageError
+from unmask.text import printable
 from unmask.version import __version__
 
 DEFAULT_USER_AGENT: Final = f"unmask/{__version__} (fetches images that its user listed)"
@@ -118,6 +119,8 @@ class FetchError(Exception):
         wait: float = 0.0,
         sha256: str = "",
     ) -> None:
+        # A server's words must not command a terminal.
+        message = printable(message)
         super().__init__(message)
         self.status = status
         self.message = message

@@ -86,6 +86,9 @@ def command_line(run: Run) -> str:
     return shlex.join(run.command)
 
 
+MAX_RESULT_BYTES = 256 << 20
+
+
 def read_result(path: Path, *kinds: type[AnyResult]) -> AnyResult:
     """Read a result that a command wrote as JSON.
 
@@ -97,7 +100,9 @@ def read_result(path: Path, *kinds: type[AnyResult]) -> AnyResult:
         UsageError: ``bad_result``.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        with path.open("rb") as file:
+            data = file.read(MAX_RESULT_BYTES + 1)
+        text = data.decode() if len(data) <= MAX_RESULT_BYTES else ""
     except (OSError, ValueError):
         text = ""
     for kind in kinds:
