@@ -324,6 +324,18 @@ def tiff_deflated(side: int, *, bits: int, samples: int, **more: tuple[int, list
     return tiff(tags | {279: (4, [len(data)])}, data)
 
 
+def tiff_parts(side: int, tile: int | None) -> bytes:
+    """A TIFF file in as many packed parts as its size allows: tiles of one plane, or rows of four planes."""
+    data = zlib.compress(bytes(side if tile is None else tile * tile))
+    if tile is None:
+        count = 4 * side
+        tags = tiff_tags(side, samples=4, compression=8, t278=(4, [1]), t284=(3, [2]))
+        return tiff(tags | {273: (4, [8] * count), 279: (4, [len(data)] * count)}, data)
+    count = (-(-side // tile)) ** 2
+    tags = tiff_tags(side, compression=8, t322=(3, [tile]), t323=(3, [tile]))
+    return tiff(tags | {324: (4, [8] * count), 325: (4, [len(data)] * count)}, data)
+
+
 def tiff_fax(side: int = 2_000) -> bytes:
     """A bilevel TIFF file whose fax data is noise."""
     data = np.random.default_rng(0).integers(0, 256, 2_500, np.uint8).tobytes()
@@ -349,6 +361,8 @@ variants(
     tiff_float_64_megapixels=lambda: tiff_deflated(SIDE, bits=32, samples=1, t339=(3, [3])),
     tiff_rgb_64_megapixels=lambda: tiff_deflated(SIDE, bits=8, samples=3),
     tiff_rgba_16_bits_64_megapixels=lambda: tiff_deflated(SIDE, bits=16, samples=4, t338=(3, [2])),
+    tiff_tiles_of_16_pixels_64_megapixels=lambda: tiff_parts(SIDE, 16),
+    tiff_rows_in_planes_64_megapixels=lambda: tiff_parts(SIDE, None),
     tiff_next_directory_is_itself=lambda: cyclic(tiff(tiff_tags(64), bytes(64 * 64))),
 )
 
@@ -376,6 +390,13 @@ def gif(before: bytes = b"", after: bytes = b"", side: int = 64, data: bytes | N
     return header + before + frame + after + b";"
 
 
+def gif_of(side: int) -> bytes:
+    """A GIF file of zeros."""
+    out = io.BytesIO()
+    Image.new("P", (side, side)).save(out, "GIF")
+    return out.getvalue()
+
+
 def bmp_rle(side: int, data: bytes, bits: int = 8) -> bytes:
     """A run-length encoded BMP file."""
     palette = bytes(4 * 2**bits)
@@ -401,6 +422,7 @@ variants(
     gif_extensions=lambda: gif(filled(b"!\xfe\x01x\0")),
     gif_extensions_after=lambda: gif(after=filled(b"!\xfe\x01x\0")),
     gif_frames=lambda: gif(after=filled(gif()[gif().index(b",") : -1])),
+    gif_whole_64_megapixels=lambda: gif_of(SIDE),
     gif_64_megapixels=lambda: gif(side=SIDE),
     gif_sub_blocks_of_one_byte=lambda: gif(data=b"\x01\x00" * (SIZE // 2) + b"\0"),
     bmp_runs_ends_of_lines=lambda: bmp_rle(SIDE, b"\x01\x00\x00\x00" * SIDE),
