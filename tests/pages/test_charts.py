@@ -86,4 +86,4 @@ def test_pages_import_no_other_package() -> None:
             names = [node.module or ""] if isinstance(node, ast.ImportFrom) else []
             names += [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
             others = [name for name in names if name.startswith("unmask") and not name.startswith("unmask.pages")]
-                assert set(others) <= {"unmask.text"}  # of the ground floor
+            assert set(others) <= {"unmask.text"}  # of the ground floor

@@ -15,7 +15,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse, Response
 
-from unmask.errors import ImageError, UsageError
+from unmask.errors import BundleError, ImageError, UsageError
 
 MEDIA_TYPE = "application/problem+json"
 log = logging.getLogger("unmask.serve")
@@ -106,6 +106,11 @@ def install(app: FastAPI) -> None:
         assert isinstance(error, ImageError)
         return response(of_image(error), _instance(request))
 
+    async def of_bundle_error(request: Request, error: Exception) -> Response:
+        assert isinstance(error, BundleError)
+        log.error("the detector failed: %s: %s", error.code, error.message)
+        return response(Problem(500, error.code, "The detector failed on this image."), _instance(request))
+
     async def of_database(request: Request, error: Exception) -> Response:
         log.error("the store failed: %s", type(error).__name__, exc_info=error)
         problem = Problem(503, "store_unavailable", "The history is not available.", {"Retry-After": "5"})
@@ -123,6 +128,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(HTTPException, of_http)
     app.add_exception_handler(RequestValidationError, of_validation)
     app.add_exception_handler(ImageError, of_image_error)
+    app.add_exception_handler(BundleError, of_bundle_error)
     app.add_exception_handler(SQLAlchemyError, of_database)
     app.add_exception_handler(OSError, of_disk)
     app.add_exception_handler(UsageError, of_disk)

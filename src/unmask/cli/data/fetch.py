@@ -25,7 +25,7 @@ def fetch(
     out: options.OutOnly,
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Retry rows that failed before.")] = False,
     allow_private: Annotated[
-        bool, typer.Option("--allow-private", help="Allow loopback, private and link-local addresses.")
+        bool, typer.Option("--allow-private", help="Allow loopback and private addresses.")
     ] = False,
     robots: Annotated[bool, typer.Option("--robots", help="Obey the robots.txt of each server.")] = False,
     concurrency: Annotated[int, typer.Option(min=1, metavar="N", help="Requests in parallel.")] = 16,

@@ -55,7 +55,8 @@ class FetchPolicy:
         max_bytes: bytes of one image as it is sent.
         formats: names of :data:`FORMAT_SUFFIXES` that are accepted, decided by content.
         decode: whether each image must also decode.
-        allow_private: whether loopback, private, link-local and other addresses that are not public are allowed.
+        allow_private: whether loopback, private and other addresses that are not public are allowed; link-local,
+            multicast and metadata services never are.
         robots: whether robots.txt is read and obeyed.
         user_agent: the User-Agent header: printable ASCII.
         seed: seed for retry jitter.
