@@ -29,9 +29,9 @@ from _report import argument_parser, describe_run, write_json
 from _shared import open_edition
 from unmask import Manifest, Recipe
 from unmask.training.fit import fit
-from unmask.training.history import read_history
 from unmask.training.rows import TrainingRows
 from unmask.training.samples import find_samples
+from unmask.training.state import read_history
 
 _PACKAGES = ("unmask", "torch", "timm", "lightning", "numpy", "Pillow")
 

@@ -39,7 +39,7 @@ from unmask.evaluation.measure import measure
 from unmask.evaluation.scores import Scores
 from unmask.stats.images import Images
 from unmask.stats.resample import Draws
-from unmask.training.history import read_history
+from unmask.training.state import read_history
 from unmask.training.timing import read_timing
 
 SOURCE = "ffhq_stylegan_256"

@@ -5,6 +5,7 @@ Part of the ground floor: imports ``errors`` and ``text``, nothing else of unmas
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -22,6 +23,10 @@ try:
 except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
+# Of a disk that did not keep what was written; all else says that the file system cannot do what was asked.
+_LOST = frozenset({errno.EIO, errno.ENOSPC, errno.EROFS, getattr(errno, "EDQUOT", errno.ENOSPC)})
+# The open folders that this process holds.
+_held: set[int] = set()
 # Resolving a folder asks the system about each of its parts; rows of one folder are mostly next to each other.
 _MAX_CACHED_FOLDERS = 4096
 
@@ -191,11 +196,11 @@ def refuse_link(path: Path) -> None:
         raise UsageError("outside_folder", f"{path}: is a link, which may lead out of the folder")
 
 
-def lock(file: IO[bytes], folder: Path) -> None:
+def lock(file: IO[bytes] | int, folder: Path) -> None:
     """Hold an open file for this process alone until it is closed; on Windows this does nothing.
 
     Args:
-        file: the file that stands for the folder.
+        file: the file, or its descriptor, that stands for the folder.
         folder: named in the error.
 
     Raises:
@@ -204,8 +209,59 @@ def lock(file: IO[bytes], folder: Path) -> None:
     if fcntl is not None:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+        except BlockingIOError:
             raise UsageError("folder_in_use", f"{folder}: another run is using this folder") from None
+        except OSError as error:
+            if error.errno in _LOST:
+                raise cannot_write(folder, error) from error
+            # Otherwise the file system has no locks, as some network shares.
+
+
+@contextmanager
+def hold(folder: Path) -> Iterator[None]:
+    """Hold a folder for one run: a second one is refused. The system gives it back when the process ends or is killed.
+
+    Args:
+        folder: made if it is not there, and then removed after a failure that left it empty.
+
+    Raises:
+        UsageError: ``folder_in_use``, another run holds it; ``cannot_write``.
+    """
+    is_new = not folder.exists()
+    OutputFolder(folder)
+    try:
+        if os.name == "nt":  # Windows opens no folders
+            yield
+            return
+        try:
+            # The folder itself, so that no file is left in it.
+            descriptor = os.open(folder, os.O_RDONLY)
+        except OSError as error:
+            raise cannot_write(folder, error) from error
+        _held.add(descriptor)
+        try:
+            lock(descriptor, folder)
+            yield
+        finally:
+            _held.discard(descriptor)
+            os.close(descriptor)
+    except BaseException:
+        if is_new:
+            with suppress(OSError):
+                folder.rmdir()
+        raise
+
+
+def _close_held() -> None:
+    """In a forked process: it would hold the folders for as long as it outlives this one."""
+    for descriptor in _held:
+        with suppress(OSError):
+            os.close(descriptor)
+    _held.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_close_held)
 
 
 def stamp(path: Path) -> tuple[int, int]:
@@ -225,10 +281,13 @@ def digest(*facts: object) -> str:
 def _sync_folder(folder: Path) -> None:
     if os.name == "nt":  # Windows opens no folders
         return
-    # Some file systems cannot do it; the file is in its place by then.
-    with suppress(OSError):
+    try:
         descriptor = os.open(folder, os.O_RDONLY)
         try:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+    except OSError as error:
+        # Some file systems cannot do it; the file is in its place by then.
+        if error.errno in _LOST:
+            raise

@@ -30,7 +30,7 @@ from unmask.training.features import (  # noqa: E402
     extract,
 )
 from unmask.training.fit import fit  # noqa: E402
-from unmask.training.history import read_history  # noqa: E402
+from unmask.training.state import read_history  # noqa: E402
 
 pytestmark = pytest.mark.train
 

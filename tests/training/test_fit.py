@@ -33,11 +33,12 @@ from unmask.recipes import Recipe  # noqa: E402
 from unmask.training import fit as fit_module  # noqa: E402
 from unmask.training.dataset import FaceData  # noqa: E402
 from unmask.training.fit import export_run, fit, load_network  # noqa: E402
-from unmask.training.history import read_history, shown_epoch  # noqa: E402
+from unmask.training.history import shown_epoch  # noqa: E402
 from unmask.training.module import DetectorModule  # noqa: E402
 from unmask.training.rates import warmed_cosine  # noqa: E402
 from unmask.training.rows import TrainingRows  # noqa: E402
 from unmask.training.samples import find_samples  # noqa: E402
+from unmask.training.state import read_history  # noqa: E402
 
 pytestmark = pytest.mark.train
 

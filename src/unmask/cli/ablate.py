@@ -45,6 +45,7 @@ def ablate(
 
     Exit codes: 0 done, 2 usage error, 3 missing extra.
     """
+    from unmask.cli.hold import hold
     from unmask.cli.manifests import open_manifest
     from unmask.cli.training import prepare_training
     from unmask.recipes import Recipe
@@ -59,6 +60,7 @@ def ablate(
     changed = variants(whole, tuple(only or ()))
     table = open_manifest(manifest, root)
     table.validate()
+    hold(out)
     result = ablate_recipe(
         whole,
         changed,

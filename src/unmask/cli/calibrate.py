@@ -60,6 +60,7 @@ def calibrate(
     """
     from unmask.bundle.bundle import Bundle, write_bundle
     from unmask.cli.extras import need
+    from unmask.cli.hold import hold
     from unmask.cli.manifests import choose_split, open_manifest
     from unmask.errors import UsageError
     from unmask.files import OutputFolder
@@ -75,6 +76,7 @@ def calibrate(
     settings = Settings(method, tuple(budget or BUDGETS), prior, folds, holdout, seed)  # type: ignore[arg-type]  # checked next
     settings.check()
     old = Bundle.open(bundle)
+    hold(out)
     if (out / "SHA256SUMS").exists():
         raise UsageError("bundle_exists", f"{out} already holds a bundle; use another folder.")
     table = open_manifest(manifest, root)

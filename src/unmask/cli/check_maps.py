@@ -40,6 +40,7 @@ def check_maps(
 
     Exit codes: 0 all images read, 1 some image could not be read, 2 usage error, 3 broken installation or bundle.
     """
+    from unmask.cli.hold import hold
     from unmask.cli.manifests import choose_split, open_manifest
     from unmask.detect.detector import load
     from unmask.evaluation.map_study import draw_rows, study
@@ -48,6 +49,7 @@ def check_maps(
     from unmask.progress import progress_bar
 
     explainer = Explainer(load(model, threshold), None, seed)
+    hold(out)
     folder = None if out is None else OutputFolder(out)
     table = choose_split(open_manifest(manifest, root), split)
     rows = draw_rows(table, limit, seed)

@@ -99,6 +99,7 @@ def evaluate(
 
     from unmask.cli.evaluate_output import print_result
     from unmask.cli.extras import need
+    from unmask.cli.hold import hold
     from unmask.evaluation.compare import compare
     from unmask.evaluation.evaluate import evaluate as evaluate_scores
     from unmask.evaluation.reports.evaluation import Beside, write_report
@@ -121,6 +122,7 @@ def evaluate(
         need("train", "--parquet", "pyarrow")
     if bundles and len(bundles) > 2:
         need("train", "Comparing more than two detectors", "scipy")
+    hold(out)
     command = ["unmask", *sys.argv[1:]]
     how = Draws(draws, seed, workers)
     image_root = root or (manifest if manifest and manifest.is_dir() else (manifest or Path(str(scores))).parent)

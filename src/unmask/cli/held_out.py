@@ -41,6 +41,7 @@ def held_out(
 
     Exit codes: 0 done, 2 usage error, 3 missing extra.
     """
+    from unmask.cli.hold import hold
     from unmask.cli.manifests import open_manifest
     from unmask.cli.training import prepare_training
     from unmask.recipes import Recipe
@@ -53,6 +54,7 @@ def held_out(
     table = open_manifest(manifest, root)
     table.validate()
     planned = plan(table, protocol, folds=folds, seed=seed)
+    hold(out)
     result = run_protocol(
         Recipe.load(recipe, overrides or []),
         planned,

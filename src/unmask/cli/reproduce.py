@@ -50,6 +50,7 @@ def reproduce(
 
     Exit codes: 0 all systems finished, 1 some system failed, 2 usage error, 3 missing extra.
     """
+    from unmask.cli.hold import hold
     from unmask.cli.manifests import open_manifest, read_where
     from unmask.cli.training import prepare_training
     from unmask.evaluation.experiments.papers import PROTOCOLS
@@ -69,6 +70,7 @@ def reproduce(
         given=split is SplitOf.given,
     )
     papers = list(PROTOCOLS) if paper.lower() == "all" else [paper.upper()]
+    hold(out)
     result = reproduce(
         papers,
         table,

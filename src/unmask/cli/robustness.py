@@ -49,6 +49,7 @@ def robustness(
     Exit codes: 0 all images read, 1 some image could not be read, 2 usage error, 3 missing extra or broken bundle.
     """
     from unmask.cli.evaluate_output import print_robustness
+    from unmask.cli.hold import hold
     from unmask.cli.manifests import choose_split, open_manifest
     from unmask.detect.detector import load
     from unmask.errors import UsageError
@@ -67,6 +68,7 @@ def robustness(
     if limit is not None:
         images = draw_rows(images, limit, seed)
     detectors = [load(bundle, threshold) for bundle in bundles] if bundles else [load(threshold=threshold)]
+    hold(out)
     folder = OutputFolder(out).path
     with progress_bar(f"{len(chosen)} conditions", sum(1 for _ in images)) as advance:
         tables = score_conditions(

@@ -11,7 +11,7 @@ import lightning.pytorch as pl
 from unmask.bundle.bundle import Bundle
 from unmask.data.manifest import Manifest
 from unmask.errors import UsageError
-from unmask.files import write_whole
+from unmask.files import hold, write_whole
 from unmask.models.network import FaceNetwork, describe
 from unmask.progress import progress_bar
 from unmask.recipes import Recipe
@@ -28,6 +28,7 @@ from unmask.training.module import DetectorModule
 from unmask.training.package import package_run
 from unmask.training.rows import TrainingRows
 from unmask.training.samples import cache_crops, find_samples
+from unmask.training.state import broken_run
 from unmask.training.timing import Timing
 
 CACHE_BYTES = 8 * 2**30
@@ -66,7 +67,8 @@ def fit(
         UsageError: ``run_exists``: ``out`` already holds a run; ``no_run`` or ``other_run``: there is no run to resume
             or to start from, or it is one of another recipe, manifest or start; ``other_network``: the run to start
             from has another network; ``missing_class``: a split has no readable image of a class;
-            ``too_few_pictures``: fewer images than a batch.
+            ``too_few_pictures``: fewer images than a batch; ``broken_run``: a file of the run to resume is damaged;
+            ``folder_in_use``: another run is training in ``out``; ``cannot_write``.
     """
     if recipe.classifier is not None:
         check_classifier(recipe, recipe.classifier)
@@ -77,17 +79,18 @@ def fit(
     if recipe.ensemble is not None:
         load_members(recipe, recipe.ensemble)
     rows = manifest if isinstance(manifest, TrainingRows) else TrainingRows.read(manifest)
-    open_run(out, recipe, rows.digest, start_from, resume=resume)
-    timing = Timing(out / "timing.json")
-    with timing.of("faces"):
-        train, validation = find_samples(recipe, rows, out)
-    cache = cache or out / "cache"
-    if recipe.ensemble is None:
-        _train_network(recipe, train, validation, out, timing, start_from, workers, cache, cache_bytes)
-    with timing.of("packaging"):
-        bundle = _package(recipe, rows, train, validation, out, out / "bundle", cache, workers, cache_bytes)
-    write_whole(out / "card.md", card_text(bundle.info, bundle.sha256))
-    return bundle
+    with hold(out):
+        open_run(out, recipe, rows.digest, start_from, resume=resume)
+        timing = Timing(out / "timing.json")
+        with timing.of("faces"):
+            train, validation = find_samples(recipe, rows, out)
+        cache = cache or out / "cache"
+        if recipe.ensemble is None:
+            _train_network(recipe, train, validation, out, timing, start_from, workers, cache, cache_bytes)
+        with timing.of("packaging"):
+            bundle = _package(recipe, rows, train, validation, out, out / "bundle", cache, workers, cache_bytes)
+        write_whole(out / "card.md", card_text(bundle.info, bundle.sha256))
+        return bundle
 
 
 def _trains_network(recipe: Recipe) -> bool:
@@ -198,7 +201,10 @@ def _package(
 def load_network(recipe: Recipe, checkpoint: Path) -> FaceNetwork:
     """The network of a checkpoint, ready for inference. Only tensors and plain values are read, never code."""
     module = DetectorModule(recipe, steps_per_epoch=1)
-    module.load_state_dict(read_checkpoint(checkpoint)["state_dict"])
+    try:
+        module.load_state_dict(read_checkpoint(checkpoint)["state_dict"])
+    except RuntimeError:  # torch: keys or shapes that differ
+        raise broken_run(checkpoint) from None
     return module.network.eval()
 
 

@@ -16,6 +16,7 @@ import lightning.pytorch as pl
 
 from unmask.files import write_whole
 from unmask.progress import progress_bar
+from unmask.training.state import read_history
 
 try:
     import resource
@@ -110,14 +111,6 @@ class EpochBar(pl.Callback):
 def shown_epoch(row: Mapping[str, Any]) -> int:
     """The number of an epoch as people see it, counted from 1; ``history.csv`` counts from 0."""
     return int(row["epoch"]) + 1
-
-
-def read_history(path: Path) -> list[dict[str, Any]]:
-    """The rows of a run's ``history.csv`` as text by column; empty before the first epoch."""
-    if not path.exists():
-        return []
-    with path.open(newline="", encoding="utf-8") as table:
-        return list(csv.DictReader(table))
 
 
 def peak_memory_mb() -> int:

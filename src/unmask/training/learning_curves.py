@@ -11,7 +11,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from unmask.files import whole_file
-from unmask.training.history import read_history, shown_epoch
+from unmask.training.history import shown_epoch
+from unmask.training.state import read_history
 
 # Okabe and Ito's colours, which colour-blind readers can distinguish; lines differ in style as well.
 _BLUE, _VERMILION, _GREEN = "#0072B2", "#D55E00", "#009E73"

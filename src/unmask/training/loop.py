@@ -6,13 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import lightning.pytorch as pl
-import torch
+from lightning.fabric.plugins import TorchCheckpointIO
 from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint, WeightAveraging
 from lightning.pytorch.loggers import TensorBoardLogger
 from torch import Tensor
 
-from unmask.files import whole_file
-from unmask.training.folder import read_checkpoint
+from unmask.errors import UsageError
+from unmask.recipes import Recipe
+from unmask.training.folder import read_checkpoint, write_checkpoint
 from unmask.training.history import EpochBar, History
 from unmask.training.memory import keep_freed_memory
 from unmask.training.module import DetectorModule
@@ -34,6 +35,8 @@ def train_phases(module: DetectorModule, data: pl.LightningDataModule, out: Path
     newest = out / "checkpoints" / "last.ckpt"
     for index, phase in enumerate(module.recipe.schedule.all_phases):
         state = read_checkpoint(newest) if newest.exists() else None
+        if state is not None:
+            _check_fits(state, module, newest)
         # Checkpoints of early versions do not name their phase; their runs have only one.
         reached = state.get("phase", {"index": 0, "first_epoch": 0}) if state else {"index": -1}
         if reached["index"] > index:
@@ -51,7 +54,7 @@ def train_phases(module: DetectorModule, data: pl.LightningDataModule, out: Path
             if lost_patience or state["epoch"] + 1 >= module.first_epoch + phase.epochs:
                 continue
         elif state is not None:
-            module.load_state_dict(_start_of_phase(newest.parent, index))
+            module.load_state_dict(_start_of_phase(out, module, index))
             best: Any = trainer.checkpoint_callback
             # An epoch of this phase becomes the best one only if it beats those of the phases before.
             best.load_state_dict(state["callbacks"][best.state_key])
@@ -63,17 +66,33 @@ def keep_weights(module: DetectorModule, out: Path) -> None:
     best = out / "checkpoints" / "best.ckpt"
     if best.exists():
         return
-    best.parent.mkdir(parents=True, exist_ok=True)
-    with whole_file(best) as file:
-        torch.save({"state_dict": module.state_dict()}, file)
+    write_checkpoint(best, {"state_dict": module.state_dict()}, out, module.recipe)
 
 
-def _start_of_phase(checkpoints: Path, index: int) -> dict[str, Any]:
+class _WholeCheckpoints(TorchCheckpointIO):
+    """Checkpoints that appear whole or not at all; Lightning moves them from another disk, which is no rename."""
+
+    def __init__(self, run: Path, recipe: Recipe) -> None:
+        self._run, self._recipe = run, recipe
+
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
+        """Write a checkpoint."""
+        write_checkpoint(Path(path), checkpoint, self._run, self._recipe)
+
+
+def _check_fits(state: dict[str, Any], module: DetectorModule, path: Path) -> None:
+    """Refuse the checkpoint of another network, which early versions did not name."""
+    theirs = {name: getattr(value, "shape", None) for name, value in state["state_dict"].items()}
+    if theirs != {name: value.shape for name, value in module.state_dict().items()}:
+        raise UsageError("other_run", f"{path}: belongs to a run of another network.")
+
+
+def _start_of_phase(out: Path, module: DetectorModule, index: int) -> dict[str, Any]:
     """The weights of the best epoch before a phase; saved, since an epoch of the phase may replace ``best.ckpt``."""
-    kept = checkpoints / f"phase-{index + 1}.ckpt"
+    kept = out / "checkpoints" / f"phase-{index + 1}.ckpt"
     if not kept.exists():
-        with whole_file(kept) as file:
-            torch.save({"state_dict": read_checkpoint(checkpoints / "best.ckpt")["state_dict"]}, file)
+        best = read_checkpoint(out / "checkpoints" / "best.ckpt")["state_dict"]
+        write_checkpoint(kept, {"state_dict": best}, out, module.recipe)
     weights: dict[str, Any] = read_checkpoint(kept)["state_dict"]
     return weights
 
@@ -88,6 +107,7 @@ def _trainer(module: DetectorModule, out: Path) -> pl.Trainer:
         precision=schedule.precision,
         gradient_clip_val=schedule.gradient_clip,
         logger=TensorBoardLogger(out, "tensorboard", phase),
+        plugins=[_WholeCheckpoints(out, module.recipe)],
         callbacks=[
             EpochBar(),
             History(out / "history.csv"),

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from unmask.files import write_whole
-from unmask.training.history import peak_memory_mb, read_history
+from unmask.training.history import peak_memory_mb
+from unmask.training.state import broken_run, read_history, read_json
 
 
 class Timing:
@@ -18,7 +19,7 @@ class Timing:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._content = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+        self._content = read_timing(path.parent)
 
     @contextmanager
     def of(self, part: str) -> Iterator[None]:
@@ -36,6 +37,13 @@ class Timing:
 
 
 def read_timing(run: Path) -> dict[str, Any]:
-    """The recorded times and memory of a run; empty if there are none."""
+    """The recorded times and memory of a run; empty if there are none.
+
+    Raises:
+        UsageError: ``broken_run``.
+    """
     path = run / "timing.json"
-    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    content = read_json(path) if path.exists() else {}
+    if not all(isinstance(value, int | float) for value in content.values()):
+        raise broken_run(path)
+    return content

@@ -77,6 +77,7 @@ def audit(
     Exit codes: 0 done, 1 some image could not be read, 2 usage error, 3 missing extra, 4 --fail-on.
     """
     from unmask.cli.extras import need
+    from unmask.cli.hold import hold
     from unmask.cli.manifests import open_manifest
     from unmask.data.audit.run import audit as run_audit
     from unmask.data.audit.run import write_clusters
@@ -86,8 +87,7 @@ def audit(
     # Fail before the work, not after it.
     if probes:
         need("train", "The shortcut probe (--no-probes skips it)", "sklearn")
-    if out is not None:
-        out.mkdir(parents=True, exist_ok=True)
+    hold(out)
     if clusters is not None and clusters.suffix.lower() not in (".csv", ".parquet"):
         raise UsageError("unsupported_format", f"{clusters}: --clusters must end in .csv or .parquet.")
     table = open_manifest(manifest, root)

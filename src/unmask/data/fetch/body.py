@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import IO
 
 from unmask.data.fetch.policy import FetchError, FetchPolicy
-from unmask.errors import ImageError, UnmaskError
+from unmask.errors import ImageError, UsageError
 from unmask.imaging.decode import read_bytes
 from unmask.imaging.formats import sniff_format
 
@@ -44,7 +44,7 @@ class ImageBody:
         """Start again with an empty file.
 
         Raises:
-            UnmaskError: ``write_failed``, here and below: the folder is full or closed to writing.
+            UsageError: ``write_failed``, here and below: the folder is full or closed to writing.
             FetchError: ``too_large`` by the Content-Length, or ``not_an_image``: compressed bodies are refused.
         """
         self.close()
@@ -130,4 +130,4 @@ def _disk_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise UnmaskError("write_failed", f"{path}: cannot be written: {error.strerror or error}") from error
+        raise UsageError("write_failed", f"{path}: cannot be written: {error.strerror or error}") from error

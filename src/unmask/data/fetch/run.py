@@ -30,7 +30,7 @@ from unmask.data.fetch.journal import FetchLog, Record
 from unmask.data.fetch.policy import FORMAT_SUFFIXES, FetchError, FetchPolicy
 from unmask.data.fetch.result import FetchReport, Results, check_free, key_of
 from unmask.data.manifest import Manifest, ManifestRow
-from unmask.errors import ManifestError, MissingExtraError, UnmaskError, UsageError
+from unmask.errors import ManifestError, MissingExtraError, UsageError
 from unmask.files import RootFolder
 from unmask.imaging.decode_pool import DecodePool
 from unmask.imaging.find import IMAGE_SUFFIXES
@@ -82,7 +82,7 @@ def fetch(
         ManifestError: a bad row (nothing has been fetched then), ``missing_column`` or ``empty_manifest``.
         UsageError: ``folder_in_use``, ``bad_journal``, or ``would_overwrite``, the folder holds a manifest.csv or
             ok.csv that was not written by a fetch.
-        UnmaskError: ``write_failed``, the folder is full or closed to writing.
+        UsageError: ``write_failed``, the folder is full or closed to writing.
         MissingExtraError: httpx2 is not installed.
         RuntimeError: called from a running event loop.
     """
@@ -108,11 +108,11 @@ def fetch(
         finally:
             run.close()
     except OSError as error:
-        raise UnmaskError("write_failed", f"{out}: cannot be written: {error}") from error
+        raise UsageError("write_failed", f"{out}: cannot be written: {error.strerror or error}") from error
     except UsageError as error:
         if error.code != "cannot_write":
             raise
-        raise UnmaskError("write_failed", error.message) from error
+        raise UsageError("write_failed", error.message) from error
 
 
 class _Run:

@@ -36,7 +36,7 @@ from unmask.recipes import Recipe
 from unmask.recipes.references import PAPERS
 from unmask.stats.images import Images
 from unmask.stats.resample import Draws
-from unmask.training.history import read_history
+from unmask.training.state import read_history
 from unmask.training.timing import read_timing
 
 THRESHOLD: Final = 0.5
