@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from unmask.bundle import graph_check, session
 from unmask.bundle import bundle as bundle_module
+from unmask.bundle import graph_check, session
 from unmask.bundle.golden import MAX_CASES
 from unmask.bundle.protobuf import MAX_FIELDS
 from unmask.data import tables
