@@ -309,14 +309,15 @@ def summary(data: Data, settings: Settings) -> dict[str, dict[str, Any]]:
 
 
 def by_source(data: Data, settings: Settings) -> list[dict[str, Any]]:
-    """Each source of photographs left out: how many of its images stay below the threshold set on other sources."""
+    """Each source left out, its fakes as well: how many of its reals stay below the threshold set on other sources."""
     pool = (data.split == "train") | (data.split == "val")
     held = held_reals(data)
     found = []
     for source in np.unique(data.source[pool & ~data.is_fake]):
         own = pool & ~data.is_fake & (data.source == source)
         asked = own | (held & (data.source != source))
-        scores = predict(data, (pool | data.is_twin) & ~data.touching(asked), asked, settings)
+        train = (pool | data.is_twin) & ~data.touching(asked) & (data.source != source)
+        scores = predict(data, train, asked, settings)
         of_source = own[asked]
         result: dict[str, Any] = {
             "source": str(source),

@@ -20,8 +20,8 @@ The result has these tables, and another with ``--test``, which reads the test s
 
 families    each generator family left out, and compared with reals that neither the probes nor the shipped bundle were
             trained on. Only the training and validation splits.
-sources     each source of photographs left out: the proportion that stays below the threshold at which ``BUDGET`` of
-            the held-out photographs of other sources are called fake
+sources     each source of photographs left out, with its fakes if it has any: the proportion that stays below the
+            threshold at which ``BUDGET`` of the held-out photographs of other sources are called fake
 validation  trained on the training split
 learning    AUC on the validation split by the number of images trained on
 variants    a summary for other blocks, without mixed fakes, with other weights, and with twins
