@@ -1145,6 +1145,8 @@ def test_killed_and_resumed(server: Server, tmp_path: Path, how: signal.Signals)
     server.gate = threading.Semaphore(7)
     process = subprocess.Popen(command(manifest, out), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     until(lambda: len(server.asked) >= 8)
+    # The child process that decodes takes a while to start: what was received is in the journal only later.
+    until(lambda: (out / "fetch-journal.jsonl").read_bytes().count(b"\n") >= 4)
     # While it works the folder is its own.
     with pytest.raises(UsageError) as caught:
         fetch(Manifest.open(manifest), out, QUICK)
