@@ -26,7 +26,8 @@ import numpy.typing as npt
 import torch
 from PIL import Image
 
-from unmask.data.manifest import Manifest, ManifestRow
+from unmask.data.manifest import Manifest
+from unmask.data.rows import ManifestRow
 from unmask.files import OutputFolder, whole_file
 from unmask.imaging.decode import decode_image, read_bytes
 from unmask.imaging.faces import Box, Face, FaceFinder

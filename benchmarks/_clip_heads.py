@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.linear_model import LogisticRegression
 
-from unmask.data.manifest import ManifestRow
+from unmask.data.rows import ManifestRow
 from unmask.stats.intervals import group_codes, share_interval
 from unmask.stats.metrics import auc, tpr_at_fpr
 from unmask.stats.resample import Draws, resample

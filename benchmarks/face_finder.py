@@ -30,7 +30,7 @@ from PIL import Image
 from _report import argument_parser, describe_run, write_json
 from _shared import open_edition, proportion
 from unmask import Bundle, Manifest
-from unmask.data.manifest import ManifestRow
+from unmask.data.rows import ManifestRow
 from unmask.errors import ImageError
 from unmask.imaging.decode import decode_image
 from unmask.imaging.faces import Box, FaceFinder, FacePolicy, overlap

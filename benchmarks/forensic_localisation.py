@@ -25,7 +25,8 @@ from _report import argument_parser, describe_run, write_json
 from _shared import open_edition, proportion
 from unmask.data.make.self_blend import self_blend
 from unmask.data.make.swap import misfit, swap_faces
-from unmask.data.manifest import Manifest, ManifestRow
+from unmask.data.manifest import Manifest
+from unmask.data.rows import ManifestRow
 from unmask.detect.detector import Detector, load
 from unmask.errors import UsageError
 from unmask.explain.views.ela import error_levels

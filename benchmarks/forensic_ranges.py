@@ -21,7 +21,8 @@ import numpy as np
 
 from _report import argument_parser, describe_run, write_json
 from _shared import open_edition, proportion
-from unmask.data.manifest import Manifest, ManifestRow
+from unmask.data.manifest import Manifest
+from unmask.data.rows import ManifestRow
 from unmask.explain.views import forensic_views
 from unmask.explain.views.view import VIEWS
 from unmask.imaging.decode import decode_image, read_bytes

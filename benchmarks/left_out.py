@@ -27,7 +27,8 @@ from _shared import open_edition
 from unmask import Detector
 from unmask.bundle.bundle import Bundle
 from unmask.cli.training import prepare_training
-from unmask.data.manifest import Manifest, ManifestRow
+from unmask.data.manifest import Manifest
+from unmask.data.rows import ManifestRow
 from unmask.data.split.groups import read_grouping
 from unmask.evaluation.measure import measure_within, rate
 from unmask.evaluation.scores import Scores, score_manifest

@@ -23,7 +23,7 @@ from _report import argument_parser, describe_run, write_json
 from _shared import open_edition, proportion
 from unmask import Detector, Manifest, load
 from unmask.data.degrade import apply_steps, draw_steps
-from unmask.data.manifest import ManifestRow
+from unmask.data.rows import ManifestRow
 from unmask.errors import ImageError
 from unmask.imaging.decode import decode_image
 from unmask.imaging.faces import FaceFinder

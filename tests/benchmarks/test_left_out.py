@@ -10,7 +10,8 @@ import pytest
 
 import left_out
 import render
-from unmask.data.manifest import Manifest, ManifestRow
+from unmask.data.manifest import Manifest
+from unmask.data.rows import ManifestRow
 from unmask.evaluation.scores import Scores
 
 

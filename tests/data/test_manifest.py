@@ -13,7 +13,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from unmask.data.manifest import STANDARD_COLUMNS, Manifest, ManifestRow
+from unmask.data.manifest import Manifest
+from unmask.data.rows import STANDARD_COLUMNS, ManifestRow
 from unmask.errors import ManifestError, MissingExtraError, UsageError
 
 pyarrow = pytest.importorskip("pyarrow")

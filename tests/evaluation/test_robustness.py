@@ -12,7 +12,8 @@ import pytest
 from PIL import Image
 
 from unmask.bundle.bundle import Bundle
-from unmask.data.manifest import Manifest, ManifestRow
+from unmask.data.manifest import Manifest
+from unmask.data.rows import ManifestRow
 from unmask.detect.detector import Detector, load
 from unmask.errors import UsageError
 from unmask.evaluation.degradations import Condition, grid, tiers

@@ -286,7 +286,8 @@ def test_a_set_is_studied_and_goes_on(tiny_bundle: Path, portrait: Path, tmp_pat
 
 
 def test_a_set_of_which_nothing_can_be_read(tiny_bundle: Path, tmp_path: Path) -> None:
-    from unmask.data.manifest import Manifest, ManifestRow
+    from unmask.data.manifest import Manifest
+    from unmask.data.rows import ManifestRow
 
     rows = [ManifestRow(path="gone.png", label="real")]
     with pytest.raises(UsageError, match="none of its images"):

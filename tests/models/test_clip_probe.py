@@ -10,7 +10,7 @@ import pytest
 pytest.importorskip("sklearn")
 
 import _clip_heads as heads
-from unmask.data.manifest import ManifestRow
+from unmask.data.rows import ManifestRow
 
 pytestmark = pytest.mark.train
 

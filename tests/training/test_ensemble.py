@@ -14,7 +14,8 @@ pytest.importorskip("onnxscript")
 
 from unmask.bundle.bundle import Bundle, run_graph
 from unmask.bundle.compose import store_half
-from unmask.data.manifest import Manifest, ManifestRow
+from unmask.data.manifest import Manifest
+from unmask.data.rows import ManifestRow
 from unmask.errors import UsageError
 from unmask.imaging.session import single_thread_session
 from unmask.recipes import Recipe

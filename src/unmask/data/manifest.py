@@ -7,11 +7,9 @@ or through a symbolic link, is an error.
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
 import sys
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
 from heapq import nsmallest
@@ -19,59 +17,13 @@ from pathlib import Path
 from typing import Final
 
 from unmask.data import tables
+from unmask.data.rows import LABELS, STANDARD_COLUMNS, ManifestRow, RowsDigest, cells_of
 from unmask.errors import ManifestError, UsageError
 from unmask.files import RootFolder
 from unmask.imaging.find import PassedOver
 from unmask.text import quote
 
-LABELS: Final = ("real", "fake")
-STANDARD_COLUMNS: Final = ("path", "url", "label", "source", "generator", "kind", "group", "split")
 MAX_LISTED_PROBLEMS: Final = 20
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ManifestRow:
-    """One image of a manifest. A column that the file lacks, or leaves blank, is ''.
-
-    Attributes:
-        path: the file, as written in the manifest: relative to its root, or absolute and inside it; or ''.
-        url: where the image can be fetched from.
-        label: ``"real"`` or ``"fake"``.
-        source: the data set or collection the image comes from.
-        generator: what made the image, e.g. ``"camera"`` or ``"stylegan2"``.
-        kind: the kind of image or forgery.
-        group: one value for images that must stay on one side of a split, e.g. of one person or one video.
-        split: e.g. ``"train"``, ``"val"``, ``"test"``.
-        extra: the cells of every other column.
-        line: the row's number: in a CSV as a spreadsheet counts, the header being 1; otherwise from 1.
-    """
-
-    path: str = ""
-    url: str = ""
-    label: str
-    source: str = ""
-    generator: str = ""
-    kind: str = ""
-    group: str = ""
-    split: str = ""
-    extra: Mapping[str, str] = field(default_factory=dict, hash=False)
-    line: int = 0
-
-
-class RowsDigest:
-    """The digest of a manifest, row by row, for callers that need the rows of the same pass; see Manifest.digest."""
-
-    def __init__(self) -> None:
-        self._sha = hashlib.sha256(b"unmask manifest 1\n")
-
-    def add(self, row: ManifestRow) -> None:
-        """Add the next row."""
-        extra = sorted((name, cell) for name, cell in row.extra.items() if cell)
-        self._sha.update(json.dumps([_cells(row, STANDARD_COLUMNS, ()), extra]).encode() + b"\n")
-
-    def hexdigest(self) -> str:
-        """64 hexadecimal digits."""
-        return self._sha.hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -299,7 +251,7 @@ class Manifest:
         """
         standard = tuple(name for name in STANDARD_COLUMNS if name != "url" or name in self.columns)
         extra = tuple(name for name in self.columns if name not in STANDARD_COLUMNS)
-        rows = ((row.line, _cells(row, standard, extra)) for row in self)
+        rows = ((row.line, cells_of(row, standard, extra)) for row in self)
         tables.write_table(Path(path), standard + extra, rows, self.name)
 
     def digest(self) -> str:
@@ -400,11 +352,7 @@ class _RowsTable:
         standard = tuple(name for name in STANDARD_COLUMNS if name in self.columns)
         extra = self.columns[len(standard) :]
         for line, row in enumerate(self.given, 1):
-            yield line, _cells(row, standard, extra)
-
-
-def _cells(row: ManifestRow, standard: Sequence[str], extra: Sequence[str]) -> list[str]:
-    return [getattr(row, name) for name in standard] + [row.extra.get(name, "") for name in extra]
+            yield line, cells_of(row, standard, extra)
 
 
 def _escape(line: int, path: str) -> _Problem:

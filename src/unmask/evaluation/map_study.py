@@ -9,7 +9,8 @@ from typing import Any, Final
 
 import numpy as np
 
-from unmask.data.manifest import Manifest, ManifestRow
+from unmask.data.manifest import Manifest
+from unmask.data.rows import ManifestRow
 from unmask.errors import ImageError, UsageError
 from unmask.evaluation import robustness
 from unmask.evaluation.measure import estimate, rate

@@ -11,7 +11,8 @@ import numpy as np
 from PIL import Image
 
 from unmask.data.make.made import Encoding, made_name
-from unmask.data.manifest import Manifest, ManifestRow
+from unmask.data.manifest import Manifest
+from unmask.data.rows import ManifestRow
 from unmask.detect.detector import Detector
 from unmask.errors import ImageError, UsageError
 from unmask.evaluation.degradations import (

@@ -18,7 +18,8 @@ from typing import Any, Final
 import numpy as np
 
 from unmask.data import tables
-from unmask.data.manifest import LABELS, Manifest, ManifestRow
+from unmask.data.manifest import Manifest
+from unmask.data.rows import LABELS, ManifestRow
 from unmask.detect.detector import Detector
 from unmask.detect.verdict import Verdict
 from unmask.errors import UsageError

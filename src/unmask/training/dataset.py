@@ -20,7 +20,7 @@ from torch.utils.data import DataLoader, Dataset
 from unmask.data.face_index import FaceRecord
 from unmask.data.make.reconstruct import reconstruct
 from unmask.data.make.self_blend import self_blend
-from unmask.data.manifest import ManifestRow
+from unmask.data.rows import ManifestRow
 from unmask.data.transforms import augment
 from unmask.errors import UsageError
 from unmask.imaging.decode import decode_image

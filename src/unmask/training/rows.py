@@ -6,7 +6,8 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-from unmask.data.manifest import LABELS, Manifest, ManifestRow, RowsDigest
+from unmask.data.manifest import Manifest
+from unmask.data.rows import LABELS, ManifestRow, RowsDigest
 from unmask.data.split.validation import is_set_aside
 
 Rows = list[tuple[ManifestRow, Path]]

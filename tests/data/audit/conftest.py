@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from unmask.data.manifest import Manifest, ManifestRow
+from unmask.data.manifest import Manifest
+from unmask.data.rows import ManifestRow
 
 SPLITS = ("train", "train", "train", "val", "test")
 

@@ -14,7 +14,8 @@ from PIL import Image, ImageDraw
 from unmask.data.audit.findings import ADVICE, Finding
 from unmask.data.audit.run import Audit, audit, write_clusters
 from unmask.data.make.self_blend import self_blend
-from unmask.data.manifest import Manifest, ManifestRow
+from unmask.data.manifest import Manifest
+from unmask.data.rows import ManifestRow
 from unmask.data.split.groups import read_clusters
 from unmask.errors import MissingExtraError
 from unmask.imaging.faces import Face

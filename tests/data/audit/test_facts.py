@@ -16,7 +16,8 @@ from PIL import Image
 from unmask.data.audit import images as pass_module
 from unmask.data.audit.facts import CONTAINERS, FACTS, measure, pixel_facts
 from unmask.data.audit.images import read_images
-from unmask.data.manifest import Manifest, ManifestRow
+from unmask.data.manifest import Manifest
+from unmask.data.rows import ManifestRow
 from unmask.errors import ManifestError
 from unmask.imaging.faces import FaceFinder
 from unmask.imaging.preprocessing import Preprocessing

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner, Result
 
 from unmask.cli.data import split as data_split
-from unmask.data.manifest import Manifest, ManifestRow
+from unmask.data.manifest import Manifest
+from unmask.data.rows import ManifestRow
 from unmask.data.split.groups import read_clusters, read_grouping
 from unmask.data.split.splitter import PRESETS, Split, SplitSet, Splitter, named_fractions
 from unmask.errors import ManifestError, UnmaskError, UsageError

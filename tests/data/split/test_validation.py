@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from unmask.data.manifest import ManifestRow
+from unmask.data.rows import ManifestRow
 from unmask.data.split.validation import is_set_aside
 
 

@@ -19,7 +19,8 @@ from tests.evaluation.conftest import MakeScores
 from typer.testing import CliRunner
 
 from unmask.cli import app
-from unmask.data.manifest import Manifest, ManifestRow
+from unmask.data.manifest import Manifest
+from unmask.data.rows import ManifestRow
 from unmask.errors import UsageError
 from unmask.evaluation.experiments import train_and_score as experiment
 from unmask.evaluation.experiments.held_out import LEFT_OUT, _over_folds, plan

@@ -16,7 +16,8 @@ import numpy as np
 import numpy.typing as npt
 
 from unmask.data.audit.facts import COMMON_QUALITY, FACTS, ImageFacts, measure
-from unmask.data.manifest import Manifest, ManifestRow
+from unmask.data.manifest import Manifest
+from unmask.data.rows import ManifestRow
 from unmask.errors import ManifestError
 from unmask.files import OutputFolder
 from unmask.imaging.faces import FaceFinder

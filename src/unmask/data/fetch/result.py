@@ -11,7 +11,8 @@ from typing import Final
 
 from unmask.data import tables
 from unmask.data.fetch.journal import FetchLog, Record, row_key
-from unmask.data.manifest import STANDARD_COLUMNS, Manifest, ManifestRow
+from unmask.data.manifest import Manifest
+from unmask.data.rows import STANDARD_COLUMNS, ManifestRow
 from unmask.errors import UsageError
 from unmask.files import RootFolder
 

@@ -29,7 +29,8 @@ from unmask.data.fetch.body import ImageBody
 from unmask.data.fetch.journal import FetchLog, Record
 from unmask.data.fetch.policy import FORMAT_SUFFIXES, FetchError, FetchPolicy
 from unmask.data.fetch.result import FetchReport, Results, check_free, key_of
-from unmask.data.manifest import Manifest, ManifestRow
+from unmask.data.manifest import Manifest
+from unmask.data.rows import ManifestRow
 from unmask.errors import ManifestError, MissingExtraError, UsageError
 from unmask.files import RootFolder
 from unmask.imaging.decode_pool import DecodePool

@@ -16,7 +16,8 @@ from PIL import Image
 from unmask.data import tables
 from unmask.data.make.align import coverage, face_alignment, warp
 from unmask.data.make.made import MANIFEST_NAME, MISSES_NAME, Encoding, Names, made_columns, made_name, row_cells
-from unmask.data.manifest import Manifest, ManifestRow
+from unmask.data.manifest import Manifest
+from unmask.data.rows import ManifestRow
 from unmask.errors import ImageError, UsageError
 from unmask.files import OutputFolder, digest, stamp
 from unmask.imaging.decode import decode_image

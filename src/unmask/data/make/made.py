@@ -14,7 +14,8 @@ from typing import Literal
 
 from PIL import Image
 
-from unmask.data.manifest import STANDARD_COLUMNS, Manifest, ManifestRow
+from unmask.data.manifest import Manifest
+from unmask.data.rows import STANDARD_COLUMNS, ManifestRow
 from unmask.errors import UsageError
 from unmask.files import RootFolder, digest
 from unmask.text import quote

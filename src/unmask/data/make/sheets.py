@@ -22,7 +22,8 @@ from PIL import Image
 
 from unmask.data.make.made import Encoding, Names
 from unmask.data.make.sheet_drawing import Cell, draw_sheet
-from unmask.data.manifest import Manifest, ManifestRow
+from unmask.data.manifest import Manifest
+from unmask.data.rows import ManifestRow
 from unmask.errors import ImageError, UsageError
 from unmask.files import OutputFolder, digest
 from unmask.imaging.decode import decode_image

@@ -23,7 +23,8 @@ from unmask.data.make.made import MANIFEST_NAME, MISSES_NAME, Encoding, Names, m
 from unmask.data.make.reconstruct import reconstruct
 from unmask.data.make.self_blend import self_blend
 from unmask.data.make.swap import misfit, swap_faces
-from unmask.data.manifest import Manifest, ManifestRow
+from unmask.data.manifest import Manifest
+from unmask.data.rows import ManifestRow
 from unmask.data.tables import CLASS_FOLDERS
 from unmask.errors import ImageError, UsageError
 from unmask.files import OutputFolder, digest, refuse_link, stamp

@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from unmask.data.manifest import LABELS
+from unmask.data.rows import LABELS
 from unmask.data.split.groups import Grouping, IntArray
 from unmask.errors import UsageError
 from unmask.text import quote

@@ -15,7 +15,8 @@ import numpy as np
 import numpy.typing as npt
 
 from unmask.data import tables
-from unmask.data.manifest import STANDARD_COLUMNS, Manifest, ManifestRow
+from unmask.data.manifest import Manifest
+from unmask.data.rows import STANDARD_COLUMNS, ManifestRow
 from unmask.errors import ManifestError, UsageError
 from unmask.text import quote
 

@@ -11,7 +11,8 @@ from typing import Final
 import numpy as np
 
 from unmask.data import tables
-from unmask.data.manifest import STANDARD_COLUMNS, Manifest
+from unmask.data.manifest import Manifest
+from unmask.data.rows import STANDARD_COLUMNS
 from unmask.data.split.groups import Grouping, IntArray
 from unmask.errors import ManifestError
 

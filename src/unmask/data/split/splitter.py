@@ -26,7 +26,8 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from unmask.data.manifest import LABELS, Manifest
+from unmask.data.manifest import Manifest
+from unmask.data.rows import LABELS
 from unmask.data.split import balance
 from unmask.data.split.groups import IntArray, read_grouping
 from unmask.data.split.result import Notice, Split, SplitSet, file_names

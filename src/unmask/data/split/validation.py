@@ -5,7 +5,7 @@ from __future__ import annotations
 from hashlib import sha256
 from typing import Final
 
-from unmask.data.manifest import ManifestRow
+from unmask.data.rows import ManifestRow
 
 VALIDATION_FRACTION: Final = 0.15
 """Part of the images to train on that is set aside for validation."""

@@ -10,7 +10,8 @@ from typing import Final, Literal
 
 import numpy as np
 
-from unmask.data.manifest import Manifest, ManifestRow
+from unmask.data.manifest import Manifest
+from unmask.data.rows import ManifestRow
 from unmask.data.split.groups import read_grouping
 from unmask.data.split.result import file_names
 from unmask.data.split.splitter import MAX_SPLITS, Splitter

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Final
 
 from unmask.bundle.bundle import Bundle
-from unmask.data.manifest import LABELS, Manifest
+from unmask.data.manifest import Manifest
+from unmask.data.rows import LABELS
 from unmask.errors import UnmaskError, UsageError
 from unmask.evaluation.compare import compare
 from unmask.evaluation.experiments.papers import PROTOCOLS, readings, split_as
