@@ -2,19 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from contextvars import ContextVar
 from pathlib import Path
-
-import click
 
 from unmask import files
 
+_until_the_end: ContextVar[ExitStack | None] = ContextVar("until_the_end", default=None)
+
+
+@contextmanager
+def command_runs() -> Iterator[None]:
+    """Around a command: gives back at its end what it held."""
+    with ExitStack() as held:
+        token = _until_the_end.set(held)
+        try:
+            yield
+        finally:
+            _until_the_end.reset(token)
+
 
 def hold(folder: Path | None) -> None:
-    """Keep other runs out of a folder until the command ends.
+    """Keep other runs out of a folder until the command ends; outside a command this does nothing.
 
     Raises:
         UsageError: ``folder_in_use``, another run holds it; ``cannot_write``.
     """
-    context = click.get_current_context(silent=True)
-    if folder is not None and context is not None:
-        context.with_resource(files.hold(folder))
+    held = _until_the_end.get()
+    if folder is not None and held is not None:
+        held.enter_context(files.hold(folder))

@@ -75,6 +75,13 @@ class VerbCommand(TyperCommand):
         """Parse, with old spellings replaced and warned about."""
         return super().parse_args(ctx, args if ctx.resilient_parsing else rename_options(args, self.renamed))
 
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command, and give back the folder that it held."""
+        from unmask.cli.hold import command_runs
+
+        with command_runs():
+            return super().invoke(ctx)
+
     def format_options(self, ctx: Any, formatter: Any) -> None:
         """Write arguments, then options by their ``rich_help_panel``."""
         groups: dict[str, list[tuple[str, str]]] = {}

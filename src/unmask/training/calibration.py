@@ -79,7 +79,8 @@ def fit_shrunk(logit: Array, is_fake: Flags, old: Calibration, provenance: str =
     if old.points:
         points = tuple((at, logistic(stretch * log_odds(height) + move)) for at, height in old.points)
         return Calibration(method="isotonic", points=points, provenance=provenance)
-    return Calibration(method="platt", slope=stretch * old.slope, bias=stretch * old.bias + move, provenance=provenance)
+    slope = _in_range(stretch * old.slope)
+    return Calibration(method="platt", slope=slope, bias=stretch * old.bias + move, provenance=provenance)
 
 
 def _smoothed(is_fake: Flags) -> Array:
@@ -106,7 +107,12 @@ def _fit(x: Array, target: Array, weight: Array, *, has_bias: bool = True, pull:
         return value, gradient + pull * away / _EXPECTED
 
     fitted = minimize(loss, np.zeros(2), jac=True, method="BFGS", options={"gtol": 1e-8}).x
-    return _positive(fitted[0]), float(fitted[1])
+    return _in_range(_positive(fitted[0])), float(fitted[1])
+
+
+def _in_range(slope: float) -> float:
+    """The nearest slope that a bundle may have: one of a detector that separates nothing tends to 0."""
+    return min(max(slope, 1e-6), 1e6)
 
 
 def _positive(logarithm: float) -> float:
