@@ -61,6 +61,11 @@ class _Quiet(SimpleHTTPRequestHandler):
         pass
 
 
+class _QuietServer(ThreadingHTTPServer):
+    def handle_error(self, *_: Any) -> None:
+        pass  # its standard error is that of the command under test
+
+
 @pytest.fixture(scope="session")
 def inputs(
     make_bundle: Callable[..., Bundle], tmp_path_factory: pytest.TempPathFactory, astronaut: Image.Image
@@ -82,7 +87,7 @@ def inputs(
         astronaut.crop((120, 20, 320, 220)).rotate(3 * at).resize((100, 100)).save(folder / f"face{at}.png")
     (folder / "face.csv").write_text("path,label,group\nface0.png,real,a\nface1.png,real,b\n")
     (folder / "toy.yaml").write_text(RECIPE)
-    server = ThreadingHTTPServer(("127.0.0.1", 0), lambda *given: _Quiet(*given, directory=str(folder)))
+    server = _QuietServer(("127.0.0.1", 0), lambda *given: _Quiet(*given, directory=str(folder)))
     threading.Thread(target=server.serve_forever, daemon=True).start()
     base = f"http://127.0.0.1:{server.server_port}"
     (folder / "urls.csv").write_text(f"url,label\n{base}/0.png,real\n{base}/1.png,fake\n")
