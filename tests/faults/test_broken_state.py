@@ -144,9 +144,8 @@ import os, sys, time
 from pathlib import Path
 from unmask import files
 with files.hold(Path(sys.argv[1])):
-    child = os.fork()
-    if child:
-        print(child, flush=True)
+    if os.fork() == 0:
+        print(os.getpid(), flush=True)  # by the child, which has let go of the folder by now
     time.sleep(60)
 """
     process = subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], stdout=subprocess.PIPE, text=True)
