@@ -26,9 +26,9 @@ validation  trained on the training split
 learning    AUC on the validation split by the number of images trained on
 variants    a summary for other blocks, without mixed fakes, with other weights, and with twins
 
-With ``--twins`` there is one more variant, whose head for manipulated photographs also sees copies of so many training
-photographs: rebuilt by a small autoencoder, self-blended, and only encoded again. Of several views that head sees the
-first alone.
+With ``--twins N`` there is one more variant, whose head for manipulated photographs also sees copies of N training
+photographs: rebuilt by a small autoencoder, self-blended, and only re-encoded. If there are several views, that head
+uses only the first.
 """
 
 from __future__ import annotations

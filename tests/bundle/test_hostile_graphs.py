@@ -250,7 +250,7 @@ def test_more_images_have_more_time(make_graph: MakeGraph, monkeypatch: pytest.M
 
 
 def test_what_cannot_be_stopped_is_left_to_itself(monkeypatch: pytest.MonkeyPatch) -> None:
-    """One operator that takes too long: the caller goes on, and its next call gets a new thread."""
+    """One operator that takes too long: the caller gets an error, and its next call a new thread."""
     monkeypatch.setattr(session_module, "STOP_SECONDS", 0.1)
     stopped = []
     started = time.monotonic()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import httpx2
 import numpy as np
@@ -91,6 +93,21 @@ def server(start: Start, tmp_path_factory: pytest.TempPathFactory) -> Iterator[S
 def client(server: Server) -> Iterator[httpx2.Client]:
     with server.client() as opened:
         yield opened
+
+
+@contextlib.contextmanager
+def open_chromium(*flags: str) -> Iterator[Any]:
+    """A browser of Playwright, closed at the end; without Chromium the test is skipped."""
+    sync_api = pytest.importorskip("playwright.sync_api")
+    path = shutil.which("chromium") or shutil.which("google-chrome")
+    if path is None:
+        pytest.skip("Chromium is not installed: apt-get install chromium")
+    # Without these flags, Chromium contacts Google's hosts at every start.
+    quiet = ("--no-sandbox", "--disable-quic", "--no-first-run", "--disable-background-networking")
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=[*quiet, *flags])
+        yield browser
+        browser.close()
 
 
 def wait_until(condition: Callable[[], bool], seconds: float = 20) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -10,26 +9,14 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from tests.serve.conftest import Server, Start, make_image
-
-sync_api = pytest.importorskip("playwright.sync_api")
-
-FLAGS = (
-    *("--no-sandbox", "--disable-quic", "--no-first-run", "--disable-background-networking"),
-    # The attacker's names: one of its own, and one that it points at the victim's machine (DNS rebinding).
-    "--host-resolver-rules=MAP attacker.test 127.0.0.1, MAP rebound.test 127.0.0.1",
-)
+from tests.serve.conftest import Server, Start, make_image, open_chromium
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    path = shutil.which("chromium") or shutil.which("google-chrome")
-    if path is None:
-        pytest.skip("Chromium is not installed: apt-get install chromium")
-    with sync_api.sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=path, args=FLAGS)
+    # The attacker's names: one of its own, and one that it points at the victim's machine (DNS rebinding).
+    with open_chromium("--host-resolver-rules=MAP attacker.test 127.0.0.1, MAP rebound.test 127.0.0.1") as opened:
         yield opened
-        opened.close()
 
 
 @pytest.fixture(scope="module")

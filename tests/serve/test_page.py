@@ -7,7 +7,6 @@ import csv
 import io
 import json
 import re
-import shutil
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -18,7 +17,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
-from tests.serve.conftest import Server, Start
+from tests.serve.conftest import Server, Start, open_chromium
 
 from unmask.data.make.self_blend import self_blend
 from unmask.imaging.faces import FaceFinder
@@ -30,8 +29,6 @@ expect = sync_api.expect
 ROOT = Path(__file__).resolve().parents[2]
 BUILT = ROOT / "src" / "unmask" / "serve" / "static" / "index.html"
 AXE = ROOT / "web" / "node_modules" / "axe-core" / "axe.min.js"
-# Without these flags, Chromium contacts Google's hosts at every start.
-FLAGS = ("--no-sandbox", "--disable-quic", "--no-first-run", "--disable-background-networking")
 BLEND_SEED = 2  # of tools/demo.py: a blend that the shipped detector calls fake
 
 Open = Callable[..., Any]
@@ -40,15 +37,10 @@ Open = Callable[..., Any]
 # Not session-scoped: while it is open, asyncio thinks that its loop runs in this thread, which breaks other tests.
 @pytest.fixture(scope="module")
 def chromium() -> Iterator[Any]:
-    path = shutil.which("chromium") or shutil.which("google-chrome")
-    if path is None:
-        pytest.skip("Chromium is not installed: apt-get install chromium")
     if not (BUILT.is_file() and AXE.is_file()):
         pytest.skip("the page has not been built, which takes Node; see docs/page.md")
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
+    with open_chromium() as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="session")

@@ -151,7 +151,7 @@ class Handler(BaseHTTPRequestHandler):
             self.send(int(path.rsplit("/", 1)[1]), b"no")
         elif name == "loop":
             self.send(302, b"", location="/loop/" + path.rsplit("/", 1)[-1] + "x")
-        elif name == "hops":  # /hops/N: so many redirects, then an image
+        elif name == "hops":  # /hops/N: N redirects, then an image
             left = int(path.rsplit("/", 1)[1])
             self.send(307, b"", location=f"../hops/{left - 1}") if left else self.send(200, body)
         elif name == "to":
@@ -341,7 +341,7 @@ TABLES = {"manifest.csv", "ok.csv", "fetch-journal.jsonl"}
         ("/declares-much", "too_large", "200", "99,999,999,999"),
         # ends before its Content-Length
         ("/lies-long", "network_error", "", "ends early"),
-        # goes on after its Content-Length, which leaves half an image
+        # continues after its Content-Length, which leaves half an image
         ("/lies-short", "not_an_image", "200", "truncated"),
         # half an image in a proper answer
         ("/cut", "not_an_image", "200", "truncated"),
