@@ -61,7 +61,7 @@ def hostile(result: Result) -> list[str]:
     largest = max(files, key=lambda row: row["peak_mib"] or 0)
     refused = sum(row["outcome"] == "too_complex" for row in files)
     summary = (
-        f"**{len(files)} files made to cost more than their size**, of all formats: none takes more than "
+        f"**{len(files)} files made to cost more than their size**, of every format but HEIC: none takes more than "
         f"{result['worst_cpu_s']:.1f} s of CPU time (`{slowest['case']}`) or {result['worst_peak_mib']} MiB of memory "
         f"(`{largest['case']}`) at the default limits. {refused} are refused before they are decoded, by what their "
         f"containers hold. Decoding in a child process makes the detection of a 512-pixel JPEG {request['ratio']:.2f} "
