@@ -303,8 +303,10 @@ def test_wherever_it_is_broken(
 def test_resuming_a_finished_run_changes_nothing(
     unbroken: Path, toy_manifest: Path, toy_recipe: Path, tmp_path: Path, no_package: list[Any]
 ) -> None:
-    before = {path: path.read_bytes() for path in (unbroken / "history.csv", unbroken / "checkpoints" / "best.ckpt")}
-    fit(Recipe.load(toy_recipe), Manifest.open(toy_manifest), unbroken, resume=True, workers=0)
+    # A copy: the other tests read the run itself, in any order.
+    run = shutil.copytree(unbroken, tmp_path / "run")
+    before = {path: path.read_bytes() for path in (run / "history.csv", run / "checkpoints" / "best.ckpt")}
+    fit(Recipe.load(toy_recipe), Manifest.open(toy_manifest), run, resume=True, workers=0)
     assert {path: path.read_bytes() for path in before} == before
     assert len(no_package) == 1
 
