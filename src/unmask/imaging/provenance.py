@@ -20,8 +20,9 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from unmask.imaging.containers import PNG_SIGNATURE, chunks, inflate, is_webp, jpeg_segments, png_text
+from unmask.imaging.marks import CredentialsState, Mark, MarkKind, marks_of
 
-__all__ = ["Provenance", "read_provenance"]
+__all__ = ["CredentialsState", "Mark", "MarkKind", "Provenance", "read_provenance"]
 
 MAX_TEXT = 1 << 20  # bytes of one text read or inflated
 TEXT_BUDGET = 4 << 20  # bytes of text read in one file, all parts together
@@ -77,10 +78,17 @@ class Provenance:
         generator_tags: sorted marks of tools, as ``place:note``: ``png:<key>`` for a front end's settings,
             ``exif:UserComment`` for AUTOMATIC1111's settings in EXIF, ``xmp:<DigitalSourceType>``, and
             ``software:<name>`` for a generator named in EXIF, PNG or XMP. Empty proves nothing.
+        credentials_state: state of the content credentials; ``None`` if they were not looked at.
     """
 
     c2pa: Literal["none", "present"]
     generator_tags: tuple[str, ...]
+    credentials_state: CredentialsState | None = None
+
+    @property
+    def marks(self) -> tuple[Mark, ...]:
+        """What the file says of its own making, in plain sentences."""
+        return marks_of(self.generator_tags, self.credentials_state)
 
 
 def read_provenance(data: bytes) -> Provenance:
