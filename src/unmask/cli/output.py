@@ -35,7 +35,7 @@ class JsonOutput(Output):
 
     def add(self, verdict: Verdict) -> None:
         """Write one line; paths that are not valid UTF-8 come out escaped."""
-        print(json.dumps(verdict.to_json()), flush=True)
+        print(json.dumps(verdict.to_dict()), flush=True)
 
 
 class CsvOutput(Output):
@@ -43,15 +43,21 @@ class CsvOutput(Output):
 
     _COLUMNS = (
         "path",
+        "verdict",
+        "fake_probability",
         "result",
         "confidence",
-        "fake_probability",
         "uncertain",
         "face_found",
         "faces",
+        "boxes",
+        "marks",
+        "notes",
+        "sha256",
         "model",
         "error",
     )
+    _OF_A_FACE = ("fake_probability", "result", "confidence")  # blank without one, where they mean nothing
 
     def __enter__(self) -> Self:
         """Write the header."""
@@ -61,9 +67,16 @@ class CsvOutput(Output):
 
     def add(self, verdict: Verdict) -> None:
         """Write one row; the error column holds its code."""
-        content = verdict.to_json() | {
-            "faces": len(verdict.faces),
+        content = verdict.to_dict()
+        boxes = [" ".join(f"{edge:g}" for edge in face["box"]) for face in content["faces"]]
+        content |= {
+            "faces": len(boxes),
+            "boxes": "; ".join(boxes),
+            "marks": "; ".join(mark.text for mark in verdict.marks),
+            "notes": " ".join(verdict.notes),
             "error": verdict.error and verdict.error.code,
         }
+        if verdict.verdict == "NO_FACE":
+            content |= dict.fromkeys(self._OF_A_FACE)
         content["path"] = harmless_cell(str(content["path"]))
         self._writer.writerow(["" if content[name] is None else content[name] for name in self._COLUMNS])

@@ -10,58 +10,88 @@ from rich.text import Text
 
 from unmask.cli.output import Output
 from unmask.detect.detector import Detector
-from unmask.detect.verdict import Verdict
+from unmask.detect.verdict import WORDS, Verdict
+from unmask.imaging.find import PassedOver
 from unmask.text import printable
 
 
 class TableOutput(Output):
-    """A table for people: result, confidence, remarks, path."""
+    """A table for people: verdict, probability of fake, path, remarks.
 
-    _STYLES = {"REAL": "bold green", "FAKE": "bold red", None: "yellow"}  # noqa: RUF012 - never changed
-    _REMARKS = 24  # columns; longer remarks move the path to the right
+    Args:
+        detector: the detector of the verdicts.
+        passed_over: what the search for images left out; read at the end, for the summary.
+    """
 
-    def __init__(self, detector: Detector) -> None:
+    _STYLES = {  # noqa: RUF012 - never changed
+        "FAKE": "bold red",
+        "REAL": "bold green",
+        "UNCERTAIN": "bold yellow",
+        "NO_FACE": "bold",
+        None: "yellow",
+    }
+    _PROBABILITY = "probability of fake"
+    _PATH = 32  # columns; a longer path moves the remarks to the right
+
+    def __init__(self, detector: Detector, passed_over: PassedOver | None = None) -> None:
         self._console = Console(highlight=False, soft_wrap=True)
         self._detector = detector
-        self._counts = {"REAL": 0, "FAKE": 0, "uncertain": 0, "failed": 0}
+        self._passed_over = passed_over or PassedOver()
+        self._counts = dict.fromkeys((*WORDS, None), 0)
+        self._marked = 0
 
     def __enter__(self) -> Self:
         """Write the header."""
-        self._console.print(Text(f"{'result':<7}{'confidence':>10}  {'':<{self._REMARKS}}  image", style="dim"))
+        self._console.print(Text(self._line("verdict", self._PROBABILITY, "image", "remarks"), style="dim"))
         return self
 
     def add(self, verdict: Verdict) -> None:
         """Write one line."""
-        path = str(verdict.path).encode(errors="backslashreplace").decode()
-        line = Text(f"{verdict.result or 'ERROR':<7}", style=self._STYLES[verdict.result])
-        if verdict.error is not None:
-            self._counts["failed"] += 1
-            line.append(f"{'':>10}  {printable(path)}: {verdict.error.message}", style="not bold")
-        else:
-            assert verdict.result is not None and verdict.confidence is not None
-            self._counts[verdict.result] += 1
-            self._counts["uncertain"] += verdict.uncertain
-            remarks = [
-                *(["uncertain"] if verdict.uncertain else []),
-                *([] if verdict.face_found else ["no face found"]),
-                *(["unlike training"] if verdict.novelty and verdict.novelty.out_of_distribution else []),
-                *([f"{len(verdict.faces)} faces"] if len(verdict.faces) > 1 else []),
-            ]
-            line.append(
-                f"{verdict.confidence:>8.1f} %  {', '.join(remarks):<{self._REMARKS}}  ", style="not bold default"
-            )
-            line.append(printable(path), style="not bold default")
+        self._counts[verdict.verdict] += 1
+        self._marked += bool(verdict.marks)
+        path = printable(str(verdict.path).encode(errors="backslashreplace").decode())
+        probability = ""
+        if verdict.fake_probability is not None and verdict.verdict != "NO_FACE":  # without a face it means nothing
+            probability = f"{100 * verdict.fake_probability:.1f} %"
+        word = verdict.verdict or "ERROR"
+        line = Text(self._line(word, probability, path, " ".join(_remarks(verdict))))
+        line.stylize(self._STYLES[verdict.verdict], 0, len(word))
         self._console.print(line)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Write the totals where there was more than one image, and the threshold's meaning."""
+        if sum(self._counts.values()) > 1 or self._passed_over:
+            self._console.print(Text(self._summary(), style="dim"))
         info = self._detector.bundle.info
-        if sum(self._counts[name] for name in ("REAL", "FAKE", "failed")) > 1:
-            self._console.print(Text(", ".join(f"{count} {name}" for name, count in self._counts.items()), style="dim"))
         named = [item for item in info.thresholds if item.fake_probability == self._detector.threshold]
         rate = f" ({100 * named[0].false_positive_budget:g} % false positives on validation data)" if named else ""
         text = f"Threshold {self._detector.threshold:.3f}{rate}, {info.name}@{info.version}"
         self._console.print(Text(text, style="dim"))
         super().__exit__(kind, error, trace)
+
+    def _line(self, word: str, probability: str, path: str, remarks: str) -> str:
+        return f"{word:<9}  {probability:>{len(self._PROBABILITY)}}  {path:<{self._PATH}}  {remarks}".rstrip()
+
+    def _summary(self) -> str:
+        counts = [f"{self._counts[word]:,} {word}" for word in WORDS]
+        if self._counts[None]:
+            counts.append(f"{self._counts[None]:,} not readable")
+        if self._marked:
+            counts.append(f"{self._marked:,} with marks")
+        if self._passed_over:
+            counts.append(str(self._passed_over))
+        return ", ".join(counts)
+
+
+def _remarks(verdict: Verdict) -> list[str]:
+    """What to know besides the verdict, in sentences."""
+    if verdict.error is not None:
+        return [verdict.error.message]
+    remarks = [mark.text for mark in verdict.marks]
+    if len(verdict.faces) > 1:
+        remarks.append(f"{len(verdict.faces)} faces.")
+    if verdict.novelty is not None and verdict.novelty.out_of_distribution:
+        remarks.append("Unlike the training images.")
+    return [*remarks, *verdict.notes]

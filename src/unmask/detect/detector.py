@@ -15,7 +15,7 @@ from PIL import Image
 
 from unmask.bundle.bundle import Bundle, ask_graph
 from unmask.bundle.schema import Threshold
-from unmask.detect.verdict import Novelty, RegionVerdict, Verdict
+from unmask.detect.verdict import Novelty, RegionVerdict, Verdict, word_of
 from unmask.errors import ImageError, UsageError
 from unmask.imaging.decode import Decoded, ImageSource, decode, read_bytes
 from unmask.imaging.faces import FaceFinder
@@ -146,11 +146,12 @@ class Detector:
     def _verdict(self, image: Prepared, regions: tuple[RegionVerdict, ...]) -> Verdict:
         probability = self.deciding(regions).fake_probability
         band = self.bundle.info.uncertain
+        no_face = self._finder is not None and regions[0].face is None
         return Verdict(
             path=image.path,
-            result="FAKE" if probability >= self.threshold else "REAL",
+            verdict=word_of(probability, self.threshold, band, no_face=no_face),
             fake_probability=probability,
-            uncertain=band.low <= probability <= band.high or (self._finder is not None and regions[0].face is None),
+            result="FAKE" if probability >= self.threshold else "REAL",
             regions=regions,
             provenance=image.provenance,
             model=self.model_name,
@@ -178,9 +179,9 @@ class Detector:
         """The verdict with an error, on an image begun at ``started`` by ``time.perf_counter()``."""
         return Verdict(
             path=path,
-            result=None,
+            verdict=None,
             fake_probability=None,
-            uncertain=True,
+            result=None,
             regions=(),
             provenance=None,
             model=self.model_name,

@@ -20,15 +20,19 @@ Row = dict[str, Any]
 
 COLUMNS: Final = (
     "path",
-    "result",
+    "verdict",
     "fake_probability",
+    "result",
     "confidence",
     "uncertain",
+    "face_found",
     "faces",
+    "marks",
+    "notes",
+    "sha256",
     "out_of_distribution",
     "c2pa",
     "generator_tags",
-    "notes",
     "model",
     "bundle_sha256",
     "ms",
@@ -80,7 +84,7 @@ class Frame(Sequence[Row]):
 
     def __repr__(self) -> str:
         failed = sum(row["error"] is not None for row in self._rows)
-        fake = sum(row["result"] == "FAKE" for row in self._rows)
+        fake = sum(row["verdict"] == "FAKE" for row in self._rows)
         return f"<Frame {len(self)} images, {fake} FAKE, {failed} not readable>"
 
     def _repr_html_(self) -> str:
@@ -129,11 +133,13 @@ def detect_frame(
         workers: number of threads (default: number of CPUs).
 
     Returns:
-        One row per image, in their order: ``path`` (``None`` for images in memory), ``result`` (REAL or FAKE),
-        ``fake_probability`` in [0, 1], ``confidence`` in percent, ``uncertain``, ``faces`` (number of faces),
-        ``out_of_distribution`` (true or false, ``None`` if not measured), ``c2pa``, ``generator_tags`` (joined by
-        ", "), ``notes`` (what was odd in reading the file), ``model``, ``bundle_sha256``, ``ms``. For an unreadable
-        image ``result`` is ``None``, and ``error`` and ``message`` say why.
+        One row per image, in their order: ``path`` (``None`` for images in memory), ``verdict`` (FAKE, REAL, UNCERTAIN
+        or NO_FACE), ``fake_probability`` in [0, 1], ``result`` (REAL or FAKE, by the threshold alone), ``confidence``
+        of ``result`` in percent (at least 50), ``uncertain``, ``face_found``, ``faces`` (number of faces), ``marks``
+        (what the file says of its making, joined by "; "), ``notes`` (what was odd in reading the file), ``sha256`` of
+        the file, ``out_of_distribution`` (true or false, ``None`` if not measured), ``c2pa``, ``generator_tags``
+        (joined by ", "), ``model``, ``bundle_sha256``, ``ms``. For an unreadable image ``verdict`` is ``None``, and
+        ``error`` and ``message`` say why.
 
     Raises:
         BundleError: the bundle is missing, broken or altered.
@@ -154,6 +160,7 @@ def _row(verdict: Verdict) -> Row:
         "out_of_distribution": novelty and novelty["flagged"],
         "c2pa": provenance and provenance["c2pa"],
         "generator_tags": provenance and ", ".join(provenance["generator_tags"]),
+        "marks": "; ".join(mark.text for mark in verdict.marks),
         "notes": " ".join(content["notes"]),
         "error": error and error["code"],
         "message": error and error["message"],

@@ -11,6 +11,7 @@ from typing import Any, Final
 from PIL import Image
 
 from unmask.detect.boxes import draw_box, shrink
+from unmask.detect.verdict import TITLES, Word
 from unmask.errors import ImageError
 from unmask.imaging.decode import decode_image, read_bytes
 from unmask.pages.page import data_uri
@@ -18,7 +19,7 @@ from unmask.pages.page import data_uri
 _SIDE: Final = 480
 _QUALITY: Final = 80
 _GREY: Final = (170, 170, 170)
-_COLOURS: Final = {"FAKE": "#b34700", "REAL": "#0a5ca8"}
+_COLOURS: Final = {"FAKE": "#b34700", "REAL": "#0a5ca8", "UNCERTAIN": "#6b5900", "NO_FACE": "inherit"}
 _MOST_ROWS: Final = 20
 
 
@@ -36,15 +37,15 @@ def verdict_card(content: Mapping[str, Any], size: tuple[int, int] | None, sha25
     if content["error"] is not None:
         heading = _heading("not readable", "inherit", content["error"]["message"])
     else:
-        probability = f"{100 * content['fake_probability']:.1f} % probability of being fake"
-        doubt = " (uncertain)" if content["uncertain"] else ""
-        heading = _heading(content["result"], _COLOURS[content["result"]], probability + doubt)
-    novelty, provenance = content["out_of_distribution"], content["provenance"]
+        word: Word = content["verdict"]
+        probability = f"{100 * content['fake_probability']:.1f} % probability of fake"
+        heading = _heading(TITLES[word], _COLOURS[word], "" if word == "NO_FACE" else probability)
+    novelty = content["out_of_distribution"]
     rows = {
         "image": content["path"],
         "faces": str(len(content["faces"])) if content["error"] is None else None,
         "training images": "unlike this image" if novelty and novelty["flagged"] else None,
-        "marks in the file": ", ".join(provenance["generator_tags"]) if provenance else None,
+        "marks": " ".join(mark["text"] for mark in content["marks"]),
         "notes": " ".join(content["notes"]),
         "detector": content["model"],
     }

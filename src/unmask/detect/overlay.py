@@ -24,7 +24,7 @@ def draw_evidence(image: Image.Image, verdict: Verdict, greatest_side: int = 160
 
     Orange is evidence for fake, purple for real. The stronger the evidence and the clearer the prediction, the more
     opaque: a face with little or conflicting evidence stays clear. If the detector cannot localise its evidence, the
-    label says "no map".
+    label says "no map". Where faces were sought and none was found nothing is drawn: evidence means nothing there.
 
     Args:
         image: the upright image of the verdict; it is not changed.
@@ -37,6 +37,8 @@ def draw_evidence(image: Image.Image, verdict: Verdict, greatest_side: int = 160
     canvas, scale = shrink(image, greatest_side)
     if verdict.size is not None:  # which may be larger, where the image was read at reduced size
         scale *= image.width / verdict.size[0]
+    if verdict.verdict == "NO_FACE":
+        return canvas
     # Smallest first, so that the face that matters most lies on top.
     for region in reversed(verdict.regions):
         _draw_region(canvas, region, scale)

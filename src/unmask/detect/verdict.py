@@ -3,16 +3,29 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import numpy as np
 import numpy.typing as npt
 
+from unmask.bundle.schema import UncertainBand
 from unmask.errors import ImageError
 from unmask.imaging.faces import Box, Face
-from unmask.imaging.provenance import Provenance
+from unmask.imaging.provenance import Mark, Provenance
 
 Label = Literal["REAL", "FAKE"]
+Word = Literal["FAKE", "REAL", "UNCERTAIN", "NO_FACE"]
+
+WORDS: Final[tuple[Word, ...]] = ("FAKE", "REAL", "UNCERTAIN", "NO_FACE")
+"""The words of a verdict, the same in every output."""
+
+TITLES: Final[dict[Word, str]] = {
+    "FAKE": "Fake",
+    "REAL": "No sign of manipulation",
+    "UNCERTAIN": "Uncertain",
+    "NO_FACE": "No face",
+}
+"""The words of a verdict for people."""
 
 _PROBABILITY_DIGITS = 6
 
@@ -69,11 +82,15 @@ class Verdict:
 
     Attributes:
         path: the path as given; ``None`` for bytes and images in memory.
-        result: ``"REAL"`` or ``"FAKE"``; ``None`` if the image could not be read.
-        fake_probability: calibrated probability of fake, in [0, 1]; ``None`` with an error.
-        uncertain: the probability lies where verdicts were often wrong, or no face was found.
+        verdict: ``"FAKE"``, ``"REAL"`` (no sign of manipulation was found), ``"UNCERTAIN"`` (the probability lies
+            where verdicts were often wrong) or ``"NO_FACE"`` (faces were sought and none was found); ``None`` if the
+            image could not be read.
+        fake_probability: calibrated probability of fake, in [0, 1]; ``None`` with an error. Without a face it is that
+            of the whole image, and unreliable.
+        result: ``"FAKE"`` if the probability reaches the threshold, else ``"REAL"``, whatever the verdict; ``None``
+            with an error.
         regions: what the network saw: the faces, largest first, or the whole image.
-        provenance: marks in the file, never mixed into the score; ``None`` for images in memory.
+        provenance: what tools left in the file, never mixed into the score; ``None`` for images in memory.
         model: name and version of the bundle.
         bundle_sha256: hash of the bundle.
         ms: wall-clock time in milliseconds.
@@ -86,9 +103,9 @@ class Verdict:
     """
 
     path: str | None
-    result: Label | None
+    verdict: Word | None
     fake_probability: float | None
-    uncertain: bool
+    result: Label | None
     regions: tuple[RegionVerdict, ...]
     provenance: Provenance | None
     model: str
@@ -106,8 +123,8 @@ class Verdict:
             return f"<Verdict error {self.error and self.error.code}{of}>"
         count = len(self.faces)
         faces = "1 face" if count == 1 else f"{count or 'no'} faces"
-        doubt = ", uncertain" if self.uncertain else ""
-        return f"<Verdict {self.result}, fake_probability {self.fake_probability:.3f}{doubt}, {faces}{of}>"
+        marks = "".join(f", {mark.kind}" for mark in self.marks)
+        return f"<Verdict {self.verdict}, fake_probability {self.fake_probability:.3f}, {faces}{marks}{of}>"
 
     def _repr_html_(self) -> str:
         """For notebooks: the image with its faces, if its file is unchanged, else the boxes alone."""
@@ -126,11 +143,25 @@ class Verdict:
         return tuple(region for region in self.regions if region.face is not None)
 
     @property
+    def uncertain(self) -> bool:
+        """Whether the verdict is ``UNCERTAIN`` or ``NO_FACE``."""
+        return self.verdict in {"UNCERTAIN", "NO_FACE"}
+
+    @property
+    def marks(self) -> tuple[Mark, ...]:
+        """What the file says of its own making, such as the name of a generator; never mixed into the score."""
+        return () if self.provenance is None else self.provenance.marks
+
+    @property
     def confidence(self) -> float | None:
-        """Probability of the class in ``result``, in percent (0 to 100)."""
+        """Probability of the class in ``result``, in percent, but at least 50; ``None`` with an error.
+
+        Where the threshold is not 0.5, ``result`` may name the less probable class. 50 then says that the probability
+        does not speak for it. ``fake_probability`` has no such bound.
+        """
         if self.fake_probability is None:
             return None
-        return 100 * (self.fake_probability if self.result == "FAKE" else 1 - self.fake_probability)
+        return max(50.0, 100 * (self.fake_probability if self.result == "FAKE" else 1 - self.fake_probability))
 
     def to_json(self) -> dict[str, Any]:
         """The same as :meth:`to_dict`."""
@@ -140,10 +171,12 @@ class Verdict:
         """The verdict as plain values, ready for JSON; its keys are those of ``unmask detect --json``."""
         return {
             "path": self.path,
+            "verdict": self.verdict,
+            "fake_probability": _rounded(self.fake_probability, _PROBABILITY_DIGITS),
             "result": self.result,
             "confidence": _rounded(self.confidence, 2),
-            "fake_probability": _rounded(self.fake_probability, _PROBABILITY_DIGITS),
             "uncertain": self.uncertain,
+            "face_found": self.face_found,
             "faces": [
                 {
                     "box": [round(edge, 1) for edge in region.face.box],
@@ -152,14 +185,15 @@ class Verdict:
                 for region in self.regions
                 if region.face is not None
             ],
-            "face_found": self.face_found,
+            "marks": [mark.to_json() for mark in self.marks],
+            "notes": list(self.notes),
+            "sha256": self.sha256,
             "out_of_distribution": self.novelty
             and {
                 "flagged": self.novelty.out_of_distribution,
                 "distance": _rounded(self.novelty.distance, 4),
                 "threshold": _rounded(self.novelty.threshold, 4),
             },
-            "notes": list(self.notes),
             "provenance": self.provenance
             and {"c2pa": self.provenance.c2pa, "generator_tags": list(self.provenance.generator_tags)},
             "model": self.model,
@@ -167,6 +201,22 @@ class Verdict:
             "ms": round(self.ms, 1),
             "error": self.error and {"code": self.error.code, "message": self.error.message},
         }
+
+
+def word_of(probability: float, threshold: float, band: UncertainBand, *, no_face: bool) -> Word:
+    """The word for a probability of fake.
+
+    Args:
+        probability: of fake, in [0, 1].
+        threshold: probabilities from here up are fake.
+        band: the probabilities, both ends included, that are uncertain whatever the threshold.
+        no_face: whether faces were sought and none was found.
+    """
+    if no_face:
+        return "NO_FACE"
+    if band.low <= probability <= band.high:
+        return "UNCERTAIN"
+    return "FAKE" if probability >= threshold else "REAL"
 
 
 def _rounded(value: float | None, digits: int) -> float | None:
