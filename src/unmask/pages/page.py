@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import io
 from importlib.resources import files
 from typing import Any, Final
@@ -15,14 +16,16 @@ _THUMB_SIDE: Final = 160  # pixels, shown at 128
 _THUMB_QUALITY: Final = 80
 
 
-def render(template: str, **content: Any) -> str:
+def render(template: str, *, script: str | None = None, **content: Any) -> str:
     """Render a template; in every text that is put in control characters are escaped, in HTML markup too.
 
     Args:
         template: package and file, as ``unmask.pages/base.html.j2``; it may extend others named so.
+        script: package and file of the only script that the page may run, which is put inline at its end.
         **content: the template's variables.
     """
     import jinja2  # here, since most of what imports this module writes no page
+    import markupsafe
 
     environment = jinja2.Environment(
         loader=jinja2.FunctionLoader(_source),
@@ -31,9 +34,23 @@ def render(template: str, **content: Any) -> str:
         finalize=_harmless,
         trim_blocks=True,
     )
-    text = environment.get_template(template).render(**content)
+    inline = None if script is None else markupsafe.Markup(_source(script))
+    text = environment.get_template(template).render(inline_script=inline, policy=policy(script), **content)
     # File names that are not Unicode cannot stand in UTF-8.
     return text.encode("utf-8", "backslashreplace").decode()
+
+
+def policy(script: str | None = None) -> str:
+    """The Content-Security-Policy of a page: no requests at all, images inside the page, inline styles.
+
+    Args:
+        script: the page's script, as for :func:`render`; its hash is allowed and no other script.
+    """
+    allowed = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
+    if script is None:
+        return allowed
+    digest = hashlib.sha256(_source(script).encode()).digest()
+    return f"{allowed}; script-src 'sha256-{base64.b64encode(digest).decode()}'"
 
 
 def _harmless(value: Any) -> Any:
