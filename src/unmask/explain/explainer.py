@@ -14,19 +14,20 @@ import numpy as np
 from PIL import Image
 
 from unmask.bundle.bundle import ask_graph
+from unmask.bundle.schema import BundleInfo
 from unmask.detect.detector import Detector
 from unmask.detect.overlay import draw_evidence
 from unmask.detect.verdict import RegionVerdict, Verdict
 from unmask.errors import BundleError
 from unmask.explain.credentials import Credentials, read_credentials
 from unmask.explain.facts import gather
-from unmask.explain.faithfulness import Faithfulness, check, runs
+from unmask.explain.faithfulness import Depth, Faithfulness, check, runs
 from unmask.explain.maps import OCCLUSION_GRID, EvidenceMap, Floats, occlude
 from unmask.explain.metadata import Metadata, read_metadata
 from unmask.explain.places import Place, find_places
 from unmask.explain.redraw import redrawn
 from unmask.explain.views import View, forensic_views
-from unmask.explain.words import Sentence, compose
+from unmask.explain.words import Sentence, compose, reasons
 from unmask.imaging.decode import Decoded, ImageSource, read_bytes
 from unmask.imaging.formats import sniff_format
 from unmask.imaging.jpeg import read_compression
@@ -52,8 +53,8 @@ class Explanation:
         verdict: the verdict; its regions have maps by occlusion if the model computes none.
         method: how the maps of the regions were made.
         deciding: index of the region that decides about the image.
-        places: where the evidence of that region lies; empty without a face.
-        faithfulness: whether its map can be relied on; ``None`` if it was not checked.
+        places: where the evidence of that region lies; empty without a face. Not to be named unless ``reliable``.
+        faithfulness: whether its map can be relied on; ``None`` if it was not checked, or without a face.
         views: forensic views; ``None`` if they were left out.
         metadata: metadata of the file; ``None`` for images in memory.
         credentials: content credentials of the file; ``None`` for images in memory.
@@ -61,10 +62,13 @@ class Explanation:
         facts: everything that was measured, by name.
         sentences: the facts in plain words.
         image: RGB, upright, at most 1,024 pixels per side.
-        overlay: the image with faces and evidence drawn on it.
+        overlay: the image with faces and evidence drawn on it, in faint grey unless ``reliable``. Without evidence if
+            the verdict is NO_FACE.
         closeup: RGB, the region that decides.
-        closeup_overlay: that region with its evidence drawn on it.
+        closeup_overlay: that region with its evidence drawn on it in the same way.
         size: width and height of the original image in pixels.
+        info: description of the bundle that gave the verdict.
+        file_bytes: size of the file; ``None`` for images in memory.
     """
 
     verdict: Verdict
@@ -85,6 +89,16 @@ class Explanation:
     size: tuple[int, int]
 
     @property
+    def reliable(self) -> bool | None:
+        """Whether the evidence map passed its check; ``None`` if it was not checked, or there is none."""
+        return None if self.faithfulness is None else self.faithfulness.reliable
+
+    @property
+    def reasons(self) -> tuple[Sentence, ...]:
+        """At most three of the sentences, for a first look; see :func:`unmask.explain.words.reasons`."""
+        return reasons(self.sentences)
+
+    @property
     def text(self) -> str:
         """The sentences as one paragraph."""
         return " ".join(sentence.text for sentence in self.sentences)
@@ -95,6 +109,7 @@ class Explanation:
             "schema": 1,
             "verdict": self.verdict.to_json(),
             "text": self.text,
+            "reasons": [sentence.to_json() for sentence in self.reasons],
             "sentences": [sentence.to_json() for sentence in self.sentences],
             "facts": self.facts,
             "size": list(self.size),
@@ -235,6 +250,8 @@ class Explainer:
             closeup=closeup,
             closeup_overlay=draw_evidence(closeup, _zoomed(verdict, decided, closeup.size)),
             size=image.size,
+            info=self.detector.bundle.info,
+            file_bytes=None if data is None else len(data),
         )
 
     def judge(self, image: Image.Image, advance: Callable[[], None] = lambda: None) -> Judged:
