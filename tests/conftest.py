@@ -140,3 +140,11 @@ def tiny_bundle(make_bundle: MakeBundle, tmp_path_factory: pytest.TempPathFactor
     folder = tmp_path_factory.mktemp("bundles") / "tiny"
     make_bundle(folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def whole_image_bundle(make_bundle: MakeBundle, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tiny bundle, but it seeks no faces and judges the whole image; not to be changed."""
+    folder = tmp_path_factory.mktemp("bundles") / "whole"
+    make_bundle(folder, preprocessing=Preprocessing(size=TINY_SIZE, faces=None))
+    return folder

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 import unmask
 from unmask.bundle.bundle import Bundle
@@ -118,9 +119,9 @@ WHOLE = RegionVerdict(None, (0.0, 0.0, 640.0, 480.0), 0.5, np.zeros((5, 5), np.f
 def verdict(*regions: RegionVerdict, **changes: Any) -> Verdict:
     content: dict[str, Any] = {
         "path": "a.jpg",
-        "result": "FAKE",
+        "verdict": "FAKE",
         "fake_probability": 0.97249,
-        "uncertain": False,
+        "result": "FAKE",
         "regions": regions,
         "provenance": Provenance("none", ()),
         "model": "tiny@1",
@@ -132,7 +133,7 @@ def verdict(*regions: RegionVerdict, **changes: Any) -> Verdict:
 
 
 UNREADABLE = verdict(
-    result=None, fake_probability=None, uncertain=True, error=ImageError("truncated", "It ends <early>."), size=None
+    verdict=None, fake_probability=None, result=None, error=ImageError("truncated", "It ends <early>."), size=None
 )
 
 
@@ -154,14 +155,14 @@ UNREADABLE = verdict(
             lambda _: verdict(REGION), "<Verdict FAKE, fake_probability 0.972, 1 face, 'a.jpg'>", id="a verdict"
         ),
         pytest.param(
-            lambda _: verdict(REGION, REGION, path=None, uncertain=True),
-            "<Verdict FAKE, fake_probability 0.972, uncertain, 2 faces>",
+            lambda _: verdict(REGION, REGION, path=None, verdict="UNCERTAIN"),
+            "<Verdict UNCERTAIN, fake_probability 0.972, 2 faces>",
             id="two faces in an image in memory",
         ),
         pytest.param(
-            lambda _: verdict(WHOLE, uncertain=True),
-            "<Verdict FAKE, fake_probability 0.972, uncertain, no faces, 'a.jpg'>",
-            id="no face",
+            lambda _: verdict(WHOLE, verdict="NO_FACE", provenance=Provenance("none", ("software:Flux",))),
+            "<Verdict NO_FACE, fake_probability 0.972, no faces, generator, 'a.jpg'>",
+            id="no face, and a mark",
         ),
         pytest.param(lambda _: UNREADABLE, "<Verdict error truncated, 'a.jpg'>", id="an unreadable image"),
         pytest.param(
@@ -199,6 +200,12 @@ def test_to_dict_is_the_json(detector: Detector, astronaut: Image.Image) -> None
     found = detector.detect(astronaut)
     assert found.to_dict() == found.to_json()
     assert json.loads(json.dumps(found.to_dict(), allow_nan=False)) == found.to_dict()
+
+
+def test_a_notebook_shows_no_number_without_a_face() -> None:
+    html = verdict(WHOLE, verdict="NO_FACE")._repr_html_()
+    assert "No face" in html
+    assert "%" not in html
 
 
 def images_in(html: str) -> list[Image.Image]:
@@ -249,11 +256,16 @@ HOSTILE = '<script>alert("1")</script>\udcff.jpg'
 @pytest.mark.parametrize(
     ("shown", "expected"),
     [
-        pytest.param(verdict(REGION), ["FAKE", "97.2 % probability of being fake", "a.jpg", "tiny@1"], id="fake"),
+        pytest.param(verdict(REGION), ["Fake", "97.2 % probability of fake", "a.jpg", "tiny@1"], id="fake"),
         pytest.param(
-            verdict(REGION, result="REAL", fake_probability=0.1, uncertain=True),
-            ["REAL", "10.0 % probability of being fake (uncertain)"],
-            id="real and uncertain",
+            verdict(REGION, verdict="REAL", result="REAL", fake_probability=0.1),
+            ["No sign of manipulation", "10.0 % probability of fake"],
+            id="real",
+        ),
+        pytest.param(
+            verdict(REGION, verdict="UNCERTAIN", fake_probability=0.5),
+            ["Uncertain", "50.0 % probability of fake"],
+            id="uncertain",
         ),
         pytest.param(
             verdict(WHOLE, path=HOSTILE),
@@ -262,14 +274,17 @@ HOSTILE = '<script>alert("1")</script>\udcff.jpg'
         ),
         pytest.param(
             verdict(
-                REGION, provenance=Provenance("present", ("png:<b>",)), novelty=Novelty(2.0, 1.0), notes=("<Odd>.",)
+                REGION,
+                provenance=Provenance("present", ("png:<b>", "software:Flux")),
+                novelty=Novelty(2.0, 1.0),
+                notes=("<Odd>.",),
             ),
-            ["png:&lt;b&gt;", "unlike this image", "&lt;Odd&gt;."],
+            ["The file names Flux as its software.", "unlike this image", "&lt;Odd&gt;."],
             id="marks, unlike training, and a note",
         ),
         pytest.param(UNREADABLE, ["not readable", "It ends &lt;early&gt;."], id="an unreadable image"),
-        pytest.param(verdict(WHOLE, size=(1, 30_000)), ["FAKE"], id="a strip"),
-        pytest.param(verdict(REGION, size=(32_768, 32_768)), ["FAKE"], id="larger than any image that is read"),
+        pytest.param(verdict(WHOLE, size=(1, 30_000)), ["Fake"], id="a strip"),
+        pytest.param(verdict(REGION, size=(32_768, 32_768)), ["Fake"], id="larger than any image that is read"),
         pytest.param(Frame([]), ["<th>path</th>", "0 rows"], id="a table without rows"),
         pytest.param(
             Frame([dict.fromkeys(COLUMNS, "<i>")] * 25), ["&lt;i&gt;", "25 rows, the first 20 shown"], id="a long table"
@@ -290,22 +305,29 @@ def test_html_is_escaped_small_and_inactive(shown: Verdict | Frame, expected: li
 
 
 @pytest.fixture(scope="module")
-def frame(tiny_bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Frame:
-    """A fake image, a missing one, and one in memory that is real."""
+def frame(whole_image_bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Frame:
+    """A fake image with a mark, a missing one, and one in memory that is real."""
     path = tmp_path_factory.mktemp("images") / "=white.png"
-    plain(255).save(path)
-    return detect_frame([path, "nowhere.jpg", plain(0)], tiny_bundle)
+    notes = PngInfo()
+    notes.add_text("Software", "Midjourney")
+    plain(255).save(path, pnginfo=notes)
+    return detect_frame([path, "nowhere.jpg", plain(0)], whole_image_bundle)
 
 
 def test_a_row_per_image(frame: Frame) -> None:
     assert frame.columns == COLUMNS
     assert [tuple(row) for row in frame] == [COLUMNS] * 3
+    assert frame["verdict"] == ["FAKE", None, "REAL"]
     assert frame["result"] == ["FAKE", None, "REAL"]
+    assert frame["confidence"] == [pytest.approx(99.96), None, pytest.approx(99.97)]
+    assert frame["uncertain"] == [False, False, False]
+    assert frame["marks"] == ["The file names Midjourney as its software.", "", ""]
+    assert [value and len(value) for value in frame["sha256"]] == [64, None, None]
     assert frame["error"] == [None, "not_found", None]
     assert frame["message"][1] == "There is no such file."
     assert frame["faces"] == [0, 0, 0]
     assert frame["c2pa"] == ["none", None, None]
-    assert frame["generator_tags"] == ["", None, None]
+    assert frame["generator_tags"] == ["software:Midjourney", None, None]
     assert frame["notes"] == ["", "", ""]
     assert [path and Path(path).name for path in frame["path"]] == ["=white.png", "nowhere.jpg", None]
     fake, missing, real = frame["fake_probability"]  # logits of 127 / 16 and -8

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
 import json
 import os
@@ -20,6 +21,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from unmask.cli import main
 from unmask.cli.table import TableOutput
@@ -84,6 +86,21 @@ def make_image(path: Path, grey: int = 144, side: int = 32) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.new("RGB", (side, side), (grey, grey, grey)).save(path, "PNG")
     return path
+
+
+def make_marked(path: Path, grey: int = 144) -> Path:
+    """As Midjourney might write it, with settings that ComfyUI leaves."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    notes = PngInfo()
+    notes.add_text("Software", "Midjourney")
+    notes.add_text("workflow", "{}")
+    Image.new("RGB", (32, 32), (grey, grey, grey)).save(path, "PNG", pnginfo=notes)
+    return path
+
+
+MARKS = (
+    "The file holds settings of an image generator, as ComfyUI writes them.; The file names Midjourney as its software."
+)
 
 
 # --- hostile inputs ----------------------------------------------------------------------------------------
@@ -262,14 +279,14 @@ def test_the_path_is_exactly_the_one_given(name: str, unmask: Unmask, tmp_path: 
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere names are text")
-def test_a_path_that_is_no_text(unmask: Unmask, tiny_bundle: Path, tmp_path: Path) -> None:
+def test_a_path_that_is_no_text(unmask: Unmask, whole_image_bundle: Path, tmp_path: Path) -> None:
     name = b"caf\xe9.png"
     make_image(tmp_path / "x").rename(os.fsdecode(os.fsencode(tmp_path) + b"/" + name))
-    ran = process("detect", name, "-", "--json", "--model", str(tiny_bundle), cwd=tmp_path, stdin=name + b"\n")
+    ran = process("detect", name, "-", "--json", "--model", str(whole_image_bundle), cwd=tmp_path, stdin=name + b"\n")
     assert (ran.code, ran.err) == (0, "")
     assert [os.fsencode(path) for path in ran.paths] == [name, name]
     for form in ((), ("--csv",)):
-        ran = unmask(os.fsdecode(name), *form, "--evidence", "seen")
+        ran = unmask(os.fsdecode(name), *form, "--evidence", "seen", model=whole_image_bundle)
         assert ran.code == 0
         assert r"caf\udce9.png" in ran.out
     assert len(list((tmp_path / "seen").iterdir())) == 1
@@ -383,12 +400,18 @@ def test_the_order_is_the_same_for_any_workers(unmask: Unmask, tmp_path: Path) -
 # --- forms of output ---------------------------------------------------------------------------------------
 
 
-def test_csv(unmask: Unmask, tmp_path: Path) -> None:
-    make_image(tmp_path / 'a, "b".png')
+def test_csv(unmask: Unmask, whole_image_bundle: Path, tmp_path: Path) -> None:
+    make_marked(tmp_path / 'a, "b".png')
     make_image(tmp_path / "=cmd.png", 100)
-    ran = unmask('a, "b".png', "=cmd.png", "missing.png", "--csv")
+    ran = unmask('a, "b".png', "=cmd.png", "missing.png", "--csv", model=whole_image_bundle)
     assert ran.code == 1
     rows = list(csv.DictReader(io.StringIO(ran.out)))
+    names = "path verdict fake_probability result confidence uncertain face_found faces boxes marks notes sha256"
+    assert list(rows[0]) == [*names.split(), "model", "error"]
+    assert [row["verdict"] for row in rows] == ["FAKE", "REAL", ""]
+    assert [row["uncertain"] for row in rows] == ["False", "False", "False"]
+    assert [row["marks"] for row in rows] == [MARKS, "", ""]
+    assert rows[0]["sha256"] == hashlib.sha256((tmp_path / 'a, "b".png').read_bytes()).hexdigest()
     assert [row["path"] for row in rows] == ['a, "b".png', "'=cmd.png", "missing.png"]
     assert [row["result"] for row in rows] == ["FAKE", "REAL", ""]
     assert [row["error"] for row in rows] == ["", "", "not_found"]
@@ -396,40 +419,74 @@ def test_csv(unmask: Unmask, tmp_path: Path) -> None:
     assert rows[0]["model"] == "tiny@1"
 
 
-def test_the_table_for_people(unmask: Unmask, tmp_path: Path) -> None:
-    make_image(tmp_path / "a.png")
-    make_image(tmp_path / "b\x1b[31m.png", 100)
-    ran = unmask("a.png", "b\x1b[31m.png", "missing.png")
+def test_csv_of_faces(unmask: Unmask, tmp_path: Path, astronaut: Image.Image) -> None:
+    """Two boxes; and of an image without a face no number, which would mean nothing."""
+    canvas = Image.new("RGB", (900, 512))
+    canvas.paste(astronaut, (388, 0))
+    canvas.paste(astronaut.resize((380, 380)), (0, 0))
+    canvas.save(tmp_path / "a.png")
+    make_image(tmp_path / "b.png")
+    two, none = csv.DictReader(io.StringIO(unmask("a.png", "b.png", "--csv").out))
+    assert two["faces"] == "2"
+    large, small = ([float(edge) for edge in box.split(" ")] for box in two["boxes"].split("; "))
+    assert large == pytest.approx([388 + 173, 68, 388 + 280, 174], abs=12)
+    assert small == pytest.approx([edge * 380 / 512 for edge in (173, 68, 280, 174)], abs=12)
+    assert (none["verdict"], none["uncertain"], none["faces"], none["boxes"]) == ("NO_FACE", "True", "0", "")
+    assert none["fake_probability"] == none["result"] == none["confidence"] == ""
+
+
+def test_the_table_for_people(unmask: Unmask, whole_image_bundle: Path, tmp_path: Path) -> None:
+    for name, grey in (("a.png", 144), ("b\x1b[31m.png", 100), ("c.png", 128)):
+        make_image(tmp_path / "p" / name, grey)
+    (tmp_path / "p" / "notes.txt").write_text("no image")
+    ran = unmask("p", "missing.png", model=whole_image_bundle)
     assert ran.code == 1
-    assert "FAKE" in ran.out
-    assert "73.1 %" in ran.out
-    assert "no face found" in ran.out
-    assert "There is no such file." in ran.out
-    assert "1 REAL, 1 FAKE, 2 uncertain, 1 failed" in ran.out
-    assert ran.out.endswith("Threshold 0.500 (5 % false positives on validation data), tiny@1\n")
-    assert "\x1b" not in ran.out  # a name cannot steer the terminal
-    assert r"b\x1b[31m.png" in ran.out
+    # Logits of 1, -1.75 and 0; the last lies in the band from 0.4 to 0.6. A name cannot steer the terminal.
+    assert ran.out.splitlines() == [
+        "verdict    probability of fake  image                             remarks",
+        "FAKE                    73.1 %  p/a.png",
+        "REAL                    14.8 %  p/b\\x1b[31m.png",
+        "UNCERTAIN               50.0 %  p/c.png",
+        "ERROR                           missing.png                       There is no such file.",
+        "1 FAKE, 1 REAL, 1 UNCERTAIN, 0 NO_FACE, 1 not readable, passed over 1 file that is not an image",
+        "Threshold 0.500 (5 % false positives on validation data), tiny@1",
+    ]
+
+
+def test_the_table_shows_marks_and_no_number_without_a_face(unmask: Unmask, tmp_path: Path) -> None:
+    make_marked(tmp_path / "a.png")
+    make_image(tmp_path / "b.png")
+    ran = unmask("a.png", "b.png")
+    assert ran.code == 0
+    assert ran.out.splitlines()[1:-1] == [
+        f"NO_FACE                         a.png                             {MARKS.replace('; ', ' ')}",
+        "NO_FACE                         b.png",
+        "0 FAKE, 0 REAL, 0 UNCERTAIN, 2 NO_FACE, 1 with marks",
+    ]
 
 
 @pytest.mark.parametrize(
     ("path", "distance", "line"),
     [
-        # remarks of 24 characters at most end where the path begins
-        ("a.png", 0.5, "FAKE       73.1 %  uncertain, no face found  a.png"),
-        # longer ones move it, with a gap
-        ("training.png", 2.0, "FAKE       73.1 %  uncertain, no face found, unlike training  training.png"),
+        # like the training images
+        ("a.png", 0.5, "FAKE                    73.1 %  a.png"),
+        # unlike them
+        ("a.png", 2.0, f"FAKE                    73.1 %  {'a.png':<32}  Unlike the training images."),
+        # a path that fills its column, and one that moves the remarks, with a gap
+        (32 * "a", 2.0, f"FAKE                    73.1 %  {32 * 'a'}  Unlike the training images."),
+        (80 * "a", 2.0, f"FAKE                    73.1 %  {80 * 'a'}  Unlike the training images."),
     ],
 )
 def test_remarks_never_touch_the_path(
-    path: str, distance: float, line: str, tiny_bundle: Path, capsys: pytest.CaptureFixture[str]
+    path: str, distance: float, line: str, whole_image_bundle: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    detector = load(tiny_bundle)
+    detector = load(whole_image_bundle)
     verdict = detector.detect(Image.new("RGB", (32, 32), (144, 144, 144)))
     with TableOutput(detector) as output:
         output.add(replace(verdict, path=path, novelty=Novelty(distance, 1.0)))
     lines = capsys.readouterr().out.splitlines()
     assert lines[1] == line
-    assert lines[0].rindex("image") == line.rindex(path) or len(line) > 60
+    assert lines[0].rindex("image") == line.index(path)
 
 
 def test_json_and_csv_exclude_each_other(unmask: Unmask, tmp_path: Path) -> None:
@@ -445,20 +502,47 @@ def test_json_and_csv_exclude_each_other(unmask: Unmask, tmp_path: Path) -> None
     [
         pytest.param([], 0, "FAKE", id="a fake is no failure"),
         pytest.param(["--fail-on", "fake"], 4, "FAKE", id="unless asked for"),
+        pytest.param(["--fail-on", "fake", "--threshold", "0.731"], 4, "FAKE", id="just above the threshold"),
+        pytest.param(["--fail-on", "uncertain,mark"], 0, "FAKE", id="neither uncertain nor marked"),
+        pytest.param(["--fail-on", "uncertain, fake"], 4, "FAKE", id="any of several"),
         pytest.param(["--fail-on", "fake", "--threshold", "0"], 4, "FAKE", id="everything is fake"),
         pytest.param(["--fail-on", "fake", "--threshold", "1"], 0, "REAL", id="nothing is"),
         pytest.param(["--fail-on", "fake", "--threshold", "fpr_1"], 0, "REAL", id="a threshold by name"),
     ],
 )
-def test_exit_codes(arguments: list[str], code: int, result: str, unmask: Unmask, tmp_path: Path) -> None:
+def test_exit_codes(
+    arguments: list[str], code: int, result: str, unmask: Unmask, whole_image_bundle: Path, tmp_path: Path
+) -> None:
     make_image(tmp_path / "a.png")
-    ran = unmask("a.png", "--json", *arguments)
-    assert (ran.code, ran.lines[0]["result"]) == (code, result)
+    ran = unmask("a.png", "--json", *arguments, model=whole_image_bundle)
+    assert (ran.code, ran.lines[0]["verdict"]) == (code, result)
 
 
-def test_a_fake_outweighs_a_failure(unmask: Unmask, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("fail_on", "code"),
+    [
+        pytest.param("fake", 0, id="no face: no fake, whatever the probability"),
+        pytest.param("uncertain", 4, id="no face: uncertain"),
+        pytest.param("mark", 4, id="a mark"),
+        pytest.param("fake,mark", 4, id="one of two"),
+    ],
+)
+def test_exit_codes_without_a_face(fail_on: str, code: int, unmask: Unmask, tmp_path: Path) -> None:
+    make_marked(tmp_path / "a.png")
+    ran = unmask("a.png", "--json", "--fail-on", fail_on)
+    assert (ran.code, ran.lines[0]["verdict"], ran.lines[0]["result"]) == (code, "NO_FACE", "FAKE")
+
+
+def test_exit_code_of_the_uncertain_band(unmask: Unmask, whole_image_bundle: Path, tmp_path: Path) -> None:
+    make_image(tmp_path / "a.png", 128)  # a probability of 0.5
+    for fail_on, code in (("fake", 0), ("uncertain", 4), ("mark", 0)):
+        assert unmask("a.png", "--json", "--fail-on", fail_on, model=whole_image_bundle).code == code
+
+
+def test_a_fake_outweighs_a_failure(unmask: Unmask, whole_image_bundle: Path, tmp_path: Path) -> None:
     make_image(tmp_path / "a.png")
-    assert unmask("missing.png", "a.png", "--json", "--fail-on", "fake").code == 4
+    ran = unmask("missing.png", "a.png", "--json", "--fail-on", "fake", model=whole_image_bundle)
+    assert ran.code == 4
 
 
 @pytest.mark.parametrize(
@@ -467,7 +551,9 @@ def test_a_fake_outweighs_a_failure(unmask: Unmask, tmp_path: Path) -> None:
         pytest.param(["a.png", "--threshold", "1.5"], id="a threshold over 1"),
         pytest.param(["a.png", "--threshold", "fpr_7"], id="no such threshold"),
         pytest.param(["a.png", "--threshold", "nan"], id="a threshold that is no number"),
-        pytest.param(["a.png", "--fail-on", "real"], id="no such class"),
+        pytest.param(["a.png", "--fail-on", "real"], id="no such reason"),
+        pytest.param(["a.png", "--fail-on", "fake,"], id="an empty reason"),
+        pytest.param(["a.png", "--fail-on", ""], id="no reason"),
         pytest.param(["a.png", "--workers", "0"], id="no worker"),
         pytest.param(["a.png", "--evidence", "a.png"], id="evidence into a file"),
         pytest.param(["a.png", "--wat"], id="no such option"),
@@ -487,12 +573,22 @@ def test_wrong_calls_exit_with_2(arguments: list[str], unmask: Unmask, tmp_path:
 # --- evidence ----------------------------------------------------------------------------------------------
 
 
-def test_evidence_of_images_of_one_name(unmask: Unmask, tmp_path: Path, astronaut: Image.Image) -> None:
+def test_no_evidence_without_a_face(unmask: Unmask, tmp_path: Path, astronaut: Image.Image) -> None:
+    make_image(tmp_path / "cup.png")
+    astronaut.save(tmp_path / "face.png")
+    assert unmask("cup.png", "face.png", "--json", "--evidence", "e").code == 0
+    assert [path.name.split(".")[0] for path in (tmp_path / "e").iterdir()] == ["face"]
+
+
+def test_evidence_of_images_of_one_name(
+    unmask: Unmask, whole_image_bundle: Path, tmp_path: Path, astronaut: Image.Image
+) -> None:
     for folder, side in (("one", 40), ("two", 50)):
         make_image(tmp_path / folder / "same.png", side=side)
     astronaut.save(tmp_path / "face.jpg")
     before = sorted(tmp_path.rglob("*"))
-    ran = unmask("one", "two", "face.jpg", "missing.png", "--json", "--evidence", "out/evidence")
+    paths = ("one", "two", "face.jpg", "missing.png")
+    ran = unmask(*paths, "--json", "--evidence", "out/evidence", model=whole_image_bundle)
     assert ran.code == 1
     written = sorted((tmp_path / "out/evidence").iterdir())
     assert len(written) == 3
@@ -507,7 +603,7 @@ def test_evidence_of_images_of_one_name(unmask: Unmask, tmp_path: Path, astronau
 
 
 def test_an_image_that_vanishes_before_its_evidence_is_drawn(
-    unmask: Unmask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    unmask: Unmask, whole_image_bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from unmask.detect.detector import Detector
 
@@ -522,17 +618,17 @@ def test_an_image_that_vanishes_before_its_evidence_is_drawn(
         return verdict
 
     monkeypatch.setattr(Detector, "detect", detect_and_lose)
-    ran = unmask("a.png", "b.png", "--json", "--evidence", "e")
+    ran = unmask("a.png", "b.png", "--json", "--evidence", "e", model=whole_image_bundle)
     assert ran.code == 1
     assert [line["error"] for line in ran.lines] == [None, None]  # the verdicts stand
     assert "no evidence for a.png" in ran.err
     assert [path.name.split(".")[0] for path in (tmp_path / "e").iterdir()] == ["b"]
 
 
-def test_evidence_of_an_image_with_a_long_name(unmask: Unmask, tmp_path: Path) -> None:
+def test_evidence_of_an_image_with_a_long_name(unmask: Unmask, whole_image_bundle: Path, tmp_path: Path) -> None:
     name = "写" * 80 + ".png"  # 244 bytes of the 255 that there may be
     make_image(tmp_path / name)
-    assert unmask(name, "--json", "--evidence", "e").code == 0
+    assert unmask(name, "--json", "--evidence", "e", model=whole_image_bundle).code == 0
     assert len(list((tmp_path / "e").iterdir())) == 1
 
 

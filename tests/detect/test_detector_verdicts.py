@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import itertools
 import json
@@ -35,14 +36,17 @@ MakeBundle = Callable[..., Bundle]
 # What unmask.data and the service rely on; docs and DESIGN.md list the same.
 JSON_KEYS = [
     "path",
+    "verdict",
+    "fake_probability",
     "result",
     "confidence",
-    "fake_probability",
     "uncertain",
-    "faces",
     "face_found",
-    "out_of_distribution",
+    "faces",
+    "marks",
     "notes",
+    "sha256",
+    "out_of_distribution",
     "provenance",
     "model",
     "bundle_sha256",
@@ -334,13 +338,14 @@ def test_no_face_is_always_uncertain(detector: Detector) -> None:
     [
         pytest.param("FAKE", 0.972, 97.2, id="the class in the result: fake"),
         pytest.param("REAL", 0.028, 97.2, id="real"),
-        pytest.param("REAL", 0.7, 30.0, id="below a high threshold: real, but not likely"),
-        pytest.param("FAKE", 0.2, 20.0, id="above a low threshold"),
+        pytest.param("REAL", 0.5, 50.0, id="the middle"),
+        pytest.param("REAL", 0.7, 50.0, id="below a high threshold: real, but not likely; never below 50"),
+        pytest.param("FAKE", 0.2, 50.0, id="above a low threshold"),
         pytest.param(None, None, None, id="an error"),
     ],
 )
 def test_confidence_is_that_of_the_result(result: Any, probability: float | None, confidence: float | None) -> None:
-    verdict = Verdict("x", result, probability, False, (), None, "m@1", "0", 1.0)
+    verdict = Verdict("x", result, probability, result, (), None, "m@1", "0", 1.0)
     assert verdict.confidence == (None if confidence is None else pytest.approx(confidence))
 
 
@@ -354,7 +359,10 @@ def test_json_has_the_documented_keys_in_order(detector: Detector, astronaut: Im
     content = json.loads(json.dumps(verdict.to_json(), allow_nan=False))
     assert list(content) == JSON_KEYS
     assert content["path"] == str(path)
-    assert content["result"] in ("REAL", "FAKE")
+    assert (content["verdict"], content["result"]) == ("UNCERTAIN", "FAKE")  # 0.549, in the band from 0.4 to 0.6
+    assert content["fake_probability"] == pytest.approx(0.549, abs=0.02)
+    assert content["marks"] == []
+    assert content["sha256"] == hashlib.sha256(path.read_bytes()).hexdigest()
     assert content["provenance"] == {"c2pa": "none", "generator_tags": []}
     assert content["model"] == "tiny@1"
     assert content["bundle_sha256"] == detector.bundle.sha256
@@ -413,14 +421,17 @@ def test_json_of_an_error(detector: Detector) -> None:
     del content["ms"]
     assert content == {
         "path": "nowhere.jpg",
+        "verdict": None,
+        "fake_probability": None,
         "result": None,
         "confidence": None,
-        "fake_probability": None,
-        "uncertain": True,
-        "faces": [],
+        "uncertain": False,
         "face_found": False,
-        "out_of_distribution": None,
+        "faces": [],
+        "marks": [],
         "notes": [],
+        "sha256": None,
+        "out_of_distribution": None,
         "provenance": None,
         "model": "tiny@1",
         "bundle_sha256": detector.bundle.sha256,

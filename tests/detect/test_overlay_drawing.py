@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,7 @@ GREY = (120, 120, 120)
 
 
 def verdict_of(*regions: RegionVerdict) -> Verdict:
-    return Verdict("x", "FAKE", 0.5, False, regions, None, "m@1", "0", 1.0)
+    return Verdict("x", "FAKE", 0.5, "FAKE", regions, None, "m@1", "0", 1.0)
 
 
 def region(  # type: ignore[type-arg]
@@ -35,6 +36,12 @@ def test_nothing_is_drawn_outside_crop_box_and_label() -> None:
     assert changed[50:200, 100:250].mean() > 0.99
     changed[50:200, 100:250] = False
     assert not changed.any()  # the label of about 70 x 15 px begins at the face's corner and fits inside the crop
+
+
+def test_without_a_face_nothing_is_drawn() -> None:
+    image = Image.new("RGB", (200, 200), GREY)
+    sought = replace(verdict_of(region((0.0, 0.0, 200.0, 200.0), 5.0)), verdict="NO_FACE")
+    assert draw_evidence(image, sought).tobytes() == image.tobytes()
 
 
 def test_the_image_given_is_not_changed() -> None:

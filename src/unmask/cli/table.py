@@ -36,7 +36,7 @@ class TableOutput(Output):
     def __init__(self, detector: Detector, passed_over: PassedOver | None = None) -> None:
         self._console = Console(highlight=False, soft_wrap=True)
         self._detector = detector
-        self._passed_over = passed_over or PassedOver()
+        self._passed_over = PassedOver() if passed_over is None else passed_over  # empty ones are false
         self._counts = dict.fromkeys((*WORDS, None), 0)
         self._marked = 0
 
