@@ -26,6 +26,7 @@ from unmask.explain.maps import OCCLUSION_GRID, EvidenceMap, Floats, occlude
 from unmask.explain.metadata import Metadata, read_metadata
 from unmask.explain.places import Place, find_places
 from unmask.explain.redraw import redrawn
+from unmask.explain.shown import SHOWN_SIDE, close_up, shown, zoomed
 from unmask.explain.views import View, forensic_views
 from unmask.explain.words import Sentence, compose, reasons
 from unmask.imaging.decode import Decoded, ImageSource, read_bytes
@@ -39,8 +40,6 @@ if TYPE_CHECKING:
     from unmask.explain.gradients import GradientMaps
     from unmask.models.network import FaceNetwork
 
-_SHOWN_SIDE: Final = 1024
-_CLOSEUP_SIDE: Final = 480
 _ANY: Final = "application/octet-stream"
 _MIME: Final = {"JPEG": "image/jpeg", "PNG": "image/png", "WEBP": "image/webp", "AVIF": "image/avif"}
 
@@ -53,7 +52,7 @@ class Explanation:
         verdict: the verdict; its regions have maps by occlusion if the model computes none.
         method: how the maps of the regions were made.
         deciding: index of the region that decides about the image.
-        places: where the evidence of that region lies; empty without a face. Not to be named unless ``reliable``.
+        places: where the evidence of that region lies; empty without a face, and unless the map is ``reliable``.
         faithfulness: whether its map can be relied on; ``None`` if it was not checked, or without a face.
         views: forensic views; ``None`` if they were left out.
         metadata: metadata of the file; ``None`` for images in memory.
@@ -87,11 +86,18 @@ class Explanation:
     closeup: Image.Image
     closeup_overlay: Image.Image
     size: tuple[int, int]
+    info: BundleInfo
+    file_bytes: int | None
 
     @property
     def reliable(self) -> bool | None:
         """Whether the evidence map passed its check; ``None`` if it was not checked, or there is none."""
         return None if self.faithfulness is None else self.faithfulness.reliable
+
+    @property
+    def _regions(self) -> tuple[RegionVerdict, ...]:
+        """The regions with evidence; without a face there is none, since the detector was not made for the image."""
+        return () if self.verdict.verdict == "NO_FACE" else self.verdict.regions
 
     @property
     def reasons(self) -> tuple[Sentence, ...]:
@@ -116,14 +122,15 @@ class Explanation:
             "evidence": {
                 "method": self.method,
                 "unit": "calibrated logit, above 0 towards fake; the mean over cells is the logit of a linear detector",
-                "deciding_region": self.deciding,
+                "reliable": self.reliable,
+                "deciding_region": self.deciding if self._regions else None,
                 "regions": [
                     {
                         "crop": [round(edge, 1) for edge in region.crop],
                         "fake_probability": round(region.fake_probability, 6),
                         "map": [[round(float(cell), 4) for cell in row] for row in region.evidence],
                     }
-                    for region in self.verdict.regions
+                    for region in self._regions
                 ],
                 "places": [place.to_json() for place in self.places],
                 "faithfulness": self.faithfulness and self.faithfulness.to_json(),
@@ -194,7 +201,7 @@ class Explainer:
         source: ImageSource,
         *,
         forensics: bool = True,
-        faithfulness: bool = True,
+        faithfulness: bool | Depth = "quick",
         advance: Callable[[], None] = lambda: None,
     ) -> Explanation:
         """Explain the verdict on one image.
@@ -202,7 +209,9 @@ class Explainer:
         Args:
             source: see :meth:`Detector.detect`.
             forensics: whether to add forensic views.
-            faithfulness: whether to check the map, which takes most of the time.
+            faithfulness: how deeply to check the map. ``"quick"`` compares it with random orders, which decides whether
+                it is reliable; ``"full"`` (or ``True``) also with occlusion and with the map of random weights, which
+                takes about twice as long; ``"none"`` (or ``False``) leaves the check out, and no place is named.
             advance: called after each of :meth:`steps`.
 
         Raises:
@@ -216,8 +225,12 @@ class Explainer:
         sha256 = None if data is None else hashlib.sha256(data).hexdigest()
         verdict = replace(seen.verdict, path=path, provenance=provenance, sha256=sha256, notes=decoded.notes)
         decided = verdict.regions[seen.deciding]
-        places = () if decided.face is None else find_places(decided.evidence, seen.towards, decided.crop, decided.face)
-        checked = self.check(seen, advance) if faithfulness else None
+        depth = _depth(faithfulness) if verdict.verdict != "NO_FACE" else "none"
+        checked = None if depth == "none" else self.check(seen, advance, compare=depth == "full")
+        reliable = checked is not None and checked.reliable
+        places: tuple[Place, ...] = ()
+        if reliable and decided.face is not None:
+            places = find_places(decided.evidence, seen.towards, decided.crop, decided.face)
         views = tuple(forensic_views(image, data)) if forensics else None
         metadata = None if data is None else read_metadata(data, image=image)
         credentials = None if data is None else read_credentials(data, _MIME.get(sniff_format(data) or "", _ANY))
@@ -232,7 +245,7 @@ class Explainer:
             metadata=metadata,
             credentials=credentials,
         )
-        closeup = _closeup(image, decided)
+        closeup = close_up(image, decided)
         return Explanation(
             verdict=verdict,
             method=seen.evidence.method,
@@ -245,10 +258,10 @@ class Explainer:
             gradients=self._gradients(seen.pixels),
             facts=facts,
             sentences=compose(facts),
-            image=_shown(image),
-            overlay=draw_evidence(image, verdict, greatest_side=_SHOWN_SIDE),
+            image=shown(image),
+            overlay=draw_evidence(image, verdict, SHOWN_SIDE, muted=not reliable),
             closeup=closeup,
-            closeup_overlay=draw_evidence(closeup, _zoomed(verdict, decided, closeup.size)),
+            closeup_overlay=draw_evidence(closeup, zoomed(verdict, decided, closeup.size), muted=not reliable),
             size=image.size,
             info=self.detector.bundle.info,
             file_bytes=None if data is None else len(data),
@@ -268,25 +281,27 @@ class Explainer:
         evidence = EvidenceMap(decided.evidence, "class_activation" if has_map else "occlusion")
         return Judged(verdict, deciding, evidence, crops[deciding])
 
-    def check(self, seen: Judged, advance: Callable[[], None] = lambda: None, *, draw: int = 0) -> Faithfulness:
+    def check(
+        self, seen: Judged, advance: Callable[[], None] = lambda: None, *, draw: int = 0, compare: bool = True
+    ) -> Faithfulness:
         """Check the map of the deciding region, see :func:`unmask.explain.faithfulness.check`.
-
-        The other method is occlusion; for a map by occlusion there is none.
 
         Args:
             seen: the verdict and its map.
             advance: called after each run of the detector.
             draw: index of the network with random weights to compare with.
+            compare: whether to compare with that network's map and with a map by occlusion, unless the map is by
+                occlusion. Without, the same random orders decide.
         """
         score, evidence = self.logits, seen.evidence
-        is_activation = evidence.method == "class_activation"
+        other = compare and evidence.method == "class_activation"
         return check(
             score,
             seen.pixels,
             evidence,
             seen.towards,
-            redrawn=self._redrawn_map(seen.pixels, evidence, draw),
-            other=occlude(score, seen.pixels, evidence.grid, advance) if is_activation else None,
+            redrawn=self._redrawn_map(seen.pixels, evidence, draw) if compare else None,
+            other=occlude(score, seen.pixels, evidence.grid, advance) if other else None,
             seed=self.seed,
             advance=advance,
         )
@@ -296,10 +311,12 @@ class Explainer:
         odds = self.detector.bundle.info.calibration.odds
         return np.array([odds(float(logit)) for logit in ask_graph(self._session, pixels).logit])
 
-    def steps(self) -> int:
+    def steps(self, faithfulness: bool | Depth = "quick") -> int:
         """How often ``advance`` is called for an image with one face, roughly."""
-        cells = OCCLUSION_GRID**2
-        return cells + runs(cells)
+        depth, cells = _depth(faithfulness), OCCLUSION_GRID**2
+        has_map = self.detector.bundle.info.evidence == "cam"
+        occlusions = 0 if has_map and depth != "full" else cells
+        return max(1, occlusions + (0 if depth == "none" else runs(cells, redrawn=depth == "full")))
 
     def _redrawn_map(self, pixels: Pixels, evidence: EvidenceMap, draw: int) -> Any:
         try:
@@ -345,7 +362,7 @@ def explain(
     detector: Detector,
     *,
     forensics: bool = True,
-    faithfulness: bool = True,
+    faithfulness: bool | Depth = "quick",
     seed: int = 0,
 ) -> Explanation:
     """Explain the verdict on one image. For several images, :class:`Explainer` is faster.
@@ -354,7 +371,7 @@ def explain(
         source: a path, the bytes of a file, a Pillow image, or an array, see :meth:`Detector.detect`.
         detector: the detector to explain.
         forensics: whether to add forensic views.
-        faithfulness: whether to check the map.
+        faithfulness: how deeply to check the map, see :meth:`Explainer.explain`.
         seed: random seed of the checks.
 
     Raises:
@@ -363,20 +380,7 @@ def explain(
     return Explainer(detector, seed=seed).explain(source, forensics=forensics, faithfulness=faithfulness)
 
 
-def _closeup(image: Image.Image, region: RegionVerdict) -> Image.Image:
-    left, top, right, bottom = region.crop
-    scale = _CLOSEUP_SIDE / max(right - left, bottom - top)
-    size = max(1, round((right - left) * scale)), max(1, round((bottom - top) * scale))
-    return image.resize(size, Image.Resampling.BICUBIC, box=region.crop)
-
-
-def _zoomed(verdict: Verdict, region: RegionVerdict, size: tuple[int, int]) -> Verdict:
-    """The verdict as if its region were a whole image of that size."""
-    whole = replace(region, face=None, crop=(0.0, 0.0, float(size[0]), float(size[1])))
-    return replace(verdict, regions=(whole,), size=size)
-
-
-def _shown(image: Image.Image) -> Image.Image:
-    shown = image.copy()
-    shown.thumbnail((_SHOWN_SIDE, _SHOWN_SIDE), Image.Resampling.BICUBIC, reducing_gap=3.0)
-    return shown
+def _depth(faithfulness: bool | Depth) -> Depth:
+    if isinstance(faithfulness, str):
+        return faithfulness
+    return "full" if faithfulness else "none"

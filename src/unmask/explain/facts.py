@@ -19,6 +19,8 @@ SMALL_FACE: Final = 60
 """Face width in pixels below which predictions are unreliable; the default bundle's card says so."""
 HEAVY_QUALITY: Final = 50
 """JPEG quality below which an image counts as strongly compressed."""
+UNSEEN: Final = "unseen_true_positive_rate"
+"""The card's metric for how many fakes are found that generators outside the training images made, in [0, 1]."""
 _CHANCE: Final = 0.05
 
 
@@ -52,22 +54,29 @@ def gather(
     measured = [figure for view in views or () for figure in view.figures if figure.value is not None and figure.n]
     outside = [figure.title for figure in measured if figure.outside]
     novelty, limits = verdict.novelty, info.out_of_distribution
+    has_map = verdict.verdict != "NO_FACE" and decided.evidence.size > 1
     return {
+        "verdict": verdict.verdict,
         "result": verdict.result,
         "fake_probability": verdict.fake_probability,
         "threshold": threshold,
         "band_low": info.uncertain.low,
         "band_high": info.uncertain.high,
         "accuracy_outside": info.uncertain.accuracy_outside,
+        "unseen_true_positive_rate": info.card.metrics.get(UNSEEN),
+        "marks": None if verdict.provenance is None else [mark.text for mark in verdict.marks],
         "seeks_faces": info.preprocessing.faces is not None,
         "faces": len(verdict.faces),
         "faces_called_fake": sum(region.fake_probability >= threshold for region in verdict.faces),
         "deciding_face": next((n for n, each in enumerate(verdict.faces, 1) if each is decided), None),
         "face_side": None if decided.face is None else decided.face.side,
         "small_face": SMALL_FACE,
+        "evidence_for": None if verdict.result is None else verdict.result.lower(),
         "top_place": top and top.name,
         "top_place_share": top and top.share,
         "top_place_area": top and top.area,
+        "has_map": has_map,
+        "map_reliable": None if faithfulness is None else faithfulness.reliable,
         "gain": faithfulness and faithfulness.gain,
         "orders_beaten": faithfulness and faithfulness.beaten,
         "random_orders": faithfulness and len(faithfulness.random),

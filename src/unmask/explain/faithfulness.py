@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +20,11 @@ from unmask.imaging.preprocessing import Pixels
 
 STEPS: Final = 6
 RANDOM_ORDERS: Final = 8
+RELIABLE: Final = 0.875
+"""A map is reliable if it beats at least this proportion of the random orders, and their mean."""
+
+Depth = Literal["none", "quick", "full"]
+"""How deeply a map is checked: not at all, against random orders, or also against two other maps."""
 
 Map = npt.NDArray[np.float32]
 
@@ -97,6 +102,11 @@ class Faithfulness:
         """Number of random orders that the map beats, by insertion area minus deletion area."""
         ours = self.map.insertion_area - self.map.deletion_area
         return sum(ours > each.insertion_area - each.deletion_area for each in self.random)
+
+    @property
+    def reliable(self) -> bool:
+        """Whether the map may be relied on: it is better than chance, see :data:`RELIABLE`."""
+        return self.gain > 0 and self.beaten >= RELIABLE * len(self.random)
 
     def _random(self, area: str) -> float:
         return float(np.mean([getattr(curves, area) for curves in self.random]))

@@ -7,7 +7,7 @@ sentence can say what was not measured. Each sentence carries the facts that it 
 from __future__ import annotations
 
 import string
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
@@ -47,6 +47,24 @@ class Sentence:
 
 RULES: Final[dict[str, tuple[Tone, Rule]]] = {}
 """All rules by name, in the order of their sentences."""
+DOUBTS: Final = ("marks", "out_of_distribution", "small_face", "heavy_compression", "thumbnail", "unseen")
+"""Rules that name a reason to doubt the verdict, the strongest first."""
+MOST_REASONS: Final = 3
+
+
+def reasons(sentences: Sequence[Sentence]) -> tuple[Sentence, ...]:
+    """At most three sentences for a first look, by the order of :data:`DOUBTS`.
+
+    The basis of the verdict is first. Then come the strongest reason for doubt, which is what the file says of its own
+    making if it says anything, and the place of the evidence, which is only there for a map that passed its check. If
+    either is missing, further doubts fill up, and last how often such verdicts were right.
+    """
+    found = {sentence.rule: sentence for sentence in sentences}
+    doubts = [name for name in DOUBTS if name in found]
+    ranked = ["verdict", *doubts[:1], "place", *doubts[1:], "certainty"]
+    chosen = [name for name in ranked if name in found][:MOST_REASONS]
+    order = ("verdict", *DOUBTS, "place", "certainty")
+    return tuple(found[name] for name in sorted(chosen, key=order.index))
 
 
 def compose(facts: Mapping[str, Any]) -> tuple[Sentence, ...]:
@@ -90,13 +108,21 @@ class _Read(Mapping[str, Any]):
 
 
 class _Format(string.Formatter):
-    """Formats of template fields: ``share`` is percent, ``list`` is joined by commas, others are Python's."""
+    """Formats of template fields, besides Python's own.
+
+    ``share`` is percent, ``list`` is joined by commas, ``text`` by spaces, ``place`` is a place of a face with its
+    article.
+    """
 
     def format_field(self, value: Any, format_spec: str) -> str:
         if format_spec == "share":
             return f"{100 * value:.1f} %"
         if format_spec == "list":
             return ", ".join(str(each) for each in value)
+        if format_spec == "text":
+            return " ".join(str(each) for each in value)
+        if format_spec == "place":
+            return f"the area {value}" if str(value).startswith("around") else f"the {value}"
         return str(super().format_field(value, format_spec))
 
 
@@ -112,31 +138,44 @@ def _rule(tone: Tone) -> Callable[[Rule], Rule]:
 
 
 @_rule("finding")
-def verdict(_: Mapping[str, Any]) -> str | None:
-    """The verdict."""
-    return (
-        "The detector calls this image {result}: its probability of being fake is {fake_probability:share}, and the "
-        "threshold for FAKE is {threshold:share}."
-    )
+def verdict(facts: Mapping[str, Any]) -> str | None:
+    """The verdict and its basis."""
+    match facts["verdict"]:
+        case "FAKE":
+            return (
+                "Fake: the probability that this image is fake is {fake_probability:share}, at or above the threshold "
+                "of {threshold:share}."
+            )
+        case "REAL":
+            return (
+                "No sign of manipulation was found: the probability that this image is fake is "
+                "{fake_probability:share}, below the threshold of {threshold:share}. This does not prove that it is "
+                "real."
+            )
+        case "UNCERTAIN":
+            return (
+                "Uncertain: the probability that this image is fake is {fake_probability:share}. Between "
+                "{band_low:share} and {band_high:share} verdicts are often wrong."
+            )
+        case "NO_FACE":
+            return "No face was found. This detector judges faces only, so there is no verdict on this image."
+    return None
 
 
 @_rule("finding")
 def certainty(facts: Mapping[str, Any]) -> str | None:
     """How often such a verdict is correct."""
-    probability, low, high = facts["fake_probability"], facts["band_low"], facts["band_high"]
-    if probability is None or low is None or high is None:
+    if facts["verdict"] not in {"FAKE", "REAL"}:
         return None
-    if low <= probability <= high:
-        return (
-            "{fake_probability:share} lies between {band_low:share} and {band_high:share}, where its verdicts were "
-            "often wrong: treat this one as undecided."
-        )
-    if not facts["faces"]:
+    return "Of verdicts as clear as this one, {accuracy_outside:share} were right on validation images."
+
+
+@_rule("warning")
+def marks(facts: Mapping[str, Any]) -> str | None:
+    """What the file says of its own making."""
+    if not facts["marks"]:
         return None
-    return (
-        "Outside the uncertain band, from {band_low:share} to {band_high:share}, {accuracy_outside:share} of its "
-        "verdicts on validation images were correct."
-    )
+    return "{marks:text} Such marks do not change the verdict, and anyone can add or remove them."
 
 
 @_rule("finding")
@@ -147,50 +186,43 @@ def faces(facts: Mapping[str, Any]) -> str | None:
     if facts["faces"] == 1:
         return "One face was found ({face_side:.0f} pixels wide) and judged."
     return (
-        "{faces} faces were found. Number {deciding_face} by size, {face_side:.0f} pixels wide, decides; "
-        "{faces_called_fake} of them reach the threshold."
+        "{faces} faces were found; {faces_called_fake} of them reach the threshold. Face {deciding_face}, "
+        "{face_side:.0f} pixels wide, decides about the image."
     )
-
-
-@_rule("warning")
-def no_face(facts: Mapping[str, Any]) -> str | None:
-    """Why an image without a face is uncertain."""
-    if facts["faces"] != 0 or not facts["seeks_faces"]:
-        return None
-    return "Faces found: {faces}. The whole image was judged, which the detector was not made for."
 
 
 @_rule("finding")
 def place(facts: Mapping[str, Any]) -> str | None:
-    """Where the evidence lies."""
+    """Where the evidence lies, by a map that passed its check."""
     share, area = facts["top_place_share"], facts["top_place_area"]
-    if share is None or area is None:
+    if facts["map_reliable"] is not True or share is None or area is None:
         return None
     if share - area < _CLEAR_LEAD:
         return (
-            "The evidence for {result} is spread over the face: the largest part, {top_place_share:share}, lies on "
-            "“{top_place}”, which covers {top_place_area:share} of the crop."
+            "The evidence for “{evidence_for}” is spread over the face. Its largest part, {top_place_share:share}, "
+            "lies on {top_place:place}, which covers {top_place_area:share} of the image seen by the detector."
         )
     return (
-        "The evidence for {result} is concentrated on “{top_place}”: {top_place_share:share} of it lies on "
-        "{top_place_area:share} of the crop."
+        "The evidence for “{evidence_for}” lies mostly on {top_place:place}: {top_place_share:share} of it, on "
+        "{top_place_area:share} of the image seen by the detector."
     )
 
 
 @_rule("finding")
-def map_is_faithful(facts: Mapping[str, Any]) -> str | None:
-    """Whether these places can be relied on."""
-    gain, beaten, orders = facts["gain"], facts["orders_beaten"], facts["random_orders"]
-    if gain is None or beaten is None or not orders:
+def map_check(facts: Mapping[str, Any]) -> str | None:
+    """Whether the evidence map can be relied on."""
+    if not facts["has_map"]:
         return None
-    if gain > 0 and beaten >= _MOST * orders:
+    if facts["map_reliable"] is None:
+        return "The evidence map was not checked for this image: do not rely on it."
+    if facts["map_reliable"]:
         return (
-            "The detector does rely on these places: blurring them in this order changes its prediction more than "
-            "{orders_beaten} of {random_orders} random orders do (gain {gain:.3f})."
+            "The evidence map passed its check: blurring the places with most evidence first changes the prediction "
+            "more than {orders_beaten} of {random_orders} random orders do."
         )
     return (
-        "Do not rely on these places: blurring them in this order changes the detector's prediction more than only "
-        "{orders_beaten} of {random_orders} random orders do (gain {gain:.3f})."
+        "The evidence map is not reliable for this image: it is hardly better than chance, beating only "
+        "{orders_beaten} of {random_orders} random orders."
     )
 
 
@@ -200,8 +232,9 @@ def out_of_distribution(facts: Mapping[str, Any]) -> str | None:
     if not facts["out_of_distribution"]:
         return None
     return (
-        "The image is unlike the training images: its features are at a distance of {novelty_distance:.2f} from "
-        "theirs; {novelty_quantile:share} of validation images are within {novelty_threshold:.2f}."
+        "This image is unlike the training images, so the verdict is less certain: it is at a distance of "
+        "{novelty_distance:.2f} from them, and {novelty_quantile:share} of validation images are within "
+        "{novelty_threshold:.2f}."
     )
 
 
@@ -211,7 +244,7 @@ def small_face(facts: Mapping[str, Any]) -> str | None:
     side, limit = facts["face_side"], facts["small_face"]
     if side is None or limit is None or side >= limit:
         return None
-    return "The face is only {face_side:.0f} pixels wide; below {small_face} the prediction is unreliable."
+    return "The face is only {face_side:.0f} pixels wide; below {small_face} pixels verdicts are unreliable."
 
 
 @_rule("warning")
@@ -221,8 +254,21 @@ def heavy_compression(facts: Mapping[str, Any]) -> str | None:
     if quality is None or limit is None or quality >= limit:
         return None
     return (
-        "The JPEG file is strongly compressed (quality {jpeg_quality:.0f}; below {heavy_quality} is strong), which "
+        "The file is strongly compressed (JPEG quality {jpeg_quality:.0f}; below {heavy_quality} is strong), which "
         "removes the traces that separate real from fake."
+    )
+
+
+@_rule("warning")
+def unseen(facts: Mapping[str, Any]) -> str | None:
+    """How often fakes by generators that training did not include are found."""
+    if facts["verdict"] != "REAL":
+        return None
+    if facts["unseen_true_positive_rate"] is None:
+        return "Fakes by generators that were not in the training images are missed more often than others."
+    return (
+        "Of fakes by generators that were not in the training images, the detector finds only "
+        "{unseen_true_positive_rate:share}."
     )
 
 
@@ -240,20 +286,18 @@ def forensics(facts: Mapping[str, Any]) -> str | None:
 
 
 @_rule("note")
-def generator_tags(facts: Mapping[str, Any]) -> str | None:
-    """Marks of image generators in the file."""
-    if facts["generator_tags"] is None:
+def no_marks(facts: Mapping[str, Any]) -> str | None:
+    """Whether the file says nothing of its own making."""
+    if facts["marks"] is None or facts["marks"]:
         return None
-    if not facts["generator_tags"]:
-        return "The file has no mark of an image generator; that proves nothing."
-    return "The file has marks of image generators: {generator_tags:list}; anyone can add such marks."
+    return "No mark of an image generator was found in the file. This proves nothing: marks are easily removed."
 
 
 @_rule("note")
 def credentials(facts: Mapping[str, Any]) -> str | None:
     """What content credentials claim."""
     if facts["credentials"] == "none":
-        return "The file has no content credentials (C2PA); that proves nothing."
+        return "The file has no content credentials (C2PA), like most files. This proves nothing."
     return None if facts["credentials"] is None else "Content credentials (C2PA) of the file: {credentials}."
 
 
@@ -261,13 +305,13 @@ def credentials(facts: Mapping[str, Any]) -> str | None:
 def camera(facts: Mapping[str, Any]) -> str | None:
     """Which camera and software the file names."""
     if facts["camera"] is not None and facts["software"] is not None:
-        return "The file names the camera “{camera}” and the software “{software}”; both can be forged."
+        return "The file names the camera “{camera}” and the software “{software}”. Both can be forged."
     if facts["camera"] is not None:
         return "The file names the camera “{camera}”, which can be forged."
     return None if facts["software"] is None else "The file names the software “{software}”, which can be forged."
 
 
-@_rule("note")
+@_rule("warning")
 def thumbnail(facts: Mapping[str, Any]) -> str | None:
     """Whether the embedded thumbnail shows another image."""
     if not facts["thumbnail_differs"]:
@@ -275,8 +319,8 @@ def thumbnail(facts: Mapping[str, Any]) -> str | None:
     if facts["thumbnail_correlation"] is None:
         return "The thumbnail in the file shows another image."
     return (
-        "The thumbnail in the file shows another image (correlation {thumbnail_correlation:.2f}): this one was changed "
-        "after the thumbnail was made."
+        "The thumbnail in the file shows another image (correlation {thumbnail_correlation:.2f}): the image was "
+        "changed after its thumbnail was made."
     )
 
 
@@ -290,7 +334,5 @@ def position(facts: Mapping[str, Any]) -> str | None:
     )
 
 
-# Evidence is concentrated on a place whose proportion of the evidence exceeds that of the area by this much.
+# Evidence lies mostly on a place whose proportion of the evidence exceeds that of the area by this much.
 _CLEAR_LEAD = 0.1
-# A map is relied on if it beats this proportion of the random orders.
-_MOST = 0.875
