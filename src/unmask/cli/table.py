@@ -62,7 +62,8 @@ class TableOutput(Output):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Write the totals where there was more than one image, and the threshold's meaning."""
-        if sum(self._counts.values()) > 1 or self._passed_over:
+        images = sum(self._counts.values())
+        if images > 1 or (images and self._passed_over):
             self._console.print(Text(self._summary(), style="dim"))
         info = self._detector.bundle.info
         named = [item for item in info.thresholds if item.fake_probability == self._detector.threshold]
