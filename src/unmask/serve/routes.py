@@ -115,7 +115,7 @@ async def explain(
     service: InService,
     upload: Annotated[Upload, Depends(_one_upload)],
     faithfulness: Annotated[
-        bool, Query(description="Also check the evidence map against the detector, which takes some seconds.")
+        bool, Query(description="Compare the evidence map with other maps too, not only with random orders: slower.")
     ] = False,
 ) -> Explained:
     """Sentences, evidence, forensic views, metadata and content credentials. Nothing is stored."""

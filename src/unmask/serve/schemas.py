@@ -124,15 +124,23 @@ class Explained(BaseModel):
 
     verdict: VerdictFields
     text: str = Field(description="All sentences as one text.")
+    reasons: list[Sentence] = Field(
+        description="At most three of the sentences for a first look, the basis of the verdict first."
+    )
     sentences: list[Sentence]
     facts: dict[str, Any] = Field(description="All measurements by name.")
     size: tuple[int, int] = Field(description="Width and height of the image.")
-    evidence: dict[str, Any]
+    evidence: dict[str, Any] = Field(
+        description="The evidence map of each region, its places and its check. `reliable`: true if the map passed its "
+        "check, false if it failed, null if it was not checked or no face was found."
+    )
     forensics: list[ForensicView] | None
     metadata: dict[str, Any] | None
     credentials: dict[str, Any] | None
     picture: str = Field(description="JPEG data URI of the upright image, at most 1,024 pixels per side.")
-    overlay: str = Field(description="JPEG data URI of the same image with faces and evidence drawn on it.")
+    overlay: str = Field(
+        description="JPEG data URI of the same image with faces and evidence, in faint grey unless `reliable`."
+    )
 
 
 class Health(BaseModel):
