@@ -9,27 +9,30 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from unmask.explain.words import RULES, Sentence, compose
+from unmask.explain.words import DOUBTS, RULES, Sentence, compose, reasons
 
 share = st.floats(0, 1)
 name = st.text("abcdefgh", min_size=1, max_size=8)
 FACTS: dict[str, st.SearchStrategy[Any]] = {
-    "result": st.sampled_from(["REAL", "FAKE"]),
+    "verdict": st.sampled_from(["REAL", "FAKE", "UNCERTAIN", "NO_FACE"]),
     "fake_probability": share,
     "threshold": share,
     "band_low": st.floats(0, 0.5),
     "band_high": st.floats(0.5, 1),
     "accuracy_outside": share,
-    "seeks_faces": st.booleans(),
+    "unseen_true_positive_rate": share,
+    "marks": st.lists(name, max_size=3),
     "faces": st.integers(0, 9),
     "faces_called_fake": st.integers(0, 9),
     "deciding_face": st.integers(1, 9),
     "face_side": st.floats(1, 4000),
     "small_face": st.integers(20, 100),
+    "evidence_for": st.sampled_from(["real", "fake"]),
+    "has_map": st.booleans(),
+    "map_reliable": st.booleans(),
     "top_place": name,
     "top_place_share": share,
     "top_place_area": share,
-    "gain": st.floats(-1, 1),
     "orders_beaten": st.integers(0, 8),
     "random_orders": st.just(8),
     "out_of_distribution": st.booleans(),
@@ -42,7 +45,6 @@ FACTS: dict[str, st.SearchStrategy[Any]] = {
     "figures_outside": st.lists(name, max_size=3),
     "figures_outside_count": st.integers(0, 3),
     "figures_chance": share,
-    "generator_tags": st.lists(name, max_size=3),
     "credentials": st.sampled_from(["none", "present but invalid", "valid, signer unknown"]),
     "camera": name,
     "software": name,
@@ -58,7 +60,7 @@ some_facts = st.fixed_dictionaries({key: st.none() | values for key, values in F
 def shown(value: Any) -> set[str]:
     """Every way in which a template shows a value."""
     if isinstance(value, list):
-        return {", ".join(value)}
+        return {", ".join(value), " ".join(value)}
     if isinstance(value, float | int) and not isinstance(value, bool):
         return {f"{100 * value:.1f} %", f"{value:.0f}", f"{value:.2f}", f"{value:.3f}", str(value)}
     return {str(value)}
@@ -113,26 +115,38 @@ def test_braces_in_a_file_are_no_fields() -> None:
     assert list(sentence.states) == ["camera"]
 
 
+PLACE = {"evidence_for": "fake", "top_place": "mouth", "top_place_share": 0.5, "top_place_area": 0.1}
+CHECK = {"has_map": True, "orders_beaten": 3, "random_orders": 8}
+BASIS = {"fake_probability": 0.5, "threshold": 0.45, "band_low": 0.4, "band_high": 0.6}
+
+
 @pytest.mark.parametrize(
     ("rule", "facts", "words"),
     [
+        # each verdict in its own words; REAL is never a proof
+        ("verdict", {**BASIS, "verdict": "FAKE"}, "Fake: the probability that this image is fake is 50.0 %"),
+        ("verdict", {**BASIS, "verdict": "REAL"}, "No sign of manipulation was found"),
+        ("verdict", {**BASIS, "verdict": "REAL"}, "does not prove that it is real"),
         # in the uncertain band
-        ("certainty", {"fake_probability": 0.5, "band_low": 0.4, "band_high": 0.6}, "undecided"),
+        ("verdict", {**BASIS, "verdict": "UNCERTAIN"}, "Between 40.0 % and 60.0 % verdicts are often wrong"),
+        ("verdict", {"verdict": "NO_FACE"}, "No face was found"),
+        ("certainty", {"verdict": "REAL", "accuracy_outside": 0.97}, "97.0 % were right"),
         # a place that holds more than its area
-        (
-            "place",
-            {"result": "FAKE", "top_place": "mouth", "top_place_share": 0.5, "top_place_area": 0.1},
-            "concentrated",
-        ),
-        ("place", {"result": "FAKE", "top_place": "mouth", "top_place_share": 0.5, "top_place_area": 0.45}, "spread"),
+        ("place", {**PLACE, "map_reliable": True}, "lies mostly on the mouth: 50.0 % of it"),
+        ("place", {**PLACE, "map_reliable": True, "top_place_area": 0.45}, "is spread over the face"),
+        ("place", {**PLACE, "map_reliable": True, "top_place": "around the face"}, "the area around the face"),
         # a map that is no better than chance
-        ("map_is_faithful", {"gain": 0.1, "orders_beaten": 3, "random_orders": 8}, "Do not rely"),
-        ("map_is_faithful", {"gain": 0.1, "orders_beaten": 8, "random_orders": 8}, "does rely"),
-        ("no_face", {"faces": 0, "seeks_faces": True}, "whole image"),
+        ("map_check", {**CHECK, "map_reliable": False}, "not reliable for this image"),
+        ("map_check", {**CHECK, "map_reliable": True, "orders_beaten": 8}, "passed its check"),
+        ("map_check", {"has_map": True}, "was not checked for this image: do not rely on it"),
         ("small_face", {"face_side": 40.0, "small_face": 60}, "only 40 pixels"),
         ("heavy_compression", {"jpeg_quality": 30, "heavy_quality": 50}, "quality 30"),
-        ("generator_tags", {"generator_tags": []}, "proves nothing"),
+        ("marks", {"marks": ["The file names X as its software."]}, "The file names X as its software. Such marks"),
+        ("no_marks", {"marks": []}, "proves nothing"),
         ("credentials", {"credentials": "none"}, "proves nothing"),
+        # with the card's measurement, and without one
+        ("unseen", {"verdict": "REAL", "unseen_true_positive_rate": 0.31}, "finds only 31.0 %"),
+        ("unseen", {"verdict": "REAL"}, "are missed more often"),
     ],
 )
 def test_what_each_rule_says(rule: str, facts: dict[str, Any], words: str) -> None:
@@ -147,10 +161,70 @@ def test_what_each_rule_says(rule: str, facts: dict[str, Any], words: str) -> No
         ("out_of_distribution", {"out_of_distribution": False, "novelty_distance": 1.0}),
         ("thumbnail", {"thumbnail_differs": False, "thumbnail_correlation": 0.99}),
         ("position", {"has_position": False}),
-        # a detector that judges whole images did what it was made for
-        ("no_face", {"faces": 0, "seeks_faces": False}),
+        # the file says something of its making, or there is no file
+        ("no_marks", {"marks": ["The file names X as its software."]}),
+        ("no_marks", {"marks": None}),
+        ("marks", {"marks": []}),
+        # how sure an undecided verdict is was said with it; without a face there is none
+        ("certainty", {"verdict": "UNCERTAIN", "accuracy_outside": 0.97}),
+        ("certainty", {"verdict": "NO_FACE", "accuracy_outside": 0.97}),
+        # a fake that was found was not missed
+        ("unseen", {"verdict": "FAKE", "unseen_true_positive_rate": 0.31}),
+        # no map, so nothing to check
+        ("map_check", {"has_map": False}),
+        # a place of a map that failed its check, or was not checked
+        ("place", {**PLACE, "map_reliable": False}),
+        ("place", PLACE),
     ],
 )
 def test_what_is_well_is_not_warned_of(rule: str, facts: dict[str, Any]) -> None:
     assert rule in RULES
     assert rule not in by_rule(facts)
+
+
+@given(some_facts)
+def test_without_a_passed_check_no_sentence_depends_on_a_place(facts: dict[str, Any]) -> None:
+    for sentence in compose({**facts, "map_reliable": None if facts["map_reliable"] else False}):
+        assert not {"top_place", "top_place_share"} & set(sentence.states)
+
+
+@given(some_facts)
+def test_reasons_are_at_most_three_of_the_sentences(facts: dict[str, Any]) -> None:
+    sentences = compose(facts)
+    chosen = reasons(sentences)
+    assert len(chosen) <= 3
+    assert len(set(map(id, chosen))) == len(chosen)
+    assert all(each in sentences for each in chosen)
+    found = {sentence.rule for sentence in sentences}
+    rules = [sentence.rule for sentence in chosen]
+    # the basis of the verdict is first, and the strongest doubt is never left out
+    assert ("verdict" in found) == ("verdict" in rules)
+    assert rules[:1] == ["verdict"] or "verdict" not in found
+    assert [rule for rule in DOUBTS if rule in found][:1] == [rule for rule in DOUBTS if rule in rules][:1]
+
+
+FOUND = {"verdict": "REAL", "fake_probability": 0.1, "threshold": 0.5, "accuracy_outside": 0.97}
+
+
+@pytest.mark.parametrize(
+    ("facts", "rules"),
+    [
+        # a mark is stronger than warnings, and a place that passed its check is the third
+        (
+            {**FOUND, **PLACE, "marks": ["M."], "face_side": 9.0, "small_face": 60, "map_reliable": True},
+            ["verdict", "marks", "place"],
+        ),
+        # the place failed its check: the next doubt instead
+        (
+            {**FOUND, **PLACE, "marks": ["M."], "face_side": 9.0, "small_face": 60, "map_reliable": False},
+            ["verdict", "marks", "small_face"],
+        ),
+        # nothing speaks against a REAL but the generators that training did not have
+        ({**FOUND, **PLACE, "map_reliable": True}, ["verdict", "unseen", "place"]),
+        ({**FOUND}, ["verdict", "unseen", "certainty"]),
+        ({**FOUND, "verdict": "FAKE"}, ["verdict", "certainty"]),
+        ({"verdict": "NO_FACE", "marks": ["M."]}, ["verdict", "marks"]),
+    ],
+)
+def test_which_reasons_are_chosen(facts: dict[str, Any], rules: list[str]) -> None:
+    assert [sentence.rule for sentence in reasons(compose(facts))] == rules
