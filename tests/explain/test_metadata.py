@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from PIL import ExifTags, Image, PngImagePlugin
 
 from unmask.errors import ImageError
-from unmask.explain.iptc import PHOTOSHOP
 from unmask.explain.metadata import Metadata, read_metadata
 from unmask.explain.xmp import MAX_DEPTH, MAX_EDITS, MAX_ELEMENTS, Edit, read_xmp
+from unmask.imaging.blocks import PHOTOSHOP
 
 SOURCE_TYPES = "http://cv.iptc.org/newscodes/digitalsourcetype/"
 

@@ -28,7 +28,8 @@ from unmask.imaging.provenance import Mark, Provenance
             (
                 Mark(
                     "source_type",
-                    "The file's metadata say that parts of the image were made by a trained algorithm (generative AI).",
+                    "The file's metadata say that the image is a composite: a trained algorithm (generative AI) made "
+                    "parts of it.",
                 ),
             ),
         ),

@@ -5,9 +5,6 @@ Sources: IPTC-NAA Information Interchange Model 4.2; Adobe, "Photoshop File Form
 
 from __future__ import annotations
 
-PHOTOSHOP = b"Photoshop 3.0\x00"
-"""The first bytes of the APP13 segment."""
-
 _IIM = 0x0404
 _MAX_RECORDS, _MAX_TEXT = 256, 256
 _FIELDS = {
@@ -26,7 +23,8 @@ def read_iptc(resources: bytes) -> dict[str, str]:
     """The known fields of the application record, each shortened to 256 characters; the first of repeated ones.
 
     Args:
-        resources: the body of an APP13 segment after :data:`PHOTOSHOP`, with any content. Never raises.
+        resources: the body of an APP13 segment after its first 14 bytes (``Photoshop 3.0`` and a NUL), with any
+            content. Never raises.
     """
     at = 0
     for _ in range(_MAX_RECORDS):

@@ -17,24 +17,24 @@ import numpy.typing as npt
 from PIL import ExifTags, Image
 
 from unmask.errors import ImageError
-from unmask.explain.iptc import PHOTOSHOP, read_iptc, read_records
+from unmask.explain.iptc import read_iptc, read_records
 from unmask.explain.xmp import Edit, Xmp, read_xmp
-from unmask.imaging.containers import PNG_SIGNATURE, chunks, inflate, is_webp, jpeg_segments, png_text
+from unmask.imaging.blocks import MAX_BLOCK, metadata_blocks
+from unmask.imaging.containers import inflate, png_text
 from unmask.imaging.decode import decode_image
 from unmask.imaging.formats import sniff_format
 from unmask.imaging.limits import DecodeLimits
-from unmask.imaging.provenance import PNG_KEYS, XMP_JPEG, read_provenance
+from unmask.imaging.provenance import PNG_KEYS, read_provenance
 
 SAME_THUMBNAIL = 0.85
 """Brightness correlation below which a thumbnail counts as showing another image."""
 
-_MAX_BLOCK = 1 << 20  # bytes of an EXIF block
 _MAX_TIFF = 64 << 20  # bytes of a TIFF file whose directories are read
 _MAX_TEXT = 256  # characters of any one text
 _MAX_TEXTS = 32  # texts of a PNG
 _MAX_PACKED = 1 << 16  # bytes that one packed text may grow to
 _SIDE = 32  # side in pixels at which thumbnails are compared
-_THUMBNAIL_LIMITS = DecodeLimits(max_pixels=1 << 20, max_side=4096, min_side=8, max_bytes=_MAX_BLOCK)
+_THUMBNAIL_LIMITS = DecodeLimits(max_pixels=1 << 20, max_side=4096, min_side=8, max_bytes=MAX_BLOCK)
 _XMP_KEY = b"XML:com.adobe.xmp"
 
 
@@ -162,47 +162,27 @@ def read_metadata(data: bytes, *, position: bool = False, image: Image.Image | N
 
 def _find_blocks(data: bytes) -> _Blocks:
     found = _Blocks()
-    if data.startswith(b"\xff\xd8"):
-        for marker, body in jpeg_segments(data):
-            if marker == 0xE1 and body.startswith(b"Exif\x00\x00"):
-                found.exif = found.exif or body[6:]
-            elif marker == 0xE1 and body.startswith(XMP_JPEG):
-                found.xmp = found.xmp or body[len(XMP_JPEG) :]
-            elif marker == 0xED and body.startswith(PHOTOSHOP):
-                found.iptc = found.iptc or body[len(PHOTOSHOP) :]
-    elif data.startswith(PNG_SIGNATURE):
-        for kind, body in chunks(data, _MAX_BLOCK):
-            if kind == b"eXIf":
-                found.exif = found.exif or body
-            elif kind in (b"tEXt", b"zTXt", b"iTXt"):
-                _add_text(found, kind, body)
-    elif is_webp(data):
-        for kind, body in chunks(data, _MAX_BLOCK):
-            if kind == b"EXIF":
-                found.exif = found.exif or body.removeprefix(b"Exif\x00\x00")
-            elif kind == b"XMP ":
-                found.xmp = found.xmp or body
-    elif data[:4] in (b"II*\x00", b"MM\x00*") and len(data) <= _MAX_TIFF:
-        found.exif = data
-        try:
-            tags = Image.Exif()
-            tags.load(data)
-            found.xmp = _raw(tags.get(ExifTags.Base.XMLPacket))
-            found.records = _raw(tags.get(ExifTags.Base.IPTCNAA))
-        except Exception:  # reported once, where the EXIF block is read
-            pass
+    for kind, body in metadata_blocks(data):
+        if kind == "exif":
+            found.exif = found.exif or body
+        elif kind == "tiff" and len(body) <= _MAX_TIFF:
+            found.exif = body
+        elif kind == "xmp":
+            found.xmp = found.xmp or body
+        elif kind == "photoshop":
+            found.iptc = found.iptc or body
+        elif kind == "iim":
+            found.records = body
+        elif kind in ("tEXt", "zTXt", "iTXt"):
+            _add_text(found, kind.encode(), body)
     return found
-
-
-def _raw(value: object) -> bytes | None:
-    return value[:_MAX_BLOCK] if isinstance(value, bytes) else None
 
 
 def _add_text(found: _Blocks, kind: bytes, body: bytes) -> None:
     key, value, packed = png_text(kind, body)
     if key == _XMP_KEY:
         if found.xmp is None:
-            found.xmp = inflate(value, _MAX_BLOCK) if packed else value
+            found.xmp = inflate(value, MAX_BLOCK) if packed else value
     elif len(found.texts) < _MAX_TEXTS or key in PNG_KEYS:
         value = inflate(value, _MAX_PACKED) if packed else value[:_MAX_PACKED]
         name = _clean(key[:80].decode("latin-1"))

@@ -1,17 +1,21 @@
-"""The parts of JPEG, PNG and WebP files, walked with bounds checked and no pixel decoded.
+"""The parts of JPEG, PNG, WebP, GIF and TIFF files, walked with bounds checked and no pixel decoded.
 
 Every walk ends at the first malformed part, at the image's data (JPEG) or end, and after :data:`MAX_PARTS` parts; it
-never raises. Sources: ITU-T T.81, PNG 3rd edition, the WebP container specification.
+never raises. Sources: ITU-T T.81, PNG 3rd edition, the WebP container specification, GIF89a, TIFF 6.0, BigTIFF.
 """
 
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Literal
 
 MAX_PARTS = 65_536
 """Segments or chunks walked in one file."""
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+_MAX_SUB_BLOCKS = 1 << 18  # of one GIF file, each at most 255 bytes
+_MAX_ENTRIES = 256  # of one TIFF directory
+_BYTE_TYPES = (1, 2, 7, 129)  # the types of TIFF values of one byte an item
 
 
 def jpeg_segments(data: bytes) -> Iterator[tuple[int, bytes]]:
@@ -32,8 +36,8 @@ def jpeg_segments(data: bytes) -> Iterator[tuple[int, bytes]]:
             at += 2 + size
 
 
-def chunks(data: bytes, limit: int) -> Iterator[tuple[bytes, bytes]]:
-    """Kind and body, of at most ``limit`` bytes, of each chunk of a PNG or else RIFF (WebP) file.
+def chunk_places(data: bytes) -> Iterator[tuple[bytes, int, int]]:
+    """Kind, start and claimed size of the body of each chunk of a PNG or else RIFF (WebP) file.
 
     A PNG chunk's checksum is not compared.
     """
@@ -44,7 +48,7 @@ def chunks(data: bytes, limit: int) -> Iterator[tuple[bytes, bytes]]:
         kind, size = (second, int.from_bytes(first, "big")) if png else (first, int.from_bytes(second, "little"))
         if len(second) < 4 or kind == b"IEND":
             return
-        yield kind, data[at + 8 : at + 8 + min(size, limit)]
+        yield kind, at + 8, size
         at += 12 + size if png else 8 + size + size % 2
 
 
@@ -71,3 +75,78 @@ def inflate(packed: bytes, limit: int) -> bytes:
         return zlib.decompressobj().decompress(packed, limit)
     except zlib.error:
         return b""
+
+
+def gif_extensions(data: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """Name (11 bytes) and data of each application extension of a GIF file.
+
+    XMP's is not in sub-blocks, but ends so that its bytes can be walked as if it were: its data are given whole.
+    """
+    at, left = 13 + (3 << (data[10] & 7) + 1 if len(data) > 10 and data[10] & 128 else 0), _MAX_SUB_BLOCKS
+    while data[at : at + 1] in (b"!", b",") and left > 0:
+        extension, label = data[at : at + 1] == b"!", data[at + 1 : at + 2]
+        if extension:
+            at += 2
+        else:  # an image: its position, its colours, one byte, its data
+            flags = data[at + 9 : at + 10]
+            at += 11 + (3 << (flags[0] & 7) + 1 if flags and flags[0] & 128 else 0)
+        parts: list[bytes] = []
+        while at < len(data) and data[at] and left > 0:
+            if extension and label == b"\xff":
+                parts.append(data[at + 1 : at + 1 + data[at]])
+            at += 1 + data[at]
+            left -= 1
+        at += 1
+        if parts and parts[0] == b"XMP DataXMP":
+            size = sum(len(part) + 1 for part in parts[1:])
+            yield parts[0], data[at - 1 - size : max(at - 258, 0)]  # what follows only ends the walk
+        elif parts:
+            yield parts[0], b"".join(parts[1:])
+
+
+def tiff_values(block: bytes, start: int, wanted: Mapping[int, int]) -> dict[int, bytes]:
+    """The first value of each wanted tag in one directory of a TIFF structure (EXIF is one).
+
+    Args:
+        block: the structure from its byte order mark on.
+        start: place of the directory.
+        wanted: tags, each with the most bytes to read of its value. Values of bytes and text come as they are, offsets
+            (LONG, IFD) as the raw bytes of the first; other types are passed over.
+    """
+    order, wide = tiff_kind(block)
+    found: dict[int, bytes] = {}
+    if start < 8 or order is None:  # inside the header: no directory
+        return found
+    head, entry, half = (8, 20, 8) if wide else (2, 12, 4)
+    count = min(int.from_bytes(block[start : start + head], order), _MAX_ENTRIES)
+    for at in range(start + head, start + head + entry * count, entry):
+        raw = block[at : at + entry]
+        if len(raw) < entry:
+            break
+        tag, kind, size = (int.from_bytes(raw[a:b], order) for a, b in ((0, 2), (2, 4), (4, 4 + half)))
+        if tag not in wanted or found.get(tag):
+            continue
+        inline, size = raw[4 + half :], min(size, wanted[tag])
+        if kind in (4, 13, 16, 18) and size:
+            found[tag] = inline[: 4 if kind in (4, 13) else 8]
+        elif kind in _BYTE_TYPES:
+            place = int.from_bytes(inline, order)
+            found[tag] = inline[:size] if size <= half else block[place : place + size]
+    return found
+
+
+def tiff_kind(block: bytes) -> tuple[Literal["little", "big"] | None, bool]:
+    """Byte order of a TIFF structure, ``None`` for other data, and whether it is a BigTIFF."""
+    kinds: dict[bytes, tuple[Literal["little", "big"], bool]] = {
+        b"II*\x00": ("little", False),
+        b"MM\x00*": ("big", False),
+        b"II+\x00": ("little", True),
+        b"MM\x00+": ("big", True),
+    }
+    return kinds.get(block[:4], (None, False))
+
+
+def first_directory(block: bytes) -> int:
+    """Place of a TIFF structure's first directory; 0 for other data."""
+    order, wide = tiff_kind(block)
+    return 0 if order is None else int.from_bytes(block[8:16] if wide else block[4:8], order)
