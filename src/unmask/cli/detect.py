@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,12 +14,19 @@ from unmask.cli import options
 from unmask.cli.examples import with_examples
 
 if TYPE_CHECKING:
+    from unmask.cli.finish import Finished
+    from unmask.cli.output import Output
+    from unmask.detect.detector import Detector
     from unmask.detect.verdict import Verdict
+    from unmask.imaging.find import PassedOver
 
 
 @with_examples(
     "unmask detect portrait.jpg",
     "unmask detect photos/ --recursive --json > verdicts.jsonl",
+    "unmask detect photos/ -r --sort suspicion --top 100 --html worst.html",
+    "unmask detect photos/ -r --resume photos.jsonl --csv > verdicts.csv",
+    "unmask detect inbox/ --watch --json",
     "find . -name '*.jpg' | unmask detect - --csv --fail-on fake,mark",
 )
 def detect(
@@ -26,12 +34,49 @@ def detect(
     recursive: options.Recursive = False,
     as_json: options.JsonLines = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print a CSV table.")] = False,
+    sort: Annotated[
+        str | None,
+        typer.Option(
+            metavar="suspicion",
+            help="Print the verdicts at the end, the highest probability of fake first; images without a face and "
+            "unreadable ones come last.",
+        ),
+    ] = None,
+    top: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Show only the first N of --sort; all are counted.")
+    ] = None,
     evidence: Annotated[
         Path | None,
         typer.Option(
             metavar="DIR",
             file_okay=False,
             help="Write a copy of each image that has a face, with its evidence, to DIR.",
+        ),
+    ] = None,
+    html: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE|DIR",
+            help="Write a gallery of the images, one page that needs no network, to FILE.html or DIR/index.html.",
+        ),
+    ] = None,
+    resume: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="JOURNAL",
+            dir_okay=False,
+            help="Keep verdicts in this file, and judge only images that it lacks; it is made if it is not there.",
+        ),
+    ] = None,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Wait in the given folders for new images, until Ctrl-C.")
+    ] = False,
+    watch_interval: Annotated[
+        float | None,
+        typer.Option(
+            min=0.1,
+            metavar="SECONDS",
+            help="Time between two looks of --watch, for which a file must stay unchanged (default: 2).",
         ),
     ] = None,
     model: options.Model = None,
@@ -53,71 +98,133 @@ def detect(
     Exit codes: 0 all images read, 1 some image could not be read or some subfolder was passed over, 2 usage error,
     3 broken installation or bundle, 4 --fail-on.
     """
+    from unmask.cli.finish import Finisher
     from unmask.cli.inputs import expand
-    from unmask.cli.output import CsvOutput, JsonOutput, Output
+    from unmask.cli.tally import Tally
     from unmask.detect.detector import load
-    from unmask.errors import ImageError, UsageError
+    from unmask.detect.ranking import most_suspicious
+    from unmask.errors import UsageError
     from unmask.imaging.find import PassedOver
+    from unmask.parallel import ordered_map
     from unmask.progress import progress_bar
-    from unmask.text import printable
 
     if as_json and as_csv:
         raise UsageError("two_formats", "--json and --csv cannot be combined.")
-    alarms = {} if fail_on is None else _alarms(fail_on)
-    detector = load(model, threshold)
-    passed_over = PassedOver()
-    output: Output
-    if as_json or as_csv:
-        output = JsonOutput() if as_json else CsvOutput()
-    else:
-        from unmask.cli.table import TableOutput
+    _check(sort, top, watch, watch_interval)
+    tally, passed_over = Tally(fail_on), PassedOver()
+    with ExitStack() as running:
+        batches: Iterable[Iterable[str]] = [expand(paths, passed_over, recursive=recursive)]
+        if watch:
+            batches = _watch(paths, passed_over, recursive, evidence, watch_interval or _INTERVAL, running)
+        detector = load(model, threshold)
+        finish = Finisher(detector, evidence, html)
+        judge: Callable[[str], Verdict] = detector.detect_or_error
+        if resume is not None:
+            from unmask.detect.kept import KeptVerdicts
 
-        output = TableOutput(detector, passed_over)
-    any_failed = any_alarm = any_image = False
-    # On a terminal the verdicts themselves show the progress.
-    show = sys.stderr.isatty() and not sys.stdout.isatty()
-    with output, progress_bar("images", None, show=show) as advance:
-        for verdict in detector.detect_many(expand(paths, passed_over, recursive=recursive), workers):
-            any_image = True
+            judge = running.enter_context(KeptVerdicts(resume, detector)).judge
+        output = _output(as_json, as_csv, detector, passed_over)
+        # On a terminal the verdicts themselves show the progress.
+        show = sys.stderr.isatty() and not watch and (sort is not None or not sys.stdout.isatty())
+        bar = progress_bar("images", _number(paths, recursive) if show else None, show=show, rate=True)
+
+        def count(verdict: Verdict) -> Verdict:
+            tally.add(verdict)
+            output.count(verdict)
             advance()
-            any_failed |= verdict.error is not None
-            any_alarm |= any(is_alarm(verdict) for is_alarm in alarms.values())
-            output.add(verdict)
-            if evidence is not None and verdict.error is None and verdict.verdict != "NO_FACE":
-                from unmask.cli.evidence import write_evidence
+            return verdict
 
-                try:
-                    write_evidence(evidence, verdict)
-                except ImageError as error:  # it was readable a moment ago; the verdict stands
-                    any_failed = True
-                    print(f"unmask: no evidence for {printable(str(verdict.path))}: {error.message}", file=sys.stderr)
+        def write(finished: Finished) -> None:
+            output.add(finished.verdict)
+            finish.take(finished)
+            tally.failed |= finished.problem is not None
+            if watch:
+                sys.stdout.flush()
+
+        if sort is None:
+            running.enter_context(output)
+            advance = running.enter_context(bar)
+            for batch in batches:
+                for finished in ordered_map(lambda path: finish(judge(path)), batch, workers):
+                    count(finished.verdict)
+                    write(finished)
+        else:
+            with bar as advance:
+                judged = (verdict for batch in batches for verdict in ordered_map(judge, batch, workers))
+                ranked = most_suspicious(map(count, judged), top)
+            running.enter_context(output)
+            for finished in ordered_map(finish, ranked, workers):
+                write(finished)
+        finish.close(tally.total)
     if passed_over:
         print(f"unmask: {passed_over}", file=sys.stderr)
-    if not any_image:
+    if not tally.total and not watch:
         raise UsageError("no_pictures", "No images found.")
-    if any_alarm:
+    if tally.alarm:
         raise typer.Exit(4)
-    if any_failed or passed_over.subfolders > 0:
+    if tally.failed or passed_over.subfolders > 0:
         raise typer.Exit(1)
 
 
-_ALARMS: dict[str, Callable[[Verdict], bool]] = {
-    "fake": lambda verdict: verdict.verdict == "FAKE",
-    "uncertain": lambda verdict: verdict.uncertain,
-    "mark": lambda verdict: bool(verdict.marks),
-}
+_INTERVAL = 2.0  # seconds
 
 
-def _alarms(listed: str) -> dict[str, Callable[[Verdict], bool]]:
-    """The tests of --fail-on by name.
+def _check(sort: str | None, top: int | None, watch: bool, watch_interval: float | None) -> None:
+    """Refuse options that make no sense together.
 
     Raises:
-        UsageError: ``bad_fail_on``: a name is none of them.
+        UsageError: ``bad_call``.
     """
     from unmask.errors import UsageError
 
-    names = [name.strip() for name in listed.split(",")]
-    for name in names:
-        if name not in _ALARMS:
-            raise UsageError("bad_fail_on", f"--fail-on must list {', '.join(_ALARMS)}, not {name!r}.")
-    return {name: _ALARMS[name] for name in names}
+    if sort not in {None, "suspicion"}:
+        raise UsageError("bad_call", f"--sort must be suspicion, not {sort!r}.")
+    if watch and sort is not None:
+        raise UsageError("bad_call", "--watch prints verdicts as images come: it cannot be combined with --sort.")
+    if top is not None and sort is None:
+        raise UsageError("bad_call", "--top needs --sort suspicion.")
+    if watch_interval is not None and not watch:
+        raise UsageError("bad_call", "--watch-interval needs --watch.")
+
+
+def _watch(
+    folders: Sequence[str],
+    passed_over: PassedOver,
+    recursive: bool,
+    evidence: Path | None,
+    interval: float,
+    running: ExitStack,
+) -> Iterator[Iterable[str]]:
+    """The images that come into folders, until a signal ends it; the signals are put back at the end of ``running``.
+
+    Raises:
+        UsageError: ``not_a_folder``, ``bad_call``.
+    """
+    from unmask.cli.watch import Watched, stopped_by_signals
+    from unmask.cli.watch import watch as watch_folders
+    from unmask.errors import UsageError
+
+    watched = Watched(folders, passed_over, recursive=recursive)
+    if evidence is not None and watched.sees(evidence):
+        raise UsageError("bad_call", f"{evidence}: evidence written there would be judged in turn; use another folder.")
+    stopped = running.enter_context(stopped_by_signals())
+    print("unmask: watching for new images; Ctrl-C ends.", file=sys.stderr, flush=True)
+    return watch_folders(watched, interval, stopped)
+
+
+def _output(as_json: bool, as_csv: bool, detector: Detector, passed_over: PassedOver) -> Output:
+    from unmask.cli.output import CsvOutput, JsonOutput
+
+    if as_json or as_csv:
+        return JsonOutput() if as_json else CsvOutput()
+    from unmask.cli.table import TableOutput
+
+    return TableOutput(detector, passed_over)
+
+
+def _number(paths: Sequence[str], recursive: bool) -> int | None:
+    """Number of images, counted without opening those that have an image's suffix; ``None`` for a list to be read."""
+    from unmask.cli.inputs import expand
+    from unmask.imaging.find import PassedOver
+
+    return None if "-" in paths else sum(1 for _ in expand(paths, PassedOver(), recursive=recursive))

@@ -11,15 +11,21 @@ from unmask.files import OutputFolder, whole_file
 from unmask.imaging.decode import decode_image
 
 
-def write_evidence(folder: Path, verdict: Verdict) -> Path:
-    """Write an image with its evidence map, and return the path.
+def evidence_path(folder: Path, verdict: Verdict) -> Path:
+    """Where an image with its evidence map is written.
 
     The name has the image's name and a hash of its path, so images of the same name in two folders do not collide.
     """
     assert verdict.path is not None
     tag = hashlib.sha256(verdict.path.encode(errors="surrogateescape")).hexdigest()[:8]
     stem = Path(verdict.path).stem[:50]  # at four bytes a character, well within the 255 that a name may have
-    target = OutputFolder(folder).path / f"{stem}.{tag}.evidence.png"
+    return folder / f"{stem}.{tag}.evidence.png"
+
+
+def write_evidence(folder: Path, verdict: Verdict) -> Path:
+    """Write an image with its evidence map, and return the path."""
+    assert verdict.path is not None
+    target = OutputFolder(folder).path / evidence_path(folder, verdict).name
     with whole_file(target, durable=False) as file:
         draw_evidence(decode_image(verdict.path), verdict).save(file, "PNG")
     return target

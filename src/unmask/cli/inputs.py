@@ -38,22 +38,38 @@ def expand(arguments: Iterable[str], passed_over: PassedOver, *, recursive: bool
             yield argument
 
 
-def _in_folder(folder: str, passed_over: PassedOver, *, recursive: bool) -> Iterator[str]:
+def files_in(folder: str, passed_over: PassedOver, *, recursive: bool) -> Iterator[tuple[str, bool]]:
+    """List the files in a folder, sorted, without hidden ones and what is in hidden folders.
+
+    Args:
+        folder: its path; those of the files are joined to it.
+        passed_over: subfolders that are not searched are counted there.
+        recursive: whether subfolders are searched, too.
+
+    Yields:
+        Path of each file with ``True``, and of each folder that cannot be listed with ``False``.
+    """
     try:
         with os.scandir(folder) as listing:
             entries = sorted(listing, key=lambda entry: entry.name)
-    except OSError:  # no permission, or gone: its error appears at its place in the output
-        yield folder
+    except OSError:  # no permission, or gone
+        yield folder, False
         return
     for entry in entries:
         if entry.name.startswith("."):
             continue
-        if entry.is_dir(follow_symlinks=False):
-            if recursive:
-                yield from _in_folder(entry.path, passed_over, recursive=True)
-            else:
-                passed_over.subfolders += 1
-        elif is_image(entry.path):
-            yield entry.path
+        if not entry.is_dir(follow_symlinks=False):
+            yield entry.path, True
+        elif recursive:
+            yield from files_in(entry.path, passed_over, recursive=True)
+        else:
+            passed_over.subfolders += 1
+
+
+def _in_folder(folder: str, passed_over: PassedOver, *, recursive: bool) -> Iterator[str]:
+    for path, is_file in files_in(folder, passed_over, recursive=recursive):
+        # The error of a folder that cannot be listed appears at its place in the output.
+        if not is_file or is_image(path):
+            yield path
         else:
             passed_over.files += 1

@@ -19,6 +19,9 @@ class Output:
         """Start: write a header if there is one."""
         return self
 
+    def count(self, verdict: Verdict) -> None:
+        """Take a verdict into the totals of the summary, whether or not it is written, too."""
+
     def add(self, verdict: Verdict) -> None:
         """Write one verdict."""
         raise NotImplementedError
@@ -80,3 +83,13 @@ class CsvOutput(Output):
             content |= dict.fromkeys(self._OF_A_FACE)
         content["path"] = harmless_cell(str(content["path"]))
         self._writer.writerow(["" if content[name] is None else content[name] for name in self._COLUMNS])
+
+
+def remarks_on(verdict: Verdict) -> list[str]:
+    """What to know besides the verdict and the marks, in sentences; of an unreadable image its error."""
+    if verdict.error is not None:
+        return [verdict.error.message]
+    remarks = [f"{len(verdict.faces)} faces."] if len(verdict.faces) > 1 else []
+    if verdict.novelty is not None and verdict.novelty.out_of_distribution:
+        remarks.append("Unlike the training images.")
+    return [*remarks, *verdict.notes]

@@ -8,7 +8,7 @@ from typing import Self
 from rich.console import Console
 from rich.text import Text
 
-from unmask.cli.output import Output
+from unmask.cli.output import Output, remarks_on
 from unmask.detect.detector import Detector
 from unmask.detect.verdict import WORDS, Verdict
 from unmask.imaging.find import PassedOver
@@ -38,23 +38,28 @@ class TableOutput(Output):
         self._detector = detector
         self._passed_over = PassedOver() if passed_over is None else passed_over  # empty ones are false
         self._counts = dict.fromkeys((*WORDS, None), 0)
-        self._marked = 0
+        self._marked = self._shown = 0
 
     def __enter__(self) -> Self:
         """Write the header."""
         self._console.print(Text(self._line("verdict", self._PROBABILITY, "image", "remarks"), style="dim"))
         return self
 
-    def add(self, verdict: Verdict) -> None:
-        """Write one line."""
+    def count(self, verdict: Verdict) -> None:
+        """Count for the summary."""
         self._counts[verdict.verdict] += 1
         self._marked += bool(verdict.marks)
+
+    def add(self, verdict: Verdict) -> None:
+        """Write one line."""
+        self._shown += 1
         path = printable(str(verdict.path).encode(errors="backslashreplace").decode())
         probability = ""
         if verdict.fake_probability is not None and verdict.verdict != "NO_FACE":  # without a face it means nothing
             probability = f"{100 * verdict.fake_probability:.1f} %"
         word = verdict.verdict or "ERROR"
-        line = Text(self._line(word, probability, path, " ".join(_remarks(verdict))))
+        remarks = [*(mark.text for mark in verdict.marks), *remarks_on(verdict)]
+        line = Text(self._line(word, probability, path, " ".join(remarks)))
         line.stylize(self._STYLES[verdict.verdict], 0, len(word))
         self._console.print(line)
 
@@ -83,16 +88,7 @@ class TableOutput(Output):
             counts.append(f"{self._marked:,} with marks")
         if self._passed_over:
             counts.append(str(self._passed_over))
+        total = sum(self._counts.values())
+        if self._shown < total:
+            counts.append(f"the {self._shown:,} most suspicious of {total:,} shown")
         return ", ".join(counts)
-
-
-def _remarks(verdict: Verdict) -> list[str]:
-    """What to know besides the verdict, in sentences."""
-    if verdict.error is not None:
-        return [verdict.error.message]
-    remarks = [mark.text for mark in verdict.marks]
-    if len(verdict.faces) > 1:
-        remarks.append(f"{len(verdict.faces)} faces.")
-    if verdict.novelty is not None and verdict.novelty.out_of_distribution:
-        remarks.append("Unlike the training images.")
-    return [*remarks, *verdict.notes]

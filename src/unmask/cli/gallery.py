@@ -1,0 +1,108 @@
+"""The page of ``unmask detect --html``: many images with their verdicts."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+from unmask.cli.output import remarks_on
+from unmask.detect.detector import Detector
+from unmask.detect.verdict import TITLES, Verdict
+from unmask.errors import ImageError, UsageError
+from unmask.files import OutputFolder, write_whole
+from unmask.imaging.decode import decode_image
+from unmask.pages.gallery import GalleryEntry, render_gallery
+from unmask.pages.page import thumbnail_uri
+from unmask.version import __version__
+
+_PAGES: Final = (".html", ".htm")
+# Photographs are then decoded at a quarter or an eighth of their size, which is quick and enough for a thumbnail.
+_THUMBNAIL_MEMORY: Final = 16 * 2**20
+
+
+class Gallery:
+    """Collects images, at about 6 kB each, and writes the page at the end.
+
+    Args:
+        path: an ``.html`` file; anything else is a folder, in which ``index.html`` is written. Folders down to it are
+            made at once, so that a place that cannot be written is found before the work.
+        detector: the detector of the verdicts.
+
+    Raises:
+        UsageError: ``cannot_write``.
+    """
+
+    def __init__(self, path: Path, detector: Detector) -> None:
+        self.path = path if path.suffix.lower() in _PAGES and not path.is_dir() else path / "index.html"
+        self._detector = detector
+        self._entries: list[GalleryEntry] = []
+        OutputFolder(self.path.parent)
+        if self.path.is_dir():
+            raise UsageError("cannot_write", f"{self.path}: cannot be written: it is a folder")
+
+    def entry(self, verdict: Verdict, evidence: Path | None) -> GalleryEntry:
+        """The entry of an image, with its thumbnail; safe to call from several threads.
+
+        Args:
+            verdict: on an image file.
+            evidence: the image with its evidence map; the entry leads there, or else to the image itself.
+        """
+        path = Path(str(verdict.path))
+        remarks = remarks_on(verdict)
+        return GalleryEntry(
+            name=path.name,
+            folder="" if path.parent == Path() else str(path.parent),
+            verdict=verdict.verdict,
+            fake_probability=None if verdict.verdict == "NO_FACE" else verdict.fake_probability,
+            text=" ".join(remarks),
+            marks=tuple(mark.text for mark in verdict.marks),
+            thumbnail="" if verdict.error is not None else self._thumbnail(str(verdict.path)),
+            link=self._link(path, evidence) if verdict.error is None else None,
+        )
+
+    def add(self, entry: GalleryEntry) -> None:
+        """Put an entry at the end."""
+        self._entries.append(entry)
+
+    def write(self, total: int) -> None:
+        """Write the page, whole or not at all.
+
+        Args:
+            total: number of images that were judged; the page says so if it shows fewer.
+
+        Raises:
+            UsageError: ``cannot_write``.
+        """
+        detector, shown = self._detector, len(self._entries)
+        bundle = f"bundle {detector.bundle.sha256[:12]}"
+        about = [
+            f"Detector {detector.model_name}, {bundle}, threshold {detector.threshold:.3f}.",
+            f"unmask {__version__}, {datetime.now(UTC).astimezone():%Y-%m-%d %H:%M:%S %z}.",
+            "A verdict is no proof, and “No sign of manipulation” is no proof that an image is real.",
+        ]
+        if shown < total:
+            about.insert(0, f"The {shown:,} most suspicious of {total:,} images.")
+        words = {str(word): title for word, title in TITLES.items()}
+        write_whole(self.path, render_gallery(self._entries, title="Verdicts", about=about, words=words))
+
+    def _thumbnail(self, path: str) -> str:
+        limits = self._detector.limits
+        try:
+            try:
+                image = decode_image(path, replace(limits, max_memory=min(limits.max_memory, _THUMBNAIL_MEMORY)))
+            except ImageError as error:
+                if error.code != "too_many_pixels":  # raised, too, where the format can be decoded at full size only
+                    raise
+                image = decode_image(path, limits)
+        except ImageError:  # it was readable a moment ago; the verdict stands
+            return ""
+        return thumbnail_uri(image)
+
+    def _link(self, path: Path, evidence: Path | None) -> str | None:
+        try:
+            return Path(os.path.relpath(evidence or path, self.path.parent)).as_posix()
+        except ValueError:  # on another drive
+            return None
