@@ -68,7 +68,8 @@ def test_manifest_cells(tmp_path: Path) -> None:
     with pytest.raises(ManifestError) as caught:
         Manifest.open(tmp_path / "m.csv").validate()
     assert harmless(caught.value.message)
-    assert len(caught.value.message.split("\n")) == 3
+    # The number of problems, each of them, and the labels found.
+    assert len(caught.value.message.split("\n")) == 4
     (tmp_path / f"{NASTY}.csv").write_text("path\n")
     for opened in (lambda: Manifest.open(tmp_path / f"{NASTY}.csv"), lambda: Manifest.open(tmp_path / NASTY)):
         with pytest.raises(ManifestError) as caught:

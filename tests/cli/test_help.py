@@ -150,7 +150,9 @@ def test_no_option_is_described_twice() -> None:
 
 
 def test_data_fetch_has_few_options() -> None:
-    shown = [param for param in load(("data", "fetch")).params if not param.hidden]
+    # Besides those that every command has which reads a table.
+    shared = {"columns", "fake_label", "real_label"}
+    shown = [param for param in load(("data", "fetch")).params if not param.hidden and param.name not in shared]
     assert len(shown) <= 15  # the manifest, the folder, and 13 more
 
 
@@ -195,7 +197,8 @@ COMMAND_LINE = {"unmask.cli", "unmask.cli.root", "unmask.cli.lazy", "unmask.cli.
         ),
         (
             ["data", "audit", "-h"],
-            COMMAND_LINE | {f"unmask.cli.{name}" for name in ("data", "data.audit", "limits", "options", "examples")},
+            COMMAND_LINE
+            | {f"unmask.cli.{name}" for name in ("data", "data.audit", "limits", "manifests", "options", "examples")},
         ),
     ],
 )
@@ -251,4 +254,15 @@ def test_every_command_that_reads_images_has_the_one_limit() -> None:
     # What reads no image file: tables, bundles, recipes; fetch and serve have limits of their own.
     assert {verb.name for verb in verbs} - named == {
         *("compare", "serve", "split", "fetch", "info", "verify", "export", "card", "list", "show"),
+    }
+
+
+def test_every_command_that_reads_a_table_can_be_told_its_columns() -> None:
+    from unmask.cli.root import COMMANDS
+
+    verbs = [verb for entry in COMMANDS for verb in getattr(entry, "verbs", (entry,))]
+    named = {verb.name for verb in verbs if verb.reads_tables}
+    # What reads no manifest and no scores.
+    assert {verb.name for verb in verbs} - named == {
+        *("detect", "explain", "bench", "serve", "info", "verify", "card", "list", "show"),
     }

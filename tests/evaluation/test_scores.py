@@ -44,11 +44,13 @@ def test_three_columns_are_enough(tmp_path: Path) -> None:
     [
         # A needed column is missing.
         (["path,label", "a,real"], "missing_column", "fake_probability"),
-        # Probabilities below 0, above 1, no number, NaN, infinite.
+        # Probabilities below 0, above 1, no number, infinite.
         ([HEADER, "a,real,-0.1"], "bad_probability", "row 2"),
         ([HEADER, "a,real,0.5", "b,real,1.01"], "bad_probability", "row 3"),
         ([HEADER, "a,real,high"], "bad_probability", "'high'"),
-        ([HEADER, "a,real,nan"], "bad_probability", "row 2"),
+        # Beyond what rounding explains.
+        ([HEADER, "a,real,1.00001"], "bad_probability", "row 2"),
+        ([HEADER, "a,real,-0.00001"], "bad_probability", "row 2"),
         ([HEADER, "a,real,inf"], "bad_probability", "row 2"),
         # Unknown label; no path; the same path again, naming both rows; a cell too many.
         ([HEADER, "a,maybe,0.5"], "unknown_label", "row 2: the label 'maybe'"),
@@ -190,3 +192,31 @@ def test_a_wrong_root_is_no_result(grey_images: Path, tiny_bundle: Path) -> None
     manifest = Manifest.open(grey_images / "m.csv", root=grey_images.parent)
     with pytest.raises(UsageError, match="none of its 4 images"):
         score_manifest(load(tiny_bundle), manifest)
+
+
+@pytest.mark.parametrize("cell", ["nan", "NaN", "", " ", "None", "null", "NA", "N/A", "<NA>"])
+def test_a_missing_number_is_no_answer(tmp_path: Path, cell: str) -> None:
+    scores = _open(tmp_path, HEADER, "a.jpg,real,0.5", f"b.jpg,fake,{cell}")
+    assert scores.error == ("", NO_ANSWER) and math.isnan(scores.fake_probability[1])
+
+
+@pytest.mark.parametrize(
+    ("cell", "value"),
+    [
+        # what single precision, or the sum of a softmax, makes of 1 and 0
+        ("1.0000000001", 1.0),
+        ("1.0000001192092896", 1.0),
+        ("-1e-9", 0.0),
+        # inside, nothing changes
+        ("0.9999999999", 0.9999999999),
+        # a decimal comma
+        ('"0,25"', 0.25),
+    ],
+)
+def test_rounding_is_taken_for_what_it_is(tmp_path: Path, cell: str, value: float) -> None:
+    assert _open(tmp_path, HEADER, f"a.jpg,real,{cell}").fake_probability.tolist() == [value]
+
+
+def test_foreign_labels_of_scores_are_listed(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="the column label holds '0', '1'; if '1' means fake, add --fake-label 1"):
+        _open(tmp_path, HEADER, "a.jpg,0,0.5", "b.jpg,1,0.5")

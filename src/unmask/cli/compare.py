@@ -26,10 +26,13 @@ def compare(
 
     Exit codes: 0 compared, 2 usage error, 3 missing extra.
     """
+    from unmask.cli.manifests import translation
     from unmask.evaluation.compare import compare as compare_scores
     from unmask.evaluation.scores import Scores
     from unmask.stats.resample import Draws
     from unmask.text import printable
 
-    result = compare_scores([Scores.open(path) for path in scores], Draws(draws, seed, workers))
+    result = compare_scores(
+        [Scores.open(path, translation=translation()) for path in scores], Draws(draws, seed, workers)
+    )
     print(result.to_json() if as_json else "\n".join(map(printable, result.sentences)))

@@ -167,7 +167,7 @@ def _tables(
     workers: int | None,
 ) -> Iterator[tuple[Scores, DetectorFacts, Detector | None, Path | None]]:
     """Each score table with facts about its detector, the detector, and the folder for its results."""
-    from unmask.cli.manifests import choose_split, open_manifest, read_where
+    from unmask.cli.manifests import choose_split, open_manifest, read_where, translation
     from unmask.detect.detector import load
     from unmask.errors import UsageError
     from unmask.evaluation.results.base import DetectorFacts
@@ -179,7 +179,7 @@ def _tables(
             limit = None if threshold is None else check_threshold(float(threshold))
         except ValueError:
             raise UsageError("bad_threshold", f"With --scores, --threshold is a number, not {threshold!r}.") from None
-        yield Scores.open(scores, limit), DetectorFacts(), None, _folder(out)
+        yield Scores.open(scores, limit, translation()), DetectorFacts(), None, _folder(out)
         return
     assert manifest is not None
     chosen = choose_split(open_manifest(manifest, root).select(**read_where(where)), split)

@@ -26,6 +26,7 @@ class Verb:
         summary: one sentence of at most 64 characters, so that a line of ``--help`` holds it.
         renamed: old spellings of options that still work for one release, with the new ones.
         reads_images: whether it has the option for the largest image to read.
+        reads_tables: whether it has the options that say what a table calls its columns and labels.
     """
 
     name: str
@@ -33,6 +34,7 @@ class Verb:
     summary: str
     renamed: Mapping[str, str] = field(default_factory=dict)
     reads_images: bool = False
+    reads_tables: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +62,10 @@ class LazyCommand(TyperCommand):
             from unmask.cli.limits import with_max_megapixels
 
             verb = with_max_megapixels(verb)
+        if self._verb.reads_tables:
+            from unmask.cli.manifests import with_translation
+
+            verb = with_translation(verb)
         app.command(self._verb.name, cls=VerbCommand)(verb)
         command = cast(VerbCommand, typer.main.get_command(app))
         command.renamed = self._verb.renamed

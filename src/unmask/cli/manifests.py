@@ -1,14 +1,71 @@
-"""Manifests that commands read."""
+"""Manifests and score tables that commands read, and the options that say what such a table calls its columns."""
 
 from __future__ import annotations
 
+import functools
+import inspect
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
+from contextvars import ContextVar
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from unmask.cli import options
 
 if TYPE_CHECKING:
     from unmask.data.manifest import Manifest
+    from unmask.data.translation import Translation
+
+# What the command at work was told of its tables: columns, fake labels, real labels.
+_told: ContextVar[tuple[Sequence[str], Sequence[str], Sequence[str]]] = ContextVar("told", default=((), (), ()))
+
+
+def with_translation(verb: Callable[..., Any]) -> Callable[..., Any]:
+    """A command with the options ``--columns``, ``--fake-label`` and ``--real-label`` in addition."""
+    added = {"columns": options.Columns, "fake_label": options.FakeLabel, "real_label": options.RealLabel}
+
+    @functools.wraps(verb)
+    def call(*arguments: Any, **values: Any) -> Any:
+        columns, fake, real = (values.pop(name, None) or () for name in added)
+        token = _told.set((columns, fake, real))
+        try:
+            translation()  # before the work, not after it
+            return verb(*arguments, **values)
+        finally:
+            _told.reset(token)
+
+    signature = inspect.signature(verb, eval_str=True)
+    own = [
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation)
+        for name, annotation in added.items()
+    ]
+    call.__signature__ = signature.replace(parameters=[*signature.parameters.values(), *own])  # type: ignore[attr-defined]
+    return call
+
+
+def translation() -> Translation:
+    """What the command at work was told of its tables.
+
+    Raises:
+        UsageError: ``bad_call``.
+    """
+    from unmask.data.translation import Translation
+    from unmask.errors import UsageError
+
+    columns, fake, real = _told.get()
+    pairs: dict[str, str] = {}
+    for pair in _parts(columns):
+        ours, equals, theirs = pair.partition("=")
+        if not (equals and ours and theirs):
+            raise UsageError("bad_call", f"--columns must look like path=FILE,label=Y, not {pair!r}.")
+        if ours in pairs or theirs in pairs.values():
+            raise UsageError("bad_call", f"--columns names {ours if ours in pairs else theirs} twice.")
+        pairs[ours] = theirs
+    return Translation.of(pairs, _parts(fake), _parts(real))
+
+
+def _parts(values: Iterable[str]) -> list[str]:
+    return [part for value in values for part in value.split(",") if part]
 
 
 def open_manifest(path: Path, root: Path | None) -> Manifest:
@@ -16,8 +73,8 @@ def open_manifest(path: Path, root: Path | None) -> Manifest:
     from unmask.data.manifest import Manifest
 
     if not path.is_dir():
-        return Manifest.open(path, root)
-    table = Manifest.from_folders(path)
+        return Manifest.open(path, root, translation=translation())
+    table = Manifest.from_folders(path, translation())
     if passed_over := table.passed_over():
         print(f"unmask: {path}: {passed_over}", file=sys.stderr)
     return table

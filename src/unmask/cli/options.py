@@ -24,6 +24,24 @@ Root = Annotated[
     Path | None,
     typer.Option(metavar="DIR", help="Folder that paths in the manifest are relative to (default: its own folder)."),
 ]
+Columns = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--columns", metavar="OURS=THEIRS,...", help="The table's names for our columns, as path=file,label=y."
+    ),
+]
+FakeLabel = Annotated[
+    list[str] | None,
+    typer.Option("--fake-label", metavar="LABEL,...", help="Labels, or class folders, that mean fake, besides fake."),
+]
+RealLabel = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--real-label",
+        metavar="LABEL,...",
+        help="Labels, or class folders, that mean real (default: the one label besides --fake-label).",
+    ),
+]
 Split = Annotated[
     str | None,
     typer.Option(metavar="NAME", help="Split to use, or all (default: test if the manifest has splits, else all)."),

@@ -17,7 +17,9 @@ from pathlib import Path
 from typing import Final
 
 from unmask.data import tables
-from unmask.data.rows import LABELS, STANDARD_COLUMNS, ManifestRow, RowsDigest, cells_of
+from unmask.data.folders import CLASS_FOLDERS, FolderTable, no_class
+from unmask.data.rows import STANDARD_COLUMNS, ManifestRow, RowsDigest, cells_of
+from unmask.data.translation import Translation, columns_found, labels_found, renamed
 from unmask.errors import ManifestError, UsageError
 from unmask.files import RootFolder
 from unmask.imaging.find import PassedOver
@@ -52,7 +54,9 @@ class Manifest:
         *,
         check_files: bool = False,
         where: Mapping[str, frozenset[str]] | None = None,
+        translation: Translation | None = None,
     ) -> None:
+        self._translation = translation or Translation()
         self.name = table.name
         self.root = Path(root).absolute()
         self.columns = table.columns
@@ -61,7 +65,8 @@ class Manifest:
         self._where = dict(where or {})
         for wanted in (("label",), ("path", "url")):
             if not set(wanted) & set(self.columns):
-                text = f"{self.name}: there is no column {' or '.join(wanted)}"
+                needed = ("label",) if {"path", "url"} & set(self.columns) else ("path", "label")
+                text = f"{self.name}: there is no column {' or '.join(wanted)}; {columns_found(self.columns, needed)}"
                 raise ManifestError("missing_column", text)
 
     def __repr__(self) -> str:
@@ -74,46 +79,55 @@ class Manifest:
         path: str | os.PathLike[str],
         root: str | os.PathLike[str] | None = None,
         check_files: bool = False,
+        translation: Translation | None = None,
     ) -> Manifest:
         """Open a CSV (UTF-8) or Parquet file, reading no more than its column names.
 
+        Names of columns count in any case; cells of a CSV file may be separated by semicolons or tabs, too.
+
         Args:
-            path: the file, ending in .csv or .parquet.
+            path: the file, ending in .csv, .tsv, either of them with .gz after it, or .parquet.
             root: the folder that paths are relative to; by default the file's own.
             check_files: whether iterating also raises ``missing_file`` for a path where no file is.
+            translation: what the file calls our columns and labels, where it has other names for them.
 
         Raises:
             ManifestError: ``unreadable_manifest``, ``empty_manifest`` (not even a header), ``missing_column``
                 (no ``label``, or neither ``path`` nor ``url``), ``bad_row`` (a column named twice).
+            UsageError: ``unknown_column``, a column named by ``translation``.
             MissingExtraError: a Parquet file, and pyarrow is not installed.
         """
         path = Path(path).absolute()
-        return cls(tables.open_table(path), path.parent if root is None else root, check_files=check_files)
+        root, translation = path.parent if root is None else root, translation or Translation()
+        table = renamed(tables.open_table(path), translation, STANDARD_COLUMNS)
+        return cls(table, root, check_files=check_files, translation=translation)
 
     def passed_over(self) -> PassedOver:
-        """Count what class folders hold besides images; nothing for a table."""
-        return self._table.passed_over() if isinstance(self._table, tables.FolderTable) else PassedOver()
+        """Count what class folders hold besides images with a label; nothing for a table."""
+        return self._table.passed_over() if isinstance(self._table, FolderTable) else PassedOver()
 
     @classmethod
-    def from_folders(cls, root: str | os.PathLike[str]) -> Manifest:
+    def from_folders(cls, root: str | os.PathLike[str], translation: Translation | None = None) -> Manifest:
         """The images below folders called ``real`` and ``fake``, in any case and at any depth below ``root``.
 
         The nearest such folder above an image gives its label, the other folders above it, joined by '/', its
         source. Images with no class folder above them and hidden files and folders are left out. Folders are
         read on each pass, in sorted order, one folder's names in memory at a time.
 
+        Args:
+            root: the folder.
+            translation: its labels are the names of further class folders.
+
         Raises:
             ManifestError: ``no_class_folders``, ``empty_manifest`` (class folders without an image),
                 ``path_escapes_root``, ``linked_folder`` (a link to a folder inside the root), or
                 ``unreadable_manifest``.
         """
-        table = tables.FolderTable(Path(root).absolute())
-        manifest = cls(table, root)
+        translation = translation or Translation()
+        table = FolderTable(Path(root).absolute(), CLASS_FOLDERS | translation.fake | translation.real)
+        manifest = cls(table, root, translation=translation)
         if next(table.rows(), None) is None:
-            folders = (name.lower() for _, names, _ in os.walk(root) for name in names)
-            if tables.CLASS_FOLDERS.isdisjoint(folders):
-                raise ManifestError("no_class_folders", f"{root}: contains no folder named real or fake")
-            raise ManifestError("empty_manifest", f"{root}: its class folders contain no image")
+            raise no_class(table)
         # Links are looked for now: a caller who gets a manifest may take its paths to be inside the root.
         for found, _ in manifest._scan(check_files=False):
             if isinstance(found, _Problem):
@@ -153,7 +167,9 @@ class Manifest:
                 raise UsageError("unknown_column", f"{self.name}: there is no column {quote(column)}")
             values = frozenset([value] if isinstance(value, str) else value)
             where[column] = where.get(column, values) & values
-        return Manifest(self._table, self.root, check_files=self._check_files, where=where)
+        return Manifest(
+            self._table, self.root, check_files=self._check_files, where=where, translation=self._translation
+        )
 
     def resolve(self, row: ManifestRow) -> Path:
         """The absolute path of a row's file, free of links and inside the root; it need not exist.
@@ -277,24 +293,26 @@ class Manifest:
         at_path, at_url, at_label, at_source, at_generator, at_kind, at_group, at_split = indices
         extras = [(name, i) for i, name in enumerate(columns) if name not in STANDARD_COLUMNS]
         where = [(columns.index(name), values) for name, values in self._where.items()]
+        labels = self._translation.labels()
         for line, own_cells in self._table.rows():
             if len(own_cells) != len(columns):
                 text = f"has {len(own_cells)} cells instead of {len(columns)}"
                 yield _Problem(line, "bad_row", text), ""
                 continue
             cells = [*own_cells, ""]
-            label = cells[at_label]
-            if label not in LABELS:
-                label = cells[at_label] = label.strip().lower()
-                if label not in LABELS:
-                    text = f"the label {quote(own_cells[at_label])} is neither real nor fake"
-                    yield _Problem(line, "unknown_label", text), ""
-                    continue
+            label = labels[cells[at_label]]
+            if label is None:
+                text = f"the label {quote(own_cells[at_label])} is neither real nor fake"
+                yield _Problem(line, "unknown_label", text), ""
+                continue
+            cells[at_label] = label
             if where and not all(cells[i] in values for i, values in where):
                 continue
             path = cells[at_path]
             if path:
                 real = root.locate(path)
+                if "\\" in path:
+                    path, real = _with_slashes(path, real, root)
                 if real is None:
                     yield _escape(line, path), ""
                     continue
@@ -320,11 +338,19 @@ class Manifest:
 
     def _error(self, *problems: _Problem, total: int = 1) -> ManifestError:
         texts = [p.text if p.line == sys.maxsize else f"row {p.line}: {p.text}" for p in problems]
+        hint = self._hint(problems[0].code)
         if total == 1:
-            return ManifestError(problems[0].code, f"{self.name}: {texts[0]}")
-        listed = texts[:MAX_LISTED_PROBLEMS]
-        which = f"; the first {len(listed)}" if total > len(listed) else ""
-        return ManifestError(problems[0].code, f"{self.name}: {total} problems{which}:", *listed)
+            return ManifestError(problems[0].code, f"{self.name}: {texts[0]}{f'; {hint}' if hint else ''}")
+        shown = texts[:MAX_LISTED_PROBLEMS]
+        which = f"; the first {len(shown)}" if total > len(shown) else ""
+        text = f"{self.name}: {total} problems{which}:"
+        return ManifestError(problems[0].code, text, *shown, *([hint] if hint else []))
+
+    def _hint(self, code: str) -> str:
+        """What was found instead, and what to type."""
+        if code == "unknown_label":
+            return labels_found(self._table)
+        return f"paths are relative to {self.root}; --root names another folder" if code == "missing_file" else ""
 
 
 @dataclass(frozen=True)
@@ -357,3 +383,11 @@ class _RowsTable:
 
 def _escape(line: int, path: str) -> _Problem:
     return _Problem(line, "path_escapes_root", f"the path {quote(path)} leads out of the root folder")
+
+
+def _with_slashes(path: str, real: str | None, root: RootFolder) -> tuple[str, str | None]:
+    """A path written under Windows, and where it leads, if there is a file only with its backslashes turned."""
+    turned = path.replace("\\", "/")
+    found = root.locate(turned)
+    is_turned = found is not None and os.path.lexists(found) and not (real is not None and os.path.lexists(real))
+    return (turned, found) if is_turned else (path, real)

@@ -1,34 +1,37 @@
-"""The files behind a manifest: CSV, Parquet and class folders, each read as a stream of rows of text.
+"""The files behind a manifest: CSV and Parquet, each read as a stream of rows of text.
 
 A table has its column names and can be read any number of times. It holds no rows: CSV is read record by record,
-Parquet a few thousand rows at a time, class folders one folder's names at a time. The meaning of the cells is a
-matter of :mod:`unmask.data.manifest`.
+Parquet a few thousand rows at a time. Class folders are a table, too: :mod:`unmask.data.folders`. The meaning of the
+cells is a matter of :mod:`unmask.data.manifest`.
 """
 
 from __future__ import annotations
 
+import codecs
 import csv
+import gzip
 import io
-import os
+import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, Protocol
+from typing import IO, Any, Final, Protocol
 
 from unmask.errors import ManifestError, MissingExtraError, UnmaskError, UsageError
 from unmask.files import OutputFolder, whole_file
-from unmask.imaging.find import PassedOver, is_image
 from unmask.text import quote, shorten
-
-CLASS_FOLDERS = frozenset({"real", "fake"})
-FOLDER_COLUMNS = ("path", "label", "source")
 
 # A line is read whole before csv can look at it, so a file without a line end must not fill the memory.
 _MAX_LINE = 16 * 2**20
 MAX_COLUMNS = 1_000
 # Also what the csv module reads by default.
 MAX_CELL = 131_072
+# Of a compressed file: a thousandth of it on disk can unpack to any number of blank lines.
+MAX_UNPACKED = 4 * 2**30
+CSV_ENDINGS: Final = (".csv", ".tsv", ".csv.gz", ".tsv.gz")
+# What a spreadsheet writes between cells, by its language and settings.
+_DELIMITERS: Final = (",", ";", "\t")
 # Small enough to cost little to hold, large enough that Parquet's cost per batch does not show.
 _READ_BATCH = 4096
 _WRITE_BATCH = 16384
@@ -59,20 +62,28 @@ class Table(Protocol):
         """
 
 
+def is_table(path: Path) -> bool:
+    """Whether a file's name is that of a table."""
+    return path.name.lower().endswith((*CSV_ENDINGS, ".parquet"))
+
+
 def open_table(path: Path) -> CsvTable | ParquetTable:
-    """Open a manifest file by its suffix and read its column names.
+    """Open a table by its suffix and read its column names.
+
+    Cells of a CSV file are separated by commas, semicolons or tabs: by whatever gives the header most columns, and by
+    commas if those give it a column ``path``, ``url`` or ``label``.
 
     Raises:
         ManifestError: ``unreadable_manifest`` or ``empty_manifest``.
         MissingExtraError: a Parquet file, and pyarrow is not installed.
     """
-    suffix = path.suffix.lower()
-    if suffix == ".csv":
-        return CsvTable(path, tuple(next(_csv_records(path), (0, []))[1]))
-    if suffix == ".parquet":
+    if path.name.lower().endswith(CSV_ENDINGS):
+        delimiter, columns = _header(path)
+        return CsvTable(path, tuple(columns), delimiter)
+    if path.suffix.lower() == ".parquet":
         with _parquet(path) as file:
             return ParquetTable(path, tuple(file.schema_arrow.names))
-    raise ManifestError("unreadable_manifest", f"{path}: a manifest's name must end in .csv or .parquet")
+    raise ManifestError("unreadable_manifest", f"{path}: a manifest's name must end in .csv, .csv.gz, .tsv or .parquet")
 
 
 @dataclass(frozen=True)
@@ -103,12 +114,15 @@ class _FileTable:
             raise ManifestError("unreadable_manifest", text)
 
 
+@dataclass(frozen=True)
 class CsvTable(_FileTable):
     """A CSV file in UTF-8, with or without a byte-order mark. Row 1 is the header; blank lines count."""
 
+    delimiter: str = ","
+
     def rows(self) -> Iterator[Row]:
         """Walk the records after the header."""
-        records = _csv_records(self.path)
+        records = _csv_records(self.path, self.delimiter)
         self._expect(next(records, (0, []))[1])
         yield from records
 
@@ -133,37 +147,6 @@ class ParquetTable(_FileTable):
                     if problem:
                         raise ManifestError("unreadable_manifest", f"{self.name}: row {line}: {problem}")
                     yield line, cells
-
-
-@dataclass(frozen=True)
-class FolderTable:
-    """Images below class folders, searched on every pass, in sorted order folder by folder."""
-
-    root: Path
-    columns: tuple[str, ...] = FOLDER_COLUMNS
-
-    @property
-    def name(self) -> str:
-        """The root folder."""
-        return str(self.root)
-
-    def passed_over(self) -> PassedOver:
-        """Count what the folders hold besides images."""
-        found = PassedOver()
-        for _ in _walk(self.root, found):
-            pass
-        return found
-
-    def rows(self) -> Iterator[Row]:
-        """Walk the images that have a class folder above them."""
-        line = 0
-        for parents, name in _walk(self.root):
-            depths = [depth for depth, parent in enumerate(parents) if parent.lower() in CLASS_FOLDERS]
-            if depths:
-                line += 1
-                nearest = depths[-1]
-                source = "/".join(parents[:nearest] + parents[nearest + 1 :])
-                yield line, ("/".join((*parents, name)), parents[nearest].lower(), source)
 
 
 def write_table(path: Path, columns: Sequence[str], rows: Iterable[Row], name: str) -> None:
@@ -230,36 +213,65 @@ def write_rows(folder: OutputFolder, name: str, columns: Sequence[str], rows: It
     return count
 
 
-def _csv_records(path: Path) -> Iterator[tuple[int, list[str]]]:
+def _header(path: Path) -> tuple[str, list[str]]:
+    """The delimiter of a CSV file, and its column names."""
+    found = {}
+    for delimiter in _DELIMITERS:
+        try:
+            found[delimiter] = next(_csv_records(path, delimiter), (0, []))[1]
+        except ManifestError:
+            if delimiter == ",":
+                raise
+        if delimiter == "," and {"path", "url", "label"} & {name.strip().lower() for name in found[","]}:
+            break
+    delimiter = max(found, key=lambda one: len(found[one]))
+    return delimiter, found[delimiter]
+
+
+def _csv_records(path: Path, delimiter: str) -> Iterator[tuple[int, list[str]]]:
     """Every record that is not blank, header first, numbered from 1 as a spreadsheet does."""
     line = 0
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            lines = _CsvLines(file)
-            for cells in csv.reader(lines, strict=True):
+        with _open_text(path) as file:
+            lines = _CsvLines(file, MAX_UNPACKED if path.suffix.lower() == ".gz" else None)
+            for cells in csv.reader(lines, strict=True, delimiter=delimiter):
                 line += 1
                 lines.of_record = 0
                 if cells:
                     yield line, cells
-    except OSError as error:
-        raise ManifestError("unreadable_manifest", f"{path}: cannot be read: {error.strerror}") from error
+    except (OSError, EOFError, zlib.error) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise ManifestError("unreadable_manifest", f"{path}: cannot be read: {reason}") from error
     except UnicodeDecodeError as error:
         # Text is decoded a block ahead of the record at hand, so the row is not known exactly.
-        raise ManifestError("unreadable_manifest", f"{path}: after row {line}: is not UTF-8 text") from error
+        utf_16 = error.object[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+        text = f"{path}: after row {line}: is not UTF-8 text" + (" but UTF-16; save it as UTF-8" if utf_16 else "")
+        raise ManifestError("unreadable_manifest", text) from error
     except csv.Error as error:
         text = f"{path}: row {line + 1}: cannot be read: {error}"
         raise ManifestError("unreadable_manifest", text) from error
 
 
+def _open_text(path: Path) -> IO[str]:
+    if path.suffix.lower() == ".gz":
+        return gzip.open(path, "rt", encoding="utf-8-sig", newline="")
+    return path.open(encoding="utf-8-sig", newline="")
+
+
 class _CsvLines:
     """The lines of a CSV file.
+
+    Args:
+        file: the text.
+        most: characters to read at most; ``None`` for a file whose size on disk is that of its text.
 
     Attributes:
         of_record: characters read since it was last set to 0: a record in quotation marks may have any number of lines.
     """
 
-    def __init__(self, file: IO[str]) -> None:
+    def __init__(self, file: IO[str], most: int | None = None) -> None:
         self._file = file
+        self._left = most
         self.of_record = 0
 
     def __iter__(self) -> Iterator[str]:
@@ -270,6 +282,10 @@ class _CsvLines:
         if not text:
             raise StopIteration
         self.of_record += len(text)
+        if self._left is not None:
+            self._left -= len(text)
+            if self._left < 0:
+                raise csv.Error(f"the file unpacks to more than {MAX_UNPACKED / 2**30:g} GiB")
         if self.of_record >= _MAX_LINE:
             raise csv.Error(f"a line is longer than {_MAX_LINE} characters")
         if "\0" in text:
@@ -303,38 +319,6 @@ def _parquet(path: Path) -> Iterator[Any]:
 
 def _text(value: Any) -> str:
     return value if isinstance(value, str) else "" if value is None else str(value)
-
-
-def _walk(root: Path, passed_over: PassedOver | None = None) -> Iterator[tuple[tuple[str, ...], str]]:
-    """Images below a folder as (names of the folders between root and image, file name)."""
-    pending = _entries(root, ())
-    while pending:
-        parents, name, is_folder = pending.pop()
-        if is_folder:
-            pending += _entries(root, (*parents, name))
-        elif is_image(str(root.joinpath(*parents, name))):
-            yield parents, name
-        elif passed_over is not None:
-            passed_over.files += 1
-
-
-def _entries(root: Path, parents: tuple[str, ...]) -> list[tuple[tuple[str, ...], str, bool]]:
-    """The entries of a folder as (names of the folders down to it, name, whether a folder), last name first."""
-    folder = root.joinpath(*parents)
-    try:
-        with os.scandir(folder) as entries:
-            shown = [entry for entry in entries if not entry.name.startswith(".")]
-            links = sorted(entry.name for entry in shown if entry.is_symlink() and entry.is_dir())
-            found = [(parents, entry.name, entry.is_dir()) for entry in shown]
-    except OSError as error:
-        raise ManifestError("unreadable_manifest", f"{folder}: cannot be read: {error.strerror}") from error
-    if links:
-        # Followed, links between folders can make endless or exponentially many paths; skipped silently, a whole
-        # class could be missing.
-        link = folder / links[0]
-        code = "linked_folder" if link.resolve().is_relative_to(root.resolve()) else "path_escapes_root"
-        raise ManifestError(code, f"{link}: is a link to a folder; list its files in a CSV file instead")
-    return sorted(found, reverse=True)
 
 
 def _writable(rows: Iterable[Row], name: str) -> Iterator[Sequence[str]]:

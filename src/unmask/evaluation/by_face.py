@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import numpy as np
 
-from unmask.evaluation.scores import Scores, parse_probability
+from unmask.errors import UsageError
+from unmask.evaluation.cells import parse_probability
+from unmask.evaluation.scores import Scores
 from unmask.text import quote
 
 
@@ -31,7 +34,7 @@ def by_face(scores: Scores) -> Scores | None:
         is_fake=scores.is_fake[image],
         fake_probability=np.array(
             [
-                parse_probability(cell, "", f"{scores.name}: {quote(path)}, face_probabilities")
+                _of_face(cell, f"{scores.name}: {quote(path)}, face_probabilities")
                 for path, each in zip(scores.path, faces, strict=True)
                 for cell in each
             ]
@@ -40,3 +43,10 @@ def by_face(scores: Scores) -> Scores | None:
         # A blank group is a group of its own for each row; faces of one image are not.
         columns={**columns, "group": tuple(groups[at] or f"image {scores.path[at]}" for at in image)},
     )
+
+
+def _of_face(cell: str, where: str) -> float:
+    value = parse_probability(cell, "", where)
+    if math.isnan(value):
+        raise UsageError("bad_probability", f"{where}: {quote(cell)} is not a number from 0 to 1")
+    return value

@@ -19,10 +19,12 @@ import numpy as np
 
 from unmask.data import tables
 from unmask.data.manifest import Manifest
-from unmask.data.rows import LABELS, ManifestRow
+from unmask.data.rows import ManifestRow
+from unmask.data.translation import Labels, Translation, columns_found, labels_found, renamed
 from unmask.detect.detector import Detector
 from unmask.detect.verdict import Verdict
 from unmask.errors import UsageError
+from unmask.evaluation.cells import parse_probability
 from unmask.files import digest, stamp
 from unmask.journal import Journal
 from unmask.parallel import ordered_map
@@ -86,12 +88,13 @@ class Scores:
         return len(self.path)
 
     @classmethod
-    def open(cls, path: Path, threshold: float | None = None) -> Scores:
+    def open(cls, path: Path, threshold: float | None = None, translation: Translation | None = None) -> Scores:
         """Read a table from CSV or Parquet, by the suffix.
 
         Args:
             path: the file.
             threshold: default: the one in the column ``threshold``, or 0.5 without that column.
+            translation: what the file calls our columns and labels, where it has other names for them.
 
         Raises:
             UsageError: ``unsupported_format``, ``missing_column``, or naming the row ``bad_row``, ``unknown_label``,
@@ -99,37 +102,52 @@ class Scores:
             ManifestError: ``unreadable_manifest``, the file cannot be read as a table.
             MissingExtraError: a Parquet file, and pyarrow is not installed.
         """
-        if path.suffix.lower() not in (".csv", ".parquet"):
+        if not tables.is_table(path):
             raise UsageError("unsupported_format", f"{path}: scores are read from .csv or .parquet")
-        table = tables.open_table(path)
-        return cls.from_rows(table.columns, table.rows(), str(path), threshold)
+        translation = translation or Translation()
+        table = renamed(tables.open_table(path), translation, COLUMNS)
+        try:
+            return cls.from_rows(table.columns, table.rows(), str(path), threshold, translation.labels())
+        except UsageError as error:
+            if error.code != "unknown_label":
+                raise
+            raise UsageError(error.code, f"{error.message}; {labels_found(table)}") from None
 
     @classmethod
     def from_rows(
-        cls, columns: Sequence[str], rows: Iterable[tables.Row], name: str = "<rows>", threshold: float | None = None
+        cls,
+        columns: Sequence[str],
+        rows: Iterable[tables.Row],
+        name: str = "<rows>",
+        threshold: float | None = None,
+        labels: Labels | None = None,
     ) -> Scores:
         """From rows of text, each with its number; errors as for :meth:`open`."""
+        labels = labels or Translation().labels()
         for needed in NEEDED:
             if needed not in columns:
-                raise UsageError("missing_column", f"{name}: there is no column {needed}")
+                text = f"{name}: there is no column {needed}; {columns_found(columns, NEEDED)}"
+                raise UsageError("missing_column", text)
         cells: list[list[str]] = [[] for _ in columns]
         at = {column: index for index, column in enumerate(columns)}
         first: dict[str, int] = {}
         probabilities: list[float] = []
+        is_fake: list[bool] = []
         for line, row in rows:
             where = f"{name}: row {line}"
             if len(row) != len(columns):
                 text = f"{where}: has {len(row)} cells where there are {len(columns)} columns"
                 raise UsageError("bad_row", text)
-            path, label = row[at["path"]], row[at["label"]].strip().lower()
+            path, label = row[at["path"]], labels[row[at["label"]]]
             if not path:
                 raise UsageError("bad_row", f"{where}: has no path")
             if first.setdefault(path, line) != line:
                 text = f"{where}: {quote(path)} is already in row {first[path]}"
                 raise UsageError("duplicate_path", text)
-            if label not in LABELS:
+            if label is None:
                 text = f"{where}: the label {quote(row[at['label']])} is neither real nor fake"
                 raise UsageError("unknown_label", text)
+            is_fake.append(label == "fake")
             error = row[at["error"]] if "error" in at else ""
             probabilities.append(parse_probability(row[at["fake_probability"]], error, where))
             for column, cell in zip(cells, row, strict=True):
@@ -143,7 +161,7 @@ class Scores:
             name=name,
             model=_constant(by_name, "model", name) or Path(name).stem,
             path=by_name["path"],
-            is_fake=np.array([label.strip().lower() == "fake" for label in by_name["label"]]),
+            is_fake=np.array(is_fake),
             fake_probability=probability,
             error=tuple(
                 error or (NO_ANSWER if missing else "")
@@ -322,27 +340,6 @@ def cells_of(verdict: Verdict) -> Cells:
 
 def _flag(value: bool) -> str:
     return "true" if value else "false"
-
-
-def parse_probability(cell: str, error: str, where: str) -> float:
-    """The number in a cell; NaN where it is blank.
-
-    Raises:
-        UsageError: ``bad_probability``; ``bad_row``, there is an error too.
-    """
-    text = cell.strip()
-    if not text:
-        return math.nan
-    if error:
-        raise UsageError("bad_row", f"{where}: has both a fake_probability and an error")
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not 0 <= value <= 1:
-        text = f"{where}: the fake_probability {quote(cell)} is not a number from 0 to 1"
-        raise UsageError("bad_probability", text)
-    return value
 
 
 def _constant(columns: Mapping[str, tuple[str, ...]], name: str, table: str) -> str:

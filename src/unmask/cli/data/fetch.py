@@ -56,6 +56,7 @@ def fetch(
 
     Exit codes: 0 all images downloaded, 1 some row has no image, 2 usage error, 3 missing extra.
     """
+    from unmask.cli.manifests import translation
     from unmask.data.fetch.policy import DEFAULT_USER_AGENT
     from unmask.data.fetch.run import FetchPolicy
     from unmask.data.fetch.run import fetch as fetch_images
@@ -89,7 +90,8 @@ def fetch(
         user_agent=DEFAULT_USER_AGENT if user_agent is None else user_agent,
     )
     policy = replace(policy, **{name: value for name, value in chosen.items() if value is not None})
-    report = fetch_images(Manifest.open(manifest), out, policy, retry_failed=retry_failed)
+    table = Manifest.open(manifest, translation=translation())
+    report = fetch_images(table, out, policy, retry_failed=retry_failed)
     if as_json:
         failures = [dict(zip(("line", "status", "url", "error"), failure, strict=True)) for failure in report.failures]
         content = asdict(report) | {"out": str(report.out), "failed": report.failed, "failures": failures}

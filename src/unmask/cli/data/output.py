@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from unmask.cli.manifests import open_manifest
 from unmask.data.make.made import check_apart
 from unmask.data.manifest import Manifest
 
@@ -16,9 +17,8 @@ def open_input(manifest: Path, root: Path | None, out: Path) -> Manifest:
         ManifestError: it cannot be read.
         UsageError: ``output_over_input``.
     """
-    is_folder = manifest.is_dir()
-    table = Manifest.from_folders(manifest) if is_folder else Manifest.open(manifest, root)
-    check_apart(table, out, from_folders=is_folder)
+    table = open_manifest(manifest, root)
+    check_apart(table, out, from_folders=manifest.is_dir())
     return table
 
 

@@ -14,7 +14,7 @@ from unmask.data.audit.findings import SEVERITIES, Finding, Severity, bounded
 from unmask.data.audit.images import Images
 from unmask.data.audit.probe import Probe, Separation
 from unmask.data.audit.summary import describe_fact
-from unmask.data.tables import CLASS_FOLDERS
+from unmask.data.folders import CLASS_FOLDERS
 from unmask.text import quote
 
 MANY_UNREADABLE: Final = 0.01  # proportion of the rows from which broken files are an error

@@ -19,13 +19,13 @@ from PIL import Image
 from unmask.data import tables
 from unmask.data.degrade import apply_steps, draw_steps
 from unmask.data.face_index import FaceIndex, FaceRecord
+from unmask.data.folders import CLASS_FOLDERS
 from unmask.data.make.made import MANIFEST_NAME, MISSES_NAME, Encoding, Names, made_columns, made_name, row_cells
 from unmask.data.make.reconstruct import reconstruct
 from unmask.data.make.self_blend import self_blend
 from unmask.data.make.swap import misfit, swap_faces
 from unmask.data.manifest import Manifest
 from unmask.data.rows import ManifestRow
-from unmask.data.tables import CLASS_FOLDERS
 from unmask.errors import ImageError, UsageError
 from unmask.files import OutputFolder, digest, refuse_link, stamp
 from unmask.imaging.decode import decode_image
