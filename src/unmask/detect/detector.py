@@ -17,6 +17,7 @@ from unmask.bundle.bundle import Bundle, ask_graph
 from unmask.bundle.schema import Threshold
 from unmask.detect.verdict import Novelty, RegionVerdict, Verdict, word_of
 from unmask.errors import ImageError, UsageError
+from unmask.imaging.credentials import check_credentials
 from unmask.imaging.decode import Decoded, ImageSource, decode, read_bytes
 from unmask.imaging.faces import FaceFinder
 from unmask.imaging.limits import DecodeLimits, default_limits
@@ -126,6 +127,8 @@ class Detector:
         if isinstance(data, bytes):
             provenance, sha256 = read_provenance(data), hashlib.sha256(data).hexdigest()
         decoded = self.decode(data)
+        if provenance is not None and isinstance(data, bytes):
+            provenance = check_credentials(data, provenance)  # only of files that could be read
         factor = decoded.reduction
         regions = preprocess(decoded.image, self.bundle.info.preprocessing, self._finder)
         return Prepared(

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image
@@ -19,7 +19,6 @@ from unmask.detect.detector import Detector
 from unmask.detect.overlay import draw_evidence
 from unmask.detect.verdict import RegionVerdict, Verdict
 from unmask.errors import BundleError
-from unmask.explain.credentials import Credentials, read_credentials
 from unmask.explain.facts import gather
 from unmask.explain.faithfulness import Depth, Faithfulness, check, runs
 from unmask.explain.maps import OCCLUSION_GRID, EvidenceMap, Floats, occlude
@@ -27,10 +26,10 @@ from unmask.explain.metadata import Metadata, read_metadata
 from unmask.explain.places import Place, find_places
 from unmask.explain.redraw import redrawn
 from unmask.explain.shown import SHOWN_SIDE, close_up, shown, zoomed
-from unmask.explain.views import View, forensic_views
+from unmask.explain.views import View, comparable, forensic_views
 from unmask.explain.words import Sentence, compose, reasons
+from unmask.imaging.credentials import Credentials, read_credentials
 from unmask.imaging.decode import Decoded, ImageSource, read_bytes
-from unmask.imaging.formats import sniff_format
 from unmask.imaging.jpeg import read_compression
 from unmask.imaging.preprocessing import Pixels, render
 from unmask.imaging.provenance import read_provenance
@@ -39,9 +38,6 @@ from unmask.imaging.session import single_thread_session
 if TYPE_CHECKING:
     from unmask.explain.gradients import GradientMaps
     from unmask.models.network import FaceNetwork
-
-_ANY: Final = "application/octet-stream"
-_MIME: Final = {"JPEG": "image/jpeg", "PNG": "image/png", "WEBP": "image/webp", "AVIF": "image/avif"}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -221,7 +217,12 @@ class Explainer:
         image = decoded.image
         seen = self.judge(image, advance)
         path = os.fspath(source) if isinstance(source, str | os.PathLike) else None
-        provenance = None if data is None else read_provenance(data)
+        credentials = None if data is None else read_credentials(data)
+        provenance = (
+            None
+            if data is None or credentials is None
+            else replace(read_provenance(data), credentials_state=credentials.state)
+        )
         sha256 = None if data is None else hashlib.sha256(data).hexdigest()
         verdict = replace(seen.verdict, path=path, provenance=provenance, sha256=sha256, notes=decoded.notes)
         decided = verdict.regions[seen.deciding]
@@ -233,7 +234,6 @@ class Explainer:
             places = find_places(decided.evidence, seen.towards, decided.crop, decided.face)
         views = tuple(forensic_views(image, data)) if forensics else None
         metadata = None if data is None else read_metadata(data, image=image)
-        credentials = None if data is None else read_credentials(data, _MIME.get(sniff_format(data) or "", _ANY))
         facts = gather(
             verdict,
             self.detector.bundle.info,
@@ -241,6 +241,7 @@ class Explainer:
             places=places,
             faithfulness=checked,
             views=views,
+            reference=comparable(image, data) if forensics else None,
             compression=None if data is None else read_compression(data),
             metadata=metadata,
             credentials=credentials,

@@ -8,11 +8,12 @@ from typing import Any, Final
 from unmask.bundle.schema import BundleInfo
 from unmask.detect.detector import deciding_region
 from unmask.detect.verdict import Verdict
-from unmask.explain.credentials import Credentials
 from unmask.explain.faithfulness import Faithfulness
 from unmask.explain.metadata import Metadata
 from unmask.explain.places import Place
-from unmask.explain.views import View
+from unmask.explain.views import Reference, View
+from unmask.explain.views.ranges import references
+from unmask.imaging.credentials import Credentials
 from unmask.imaging.jpeg import Compression
 
 SMALL_FACE: Final = 60
@@ -21,7 +22,6 @@ HEAVY_QUALITY: Final = 50
 """JPEG quality below which an image counts as strongly compressed."""
 UNSEEN: Final = "unseen_true_positive_rate"
 """The card's metric for how many fakes are found that generators outside the training images made, in [0, 1]."""
-_CHANCE: Final = 0.05
 
 
 def gather(
@@ -32,6 +32,7 @@ def gather(
     places: Sequence[Place],
     faithfulness: Faithfulness | None,
     views: Sequence[View] | None,
+    reference: Reference | str | None,
     compression: Compression | None,
     metadata: Metadata | None,
     credentials: Credentials | None,
@@ -45,6 +46,7 @@ def gather(
         places: where the evidence of the deciding region lies.
         faithfulness: check of its map.
         views: forensic views.
+        reference: the photographs that they are compared with, or why there are none; ``None`` without views.
         compression: compression of a JPEG file.
         metadata: metadata of the file.
         credentials: content credentials of the file.
@@ -89,7 +91,10 @@ def gather(
         "figures_measured": None if views is None else len(measured),
         "figures_outside": outside,
         "figures_outside_count": len(outside),
-        "figures_chance": _CHANCE,
+        "figures_chance": round(1 - references().central, 6),
+        "reference_class": str(reference) if isinstance(reference, Reference) else None,
+        "reference_n": reference.n if isinstance(reference, Reference) else None,
+        "reference_gap": reference if isinstance(reference, str) else None,
         "generator_tags": None if verdict.provenance is None else list(verdict.provenance.generator_tags),
         "credentials": credentials and credentials.state,
         "camera": metadata and metadata.camera,
