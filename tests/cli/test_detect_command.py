@@ -16,87 +16,16 @@ import zlib
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
-from PIL.PngImagePlugin import PngInfo
+from tests.cli.detecting import TIMEOUT, Ran, Unmask, make_image, make_marked, process
 
-from unmask.cli import main
 from unmask.cli.table import TableOutput
 from unmask.detect.detector import load
 from unmask.detect.verdict import Novelty
-
-TIMEOUT = 120  # seconds; for what would otherwise hang
-
-
-class Ran(NamedTuple):
-    code: int
-    out: str
-    err: str
-
-    @property
-    def lines(self) -> list[dict[str, Any]]:
-        return [json.loads(line) for line in self.out.splitlines()]
-
-    @property
-    def paths(self) -> list[str]:
-        return [line["path"] for line in self.lines]
-
-
-Unmask = Callable[..., Ran]
-
-
-@pytest.fixture
-def unmask(tiny_bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: Any) -> Unmask:
-    """Runs ``unmask detect`` with the tiny bundle in this process, in the test's folder."""
-    monkeypatch.chdir(tmp_path)
-
-    def run(*arguments: str, stdin: bytes = b"", model: Path = tiny_bundle) -> Ran:
-        monkeypatch.setattr(sys, "argv", ["unmask", "detect", *arguments, "--model", str(model)])
-        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin)))
-        capfd.readouterr()
-        with pytest.raises(SystemExit) as caught:
-            main()
-        out, err = capfd.readouterr()
-        assert "Traceback" not in err
-        return Ran(int(caught.value.code or 0), out, err)
-
-    return run
-
-
-def process(*arguments: str | bytes, cwd: Path, stdin: bytes = b"", **environment: str) -> Ran:
-    """``python -m unmask`` as a process of its own."""
-    done = subprocess.run(
-        [sys.executable, "-m", "unmask", *arguments],
-        cwd=cwd,
-        input=stdin,
-        capture_output=True,
-        timeout=TIMEOUT,
-        env={**os.environ, **environment},
-        check=False,
-    )
-    err = done.stderr.decode()
-    assert "Traceback" not in err
-    return Ran(done.returncode, done.stdout.decode(), err)
-
-
-def make_image(path: Path, grey: int = 144, side: int = 32) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.new("RGB", (side, side), (grey, grey, grey)).save(path, "PNG")
-    return path
-
-
-def make_marked(path: Path, grey: int = 144) -> Path:
-    """As Midjourney might write it, with settings that ComfyUI leaves."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    notes = PngInfo()
-    notes.add_text("Software", "Midjourney")
-    notes.add_text("workflow", "{}")
-    Image.new("RGB", (32, 32), (grey, grey, grey)).save(path, "PNG", pnginfo=notes)
-    return path
-
 
 MARKS = (
     "The file holds settings of an image generator, as ComfyUI writes them.; The file names Midjourney as its software."

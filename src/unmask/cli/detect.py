@@ -155,7 +155,8 @@ def detect(
             running.enter_context(output)
             for finished in ordered_map(finish, ranked, workers):
                 write(finished)
-        finish.close(tally.total)
+        if tally.total:
+            finish.close(tally.total)
     if passed_over:
         print(f"unmask: {passed_over}", file=sys.stderr)
     if not tally.total and not watch:
