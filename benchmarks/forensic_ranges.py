@@ -1,149 +1,409 @@
-"""Ranges of the forensic measurements in real photographs, and how often test images are outside.
+"""Ranges of the forensic measurements in real photographs, and how often held-out images are outside.
 
-    python benchmarks/forensic_ranges.py --manifest ../shared/data/faces/manifest.csv \\
+    python benchmarks/forensic_ranges.py --manifest ../shared/data/faces/manifest.csv --cache ranges.jsonl \\
         --ranges src/unmask/explain/views/ranges.json --out benchmarks/results/forensic-ranges.json
 
-The ranges are quantiles over the real images of the split ``train``; they ship with unmask, as numbers. The result
-file gives the rate of test images outside: about 5 % for real images, and clearly more for fakes if a measurement is
-telling.
+reference   real photographs of the split ``train``, at most so many of each source, in classes of JPEG quality (or
+            lossless) and short edge. Each is saved once in every class of quality, at a random quality. Half of them
+            keep their pixels, so that what the data sets were saved at before still shows; the others are shrunk
+            first, which removes it, to a random size of the class. The ranges ship with unmask, as numbers.
+held out    real photographs of the splits ``val`` and ``test``, equally many of each source, saved at fixed qualities:
+            about 5 % of their measurements should be outside. Also with ranges made without the photograph's source.
+as they are real and fake images of both splits with their own bytes: a measurement is telling if more fakes are
+            outside.
 """
 
 from __future__ import annotations
 
+import io
 import math
-from collections import Counter
-from collections.abc import Iterator
+import zlib
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
+from PIL import Image
 
 from _report import argument_parser, describe_run, write_json
-from _shared import open_edition, proportion
+from _shared import proportion
 from unmask.data.manifest import Manifest
 from unmask.data.rows import ManifestRow
 from unmask.explain.views import forensic_views
+from unmask.explain.views.ranges import MIN_PHOTOGRAPHS, References, parse
+from unmask.explain.views.subject import Subject
 from unmask.explain.views.view import VIEWS
+from unmask.files import OutputFolder, digest, stamp
 from unmask.imaging.decode import decode_image, read_bytes
+from unmask.journal import Journal
 from unmask.progress import progress_bar
 
 _PACKAGES = ("unmask", "numpy", "Pillow")
-_CENTRAL = (0.025, 0.25, 0.5, 0.75, 0.975)
-_DIGITS = 5
+# Both ends of a class belong to it.
+QUALITIES: Final = ((50, 69), (70, 79), (80, 87), (88, 93), (94, 100), None)
+SHORT_EDGES: Final = ((128, 199), (200, 255), (256, 359), (360, 640))
+HELD_OUT_QUALITIES: Final = (75, 85, 92, 95)
+CENTRAL: Final = 0.95
+_DIGITS: Final = 5
+_CURVE_DIGITS: Final = 3
+# A shrunk photograph has at most this proportion of its sides: enough to remove the traces of earlier compression.
+_MOST_SHRUNK: Final = 0.9
+_FULL_COLOUR: Final = 0.25  # the proportion of photographs saved without chroma subsampling
+
+Values = dict[str, float | None]
+
+
+@dataclass(frozen=True, slots=True)
+class _Variant:
+    """A photograph as it is measured.
+
+    Attributes:
+        row: the photograph.
+        side: its short edge after shrinking; ``None`` to keep its pixels.
+        quality: JPEG quality to save it at; ``None`` for lossless, 0 for the file as it is.
+        full_colour: whether to save without chroma subsampling.
+    """
+
+    row: ManifestRow
+    side: int | None
+    quality: int | None
+    full_colour: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class _Measured:
-    label: str
     source: str
-    longest: int
-    values: dict[str, float | None]
+    label: str
+    path: str
+    values: Values
     curve: list[float] | None
+    saved: str
+    quality: float | None
+    short_edge: int
 
 
 def main() -> None:
     """Measure, write the ranges, then compare."""
     parser = argument_parser(__doc__)
     parser.add_argument("--manifest", type=Path, required=True)
+    parser.add_argument("--cache", type=Path, required=True, help="file of finished measurements, to resume from")
     parser.add_argument("--ranges", type=Path, required=True, help="file to write the shipped ranges to")
     parser.add_argument("--out", type=Path, required=True, help="the JSON file to write")
-    parser.add_argument("--every", type=int, default=1, help="use every N-th row only, to try the script", metavar="N")
+    parser.add_argument("--per-source", type=int, default=20, help="most photographs of a source in a class")
+    parser.add_argument("--held-out", type=int, default=200, help="number of held-out photographs")
+    parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
-    manifest = open_edition(arguments.manifest)
-    train = list(_measure(manifest.select(split="train", label="real"), arguments.every))
-    ranges = _ranges(train, manifest.digest())
-    write_json(arguments.ranges, ranges)
-    test = list(_measure(manifest.select(split="test"), arguments.every))
+    seed, manifest = arguments.seed, Manifest.open(arguments.manifest)
+    rows = [row for row in manifest if row.label == "real" and row.split == "train"]
+    others = [row for row in manifest if row.split in {"val", "test"}]
+    drawn = draw_balanced([row for row in others if row.label == "real"], arguments.held_out, seed)
+    by_edge = [draw_class(rows, edges, arguments.per_source, seed) for edges in SHORT_EDGES]
+    as_they_are = [
+        _Variant(row, None, 0)
+        for label in ("real", "fake")
+        for row in draw_capped([row for row in others if row.label == label], arguments.per_source, seed)
+    ]
+    held_out = [_Variant(row, None, quality) for quality in HELD_OUT_QUALITIES for row in drawn]
+    with Journal(arguments.cache) as journal:
+        measure = _Measurer(manifest, journal)
+        reference = [
+            (quality, edges, measure([save_as(variant, quality, seed) for variant in variants]))
+            for edges, variants in zip(SHORT_EDGES, by_edge, strict=True)
+            for quality in QUALITIES
+        ]
+        found, own = measure(held_out), measure(as_they_are)
+    ranges = make_ranges(reference, manifest.digest())
+    OutputFolder(arguments.ranges.parent).write(arguments.ranges.name, compact(ranges))
+    compared = _Compared(parse(ranges))
+    without = {
+        source: _Compared(parse(make_ranges([(*cell[:2], _drop(cell[2], source)) for cell in reference], "")))
+        for source in {row.source for row in drawn}
+    }
+    by_quality = [
+        (quality, found[at : at + len(drawn)])
+        for quality, at in zip(HELD_OUT_QUALITIES, range(0, len(found), len(drawn)), strict=True)
+    ]
     content = {
-        "run": describe_run(_PACKAGES, "", smoke=arguments.every > 1),
-        **{name: ranges[name] for name in ("manifest_digest", "n", "sources", "longest_side")},
-        "test": dict(Counter(item.label for item in test)),
-        "any_outside": {label: _any_outside(test, label, ranges["figures"]) for label in ("real", "fake")},
+        "run": describe_run(_PACKAGES, "", smoke=arguments.per_source < 20 or arguments.held_out < 200),
+        "manifest_digest": manifest.digest(),
+        "central": CENTRAL,
+        "min_photographs": MIN_PHOTOGRAPHS,
+        "per_source": arguments.per_source,
+        "classes": [
+            {
+                **{name: cell[name] for name in ("quality", "short_edge", "n")},
+                "sources": len(cell["sources"]),
+                "largest_source": max(cell["sources"].values(), default=0),
+            }
+            for cell in ranges["classes"]
+        ],
+        "held_out": {
+            "n": len(drawn),
+            "sources": dict(sorted(Counter(row.source for row in drawn).items())),
+            "by_quality": [
+                {
+                    "quality": quality,
+                    "outside": compared.rate(items),
+                    "outside_without_source": _Compared.rate_of(
+                        [(item, without[item.source].outside(item)) for item in items]
+                    ),
+                    "any_outside": proportion([any(compared.outside(item).values()) for item in items]),
+                    "mean_outside": float(np.mean([sum(compared.outside(item).values()) for item in items])),
+                    "without_reference": sum(not compared.outside(item) for item in items),
+                }
+                for quality, items in by_quality
+            ],
+        },
+        "as_they_are": {
+            label: {
+                "n": len(items),
+                "compared": sum(bool(compared.outside(item)) for item in items),
+                "outside": compared.rate(items),
+            }
+            for label, items in _by_label(own).items()
+        },
         "views": [
             {
                 "name": view.name,
                 "figures": [
                     {
                         "name": measure.name,
-                        **ranges["figures"][measure.name],
+                        "examples": [
+                            _example(ranges, measure.name, quality, edges)
+                            for quality, edges in ((QUALITIES[1], SHORT_EDGES[1]), (QUALITIES[3], SHORT_EDGES[3]))
+                        ],
                         "outside": {
-                            label: _outside(test, label, measure.name, ranges["figures"][measure.name])
-                            for label in ("real", "fake")
+                            **{str(quality): compared.rate(items, measure.name) for quality, items in by_quality},
+                            **{label: compared.rate(items, measure.name) for label, items in _by_label(own).items()},
                         },
                     }
                     for measure in view.measures
+                    if measure.compared
                 ],
             }
             for view in VIEWS.values()
+            if any(measure.compared for measure in view.measures)
         ],
     }
     write_json(arguments.out, content)
 
 
-def _measure(manifest: Manifest, every: int) -> Iterator[_Measured]:
-    rows = [row for at, row in enumerate(manifest) if at % every == 0]
-    with progress_bar("images", len(rows)) as advance:
-        for row in rows:
-            yield _figures(manifest.resolve(row), row)
-            advance()
+def draw_class(rows: Iterable[ManifestRow], edges: tuple[int, int], per_source: int, seed: int) -> list[_Variant]:
+    """Photographs of a class of size: at most ``per_source`` of each source, half of them shrunk where they can be."""
+    low, high = edges
+    found: dict[str, list[_Variant]] = defaultdict(list)
+    for row in _shuffled(rows, (seed, low)):
+        if len(found[row.source]) >= per_source:
+            continue
+        edge, random = _short_edge(row), _random(row, seed, low)
+        most = min(high, math.floor(edge * _MOST_SHRUNK))
+        fits, shrinks = low <= edge <= high, most >= low
+        if not fits and not shrinks:
+            continue
+        shrunk = shrinks and (not fits or random.random() < 0.5)
+        side = int(random.integers(low, most + 1)) if shrunk else None
+        found[row.source].append(_Variant(row, side, None, bool(random.random() < _FULL_COLOUR)))
+    return [variant for source in sorted(found) for variant in found[source]]
 
 
-def _figures(path: Path, row: ManifestRow) -> _Measured:
-    data = read_bytes(path)
-    image = decode_image(data)
-    views = forensic_views(image, data)
-    values = {figure.name: figure.value for view in views for figure in view.figures}
-    curve = next(view.facts.get("log10_power") for view in views if view.name == "radial")
-    return _Measured(row.label, row.source, max(image.size), values, curve)
+def save_as(variant: _Variant, quality: tuple[int, int] | None, seed: int) -> _Variant:
+    """The same photograph saved at a random quality of a class, or lossless."""
+    if quality is None:
+        return _Variant(variant.row, variant.side, None)
+    drawn = int(_random(variant.row, seed, quality[0], variant.side or 0).integers(quality[0], quality[1] + 1))
+    return _Variant(variant.row, variant.side, drawn, variant.full_colour)
 
 
-def _ranges(measured: list[_Measured], digest: str) -> dict[str, Any]:
-    figures = {}
-    for name in measured[0].values:
-        found = [value for item in measured if (value := item.values[name]) is not None]
-        low, first, middle, third, high = np.quantile(found, _CENTRAL).tolist()
-        figures[name] = {
-            "low": math.floor(low * 10**_DIGITS) / 10**_DIGITS,  # outwards: what lies at an end stays inside
-            "q25": round(first, _DIGITS),
-            "median": round(middle, _DIGITS),
-            "q75": round(third, _DIGITS),
-            "high": math.ceil(high * 10**_DIGITS) / 10**_DIGITS,
-            "n": len(found),
-        }
-    curves = np.array([item.curve for item in measured if item.curve is not None])
-    low_curve, middle_curve, high_curve = _quantiles(curves, (0.025, 0.5, 0.975)).tolist()
-    low_side, middle_side, high_side = _quantiles(np.array([item.longest for item in measured]), (0.025, 0.5, 0.975))
+def draw_balanced(rows: Sequence[ManifestRow], count: int, seed: int) -> list[ManifestRow]:
+    """A number of rows, from all sources in turn."""
+    turns: Counter[str] = Counter()
+    ranked = []
+    for row in _shuffled(rows, (seed, 1)):
+        ranked.append((turns[row.source], len(ranked), row))
+        turns[row.source] += 1
+    return [row for _, _, row in sorted(ranked, key=lambda each: each[:2])[:count]]
+
+
+def draw_capped(rows: Sequence[ManifestRow], most: int, seed: int) -> list[ManifestRow]:
+    """At most so many rows of each source."""
+    turns: Counter[str] = Counter()
+    kept = []
+    for row in _shuffled(rows, (seed, 2)):
+        if turns[row.source] < most:
+            kept.append(row)
+        turns[row.source] += 1
+    return kept
+
+
+def central_range(values: Sequence[float]) -> list[float]:
+    """Lower end, median and upper end of the central part of values, rounded outwards to five digits.
+
+    What lies at an end stays inside; an end at which all values are equal is kept as it is.
+    """
+    low, middle, high = np.quantile(values, ((1 - CENTRAL) / 2, 0.5, (1 + CENTRAL) / 2)).tolist()
+    if low == high:
+        return [low, low, low]
+    scale = 10**_DIGITS
+    return [math.floor(low * scale) / scale, round(middle, _DIGITS), math.ceil(high * scale) / scale]
+
+
+def make_ranges(
+    reference: Iterable[tuple[tuple[int, int] | None, tuple[int, int], list[_Measured]]], manifest_digest: str
+) -> dict[str, Any]:
+    """The content of ``ranges.json``."""
+    names = [measure.name for view in VIEWS.values() for measure in view.measures if measure.compared]
+    classes = []
+    for quality, edges, items in reference:
+        figures = {}
+        for name in names:
+            values = [value for item in items if (value := item.values[name]) is not None]
+            if values:
+                figures[name] = [*central_range(values), len(values)]
+        curves = np.array([item.curve for item in items if item.curve is not None])
+        low, high = np.quantile(curves, ((1 - CENTRAL) / 2, (1 + CENTRAL) / 2), axis=0) if len(curves) else ((), ())
+        classes.append(
+            {
+                "quality": quality and list(quality),
+                "short_edge": list(edges),
+                "n": len(items),
+                "sources": dict(sorted(Counter(item.source for item in items).items())),
+                "figures": figures,
+                "radial": {
+                    "low": np.round(low, _CURVE_DIGITS).tolist(),
+                    "high": np.round(high, _CURVE_DIGITS).tolist(),
+                },
+            }
+        )
     return {
-        "what": "central 95 % of real photographs of the split train",
-        "manifest_digest": digest,
-        "n": len(measured),
-        "sources": dict(sorted(Counter(item.source for item in measured).items())),
-        "longest_side": {"low": float(low_side), "median": float(middle_side), "high": float(high_side)},
-        "figures": figures,
-        "radial": {"low": low_curve, "median": middle_curve, "high": high_curve, "n": len(curves)},
+        "what": "low, median, high and n of each measurement in real photographs of the split train",
+        "central": CENTRAL,
+        "manifest_digest": manifest_digest,
+        "classes": classes,
     }
 
 
-def _quantiles(values: np.ndarray[Any, Any], shares: tuple[float, ...]) -> np.ndarray[Any, Any]:
-    return np.round(np.quantile(values, shares, axis=0), _DIGITS)
+def compact(content: dict[str, Any]) -> str:
+    """JSON with one line per measurement."""
+    import json
+    import re
+
+    text = json.dumps(content, indent=1, allow_nan=False)
+    return re.sub(r"\[\s+([^\[\]{}]*?)\s+\]", lambda found: f"[{' '.join(found[1].split())}]", text) + "\n"
 
 
-def _outside(measured: list[_Measured], label: str, name: str, reference: dict[str, float]) -> dict[str, Any]:
-    values = [value for item in measured if item.label == label and (value := item.values[name]) is not None]
-    return proportion([_is_outside(value, reference) for value in values])
+class _Compared:
+    """Compares measurements with ranges."""
+
+    def __init__(self, references: References) -> None:
+        self._references = references
+
+    def outside(self, item: _Measured) -> dict[str, bool]:
+        """Whether each measurement that has a range is outside it; empty without a comparable reference."""
+        found = self._references.find(item.saved, item.quality, item.short_edge)  # type: ignore[arg-type]
+        if isinstance(found, str):
+            return {}
+        return {
+            name: not span.low <= value <= span.high
+            for name, span in found.figures.items()
+            if (value := item.values[name]) is not None
+        }
+
+    def rate(self, items: Sequence[_Measured], name: str | None = None) -> dict[str, Any]:
+        """The proportion of measurements outside, of all or of one; images are the groups."""
+        return self.rate_of([(item, self.outside(item)) for item in items], name)
+
+    @staticmethod
+    def rate_of(found: Sequence[tuple[_Measured, dict[str, bool]]], name: str | None = None) -> dict[str, Any]:
+        flags = [
+            (flag, item.path)
+            for item, outside in found
+            for each, flag in outside.items()
+            if name is None or each == name
+        ]
+        return proportion([flag for flag, _ in flags], [path for _, path in flags])
 
 
-def _any_outside(measured: list[_Measured], label: str, figures: dict[str, dict[str, float]]) -> dict[str, Any]:
-    """Images of a label with at least one measurement outside."""
-    wanted = [item for item in measured if item.label == label]
-    return proportion(
-        [any(_is_outside(value, figures[name]) for name, value in item.values.items()) for item in wanted]
-    )
+class _Measurer:
+    """Measures variants, each once; finished ones are read from the journal."""
+
+    def __init__(self, manifest: Manifest, journal: Journal) -> None:
+        self._manifest, self._journal = manifest, journal
+
+    def __call__(self, variants: Sequence[_Variant]) -> list[_Measured]:
+        with progress_bar("images", len(variants)) as advance:
+            return list(self._all(variants, advance))
+
+    def _all(self, variants: Sequence[_Variant], advance: Callable[[], None]) -> Iterator[_Measured]:
+        for variant in variants:
+            row, path = variant.row, self._manifest.resolve(variant.row)
+            key = digest("ranges 1", row.path, stamp(path), variant.side, variant.quality, variant.full_colour)
+            found = self._journal.get(key)
+            if found is None:
+                found = _measure(path, variant)
+                self._journal.note(key, found)
+            facts = {name: found[name] for name in ("values", "curve", "saved", "quality", "short_edge")}
+            yield _Measured(row.source, row.label, row.path, **facts)
+            advance()
 
 
-def _is_outside(value: float | None, reference: dict[str, float]) -> bool:
-    return value is not None and not reference["low"] <= value <= reference["high"]
+def _measure(path: Path, variant: _Variant) -> dict[str, Any]:
+    data: bytes | None = read_bytes(path)
+    image = decode_image(data)  # type: ignore[arg-type]
+    if variant.side is not None:
+        scale = variant.side / min(image.size)
+        image = image.resize([max(1, round(side * scale)) for side in image.size], Image.Resampling.LANCZOS)
+    if variant.quality is None:
+        data = None
+    elif variant.quality:
+        buffer = io.BytesIO()
+        image.save(buffer, "JPEG", quality=variant.quality, subsampling=0 if variant.full_colour else 2)
+        data = buffer.getvalue()
+        image = decode_image(data)
+    views = forensic_views(image, data)
+    subject = Subject(image, data)
+    compression = subject.jpeg.compression if subject.jpeg else None
+    return {
+        "values": {figure.name: figure.value for view in views for figure in view.figures},
+        "curve": next(view.facts.get("log10_power") for view in views if view.name == "radial"),
+        "saved": subject.saved,
+        "quality": None if compression is None else compression.quality,
+        "short_edge": min(image.size),
+    }
+
+
+def _example(
+    ranges: dict[str, Any], name: str, quality: tuple[int, int] | None, edges: tuple[int, int]
+) -> list[float] | None:
+    """A measurement's range in one class; ``None`` if it has none."""
+    wanted = {"quality": quality and list(quality), "short_edge": list(edges)}
+    cell = next(each for each in ranges["classes"] if wanted.items() <= each.items())
+    found: list[float] | None = cell["figures"].get(name)
+    return found if found is not None and found[3] >= MIN_PHOTOGRAPHS and found[0] < found[2] else None
+
+
+def _drop(items: list[_Measured], source: str) -> list[_Measured]:
+    return [item for item in items if item.source != source]
+
+
+def _by_label(items: Iterable[_Measured]) -> dict[str, list[_Measured]]:
+    found: dict[str, list[_Measured]] = {"real": [], "fake": []}
+    for item in items:
+        found[item.label].append(item)
+    return found
+
+
+def _short_edge(row: ManifestRow) -> int:
+    return min(int(row.extra["width"]), int(row.extra["height"]))
+
+
+def _random(row: ManifestRow, *seeds: int) -> np.random.Generator:
+    return np.random.default_rng([zlib.crc32(row.path.encode()), *seeds])
+
+
+def _shuffled(rows: Iterable[ManifestRow], seeds: tuple[int, ...]) -> list[ManifestRow]:
+    return sorted(rows, key=lambda row: _random(row, *seeds).random())
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ from unmask.explain.views.ghosts import smooth
 from unmask.explain.views.jpeg_grid import grid_excess
 from unmask.explain.views.noise import noise_levels
 from unmask.explain.views.radial import RADII, radial_levels
-from unmask.explain.views.ranges import reference
+from unmask.explain.views.ranges import MIN_PHOTOGRAPHS, Reference, References, Saved, parse, references
 from unmask.explain.views.spectrum import WINDOW, peak_excess, strongest_peaks
 from unmask.explain.views.subject import CELL, MAX_CELLS, Subject, mosaic, sample_cells
 from unmask.explain.views.view import VIEWS, Findings, Measure, register
@@ -123,11 +123,142 @@ def test_a_view_and_a_measure_are_registered_once() -> None:
     assert before == VIEWS
 
 
-def test_every_figure_has_a_range() -> None:
-    measured = reference()["figures"]
-    assert set(measured) == {measure.name for view in VIEWS.values() for measure in view.measures}
-    assert all(item["low"] <= item["median"] <= item["high"] and item["n"] > 1000 for item in measured.values())
-    assert [len(reference()["radial"][name]) for name in ("low", "median", "high")] == [len(RADII)] * 3
+def test_the_shipped_classes_do_not_overlap_and_compare_every_measurement() -> None:
+    classes = references().classes
+    compared = {measure.name for view in VIEWS.values() for measure in view.measures if measure.compared}
+    for each in classes:
+        assert each.n >= MIN_PHOTOGRAPHS
+        assert set(each.figures) <= compared
+        assert all(span.low < span.high and span.n >= MIN_PHOTOGRAPHS for span in each.figures.values())
+        assert all(len(ends) == len(RADII) for ends in each.radial)
+        assert (each.radial[0] <= each.radial[1]).all()
+    places = [(each.quality and each.quality[0], each.short_edge[0]) for each in classes]
+    assert len(set(places)) == len(places)
+
+
+def cell(quality: list[int] | None, edges: list[int], n: int = 120, **figures: list[float]) -> dict[str, object]:
+    return {
+        "quality": quality,
+        "short_edge": edges,
+        "n": n,
+        "figures": figures,
+        "radial": {"low": [0.0] * 32, "high": [1.0] * 32},
+    }
+
+
+KNOWN = parse(
+    {
+        "central": 0.95,
+        "classes": [
+            cell([70, 79], [128, 199], a=[0.1, 0.2, 0.3, 120], flat=[0, 0, 0, 120], few=[0.1, 0.2, 0.3, 99]),
+            cell([80, 100], [128, 199]),
+            cell(None, [128, 199]),
+            cell([70, 79], [200, 640]),
+            # too few photographs
+            cell([80, 100], [200, 640], 99),
+        ],
+    }
+)
+
+
+@pytest.mark.parametrize(
+    ("saved", "quality", "edge", "place"),
+    [
+        # both ends of a class belong to it
+        ("jpeg", 70, 128, ((70, 79), (128, 199))),
+        ("jpeg", 79, 199, ((70, 79), (128, 199))),
+        ("jpeg", 80, 199, ((80, 100), (128, 199))),
+        ("jpeg", 100, 128, ((80, 100), (128, 199))),
+        ("jpeg", 79, 200, ((70, 79), (200, 640))),
+        # lossless photographs are compared with lossless ones, whatever they were before
+        ("lossless", None, 128, (None, (128, 199))),
+        # beyond the classes
+        ("jpeg", 69, 150, "its JPEG quality is 69; the photographs have 70 to 100"),
+        ("jpeg", 75, 127, "its short edge has 127 pixels; the photographs have 128 to 640"),
+        ("jpeg", 75, 3024, "its short edge has 3024 pixels; the photographs have 128 to 640"),
+        # between them
+        ("jpeg", 90, 300, "there are too few photographs like it"),
+        ("lossless", None, 300, "there are too few photographs like it"),
+        # not comparable
+        ("lossy", None, 150, "its format is neither JPEG nor lossless"),
+        ("unknown", None, 150, "its JPEG quality is unknown"),
+    ],
+)
+def test_the_class_of_an_image(saved: Saved, quality: float | None, edge: int, place: object) -> None:
+    found = KNOWN.find(saved, quality, edge)
+    assert (found if isinstance(found, str) else (found.quality, found.short_edge)) == place
+
+
+def test_ranges_of_too_few_photographs_or_without_spread_are_dropped() -> None:
+    found = KNOWN.find("jpeg", 75, 150)
+    assert isinstance(found, Reference)
+    assert set(found.figures) == {"a"}
+    assert str(found) == "JPEG quality 70–79, short edge 128–199 pixels"
+    assert str(KNOWN.find("lossless", None, 150)) == "lossless, short edge 128–199 pixels"
+    assert len(KNOWN.classes) == 4
+
+
+def test_without_any_class_nothing_is_comparable() -> None:
+    assert References(0.95, ()).find("jpeg", 75, 150) == "there are too few photographs like it"
+
+
+@pytest.mark.parametrize(
+    ("data", "saved"),
+    [
+        (None, "lossless"),
+        ("JPEG", "jpeg"),
+        ("PNG", "lossless"),
+        ("BMP", "lossless"),
+        ("TIFF", "lossless"),
+        # 256 colours
+        ("GIF", "lossy"),
+        ("WEBP", "lossy"),
+        ("AVIF", "lossy"),
+    ],
+)
+def test_how_an_image_was_saved(data: str | None, saved: str) -> None:
+    image = noisy(40, 40)
+    assert Subject(image, data and encode(image, data)).saved == saved
+
+
+def test_lossless_webp_is_lossless() -> None:
+    assert Subject(noisy(40, 40), encode(noisy(40, 40), "WEBP", lossless=True)).saved == "lossless"
+
+
+def test_a_jpeg_without_tables_has_no_quality() -> None:
+    assert Subject(noisy(80, 80), b"\xff\xd8\xff" + bytes(40)).saved == "unknown"
+
+
+@pytest.mark.parametrize(
+    ("figure", "comparison"),
+    [
+        (Figure("f", "F", 1.0, "", 0.0, 2.0, 120), "inside"),
+        (Figure("f", "F", 2.1, "", 0.0, 2.0, 120), "outside"),
+        (Figure("f", "F", None, "", 0.0, 2.0, 120), "not measured"),
+        (Figure("f", "F", 1.0, "", None, None, 0), "no comparable reference"),
+        # the quality of a JPEG chooses the class
+        (Figure("f", "F", 1.0, "", None, None, 0, compared=False), "not compared"),
+    ],
+)
+def test_how_a_measurement_compares(figure: Figure, comparison: str) -> None:
+    assert figure.comparison == comparison == figure.to_json()["comparison"]
+
+
+def test_figures_are_compared_with_the_class_of_their_image(
+    monkeypatch: pytest.MonkeyPatch, astronaut: Image.Image
+) -> None:
+    """Noise has a range in one class only: the same photograph is outside at one size, not compared at another."""
+    ranges = {"noise_level": [100.0, 101.0, 102.0, 150]}
+    known = parse({"central": 0.95, "classes": [cell([90, 100], [200, 300], 150, **ranges)]})
+    monkeypatch.setattr("unmask.explain.views.subject.references", lambda: known)
+    for side, comparison, n in ((256, "outside", 150), (400, "no comparable reference", 0)):
+        data = encode(astronaut.resize((side, side)), quality=92)
+        found = {each.name: each for view in forensic_views(decode_image(data), data) for each in view.figures}
+        assert (found["noise_level"].comparison, found["noise_level"].n) == (comparison, n)
+        assert found["sharpness"].comparison == "no comparable reference"
+        assert found["jpeg_quality"].comparison == "not compared"
+        words = "JPEG quality 90–100, short edge 200–300 pixels"
+        assert found["noise_level"].reference == (words if n else None)
 
 
 @pytest.mark.parametrize(

@@ -45,6 +45,9 @@ FACTS: dict[str, st.SearchStrategy[Any]] = {
     "figures_outside": st.lists(name, max_size=3),
     "figures_outside_count": st.integers(0, 3),
     "figures_chance": share,
+    "reference_class": name,
+    "reference_n": st.integers(100, 5000),
+    "reference_gap": name,
     "credentials": st.sampled_from(["none", "present but invalid", "valid, signer unknown"]),
     "camera": name,
     "software": name,
@@ -117,6 +120,13 @@ def test_braces_in_a_file_are_no_fields() -> None:
 
 PLACE = {"evidence_for": "fake", "top_place": "mouth", "top_place_share": 0.5, "top_place_area": 0.1}
 CHECK = {"has_map": True, "orders_beaten": 3, "random_orders": 8}
+MEASURED = {
+    "figures_measured": 19,
+    "figures_outside_count": 1,
+    "figures_chance": 0.05,
+    "reference_class": "lossless",
+    "reference_n": 300,
+}
 BASIS = {"fake_probability": 0.5, "threshold": 0.45, "band_low": 0.4, "band_high": 0.6}
 
 
@@ -139,6 +149,13 @@ BASIS = {"fake_probability": 0.5, "threshold": 0.45, "band_low": 0.4, "band_high
         ("map_check", {**CHECK, "map_reliable": False}, "not reliable for this image"),
         ("map_check", {**CHECK, "map_reliable": True, "orders_beaten": 8}, "passed its check"),
         ("map_check", {"has_map": True}, "was not checked for this image: do not rely on it"),
+        (
+            "forensics",
+            {"reference_gap": "its short edge has 9 pixels"},
+            "inside the image: its short edge has 9 pixels.",
+        ),
+        ("forensics", {**MEASURED, "figures_outside": []}, "All 19 forensic measurements are in the range"),
+        ("forensics", {**MEASURED, "figures_outside": ["Noise"]}, "(lossless, n = 300): Noise. Each"),
         ("small_face", {"face_side": 40.0, "small_face": 60}, "only 40 pixels"),
         ("heavy_compression", {"jpeg_quality": 30, "heavy_quality": 50}, "quality 30"),
         ("marks", {"marks": ["The file names X as its software."]}, "The file names X as its software. Such marks"),

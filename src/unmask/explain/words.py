@@ -274,14 +274,23 @@ def unseen(facts: Mapping[str, Any]) -> str | None:
 
 @_rule("note")
 def forensics(facts: Mapping[str, Any]) -> str | None:
-    """What the forensic views show."""
+    """How the forensic measurements compare with real photographs."""
+    if facts["reference_gap"] is not None:
+        return (
+            "There are no comparable real photographs for the forensic measurements, so look only at changes inside "
+            "the image: {reference_gap}."
+        )
     if not facts["figures_measured"] or facts["figures_outside"] is None:
         return None
     if not facts["figures_outside"]:
-        return "None of the {figures_measured} forensic measurements is outside the range of real photographs."
+        return (
+            "All {figures_measured} forensic measurements are in the range of comparable real photographs "
+            "({reference_class}, n = {reference_n})."
+        )
     return (
-        "Forensic measurements outside the range of real photographs: {figures_outside_count} of {figures_measured} "
-        "({figures_outside:list}). For a real photograph, the chance of each is {figures_chance:share}."
+        "{figures_outside_count} of {figures_measured} forensic measurements are outside the range of comparable real "
+        "photographs ({reference_class}, n = {reference_n}): {figures_outside:list}. Each is outside for about "
+        "{figures_chance:share} of real photographs."
     )
 
 

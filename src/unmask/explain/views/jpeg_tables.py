@@ -18,9 +18,11 @@ from unmask.explain.views.view import Findings, Measure, register
     look_for="Low quality, which hides traces, and tables that the camera named in the metadata does not write.",
     cannot_show="The tables only show the last save, and web sites and messengers save every image again.",
     measures=(
-        Measure("jpeg_quality", "Quality of the luminance table on the IJG scale"),
-        Measure("jpeg_quality_chroma", "Quality of the chrominance table on the IJG scale"),
-        Measure("jpeg_table_error", "Mean distance of the tables from the closest IJG tables", "steps"),
+        # The quality chooses the photographs that the other measurements are compared with, which were all saved with
+        # IJG tables.
+        Measure("jpeg_quality", "Quality of the luminance table on the IJG scale", compared=False),
+        Measure("jpeg_quality_chroma", "Quality of the chrominance table on the IJG scale", compared=False),
+        Measure("jpeg_table_error", "Mean distance of the tables from the closest IJG tables", "steps", compared=False),
     ),
 )
 def look(subject: Subject) -> Findings:

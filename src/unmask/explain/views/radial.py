@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from unmask.explain.views.drawing import curve
-from unmask.explain.views.ranges import reference
+from unmask.explain.views.ranges import Reference
 from unmask.explain.views.spectrum import WINDOW, Power, window_power
 from unmask.explain.views.subject import Subject
 from unmask.explain.views.view import Findings, Measure, register
@@ -30,7 +30,8 @@ _BOTTOM, _TOP = -5.0, 2.0
 @register(
     "radial",
     title="Radial power spectrum",
-    look_for="A red curve outside the shaded range of real photographs, especially a rise or a drop at the right.",
+    look_for="A red curve outside the shaded range of comparable real photographs, especially a rise or a drop at the "
+    "right.",
     cannot_show="Sharpening, blur, resizing and compression bend the curve of honest images in the same ways.",
     measures=(
         Measure("spectral_slope", "Slope of power over frequency (log-log)"),
@@ -44,8 +45,7 @@ def look(subject: Subject) -> Findings:
         return Findings(dict.fromkeys(("spectral_slope", "middle_band", "fine_band")))
     levels = radial_levels(window_power(subject.luma, WINDOW))
     slope = np.polyfit(np.log10(RADII[_FIT]), levels[_FIT], 1)[0]
-    range_ = reference()["radial"]
-    band = (np.array(range_["low"]), np.array(range_["high"])) if range_ else None
+    band = subject.reference.radial if isinstance(subject.reference, Reference) else None
     return Findings(
         {
             "spectral_slope": float(slope),

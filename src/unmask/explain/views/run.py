@@ -6,9 +6,9 @@ from importlib import import_module
 
 from PIL import Image
 
-from unmask.explain.views.ranges import figure_range
+from unmask.explain.views.ranges import Reference
 from unmask.explain.views.subject import Subject
-from unmask.explain.views.view import VIEWS, Figure, Registered, View
+from unmask.explain.views.view import VIEWS, Figure, Measure, Registered, View
 
 # Each module registers its view; views are shown in this order.
 for _module in (
@@ -40,15 +40,17 @@ def forensic_views(image: Image.Image, data: bytes | None = None) -> list[View]:
     return [_view(registered, subject) for registered in VIEWS.values()]
 
 
+def comparable(image: Image.Image, data: bytes | None = None) -> Reference | str:
+    """The real photographs that an image's measurements are compared with, or why there are none."""
+    return Subject(image, data).reference
+
+
 def _view(registered: Registered, subject: Subject) -> View:
     findings = registered.look(subject)
-    figures = []
-    for measure in registered.measures:
-        reference = figure_range(measure.name)
-        value = findings.values[measure.name]
-        figures.append(
-            Figure(measure.name, measure.title, value, measure.unit, reference.low, reference.high, reference.n)
-        )
+    figures = [
+        _figure(measure, findings.values[measure.name], subject.reference if measure.compared else None)
+        for measure in registered.measures
+    ]
     image = findings.image
     if image is not None and max(image.size) > MAX_SIDE:
         image = image.copy()
@@ -62,3 +64,10 @@ def _view(registered: Registered, subject: Subject) -> View:
         image,
         findings.facts,
     )
+
+
+def _figure(measure: Measure, value: float | None, reference: Reference | str | None) -> Figure:
+    found = reference.figures.get(measure.name) if isinstance(reference, Reference) else None
+    if found is None:
+        return Figure(measure.name, measure.title, value, measure.unit, None, None, 0, None, measure.compared)
+    return Figure(measure.name, measure.title, value, measure.unit, found.low, found.high, found.n, str(reference))

@@ -15,6 +15,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import ExifTags, Image
 
+from unmask.explain.views.ranges import Reference, Saved, references
+from unmask.imaging.formats import sniff_format
 from unmask.imaging.jpeg import Compression, read_compression
 
 CELL = 16
@@ -77,6 +79,24 @@ class Subject:
                 return JpegFile(read_compression(opened), tables, luminance, _origin(self.image.size, orientation))
         except (OSError, SyntaxError, ValueError, TypeError, ArithmeticError, LookupError):
             return None
+
+    @cached_property
+    def reference(self) -> Reference | str:
+        """The real photographs to compare with, or what is unusual about the image if there are none."""
+        compression = self.jpeg.compression if self.jpeg else None
+        quality = None if compression is None else compression.quality
+        return references().find(self.saved, quality, min(self.image.size))
+
+    @property
+    def saved(self) -> Saved:
+        """How the image was saved last; pixels in memory count as lossless."""
+        if self._data is None:
+            return "lossless"
+        name = sniff_format(self._data)
+        if name == "JPEG":
+            return "jpeg" if self.jpeg and self.jpeg.compression else "unknown"
+        is_exact = name in {"PNG", "BMP", "TIFF"} or (name == "WEBP" and self._data[12:16] == b"VP8L")
+        return "lossless" if is_exact else "lossy"
 
     @cached_property
     def cells(self) -> Bytes:

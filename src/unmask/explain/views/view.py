@@ -4,25 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from PIL import Image
 
 from unmask.explain.views.subject import Subject
 
+Comparison = Literal["inside", "outside", "no comparable reference", "not measured", "not compared"]
+"""How a measurement compares with real photographs of the same compression and size."""
+
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """One measurement of a view, with its range in real photographs.
+    """One measurement of a view, with its range in real photographs of the same compression and size.
 
     Attributes:
         name: stable, lower case with underscores, e.g. ``"noise_level"``; unique among all views.
         title: description for people.
         value: ``None`` if it cannot be measured: the image is too small, or not a JPEG file.
         unit: unit of value and range; ``""`` for ratios.
-        low: lower end of the central 95 % of the reference photographs; ``None`` without a reference.
+        low: lower end of the central 95 % of the reference photographs; ``None`` without a comparable reference.
         high: upper end of that range.
-        n: number of photographs that the range was measured on.
+        n: number of photographs that the range was measured on; 0 without one.
+        reference: the class of these photographs, e.g. ``"JPEG quality 88–93, short edge 360–640 pixels"``.
+        compared: whether the measurement is compared with photographs at all; the quality of a JPEG is not.
     """
 
     name: str
@@ -32,6 +37,17 @@ class Figure:
     low: float | None
     high: float | None
     n: int
+    reference: str | None = None
+    compared: bool = True
+
+    @property
+    def comparison(self) -> Comparison:
+        """How the value compares with the range."""
+        if self.value is None:
+            return "not measured"
+        if self.low is None or self.high is None:
+            return "no comparable reference" if self.compared else "not compared"
+        return "outside" if self.outside else "inside"
 
     @property
     def outside(self) -> bool:
@@ -54,6 +70,8 @@ class Figure:
             "high": self.high,
             "n": self.n,
             "outside": self.outside,
+            "reference": self.reference,
+            "comparison": self.comparison,
         }
 
 
@@ -93,11 +111,12 @@ class View:
 
 @dataclass(frozen=True, slots=True)
 class Measure:
-    """A measurement without its value: name, title and unit as in :class:`Figure`."""
+    """A measurement without its value: name, title, unit and ``compared`` as in :class:`Figure`."""
 
     name: str
     title: str
     unit: str = ""
+    compared: bool = True
 
 
 @dataclass(frozen=True, slots=True)
