@@ -1,12 +1,12 @@
-"""An explanation as a self-contained HTML page or a folder of files, and an index of many."""
+"""An explanation as a self-contained HTML page or a folder of files."""
 
 from __future__ import annotations
 
 import hashlib
 import io
 import json
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -15,7 +15,8 @@ import numpy.typing as npt
 from PIL import Image
 
 from unmask.detect.overlay import TOWARDS_FAKE, TOWARDS_REAL
-from unmask.detect.verdict import Verdict
+from unmask.detect.verdict import TITLES
+from unmask.explain.citation import CREDENTIALS_CHECK, IMAGE_SEARCHES, commands, limits, report_time, shown_time
 from unmask.explain.faithfulness import Curves, Faithfulness, mean_curves
 from unmask.explain.views import Figure
 from unmask.files import OutputFolder
@@ -27,26 +28,12 @@ if TYPE_CHECKING:
     from unmask.explain.explainer import Explanation
 
 REPORT: Final = "report.html"
-_THUMBNAIL: Final = 240
+SCRIPT: Final = "unmask.explain/report.js"
+"""The script of the report, by package and file."""
+# Height of a face's number, as a fraction of the image's longer side.
+_TAG_FONT: Final = 0.045
 _QUALITY: Final = 85
 _FEATURE_SIDE: Final = 192
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One entry of an index.
-
-    Attributes:
-        verdict: the verdict; it holds the error if the image could not be read.
-        text: the explanation in words, or the error.
-        folder: folder of the report below the index; ``None`` without one.
-        thumbnail: a data URI; '' without an image.
-    """
-
-    verdict: Verdict
-    text: str
-    folder: str | None
-    thumbnail: str
 
 
 def folder_name(path: str) -> str:
@@ -56,11 +43,16 @@ def folder_name(path: str) -> str:
     return f"{stem.strip('. ') or 'image'}.{tag}"
 
 
-def write_explanation(explanation: Explanation, folder: Path) -> Path:
+def write_explanation(explanation: Explanation, folder: Path, time: datetime | None = None) -> Path:
     """Write ``report.html``, ``explanation.json`` and the images as PNG; returns the path of the report.
 
+    Args:
+        explanation: what to write.
+        folder: created if missing; nothing is written outside it.
+        time: see :func:`render_html`.
+
     Raises:
-        UsageError: ``cannot_write``.
+        UsageError: ``cannot_write``, ``bad_source_date_epoch``.
     """
     out = OutputFolder(folder)
     images = {"evidence": explanation.overlay, "evidence-close-up": explanation.closeup_overlay}
@@ -69,54 +61,89 @@ def write_explanation(explanation: Explanation, folder: Path) -> Path:
     for name, image in images.items():
         out.write(f"{name}.png", _encoded(image, "PNG"), durable=False)
     out.write("explanation.json", (json.dumps(explanation.to_json(), indent=1, allow_nan=False) + "\n").encode())
-    out.write(REPORT, render_html(explanation).encode())
+    out.write(REPORT, render_html(explanation, time).encode())
     return folder / REPORT
 
 
-def render_html(explanation: Explanation) -> str:
-    """The page of one explanation, with its images inside; all text from the file is escaped."""
-    verdict = explanation.verdict
+def render_html(explanation: Explanation, time: datetime | None = None, name: str | None = None) -> str:
+    """The page of one explanation, with its images inside; all text from the file is escaped.
+
+    Args:
+        explanation: what to show.
+        time: time of the report, with its zone (default: see :func:`unmask.explain.citation.report_time`). The same
+            explanation and time give the same bytes.
+        name: file name of the image (default: that of the verdict's path).
+
+    Raises:
+        UsageError: ``bad_source_date_epoch``.
+    """
+    verdict, facts = explanation.verdict, explanation.facts
+    if name is None:
+        name = "Image in memory" if verdict.path is None else Path(verdict.path).name
+    assert verdict.verdict is not None
+    width, height = verdict.size or explanation.size
     return render(
         "unmask.explain/report.html.j2",
+        script=SCRIPT,
         explanation=explanation,
         verdict=verdict,
-        name="Image in memory" if verdict.path is None else Path(verdict.path).name,
+        word=TITLES[verdict.verdict],
+        has_probability=verdict.verdict != "NO_FACE",
+        facts=facts,
+        name=name,
+        time=shown_time(time or report_time()),
         version=__version__,
+        width=width,
+        height=height,
+        faces=_numbered(explanation, width, height),
+        reasons=[sentence for sentence in explanation.reasons if sentence.rule != "marks"],  # they have a banner
+        limits=limits(explanation),
+        commands=[] if verdict.sha256 is None else commands(explanation, name),
+        searches=IMAGE_SEARCHES,
+        credentials_check=CREDENTIALS_CHECK,
         image=_data_uri(explanation.image),
         overlay=_data_uri(explanation.overlay),
         closeup=_data_uri(explanation.closeup),
         closeup_overlay=_data_uri(explanation.closeup_overlay),
         views=[(view, view.image and _data_uri(view.image)) for view in explanation.views or ()],
+        outside=[figure for view in explanation.views or () for figure in view.figures if figure.outside],
         gradients=[(title, _data_uri(image)) for _, title, image in _gradient_images(explanation)],
         charts=[] if explanation.faithfulness is None else _charts(explanation.faithfulness),
         fake_colour=_css(TOWARDS_FAKE),
         real_colour=_css(TOWARDS_REAL),
         percent=lambda value: f"{100 * value:.1f} %",
+        along=lambda value: f"{100 * value:.2f}",
         shown=_shown,
         edit_values=lambda edit: [value for value in asdict(edit).values() if value],
         scale=_scale,
     )
 
 
-def render_index(entries: Sequence[Entry], model: str) -> str:
-    """The page that lists many reports."""
-    counts = {name: sum(entry.verdict.result == name for entry in entries) for name in ("FAKE", "REAL", None)}
-    return render(
-        "unmask.explain/index.html.j2",
-        entries=entries,
-        counts=counts,
-        model=model,
-        report=REPORT,
-        version=__version__,
-        name_of=lambda path: Path(path).name,
-    )
-
-
-def entry_of(explanation: Explanation, folder: str | None) -> Entry:
-    """The index entry of an explanation."""
-    small = explanation.overlay.copy()
-    small.thumbnail((_THUMBNAIL, _THUMBNAIL), Image.Resampling.BICUBIC)
-    return Entry(explanation.verdict, explanation.text, folder, _data_uri(small))
+def _numbered(explanation: Explanation, width: int, height: int) -> list[dict[str, Any]]:
+    """Boxes and number tags of the faces, largest first, in pixels of the image, which has these sides."""
+    font = _TAG_FONT * max(width, height)
+    tag_height = 1.25 * font
+    drawn = []
+    for number, region in enumerate(explanation.verdict.faces, 1):
+        assert region.face is not None
+        x0, y0, x1, y1 = region.face.box
+        tag_width = (0.7 + 0.6 * len(str(number))) * font
+        tag_x = min(max(x0, 0.0), max(0.0, width - tag_width))
+        tag_y = y0 - tag_height if y0 >= tag_height else max(y0, 0.0)  # above the face, or inside if there is no room
+        places = {
+            "x": x0, "y": y0, "width": x1 - x0, "height": y1 - y0, "font": font,
+            "tag_x": tag_x, "tag_y": tag_y, "tag_width": tag_width, "tag_height": tag_height,
+            "text_x": tag_x + tag_width / 2, "text_y": tag_y + font,
+        }  # fmt: skip
+        drawn.append(
+            {name: f"{value:.1f}" for name, value in places.items()}
+            | {
+                "number": number,
+                "fake_probability": region.fake_probability,
+                "decides": region is explanation.verdict.regions[explanation.deciding],
+            }
+        )
+    return drawn
 
 
 def _gradient_images(explanation: Explanation) -> list[tuple[str, str, Image.Image]]:

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import Path
 from typing import Final
 
-from unmask.detect.verdict import Verdict
+from unmask.detect.gallery import entry_of
+from unmask.detect.verdict import TITLES, Verdict
+from unmask.explain.citation import report_time, shown_time
 from unmask.explain.explainer import Explanation
-from unmask.explain.page import Entry, entry_of, folder_name, render_html, render_index, write_explanation
+from unmask.explain.page import REPORT, folder_name, render_html, write_explanation
 from unmask.files import OutputFolder, cannot_write, write_whole
+from unmask.pages.gallery import GalleryEntry, render_gallery
+from unmask.pages.page import thumbnail_uri
+from unmask.version import __version__
 
 INDEX: Final = "index.html"
 
@@ -19,26 +25,35 @@ class Reports:
     Args:
         folder: created if missing; nothing is written outside it.
         model: name of the detector, for the index.
+        time: time of the reports (default: see :func:`unmask.explain.citation.report_time`).
+
+    Raises:
+        UsageError: ``bad_source_date_epoch``.
     """
 
-    def __init__(self, folder: Path, model: str) -> None:
+    def __init__(self, folder: Path, model: str, time: datetime | None = None) -> None:
         self._out = OutputFolder(folder)
         self._model = model
-        self._entries: list[Entry] = []
+        self._time = time or report_time()
+        self._entries: list[GalleryEntry] = []
 
     def add(self, explanation: Explanation) -> Path:
         """Write one report; returns its path."""
         name = folder_name(explanation.verdict.path or "image")
-        self._entries.append(entry_of(explanation, name))
-        return write_explanation(explanation, self._out.path / name)
+        reasons = " ".join(sentence.text for sentence in explanation.reasons)
+        link, small = f"{name}/{REPORT}", thumbnail_uri(explanation.image)
+        self._entries.append(entry_of(explanation.verdict, text=reasons, thumbnail=small, link=link))
+        return write_explanation(explanation, self._out.path / name, self._time)
 
     def add_failure(self, verdict: Verdict) -> None:
         """Note an image that could not be read."""
-        self._entries.append(Entry(verdict, verdict.error.message if verdict.error else "", None, ""))
+        self._entries.append(entry_of(verdict))
 
     def close(self) -> Path:
         """Write the index; returns its path."""
-        self._out.write(INDEX, render_index(self._entries, self._model))
+        about = [f"Detector {self._model}, unmask {__version__}, {shown_time(self._time)}."]
+        title = f"Explanations of {len(self._entries):,} images"
+        self._out.write(INDEX, render_gallery(self._entries, title=title, about=about, words=TITLES))
         return self._out.path / INDEX
 
 

@@ -43,7 +43,7 @@ class GalleryEntry:
 
 
 def render_gallery(
-    entries: Iterable[GalleryEntry], *, title: str, about: Sequence[str], words: Mapping[str, str]
+    entries: Iterable[GalleryEntry], *, title: str, about: Sequence[str], words: Mapping[Any, str]
 ) -> str:
     """The page that shows many images.
 

@@ -16,12 +16,13 @@ _THUMB_SIDE: Final = 160  # pixels, shown at 128
 _THUMB_QUALITY: Final = 80
 
 
-def render(template: str, *, script: str | None = None, **content: Any) -> str:
+def render(template: str, *, script: str | None = None, connects: bool = False, **content: Any) -> str:
     """Render a template; in every text that is put in control characters are escaped, in HTML markup too.
 
     Args:
         template: package and file, as ``unmask.pages/base.html.j2``; it may extend others named so.
         script: package and file of the only script that the page may run, which is put inline at its end.
+        connects: whether the script may send requests to the host that the page came from.
         **content: the template's variables.
     """
     import jinja2  # here, since most of what imports this module writes no page
@@ -35,18 +36,21 @@ def render(template: str, *, script: str | None = None, **content: Any) -> str:
         trim_blocks=True,
     )
     inline = None if script is None else markupsafe.Markup(_source(script))
-    text = environment.get_template(template).render(inline_script=inline, policy=policy(script), **content)
+    text = environment.get_template(template).render(inline_script=inline, policy=policy(script, connects), **content)
     # File names that are not Unicode cannot stand in UTF-8.
     return text.encode("utf-8", "backslashreplace").decode()
 
 
-def policy(script: str | None = None) -> str:
+def policy(script: str | None = None, connects: bool = False) -> str:
     """The Content-Security-Policy of a page: no requests at all, images inside the page, inline styles.
 
     Args:
         script: the page's script, as for :func:`render`; its hash is allowed and no other script.
+        connects: as for :func:`render`.
     """
     allowed = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
+    if connects:
+        allowed += "; connect-src 'self'"
     if script is None:
         return allowed
     digest = hashlib.sha256(_source(script).encode()).digest()
