@@ -7,15 +7,14 @@ from pathlib import Path
 
 from fastapi import FastAPI
 from starlette.requests import Request
-from starlette.responses import FileResponse, HTMLResponse, Response
-from starlette.staticfiles import StaticFiles
+from starlette.responses import HTMLResponse, Response
 
-from unmask.pages.page import render
+from unmask.pages.page import policy, render
 from unmask.serve.problems import Problem
+from unmask.serve.static_files import Assets, send_file
 
 STATIC = Path(__file__).parent / "static"
-# The two pages rendered here have inline styles and no scripts.
-_CSP = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; frame-ancestors 'none'"
+_TRY = "unmask.serve/try.js"
 
 
 def install(app: FastAPI) -> None:
@@ -23,37 +22,31 @@ def install(app: FastAPI) -> None:
 
     # Rendered once: it takes longer than a verdict.
     missing = cache(lambda: render("unmask.serve/missing.html.j2"))
-    described = cache(lambda: render("unmask.serve/docs.html.j2", schema=app.openapi()))
+    described = cache(lambda: render("unmask.serve/docs.html.j2", script=_TRY, connects=True, schema=app.openapi()))
 
     async def index(request: Request) -> Response:
         if (STATIC / "index.html").is_file():
-            return FileResponse(STATIC / "index.html", headers={"Cache-Control": "no-cache"})
-        return _page(missing())
+            return send_file(STATIC / "index.html", request.headers, "no-cache")
+        return _page(missing(), policy())
 
     async def docs(request: Request) -> Response:
-        return _page(described())
+        return _page(described(), policy(_TRY, connects=True))
 
     async def favicon(request: Request) -> Response:
-        found = next((path for path in sorted(STATIC.glob("favicon.*")) if path.is_file()), None)
+        icons = (path for path in sorted(STATIC.glob("favicon.*")) if path.suffix in (".svg", ".ico", ".png"))
+        found = next((path for path in icons if path.is_file()), None)
         if found is None:
             raise Problem(404, "not_found", "There is no icon.")
-        return FileResponse(found, headers={"Cache-Control": "max-age=86400"})
+        return send_file(found, request.headers, "max-age=86400")
 
     app.add_route("/", index, methods=["GET"], include_in_schema=False)
     app.add_route("/docs", docs, methods=["GET"], include_in_schema=False)
     app.add_route("/favicon.ico", favicon, methods=["GET"], include_in_schema=False)
     app.add_route("/favicon.svg", favicon, methods=["GET"], include_in_schema=False)
-    app.mount("/assets", _Assets(directory=STATIC / "assets", check_dir=False), name="assets")
+    app.mount("/assets", Assets(directory=STATIC / "assets", check_dir=False), name="assets")
 
 
-class _Assets(StaticFiles):
-    """Built files, whose names change with their content."""
-
-    def file_response(self, *args: object, **kwargs: object) -> Response:
-        answer = super().file_response(*args, **kwargs)  # type: ignore[arg-type]
-        answer.headers["Cache-Control"] = "public, max-age=31536000, immutable"
-        return answer
-
-
-def _page(text: str) -> Response:
-    return HTMLResponse(text, headers={"Content-Security-Policy": _CSP, "Cache-Control": "no-cache"})
+def _page(text: str, allowed: str) -> Response:
+    # In a header, too: only there can a page refuse to be framed.
+    headers = {"Content-Security-Policy": f"{allowed}; frame-ancestors 'none'", "Cache-Control": "no-cache"}
+    return HTMLResponse(text, headers=headers)

@@ -23,7 +23,7 @@ from unmask.pages.page import render
 
 AnyResult = TypeVar("AnyResult", bound=Result)
 
-FORMATS: Final[Mapping[str, Callable[..., str]]] = {
+FORMATS: Final[Mapping[str, Any]] = {
     "number": three_digits,
     "with_interval": with_interval,
     "percent": percent,
