@@ -12,7 +12,7 @@ from tests.serve.conftest import make_image
 
 from unmask.detect.detector import Detector, Prepared, load
 from unmask.detect.verdict import Verdict
-from unmask.serve.engine import Engine
+from unmask.serve.engine import Engine, Judged
 from unmask.serve.limits import until
 from unmask.serve.metrics import Metrics
 from unmask.serve.problems import Problem
@@ -51,12 +51,13 @@ def test_verdicts_are_those_of_the_detector_at_every_size_of_batch(tiny_bundle: 
     for batch in (1, 3, 8):
         engine = Engine(detector, workers=2, batch=batch, capacity=64, metrics=Metrics())
 
-        async def ask(engine: Engine = engine) -> list[Verdict]:
+        async def ask(engine: Engine = engine) -> list[Judged]:
             return await engine.judge([make_image(grey) for grey in greys])
 
-        verdicts = asyncio.run(ask())
+        judged = asyncio.run(ask())
         engine.close()
-        assert [verdict.fake_probability for verdict in verdicts] == expected
+        assert [item.verdict.fake_probability for item in judged] == expected
+        assert {item.thumbnail for item in judged} == {None}
         assert engine.in_queue == 0
 
 
@@ -130,7 +131,7 @@ def test_a_deadline_is_a_problem_and_drops_what_waits(gated: Gated) -> None:
 def test_closing_finishes_what_is_inside(gated: Gated) -> None:
     engine = Engine(gated, workers=2, capacity=8, metrics=Metrics())
 
-    async def ask() -> list[Verdict]:
+    async def ask() -> list[Judged]:
         asked = asyncio.create_task(engine.judge([make_image(grey) for grey in (1, 2, 3, 4, 5)]))
         await asyncio.to_thread(gated.arrived.acquire)
         closing = asyncio.create_task(asyncio.to_thread(engine.close))

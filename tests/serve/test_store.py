@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+import io
+import json
 import os
 import pwd
 import random
@@ -16,30 +19,41 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
+from uuid import uuid4
 
 import httpx2
+import numpy as np
+import numpy.typing as npt
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import inspect
+from PIL import Image
+from sqlalchemy import MetaData, Table, Uuid, column, create_engine, insert, inspect, table, text
 from tests.serve.conftest import Start, make_image
 
 from unmask.detect.detector import Detector, load
+from unmask.detect.verdict import RegionVerdict, Verdict
 from unmask.serve.database import metadata, open_database
-from unmask.serve.images import ImageFolder
+from unmask.serve.evidence import from_text, overlays, to_text
+from unmask.serve.images import ImageFolder, thumbnail
 from unmask.serve.problems import Problem
-from unmask.serve.schemas import Feedback
+from unmask.serve.schemas import Evidence, Feedback, VerdictFields
 from unmask.serve.store import Query, Record, Retention, Store, _cursor, _parse
+from unmask.serve.stored import complete
 
 DAY = 86_400_000
 
 
 @pytest.fixture(scope="module")
-def detector(tiny_bundle: Path) -> Detector:
-    return load(tiny_bundle)
+def detector(whole_image_bundle: Path) -> Detector:
+    return load(whole_image_bundle)
 
 
 def record(detector: Detector, grey: int, *, days_ago: float = 0, name: str = "a.png") -> Record:
@@ -105,6 +119,82 @@ def test_no_name_leads_out_of_the_folder_of_images(name: str, tmp_path: Path) ->
             method(name)
 
 
+# --- evidence and thumbnails -------------------------------------------------------------------------------
+
+
+def region(evidence: npt.NDArray[np.float32], probability: float = 0.9) -> RegionVerdict:
+    return RegionVerdict(None, (0.04, 0.0, 64.06, 64.0), probability, evidence)
+
+
+def verdict_of(*regions: RegionVerdict, word: Any = "FAKE") -> Verdict:
+    return Verdict(None, word, 0.9, "FAKE", regions, None, "m@1", "0", 1.0)
+
+
+def pixels_of(evidence: Evidence) -> npt.NDArray[np.uint8]:
+    return np.asarray(Image.open(io.BytesIO(base64.b64decode(evidence.png.partition(",")[2]))))
+
+
+def test_stored_evidence_draws_the_same_overlays() -> None:
+    random_maps = np.random.default_rng(0).normal(0, 4, (2, 7, 5)).astype(np.float32)
+    verdict = verdict_of(*(region(evidence) for evidence in random_maps))
+    stored = to_text(verdict)
+    assert stored is not None
+    for drawn, again in zip(overlays(verdict), from_text(stored), strict=True):
+        assert again.box == pytest.approx(drawn.box, abs=0.05)
+        opacity = [pixels_of(item)[..., 3].astype(int) for item in (drawn, again)]
+        assert np.abs(opacity[0] - opacity[1]).max() <= 1
+
+
+@pytest.mark.parametrize(
+    "verdict",
+    [
+        pytest.param(verdict_of(region(np.ones((1, 1), np.float32))), id="one number is no map"),
+        pytest.param(verdict_of(region(np.ones((4, 4), np.float32)), word="NO_FACE"), id="no face"),
+    ],
+)
+def test_where_there_is_no_evidence_none_is_stored(verdict: Verdict) -> None:
+    assert to_text(verdict) is None
+    assert overlays(verdict) == []
+
+
+def test_stored_evidence_is_bounded() -> None:
+    big = np.random.default_rng(0).normal(0, 4, (224, 100)).astype(np.float32)
+    stored = to_text(verdict_of(*[region(big)] * 40))
+    assert stored is not None and len(stored) < 120_000
+    assert len(json.loads(stored)) == 16
+    # The mean of the map, which is the logit, stays.
+    assert np.mean(json.loads(stored)[0]["map"]) == pytest.approx(float(big.mean()), abs=0.01)
+
+
+@pytest.mark.parametrize(
+    ("size", "expected"),
+    [
+        pytest.param((64, 48), (64, 48), id="small ones are not enlarged"),
+        pytest.param((1600, 800), (160, 80), id="wide"),
+        pytest.param((700, 1400), (80, 160), id="upright"),
+        pytest.param((5000, 20), (160, 1), id="a strip"),
+    ],
+)
+def test_thumbnails_are_small(size: tuple[int, int], expected: tuple[int, int]) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (size[1], size[0], 3), np.uint8)
+    data = thumbnail(Image.fromarray(noise))
+    assert len(data) <= 12_000
+    with Image.open(io.BytesIO(data)) as image:
+        assert (image.format, image.size) == ("JPEG", expected)
+
+
+def test_thumbnails_are_kept_with_images_only(detector: Detector, tmp_path: Path) -> None:
+    kept = replace(record(detector, 250), thumbnail=b"small")
+    for images, expected in ((ImageFolder(tmp_path), b"small"), (None, None)):
+        store = Store("sqlite://", images)
+        store.add([kept])
+        row = store.get(kept.id)
+        assert row["thumbnail"] == expected
+        assert row["image_bytes"] == (None if images is None else len(kept.data) + 5)
+        assert row["evidence"] == to_text(kept.verdict)
+        assert "evidence" not in store.page(Query(), None, 1)[0][0]
+
+
 # --- table and cursor --------------------------------------------------------------------------------------
 
 
@@ -119,6 +209,112 @@ def test_migrations_make_the_table_that_the_code_uses(tmp_path: Path) -> None:
                 "verdicts_by_sha256",
             }
         engine.dispose()
+
+
+# A record of the first version: what was stored, and the word and the marks that follow from it.
+OLD = [
+    pytest.param({"result": "REAL", "fake_probability": 0.05}, "REAL", [], id="real"),
+    pytest.param({"result": "FAKE", "fake_probability": 0.95}, "FAKE", [], id="fake"),
+    pytest.param(
+        {"result": "REAL", "fake_probability": 0.682, "confidence": 31.8, "uncertain": True},
+        "UNCERTAIN",
+        [],
+        id="below the threshold and improbable: confidence is 50 now",
+    ),
+    pytest.param(
+        {"result": "REAL", "fake_probability": 0.15, "uncertain": True, "face_found": False},
+        "NO_FACE",
+        [],
+        id="no face",
+    ),
+    pytest.param(
+        {"result": "REAL", "fake_probability": 0.05, "face_found": False}, "REAL", [], id="a bundle that seeks no faces"
+    ),
+    pytest.param(
+        {"result": "REAL", "fake_probability": 0.05, "provenance": {"c2pa": "none", "generator_tags": ["png:prompt"]}},
+        "REAL",
+        ["settings"],
+        id="settings of a generator",
+    ),
+    pytest.param({"result": "REAL", "fake_probability": 0.05, "provenance": None}, "REAL", [], id="no provenance"),
+]
+
+
+def old_row(content: dict[str, Any]) -> dict[str, Any]:
+    verdict: dict[str, Any] = {
+        "path": None,
+        "confidence": 95.0,
+        "uncertain": False,
+        "faces": [],
+        "face_found": True,
+        "out_of_distribution": None,
+        "notes": ["Odd."],
+        "provenance": {"c2pa": "none", "generator_tags": []},
+        "model": "tiny@1",
+        "bundle_sha256": "0" * 64,
+        "ms": 1.0,
+        "error": None,
+        **content,
+    }
+    same = {name: verdict[name] for name in ("result", "fake_probability", "uncertain", "model")}
+    row = {"id": uuid4(), "time_ms": 1_700_000_000_000, "sha256": "ab" * 32, "filename": "old.png"}
+    return {**row, **same, "verdict": json.dumps(verdict)}
+
+
+def store_of_old(url: str, contents: list[dict[str, Any]]) -> tuple[Store, list[dict[str, Any]]]:
+    """A database of the first version with records in it, opened by this one."""
+    engine = create_engine(url)
+    config = Config()
+    config.set_main_option("script_location", "unmask.serve:migrations")
+    rows = [old_row(content) for content in contents]
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0001")
+        old = Table("verdicts", MetaData(), autoload_with=connection)
+        assert "word" not in old.c
+        typed = table("verdicts", column("id", Uuid), *(column(name) for name in rows[0] if name != "id"))
+        connection.execute(insert(typed), rows)
+    engine.dispose()
+    return Store(url), rows
+
+
+@pytest.mark.parametrize(("content", "word", "marks"), OLD)
+def test_an_old_record_has_the_fields_of_today(content: dict[str, Any], word: str, marks: list[str]) -> None:
+    verdict = VerdictFields(**complete(old_row(content)["verdict"]))
+    assert verdict.verdict == word
+    assert [mark.kind for mark in verdict.marks] == marks
+    assert verdict.confidence == max(50, content.get("confidence", 95))
+    assert verdict.notes == ["Odd."]
+    assert verdict.uncertain == content.get("uncertain", False)
+
+
+def check_old_records(url: str) -> None:
+    store, rows = store_of_old(url, [item.values[0] for item in OLD])
+    try:
+        for row, (_, word, marks) in zip(rows, [item.values for item in OLD], strict=True):
+            found = store.get(row["id"])
+            assert (found["word"], found["marked"]) == (word, bool(marks))
+            assert found["evidence"] is found["thumbnail"] is None
+            assert found["verdict"] == row["verdict"]
+        for word in ("FAKE", "REAL", "UNCERTAIN", "NO_FACE"):
+            expected = {row["id"] for row, item in zip(rows, OLD, strict=True) if item.values[1] == word}
+            assert {row["id"] for row in store.page(Query(verdict=word), None, 10)[0]} == expected
+        assert [row["id"] for row in store.page(Query(marked=True), None, 10)[0]] == [rows[5]["id"]]
+        assert len(store.page(Query(marked=False), None, 10)[0]) == len(OLD) - 1
+    finally:
+        store.close()
+
+
+def test_a_history_of_the_first_version_is_migrated(tmp_path: Path) -> None:
+    check_old_records(f"sqlite:///{tmp_path / 'old.sqlite3'}")
+
+
+def test_many_old_records_are_all_migrated(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'old.sqlite3'}"
+    store, _ = store_of_old(url, [{"result": "FAKE", "fake_probability": 0.9}] * 2500)
+    with sqlite3.connect(tmp_path / "old.sqlite3") as database:
+        assert database.execute("SELECT word, count(*) FROM verdicts GROUP BY word").fetchall() == [("FAKE", 2500)]
+    store.close()
 
 
 @given(st.text(max_size=60))
@@ -251,9 +447,12 @@ def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def test_two_instances_on_one_postgresql_agree(start: Start, postgresql: str, tmp_path: Path) -> None:
+def test_two_instances_on_one_postgresql_agree(
+    start: Start, whole_image_bundle: Path, postgresql: str, tmp_path: Path
+) -> None:
     flags = ["--store", postgresql, "--keep-images", "--images", str(tmp_path / "images"), "--rate", "0"]
-    with start(*flags) as one, start(*flags) as two, one.client() as first, two.client() as second:
+    both = (start(*flags, model=whole_image_bundle) for _ in range(2))
+    with next(both) as one, next(both) as two, one.client() as first, two.client() as second:
         assert first.get("/health").json()["store"] == "postgresql"
         sent: list[str] = []
 
@@ -273,7 +472,9 @@ def test_two_instances_on_one_postgresql_agree(start: Start, postgresql: str, tm
         assert {item["id"] for item in pages[0]} == set(sent)
         assert len(sent) == 45
         # What one is told the other knows; what one deletes is gone for the other, the image once both records are.
-        twice, _ = Counter(item["sha256"] for item in pages[0]).most_common(1)[0]
+        # FAKE or REAL, since right or wrong on UNCERTAIN makes no label.
+        certain = [item["sha256"] for item in pages[0] if item["verdict"] != "UNCERTAIN"]
+        twice, _ = Counter(certain).most_common(1)[0]
         judged, twin = (item["id"] for item in pages[0] if item["sha256"] == twice)
         first.post(f"/v1/history/{judged}/feedback", json={"verdict": "wrong"})
         assert second.get(f"/v1/history/{judged}").json()["feedback"]["verdict"] == "wrong"
@@ -286,6 +487,15 @@ def test_two_instances_on_one_postgresql_agree(start: Start, postgresql: str, tm
         assert len(names(tmp_path / "images")) == files - 1
 
 
+def test_a_history_of_the_first_version_in_postgresql_is_migrated(postgresql: str) -> None:
+    url = postgresql.replace("postgresql://", "postgresql+psycopg://")
+    engine = create_engine(url)
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.execute(text("CREATE DATABASE old"))
+    engine.dispose()
+    check_old_records(url.removesuffix("postgres") + "old")
+
+
 def test_postgresql_holds_what_sqlite_holds(postgresql: str, detector: Detector) -> None:
     url = postgresql.replace("postgresql://", "postgresql+psycopg://")
     records = [record(detector, grey, days_ago=grey / 10, name=f"{grey}%_\\.png") for grey in range(1, 6)]
@@ -294,6 +504,8 @@ def test_postgresql_holds_what_sqlite_holds(postgresql: str, detector: Detector)
         for row in store.page(Query(), None, 100)[0]:
             store.remove(row["id"])
         store.add(records)
+        assert store.get(records[4].id)["evidence"] == to_text(records[4].verdict)
+        assert bytes(store.get(records[4].id)["thumbnail"] or b"") == b""
         store.give_feedback(records[0].id, Feedback(verdict="right", note="déjà vu"))
         rows, cursor = store.page(Query(text="%_\\."), None, 3)
         more, end = store.page(Query(text="%_\\."), cursor, 3)

@@ -112,8 +112,12 @@ class Detector:
             return self.decoder(source)
         return decode(source, self.limits)
 
-    def prepare(self, source: ImageSource) -> Prepared:
+    def prepare(self, source: ImageSource, look: Callable[[Image.Image], object] | None = None) -> Prepared:
         """Do all that :meth:`detect` does before the network runs: read, decode, find and crop faces.
+
+        Args:
+            source: as for :meth:`detect`.
+            look: is called with the decoded image, which it must not change.
 
         Raises:
             ImageError: the image cannot be accepted or read.
@@ -130,6 +134,8 @@ class Detector:
         if provenance is not None and isinstance(data, bytes):
             provenance = check_credentials(data, provenance)  # only of files that could be read
         factor = decoded.reduction
+        if look is not None:
+            look(decoded.image)
         regions = preprocess(decoded.image, self.bundle.info.preprocessing, self._finder)
         return Prepared(
             _path_of(source),

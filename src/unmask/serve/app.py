@@ -75,6 +75,7 @@ def create_app(settings: Settings, detector: Detector, store: Store | None) -> F
             batch=settings.batch,
             capacity=max(settings.queue, settings.max_images),
             metrics=metrics,
+            thumbnails=store is not None and settings.images_folder is not None,
         )
         explain_queue = ExplainQueue(detector, settings.explanations)
         app.state.service = Service(settings, engine, explain_queue, history, metrics)

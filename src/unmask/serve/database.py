@@ -14,6 +14,7 @@ from sqlalchemy import (
     Engine,
     Float,
     Index,
+    LargeBinary,
     MetaData,
     String,
     Table,
@@ -21,6 +22,7 @@ from sqlalchemy import (
     Uuid,
     create_engine,
     event,
+    false,
     text,
 )
 from sqlalchemy.pool import StaticPool
@@ -45,6 +47,10 @@ verdicts = Table(
     Column("feedback", String(6)),
     Column("note", Text),
     Column("feedback_ms", BigInteger),
+    Column("word", String(9), nullable=False, server_default=""),
+    Column("marked", Boolean, nullable=False, server_default=false()),
+    Column("evidence", Text),
+    Column("thumbnail", LargeBinary),
     Index("verdicts_by_time", "time_ms", "id"),
     Index("verdicts_by_sha256", "sha256"),
 )

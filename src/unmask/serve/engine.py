@@ -11,10 +11,15 @@ import time
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
+from typing import NamedTuple
+
+from PIL import Image
 
 from unmask.detect.detector import Detector, Prepared
 from unmask.detect.verdict import Verdict
 from unmask.errors import ImageError
+from unmask.serve.images import thumbnail
 from unmask.serve.metrics import Metrics
 from unmask.serve.problems import Problem
 
@@ -22,11 +27,19 @@ from unmask.serve.problems import Problem
 _SMOOTHING = 0.1
 
 
+class Judged(NamedTuple):
+    """A verdict, and the image as a small JPEG if the engine makes thumbnails and could read it."""
+
+    verdict: Verdict
+    thumbnail: bytes | None
+
+
 @dataclass(eq=False, slots=True)
 class _Job:
     data: bytes
     loop: asyncio.AbstractEventLoop
-    future: asyncio.Future[Verdict]
+    future: asyncio.Future[Judged]
+    thumbnail: bytes | None = None
     prepared: Prepared | None = None
     seconds: float = 0.0
     gone: bool = False
@@ -44,15 +57,24 @@ class Engine:
         batch: most images per run of the network.
         capacity: most images waiting or in progress.
         metrics: counts the images.
+        thumbnails: also make a thumbnail of each image.
     """
 
     def __init__(
-        self, detector: Detector, *, workers: int | None = None, batch: int = 1, capacity: int, metrics: Metrics
+        self,
+        detector: Detector,
+        *,
+        workers: int | None = None,
+        batch: int = 1,
+        capacity: int,
+        metrics: Metrics,
+        thumbnails: bool = False,
     ) -> None:
         self.detector = detector
         self.capacity = capacity
         self._batch = batch
         self._metrics = metrics
+        self._thumbnails = thumbnails
         self._waiting: deque[_Job] = deque()
         self._ready: deque[_Job] = deque()
         self._in_queue = 0
@@ -83,7 +105,7 @@ class Engine:
         with self._condition:
             return time.monotonic() - self._progress if self._in_queue else 0.0
 
-    async def judge(self, images: Sequence[bytes]) -> list[Verdict]:
+    async def judge(self, images: Sequence[bytes]) -> list[Judged]:
         """Return verdicts in the order of the images; an unreadable image's verdict holds the error.
 
         If the caller is cancelled, images that have not been started are dropped.
@@ -162,7 +184,10 @@ class Engine:
     def _prepare(self, job: _Job) -> None:
         started = time.perf_counter()
         try:
-            job.prepared = self.detector.prepare(job.data)
+            if self._thumbnails:
+                job.prepared = self.detector.prepare(job.data, partial(_look, job))
+            else:
+                job.prepared = self.detector.prepare(job.data)
         except ImageError as error:
             self._finish(job, self.detector.unreadable(error, started))
         except Exception as error:  # whatever it is, the waiting request must get it
@@ -196,10 +221,14 @@ class Engine:
         with self._condition:
             self._progress = time.monotonic()
             self._count(-1)
+        settled: Judged | Exception
         if isinstance(result, Verdict):
             self._metrics.observe_verdict(result)
+            settled = Judged(result, job.thumbnail)
+        else:
+            settled = result
         with contextlib.suppress(RuntimeError):  # the loop was closed, so nobody is waiting
-            job.loop.call_soon_threadsafe(_settle, job.future, result)
+            job.loop.call_soon_threadsafe(_settle, job.future, settled)
 
     def _drop(self, count: int = 1) -> None:
         self._count(-count)
@@ -215,7 +244,11 @@ class Engine:
             self._seconds += _SMOOTHING * (seconds - self._seconds)
 
 
-def _settle(future: asyncio.Future[Verdict], result: Verdict | Exception) -> None:
+def _look(job: _Job, image: Image.Image) -> None:
+    job.thumbnail = thumbnail(image)
+
+
+def _settle(future: asyncio.Future[Judged], result: Judged | Exception) -> None:
     if future.done():
         return
     if isinstance(result, Exception):

@@ -11,11 +11,12 @@ from uuid import UUID
 from sqlalchemy import RowMapping
 
 from unmask.serve.history import History
+from unmask.serve.stored import complete
 from unmask.text import harmless_cell
 
 COLUMNS = (
-    "path", "label", "source", "group", "sha256", "filename", "result", "fake_probability", "uncertain", "model",
-    "time", "feedback", "note", "id",
+    "path", "label", "source", "group", "sha256", "filename", "verdict", "fake_probability", "result", "uncertain",
+    "marks", "notes", "model", "time", "feedback", "note", "id",
 )  # fmt: skip
 SOURCE = "unmask-serve"
 _OPPOSITE = {"REAL": "fake", "FAKE": "real"}
@@ -24,8 +25,9 @@ _OPPOSITE = {"REAL": "fake", "FAKE": "real"}
 async def export_csv(history: History, *, everything: bool) -> AsyncIterator[str]:
     """Yield the table in pieces, the header first.
 
-    Each image whose verdict was marked right or wrong is a row with its label; ``path`` is relative to the folder
-    of ``--keep-images``. Identical bytes give one row, by the latest feedback, and each image is its own ``group``.
+    Each image whose verdict, FAKE or REAL, was marked right or wrong is a row with its label; ``path`` is relative to
+    the folder of ``--keep-images``. Identical bytes give one row, by the latest feedback, and each image is its own
+    ``group``.
 
     Args:
         history: history of the service.
@@ -45,7 +47,11 @@ def time_of(milliseconds: int) -> datetime:
 
 
 def _cells(row: RowMapping) -> tuple[object, ...]:
-    label = {"right": row["result"].lower(), "wrong": _OPPOSITE[row["result"]]}.get(row["feedback"], "")
+    content = complete(row["verdict"])
+    word = content["verdict"]
+    # Right or wrong on UNCERTAIN or NO_FACE does not say what the image is.
+    labels = {"right": word.lower(), "wrong": _OPPOSITE[word]} if word in _OPPOSITE else {}
+    label = labels.get(row["feedback"], "")
     return (
         row["image"] or "",
         label,
@@ -53,9 +59,12 @@ def _cells(row: RowMapping) -> tuple[object, ...]:
         row["sha256"],
         row["sha256"],
         harmless_cell(row["filename"]),
-        row["result"],
+        word,
         row["fake_probability"],
+        row["result"],
         str(row["uncertain"]).lower(),
+        "; ".join(mark["text"] for mark in content["marks"]),
+        " ".join(content["notes"]),
         row["model"],
         time_of(row["time_ms"]).isoformat(timespec="milliseconds"),
         row["feedback"] or "",

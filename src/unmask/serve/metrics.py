@@ -30,7 +30,11 @@ class Metrics:
             buckets=_SECONDS,
             registry=self.registry,
         )
-        self._images = Counter("unmask_pictures_total", "Images by outcome", ("outcome",), registry=self.registry)
+        self._images = Counter("unmask_pictures_total", "Images by result", ("outcome",), registry=self.registry)
+        self._verdicts = Counter("unmask_verdicts_total", "Images by verdict", ("verdict",), registry=self.registry)
+        self._marked = Counter(
+            "unmask_pictures_marked_total", "Images whose file has marks of its making", registry=self.registry
+        )
         self.dropped = Counter(
             "unmask_pictures_dropped_total",
             "Images dropped: client disconnected or deadline passed",
@@ -52,8 +56,10 @@ class Metrics:
         self._seconds.labels(route).observe(seconds)
 
     def observe_verdict(self, verdict: Verdict) -> None:
-        """Count one image by its outcome."""
+        """Count one image by its result, its verdict and its marks."""
         self._images.labels(verdict.result or "unreadable").inc()
+        self._verdicts.labels(verdict.verdict or "unreadable").inc()
+        self._marked.inc(bool(verdict.marks))
 
     def text(self) -> bytes:
         """Format all metrics as Prometheus text."""

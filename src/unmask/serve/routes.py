@@ -78,7 +78,11 @@ async def _many_uploads(request: Request, service: InService) -> list[Upload]:
     responses=_UPLOAD_ERRORS,
 )
 async def predict(request: Request, service: InService, upload: Annotated[Upload, Depends(_one_upload)]) -> Detected:
-    """REAL or FAKE with a confidence, and the other fields of the verdict."""
+    """`result` REAL or FAKE with a `confidence` of at least 50, and the other fields of the verdict.
+
+    `result` says on which side of the threshold `fake_probability` lies, `confidence` how probable that class is. Where
+    the image has no face, or the probability lies in the uncertain band, only `verdict` says so: prefer it.
+    """
     return (await _detect(request, service, [upload], evidence=False))[0]
 
 

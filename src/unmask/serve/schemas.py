@@ -9,9 +9,10 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from unmask.bundle.schema import Threshold, UncertainBand
+from unmask.detect.verdict import Label, Word
 from unmask.imaging.faces import Box
+from unmask.imaging.marks import MarkKind
 
-Label = Literal["REAL", "FAKE"]
 Judgement = Literal["right", "wrong", "unsure"]
 # PostgreSQL text cannot hold NUL.
 Words = Annotated[str, StringConstraints(pattern=r"^[^\x00]*$", max_length=2000)]
@@ -29,6 +30,17 @@ class Provenance(BaseModel):
 
     c2pa: str
     generator_tags: list[str]
+
+
+class Mark(BaseModel):
+    """One thing that the file says of its own making: a claim, not proof, and never part of the score."""
+
+    kind: MarkKind = Field(
+        description="`generator`: a generator is named; `settings`: settings of a generator's program; `source_type`: "
+        "an IPTC or C2PA digital source type that means made by an algorithm; `broken_signature`: changed after "
+        "signing."
+    )
+    text: str = Field(description="A sentence from a fixed vocabulary; never text from the file.")
 
 
 class ErrorInfo(BaseModel):
@@ -51,13 +63,38 @@ class VerdictFields(BaseModel):
     model_config = ConfigDict(extra="allow")
 
     path: str | None = None
-    result: Label | None
-    confidence: float | None = Field(ge=0, le=100, description="Confidence in `result`, in percent.")
-    fake_probability: float | None = Field(ge=0, le=1)
-    uncertain: bool
-    faces: list[FaceVerdict]
+    verdict: Word | None = Field(
+        description="`FAKE`; `REAL`: no sign of manipulation was found, which is no proof; `UNCERTAIN`: "
+        "`fake_probability` lies in the uncertain band of the detector; `NO_FACE`: the detector judges faces and found "
+        "none; null with an error."
+    )
+    fake_probability: float | None = Field(
+        ge=0,
+        le=1,
+        description="Probability of fake. With `NO_FACE` it is that of the whole image, which is unreliable: do not "
+        "show it to people.",
+    )
+    kinds: dict[str, float] | None = Field(
+        None, description="Probability of yes for each question that the detector answers besides; null if for none."
+    )
+    result: Label | None = Field(
+        description="`FAKE` if `fake_probability` reaches the threshold, else `REAL`, whatever `verdict` says."
+    )
+    confidence: float | None = Field(
+        ge=50,
+        le=100,
+        description="Probability of the class in `result` in percent, but at least 50: 100 x `fake_probability` for "
+        "`FAKE`, 100 x (1 - `fake_probability`) for `REAL`. It is 50 where the threshold makes the less probable class "
+        "the `result`.",
+    )
+    uncertain: bool = Field(description="Whether `verdict` is `UNCERTAIN` or `NO_FACE`.")
     face_found: bool
+    faces: list[FaceVerdict] = Field(description="The faces, largest first.")
+    marks: list[Mark] = Field(
+        default=[], description="What the file says of its own making; show it beside the verdict. Never in the score."
+    )
     notes: list[str] = Field(default=[], description="Problems in the file, one sentence each.")
+    sha256: str | None = Field(None, description="SHA-256 of the file; null with an error.")
     provenance: Provenance | None
     model: str
     bundle_sha256: str
@@ -71,7 +108,9 @@ class Detected(VerdictFields):
     filename: str = Field(description="File name of the upload.")
     id: UUID | None = Field(description="Identifier in the history; null if nothing was stored.")
     evidence: list[Evidence] | None = Field(
-        None, description="With `evidence=true` only; regions without a map have none."
+        None,
+        description="With `evidence=true` only. Regions without a map have none, nor has an image whose verdict is "
+        "`NO_FACE`.",
     )
 
 
@@ -82,7 +121,7 @@ class Detection(BaseModel):
 
 
 class ForensicFigure(BaseModel):
-    """One measurement of a forensic view, with its usual range in real photographs."""
+    """One measurement of a forensic view, with its range in real photographs of the same compression and size."""
 
     model_config = ConfigDict(extra="allow")
 
@@ -90,9 +129,14 @@ class ForensicFigure(BaseModel):
     title: str
     value: float | None
     unit: str
-    low: float | None
-    high: float | None
+    low: float | None = Field(description="Lower end of the range; null without comparable photographs.")
+    high: float | None = Field(description="Upper end of the range; null without comparable photographs.")
+    n: int = Field(description="Number of photographs that the range is from.")
     outside: bool | None
+    reference: str | None = Field(
+        description="The photographs that the range is from, e.g. `JPEG quality 88–93, short edge 360–640 pixels`."
+    )
+    comparison: Literal["inside", "outside", "no comparable reference", "not measured", "not compared"]
 
 
 class ForensicView(BaseModel):
@@ -189,7 +233,11 @@ class Model(BaseModel):
 
 
 class Feedback(BaseModel):
-    """Whether a verdict was right, from somebody who knows the image."""
+    """Whether a verdict was right, from somebody who knows the image.
+
+    For `FAKE` and `REAL` it says what the image is, and `GET /v1/export` gives that as its label. `UNCERTAIN` and
+    `NO_FACE` name no class, so right or wrong makes no label.
+    """
 
     model_config = ConfigDict(extra="forbid")
 
@@ -203,9 +251,7 @@ class FeedbackRecord(Feedback):
     time: datetime
 
 
-class HistoryItem(BaseModel):
-    """One past verdict."""
-
+class _HistoryFields(BaseModel):
     id: UUID
     time: datetime
     sha256: str = Field(description="SHA-256 of the uploaded bytes.")
@@ -213,15 +259,32 @@ class HistoryItem(BaseModel):
     result: Label
     fake_probability: float
     uncertain: bool
+    marks: list[Mark] = Field(description="What the file says of its own making.")
     model: str
     feedback: FeedbackRecord | None
     image: str | None = Field(description="Address of the stored image; null if it was not stored.")
+    thumbnail: str | None = Field(
+        description="JPEG data URI, at most 160 pixels per side and 12 kB, if the service stores images; null if not, "
+        "and in records from before it made thumbnails."
+    )
 
 
-class HistoryRecord(HistoryItem):
+class HistoryItem(_HistoryFields):
+    """One past verdict."""
+
+    verdict: Word
+
+
+class HistoryRecord(_HistoryFields):
     """One past verdict with all its fields."""
 
-    verdict: dict[str, Any] = Field(description="The verdict as it was returned, without evidence.")
+    verdict: VerdictFields = Field(
+        description="The verdict as it was returned. One that an older version stored has the fields of today."
+    )
+    evidence: list[Evidence] | None = Field(
+        description="Evidence overlays as `POST /v1/detect?evidence=true` returns them, drawn from the stored map; "
+        "null if there was none, and in records from before it was stored."
+    )
 
 
 class HistoryPage(BaseModel):

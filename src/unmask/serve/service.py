@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from starlette.requests import ClientDisconnect, Request
 
 from unmask.detect.verdict import Verdict
-from unmask.serve.engine import Engine
+from unmask.serve.engine import Engine, Judged
 from unmask.serve.explain_queue import ExplainQueue
 from unmask.serve.history import History
 from unmask.serve.limits import until
@@ -51,18 +51,18 @@ class Service:
             ClientDisconnect: the client has gone; images that had not been started were dropped.
         """
         async with until(request.scope["unmask.deadline"]):
-            verdicts = await while_connected(request, self.engine.judge([upload.data for upload in uploads]))
-            records = self._records(uploads, verdicts)
+            judged = await while_connected(request, self.engine.judge([upload.data for upload in uploads]))
+            records = self._records(uploads, judged)
             if self.history is not None and any(records):
                 await self.history.add([record for record in records if record is not None])
-        return list(zip(verdicts, records, strict=True))
+        return [(item.verdict, record) for item, record in zip(judged, records, strict=True)]
 
-    def _records(self, uploads: Sequence[Upload], verdicts: Sequence[Verdict]) -> list[Record | None]:
+    def _records(self, uploads: Sequence[Upload], judged: Sequence[Judged]) -> list[Record | None]:
         return [
-            Record(hashlib.sha256(upload.data).hexdigest(), upload.filename, verdict, upload.data)
+            Record(hashlib.sha256(upload.data).hexdigest(), upload.filename, verdict, upload.data, thumbnail)
             if self.history is not None and verdict.error is None
             else None
-            for upload, verdict in zip(uploads, verdicts, strict=True)
+            for upload, (verdict, thumbnail) in zip(uploads, judged, strict=True)
         ]
 
     def require_history(self) -> History:

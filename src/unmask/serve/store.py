@@ -14,12 +14,17 @@ from uuid import UUID, uuid4
 from sqlalchemy import ColumnElement, Connection, RowMapping, delete, func, insert, or_, select, tuple_, update
 
 from unmask.detect.verdict import Verdict
+from unmask.serve import evidence
 from unmask.serve.database import lock, open_database, verdicts
 from unmask.serve.images import ImageFolder
 from unmask.serve.problems import Problem
 from unmask.serve.schemas import Feedback
 
 _ROWS_AT_ONCE = 1000
+# Columns to read: evidence and thumbnails are most of a record, and few readers need them.
+_WITHOUT_EVIDENCE = [column for column in verdicts.c if column.name != "evidence"]
+_EXPORTED = [column for column in _WITHOUT_EVIDENCE if column.name != "thumbnail"]
+_REMOVED = [verdicts.c.id, verdicts.c.image, verdicts.c.image_bytes]
 _CLOCK_TRUSTED_AFTER = 86_400.0  # seconds
 
 
@@ -32,6 +37,7 @@ class Record:
         filename: file name, safe to show.
         verdict: a verdict without an error.
         data: the uploaded bytes, stored only with ``--keep-images``.
+        thumbnail: the image as a small JPEG, if images are stored.
         id: identifier of the record.
         time_ms: milliseconds since 1970, UTC.
     """
@@ -40,6 +46,7 @@ class Record:
     filename: str
     verdict: Verdict
     data: bytes
+    thumbnail: bytes | None = None
     id: UUID = field(default_factory=uuid4)
     time_ms: int = field(default_factory=lambda: time.time_ns() // 1_000_000)
 
@@ -50,12 +57,16 @@ class Query:
 
     Attributes:
         text: part of a file name or note, or the start of a SHA-256; '' for all.
+        verdict: ``FAKE``, ``REAL``, ``UNCERTAIN``, ``NO_FACE``, or ``None`` for all.
+        marked: only verdicts with marks, or only others; ``None`` for both.
         result: ``REAL``, ``FAKE``, or ``None`` for both.
         uncertain: only uncertain verdicts, or only others; ``None`` for both.
         feedback: ``right``, ``wrong``, ``unsure``, ``none``, or ``None`` for all.
     """
 
     text: str = ""
+    verdict: str | None = None
+    marked: bool | None = None
     result: str | None = None
     uncertain: bool | None = None
     feedback: str | None = None
@@ -121,7 +132,7 @@ class Store:
         Raises:
             Problem: 422, the cursor is invalid.
         """
-        statement = select(verdicts).where(*_conditions(query))
+        statement = select(*_WITHOUT_EVIDENCE).where(*_conditions(query))
         if cursor is not None:
             statement = statement.where(tuple_(verdicts.c.time_ms, verdicts.c.id) < tuple_(*_parse(cursor)))
         statement = statement.order_by(verdicts.c.time_ms.desc(), verdicts.c.id.desc()).limit(limit + 1)
@@ -156,17 +167,20 @@ class Store:
             self._delete(connection, [row])
 
     def labelled(self, after: UUID | None) -> list[RowMapping]:
-        """Return the next rows of the export: for each image the record with the latest feedback of right or wrong."""
-        judged = verdicts.c.feedback.in_(("right", "wrong"))
+        """Return the next rows of the export: for each image the record with the latest feedback of right or wrong.
+
+        Only that on ``FAKE`` and ``REAL`` counts: on the other verdicts it does not say what the image is.
+        """
+        judged = verdicts.c.feedback.in_(("right", "wrong")) & verdicts.c.word.in_(("FAKE", "REAL"))
         rank = func.row_number().over(
             partition_by=verdicts.c.sha256, order_by=(verdicts.c.feedback_ms.desc(), verdicts.c.id)
         )
-        ranked = select(verdicts, rank.label("rank")).where(judged).subquery()
+        ranked = select(*_EXPORTED, rank.label("rank")).where(judged).subquery()
         return self._export(select(ranked).where(ranked.c.rank == 1), ranked.c.id, after)
 
     def everything(self, after: UUID | None) -> list[RowMapping]:
         """Return the next rows of the export of all records."""
-        return self._export(select(verdicts), verdicts.c.id, after)
+        return self._export(select(*_EXPORTED), verdicts.c.id, after)
 
     def apply_retention(self) -> int:
         """Delete records beyond the limits; return their number.
@@ -183,7 +197,7 @@ class Store:
                 deleted += self._delete(connection, _aged(connection, limits.days, trusts_clock=trusts_clock))
             if limits.records:
                 count = connection.execute(select(func.count()).select_from(verdicts)).scalar_one()
-                many = select(verdicts).order_by(*oldest).limit(max(0, count - limits.records))
+                many = select(*_REMOVED).order_by(*oldest).limit(max(0, count - limits.records))
                 deleted += self._delete(connection, connection.execute(many).mappings().all())
             if limits.image_bytes and self._images is not None:
                 deleted += self._delete(connection, _beyond(connection, limits.image_bytes))
@@ -221,7 +235,8 @@ class Store:
         self._engine.dispose()
 
     def _row(self, record: Record) -> dict[str, Any]:
-        content = record.verdict.to_json()
+        verdict = record.verdict
+        content = verdict.to_json()
         name = self._images.write(record.sha256, record.data) if self._images is not None else None
         return {
             "id": record.id,
@@ -234,7 +249,11 @@ class Store:
             "model": content["model"],
             "verdict": json.dumps(content, separators=(",", ":")),
             "image": name,
-            "image_bytes": len(record.data) if name else None,
+            "image_bytes": len(record.data) + len(record.thumbnail or b"") if name else None,
+            "word": verdict.verdict,
+            "marked": bool(verdict.marks),
+            "evidence": evidence.to_text(verdict),
+            "thumbnail": record.thumbnail if name else None,
         }
 
     def _delete(self, connection: Connection, rows: Sequence[RowMapping]) -> int:
@@ -268,6 +287,10 @@ def _conditions(query: Query) -> Iterator[ColumnElement[bool]]:
             verdicts.c.note.icontains(query.text, autoescape=True),
             verdicts.c.sha256.startswith(query.text.lower(), autoescape=True),
         )
+    if query.verdict is not None:
+        yield verdicts.c.word == query.verdict
+    if query.marked is not None:
+        yield verdicts.c.marked.is_(query.marked)
     if query.result is not None:
         yield verdicts.c.result == query.result
     if query.uncertain is not None:
@@ -312,13 +335,13 @@ def _aged(connection: Connection, days: float, *, trusts_clock: bool) -> list[Ro
     if not count:
         return []
     before = (now if trusts_clock or now - newest <= age else newest) - age
-    old = select(verdicts).where(verdicts.c.time_ms < before).order_by(verdicts.c.time_ms, verdicts.c.id)
+    old = select(*_REMOVED).where(verdicts.c.time_ms < before).order_by(verdicts.c.time_ms, verdicts.c.id)
     return list(connection.execute(old.limit(math.ceil(count / 10))).mappings())
 
 
 def _beyond(connection: Connection, limit: int) -> list[RowMapping]:
     """Find the oldest records to delete so that the images of the others fit into the limit in bytes."""
-    newest = select(verdicts).where(verdicts.c.image.is_not(None)).order_by(verdicts.c.time_ms.desc(), verdicts.c.id)
+    newest = select(*_REMOVED).where(verdicts.c.image.is_not(None)).order_by(verdicts.c.time_ms.desc(), verdicts.c.id)
     seen: set[str] = set()
     beyond = []
     for row in connection.execute(newest).mappings():
