@@ -16,8 +16,9 @@ as they are real and fake images of both splits with their own bytes: a measurem
 from __future__ import annotations
 
 import io
+import json
 import math
-import zlib
+import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -28,7 +29,7 @@ import numpy as np
 from PIL import Image
 
 from _report import argument_parser, describe_run, write_json
-from _shared import proportion
+from _shared import draw_balanced, draw_capped, proportion, random_of, shuffled
 from unmask.data.manifest import Manifest
 from unmask.data.rows import ManifestRow
 from unmask.explain.views import forensic_views
@@ -194,10 +195,10 @@ def draw_class(rows: Iterable[ManifestRow], edges: tuple[int, int], per_source: 
     """Photographs of a class of size: at most ``per_source`` of each source, half of them shrunk where they can be."""
     low, high = edges
     found: dict[str, list[_Variant]] = defaultdict(list)
-    for row in _shuffled(rows, (seed, low)):
+    for row in shuffled(rows, seed, low):
         if len(found[row.source]) >= per_source:
             continue
-        edge, random = _short_edge(row), _random(row, seed, low)
+        edge, random = _short_edge(row), random_of(row, seed, low)
         most = min(high, math.floor(edge * _MOST_SHRUNK))
         fits, shrinks = low <= edge <= high, most >= low
         if not fits and not shrinks:
@@ -212,29 +213,8 @@ def save_as(variant: _Variant, quality: tuple[int, int] | None, seed: int) -> _V
     """The same photograph saved at a random quality of a class, or lossless."""
     if quality is None:
         return _Variant(variant.row, variant.side, None)
-    drawn = int(_random(variant.row, seed, quality[0], variant.side or 0).integers(quality[0], quality[1] + 1))
+    drawn = int(random_of(variant.row, seed, quality[0], variant.side or 0).integers(quality[0], quality[1] + 1))
     return _Variant(variant.row, variant.side, drawn, variant.full_colour)
-
-
-def draw_balanced(rows: Sequence[ManifestRow], count: int, seed: int) -> list[ManifestRow]:
-    """A number of rows, from all sources in turn."""
-    turns: Counter[str] = Counter()
-    ranked = []
-    for row in _shuffled(rows, (seed, 1)):
-        ranked.append((turns[row.source], len(ranked), row))
-        turns[row.source] += 1
-    return [row for _, _, row in sorted(ranked, key=lambda each: each[:2])[:count]]
-
-
-def draw_capped(rows: Sequence[ManifestRow], most: int, seed: int) -> list[ManifestRow]:
-    """At most so many rows of each source."""
-    turns: Counter[str] = Counter()
-    kept = []
-    for row in _shuffled(rows, (seed, 2)):
-        if turns[row.source] < most:
-            kept.append(row)
-        turns[row.source] += 1
-    return kept
 
 
 def central_range(values: Sequence[float]) -> list[float]:
@@ -286,9 +266,6 @@ def make_ranges(
 
 def compact(content: dict[str, Any]) -> str:
     """JSON with one line per measurement."""
-    import json
-    import re
-
     text = json.dumps(content, indent=1, allow_nan=False)
     return re.sub(r"\[\s+([^\[\]{}]*?)\s+\]", lambda found: f"[{' '.join(found[1].split())}]", text) + "\n"
 
@@ -396,14 +373,6 @@ def _by_label(items: Iterable[_Measured]) -> dict[str, list[_Measured]]:
 
 def _short_edge(row: ManifestRow) -> int:
     return min(int(row.extra["width"]), int(row.extra["height"]))
-
-
-def _random(row: ManifestRow, *seeds: int) -> np.random.Generator:
-    return np.random.default_rng([zlib.crc32(row.path.encode()), *seeds])
-
-
-def _shuffled(rows: Iterable[ManifestRow], seeds: tuple[int, ...]) -> list[ManifestRow]:
-    return sorted(rows, key=lambda row: _random(row, *seeds).random())
 
 
 if __name__ == "__main__":
