@@ -12,6 +12,7 @@ from tests.faults.disk import KINDS, Disk, call, failing
 # Words in capitals are inputs; OUT is a folder or file to be written. Of operations beyond the limit some are tried.
 COMMANDS: dict[str, tuple[str, int]] = {
     "detect": ("detect IMAGE --model BUNDLE --evidence OUT", 99),
+    "detect many": ("detect IMAGE --model BUNDLE --html OUT/page.html --resume OUT/kept.jsonl --evidence OUT/seen", 99),
     "explain": ("explain IMAGE --model BUNDLE --out OUT --no-forensics", 8),
     "explain page": ("explain IMAGE --model BUNDLE --html OUT/page.html --no-forensics", 12),
     "evaluate": ("evaluate BUNDLE --manifest TABLE --out OUT --draws 100", 12),
