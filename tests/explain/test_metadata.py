@@ -70,7 +70,7 @@ def test_camera_of_a_tiff() -> None:
     assert found.modified == "2026:02:03 04:05:06" and found.lens is None
 
 
-@pytest.mark.parametrize("form", ["JPEG", "PNG", "WEBP"])
+@pytest.mark.parametrize("form", ["JPEG", "PNG", "WEBP", "AVIF"])
 def test_camera_and_software(form: str) -> None:
     found = read_metadata(encode(photograph(), form, exif=camera_exif()))
     assert (found.format, found.camera, found.lens) == (form, "Canon EOS R5", "RF 50mm")
@@ -181,7 +181,7 @@ def test_a_png_of_a_diffusion_front_end(key: str) -> None:
     ],
     ids=["attribute", "element", "resource"],
 )
-@pytest.mark.parametrize("form", ["JPEG", "WEBP"])
+@pytest.mark.parametrize("form", ["JPEG", "WEBP", "AVIF"])
 def test_a_digital_source_type(body: str, form: str) -> None:
     found = read_metadata(encode(photograph(), form, xmp=packet(body)))
     assert found.digital_source_type == "trainedAlgorithmicMedia"
@@ -285,6 +285,7 @@ def rich() -> list[bytes]:
         encode(tiny, "PNG", pnginfo=info, exif=camera_exif(BERLIN)),
         encode(tiny, "WEBP", xmp=packet(HISTORY), exif=camera_exif(BERLIN)),
         encode(tiny, "TIFF", exif=camera_exif(BERLIN)),
+        encode(tiny, "AVIF", xmp=packet(HISTORY), exif=camera_exif(BERLIN)),
     ]
 
 

@@ -81,8 +81,27 @@ def jumbf(label: bytes = b"c2pa", uuid: bytes = C2PA_UUID, kind: bytes = b"jumd"
     return struct.pack(">I4s", 8 + len(inner), b"jumb") + inner
 
 
+def c2pa_box(store: bytes, purpose: bytes = b"manifest") -> bytes:
+    """The box of a manifest in AVIF and HEIC files."""
+    about = bytes.fromhex("D8FEC3D61B0E483C92975828877EC481") + bytes(4) + purpose + b"\0" + bytes(8)
+    return struct.pack(">I4s", 8 + len(about) + len(store), b"uuid") + about + store
+
+
 def app11(box: bytes) -> bytes:
     return b"JP" + struct.pack(">HI", 1, 1) + box
+
+
+XMP_TRAILER = b"\x01" + bytes(range(255, -1, -1)) + b"\0"
+
+
+def gif(extension: bytes, *, raw: bool = False, behind: bool = False) -> bytes:
+    """A GIF with one more application extension: name and data."""
+    data, name, body = image("GIF"), extension[:11], extension[11:]
+    if not raw:
+        parts = [body[at : at + 255] for at in range(0, len(body), 255)]
+        body = b"".join(bytes((len(part),)) + part for part in parts) + b"\0"
+    at = len(data) - 1 if behind else 13 + (3 << (data[10] & 7) + 1)
+    return data[:at] + b"!\xff\x0b" + name + body + data[at:]
 
 
 SOURCE_ELEMENT = xmp(f"<Iptc4xmpExt:DigitalSourceType>{IPTC}trainedAlgorithmicMedia</Iptc4xmpExt:DigitalSourceType>")
@@ -188,6 +207,44 @@ TAG_CASES: list[tuple[Callable[[], bytes], tuple[str, ...]]] = [
         lambda: image("JPEG", exif=exif({0x0131: "Midjourney"}), xmp=SOURCE_ELEMENT + SOURCE_ELEMENT),
         ("software:Midjourney", "xmp:trainedAlgorithmicMedia"),
     ),
+    # the other formats: XMP in a GIF, whose end no walk of sub-blocks may miss, and behind its image
+    (lambda: gif(b"XMP DataXMP" + SOURCE_ELEMENT + XMP_TRAILER, raw=True), TRAINED),
+    (lambda: gif(b"XMP DataXMP" + SOURCE_ELEMENT + XMP_TRAILER, raw=True, behind=True), TRAINED),
+    # TIFF of both orders, and BigTIFF: XMP and software; IPTC's records
+    (lambda: image("TIFF", tiffinfo={700: SOURCE_ELEMENT, 0x0131: "FaceApp"}), ("software:FaceApp", *TRAINED)),
+    (
+        lambda: image("TIFF", big_tiff=True, tiffinfo={700: SOURCE_ELEMENT, 0x0131: "FaceApp"}),
+        ("software:FaceApp", *TRAINED),
+    ),
+    (lambda: b"MM\0*" + struct.pack(">IHHHIII", 8, 1, 700, 1, len(SOURCE_ELEMENT), 26, 0) + SOURCE_ELEMENT, TRAINED),
+    (
+        lambda: image("TIFF", tiffinfo={33723: f"{IPTC}trainedAlgorithmicMedia".encode()}),
+        ("iptc:trainedAlgorithmicMedia",),
+    ),
+    # AVIF and HEIC, whose boxes are the same: XMP and EXIF
+    (lambda: image("AVIF", xmp=SOURCE_ELEMENT, exif=exif({0x0131: "FaceApp"})), ("software:FaceApp", *TRAINED)),
+    (lambda: image("AVIF", xmp=SOURCE_ELEMENT).replace(b"avif", b"heic"), TRAINED),
+    # newer terms, C2PA's own vocabulary, IPTC's entries for AI systems
+    (
+        lambda: image("JPEG", xmp=xmp(f'<a b:DigitalSourceType="{IPTC}compositeSynthetic"/>')),
+        ("xmp:compositeSynthetic",),
+    ),
+    (
+        lambda: image(
+            "JPEG", xmp=xmp('<a b:DigitalSourceType="http://c2pa.org/digitalsourcetype/trainedAlgorithmicData"/>')
+        ),
+        ("xmp:trainedAlgorithmicData",),
+    ),
+    (lambda: image("JPEG", xmp=xmp("<e:AISystemUsed>Some model</e:AISystemUsed>")), ("xmp:AISystemUsed",)),
+    (lambda: image("JPEG", xmp=xmp('<a e:AIPromptInformation="a face"/>')), ("xmp:AIPromptInformation",)),
+    # Google's credit line, in XMP and in IPTC's records
+    (lambda: image("JPEG", xmp=xmp('<a photoshop:Credit="Made with Google AI"/>')), ("xmp:Credit",)),
+    (lambda: jpeg_segment(0xED, b"Photoshop 3.0\0" + b"\x1c\x02\x6e\0\x13Made with Google AI"), ("iptc:Credit",)),
+    # China's label: in XMP, escaped in an attribute, in a PNG text, in EXIF
+    (lambda: image("JPEG", xmp=xmp('<T:AIGC>{"Label":"1","ContentProducer":"x"}</T:AIGC>')), ("xmp:AIGC",)),
+    (lambda: image("JPEG", xmp=xmp('<a T:AIGC="{&quot;Label&quot;: &quot;1&quot;}"/>')), ("xmp:AIGC",)),
+    (lambda: png_text("AIGC", '{"Label": "1"}'), ("png:AIGC",)),
+    (lambda: image("JPEG", exif=exif(comment=b'ASCII\0\0\0{"AIGC":{"Label":"1"}}')), ("exif:AIGC",)),
     # --- from here on: nothing to report ---
     # plain images
     (lambda: image("JPEG"), NONE),
@@ -220,9 +277,18 @@ TAG_CASES: list[tuple[Callable[[], bytes], tuple[str, ...]]] = [
     # a text chunk without its separator; a broken compressed one
     (lambda: png_chunk(b"tEXt", b"parameters"), NONE),
     (lambda: png_chunk(b"zTXt", b"Software\0\0not zlib"), NONE),
-    # another format, and no bytes at all
+    # formats without a mark, and no bytes at all
     (lambda: image("GIF"), NONE),
+    (lambda: image("TIFF"), NONE),
+    (lambda: image("AVIF"), NONE),
+    (lambda: image("BMP"), NONE),
     (lambda: b"", NONE),
+    # a label of China's law that says: perhaps generated
+    (lambda: image("JPEG", xmp=xmp('<a>AIGC{"Label":"2"}</a>')), NONE),
+    # an empty entry for an AI system; a credit to a person
+    (lambda: image("JPEG", xmp=xmp('<a b:AISystemUsed="" photoshop:Credit="Google"/>')), NONE),
+    # the address of a source type that is a camera's, in IPTC's records
+    (lambda: jpeg_segment(0xED, b"Photoshop 3.0\0" + IPTC.encode() + b"digitalCapture"), NONE),
 ]
 
 
@@ -271,6 +337,11 @@ def test_software_names(name: str, expected: tuple[str, ...]) -> None:
         (jpeg_segment(0xEB, app11(jumbf(long=True))), "present"),  # with a 64-bit box length
         (png_chunk(b"caBX", jumbf()), "present"),  # PNG
         (webp_chunk(b"C2PA", jumbf()), "present"),  # WebP, past an odd-sized chunk
+        (gif(b"C2PA_GIF\x01\0\0" + jumbf()), "present"),  # GIF
+        (image("TIFF", tiffinfo={52545: jumbf()}), "present"),  # TIFF
+        (image("AVIF") + c2pa_box(jumbf()), "present"),  # AVIF
+        (image("AVIF").replace(b"avif", b"heic") + c2pa_box(jumbf()), "present"),  # HEIC
+        (image("AVIF") + c2pa_box(jumbf(), b"merkle"), "none"),  # AVIF: hashes of the image's parts
         (jpeg_segment(0xEB, app11(jumbf(uuid=OTHER_UUID))), "present"),  # known by its label
         (jpeg_segment(0xEB, app11(jumbf(label=b""))), "present"),  # known by its type
         (jpeg_segment(0xEB, app11(jumbf(b"jp360", OTHER_UUID))), "none"),  # JPEG 360: other JUMBF
@@ -315,6 +386,23 @@ def test_a_text_bomb_is_inflated_only_to_the_cap(monkeypatch: pytest.MonkeyPatch
     assert sum(sizes) <= provenance.TEXT_BUDGET
 
 
+def avif_items(count: int, extents: int, size: int = 1) -> bytes:
+    """An AVIF of XMP items, each in the same extents of the file."""
+
+    def box(kind: bytes, body: bytes) -> bytes:
+        return struct.pack(">I4s", 8 + len(body), kind) + body
+
+    entry = b"\x02\0\0\0{item}\0\0mime\0application/rdf+xml\0"
+    infos = b"".join(box(b"infe", entry.replace(b"{item}", struct.pack(">H", n))) for n in range(count))
+    places = b"".join(
+        struct.pack(">HHH", n, 0, extents) + struct.pack(">II", 0, size) * min(extents, 8) for n in range(count)
+    )
+    meta = box(b"iinf", b"\0\0\0\0" + struct.pack(">H", count) + infos) + box(
+        b"iloc", b"\0\0\0\0\x44\0" + struct.pack(">H", count) + places
+    )
+    return box(b"ftyp", b"avif\0\0\0\0") + box(b"meta", b"\0\0\0\0" + meta) + bytes(4_000_000)
+
+
 @pytest.mark.parametrize(
     "data",
     [
@@ -327,8 +415,14 @@ def test_a_text_bomb_is_inflated_only_to_the_cap(monkeypatch: pytest.MonkeyPatch
         png_of([(b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0DigitalSourceType" + b" " * 5_000_000)]),  # one long gap
         png_of([(b"eXIf", b"II*\0\x08\0\0\0\xff\xff" + b"\x31\x01\x02\0\xff\xff\xff\xff\0\0\0\0" * 80_000)] * 8),
         b"RIFF\0\0\0\0WEBP" + b"EXIF\0\0\0\0" * 1_000_000,  # empty chunks
+        b"GIF89a\x08\0\x08\0\0\0\0!\xff" + b"\x01x" * 4_000_000,  # tiny sub-blocks
+        b"GIF89a\x08\0\x08\0\0\0\0" + b"!\xff\0" * 2_000_000,  # extensions without content
+        b"\0\0\0\x10ftypavif\0\0\0\0" + b"\0\0\0\x08free" * 1_000_000,  # empty boxes
+        avif_items(1_000, 65_535),  # items in many extents that do not exist
+        avif_items(1_000, 1, 0xFFFFFFFF),  # many items that are the whole file
+        b"II*\0\x08\0\0\0\xff\xff" + b"\xbc\x02\x07\0\xff\xff\xff\x7f\x08\0\0\0" * 65_535 + bytes(8_000_000),  # TIFF
     ],
-    ids=range(9),
+    ids=range(15),
 )
 def test_crafted_files_take_bounded_work(data: bytes) -> None:
     started = time.process_time()
@@ -349,6 +443,11 @@ SEEDS = [
     png_text("XML:com.adobe.xmp", SOURCE_RESOURCE.decode(), international=True, compressed=True),
     image("WEBP", exif=exif({0x0131: "FaceApp"}), xmp=SOURCE_ATTRIBUTE),
     webp_chunk(b"C2PA", jumbf()),
+    gif(b"XMP DataXMP" + SOURCE_ELEMENT + XMP_TRAILER, raw=True),
+    gif(b"C2PA_GIF\x01\0\0" + jumbf()),
+    image("TIFF", tiffinfo={700: SOURCE_ELEMENT, 0x0131: "FaceApp", 52545: jumbf()}),
+    image("TIFF", big_tiff=True, tiffinfo={700: SOURCE_ELEMENT, 0x0131: "FaceApp"}),
+    image("AVIF", xmp=SOURCE_ELEMENT, exif=exif({0x0131: "FaceApp"})),
 ]
 HEADS = [
     b"",
@@ -357,6 +456,10 @@ HEADS = [
     b"\x89PNG\r\n\x1a\n",
     b"RIFF\0\0\0\0WEBP",
     b"\xff\xd8\xff\xeb",
+    b"GIF89a",
+    b"II*\0\x08\0\0\0",
+    b"MM\0+\0\x08\0\0\0\0\0\0\0\0\0\x10",
+    b"\0\0\0\x10ftypavif\0\0\0\0",
 ]
 
 

@@ -7,13 +7,14 @@ items), C2PA 2.2 (the box of a manifest), XMP part 3.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from typing import Literal
 
 Kind = Literal["exif", "xmp", "jumbf"]
 
 MAX_BOXES = 4096
-_MAX_ITEMS = 1024
+_MAX_ITEMS, _MAX_READ = 1024, 16  # of all kinds, and those that are read
 _C2PA_BOX = bytes.fromhex("D8FEC3D61B0E483C92975828877EC481")
 _XMP_BOX = bytes.fromhex("BE7ACFCB97A942E89C71999491E3AFAC")
 _XMP_TYPE = b"application/rdf+xml"
@@ -68,7 +69,7 @@ def _items(data: bytes, start: int, end: int, limit: int) -> Iterator[tuple[Kind
             places = _item_places(data[at : min(until, at + 64 * _MAX_ITEMS)])
         elif kind == b"idat":
             inside = (at, until)
-    for item, name in kinds.items():
+    for item, name in itertools.islice(kinds.items(), _MAX_READ):
         method, extents = places.get(item, (0, []))
         base, stop = inside if method == 1 else (0, len(data))
         body = b""

@@ -13,7 +13,7 @@ from typing import Literal
 MAX_PARTS = 65_536
 """Segments or chunks walked in one file."""
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
-_MAX_SUB_BLOCKS = 1 << 18  # of one GIF file, each at most 255 bytes
+_MAX_SUB_BLOCKS = 1 << 18  # of one GIF file, each at most 255 bytes, with the blocks that they belong to
 _MAX_ENTRIES = 256  # of one TIFF directory
 _BYTE_TYPES = (1, 2, 7, 129)  # the types of TIFF values of one byte an item
 
@@ -85,6 +85,7 @@ def gif_extensions(data: bytes) -> Iterator[tuple[bytes, bytes]]:
     at, left = 13 + (3 << (data[10] & 7) + 1 if len(data) > 10 and data[10] & 128 else 0), _MAX_SUB_BLOCKS
     while data[at : at + 1] in (b"!", b",") and left > 0:
         extension, label = data[at : at + 1] == b"!", data[at + 1 : at + 2]
+        left -= 1
         if extension:
             at += 2
         else:  # an image: its position, its colours, one byte, its data
