@@ -25,6 +25,7 @@ from pydantic import ValidationError
 from unmask.bundle.golden import GoldenCase, golden_pixels, read_golden
 from unmask.bundle.schema import BundleInfo, first_error
 from unmask.bundle.session import GraphSession, checked_session
+from unmask.bundle.suggest import suggestion
 from unmask.errors import BundleError
 from unmask.files import OutputFolder
 from unmask.text import quote, shorten
@@ -125,7 +126,13 @@ class Bundle:
                 ``wrong_hash``, ``unknown_schema``.
         """
         shown = str(path) if path is not None else DEFAULT_BUNDLE
-        return cls._from(_folder(path, shown), shown)
+        try:
+            return cls._from(_folder(path, shown), shown)
+        except BundleError as error:
+            hint = "" if path is None or error.code not in ("no_bundle", "broken_bundle") else suggestion(Path(path))
+            if not hint:
+                raise
+            raise BundleError(error.code, f"{error.message} {hint}") from None
 
     @classmethod
     def _from(cls, folder: _Folder, shown: str) -> Bundle:
