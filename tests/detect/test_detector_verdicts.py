@@ -363,7 +363,7 @@ def test_json_has_the_documented_keys_in_order(detector: Detector, astronaut: Im
     assert content["fake_probability"] == pytest.approx(0.549, abs=0.02)
     assert content["marks"] == []
     assert content["sha256"] == hashlib.sha256(path.read_bytes()).hexdigest()
-    assert content["provenance"] == {"c2pa": "none", "generator_tags": []}
+    assert content["provenance"] == {"c2pa": "none", "generator_tags": [], "credentials_state": "none"}
     assert content["model"] == "tiny@1"
     assert content["bundle_sha256"] == detector.bundle.sha256
     assert content["error"] is None

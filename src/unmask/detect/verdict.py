@@ -194,8 +194,7 @@ class Verdict:
                 "distance": _rounded(self.novelty.distance, 4),
                 "threshold": _rounded(self.novelty.threshold, 4),
             },
-            "provenance": self.provenance
-            and {"c2pa": self.provenance.c2pa, "generator_tags": list(self.provenance.generator_tags)},
+            "provenance": self.provenance and self.provenance.to_json(),
             "model": self.model,
             "bundle_sha256": self.bundle_sha256,
             "ms": round(self.ms, 1),

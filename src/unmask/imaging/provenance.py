@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 from unmask.imaging.blocks import MAX_BLOCK, Kind, metadata_blocks
 from unmask.imaging.containers import first_directory, inflate, png_text, tiff_kind, tiff_values
@@ -80,6 +80,14 @@ class Provenance:
     def marks(self) -> tuple[Mark, ...]:
         """What the file says of its own making, in plain sentences."""
         return marks_of(self.generator_tags, self.credentials_state)
+
+    def to_json(self) -> dict[str, Any]:
+        """The notes as plain values."""
+        return {
+            "c2pa": self.c2pa,
+            "generator_tags": list(self.generator_tags),
+            "credentials_state": self.credentials_state,
+        }
 
 
 def read_provenance(data: bytes) -> Provenance:

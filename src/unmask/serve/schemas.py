@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from unmask.bundle.schema import Threshold, UncertainBand
 from unmask.detect.verdict import Label, Word
 from unmask.imaging.faces import Box
-from unmask.imaging.marks import MarkKind
+from unmask.imaging.marks import CredentialsState, MarkKind
 
 Judgement = Literal["right", "wrong", "unsure"]
 # PostgreSQL text cannot hold NUL.
@@ -26,10 +26,34 @@ class FaceVerdict(BaseModel):
 
 
 class Provenance(BaseModel):
-    """Marks that tools left in the file; never part of the score."""
+    """Notes that tools left in the file; never part of the score."""
 
-    c2pa: str
-    generator_tags: list[str]
+    c2pa: str = Field(description="`present`: a manifest of content credentials is in the file; `none`: it is not.")
+    generator_tags: list[str] = Field(description="Notes by place, e.g. `png:parameters`; `marks` says them in words.")
+    credentials_state: CredentialsState | None = Field(
+        None, description="See `state` of `Credentials`; null in verdicts stored by older versions."
+    )
+
+
+class Credentials(BaseModel):
+    """The content credentials (C2PA) of a file: what a signer states. Nothing is fetched to check them."""
+
+    model_config = ConfigDict(extra="allow")
+
+    state: CredentialsState = Field(
+        description="`none`; `valid and trusted`; `valid, signer unknown`; `expired`: unchanged, but the certificate "
+        "is not valid today; `could not be checked`: unreadable, an unsupported algorithm, or the library is missing; "
+        "`changed after signing`; `stored elsewhere`: the file only links to them."
+    )
+    note: str = Field(description="What the state means, in one or two sentences.")
+    advice: str = Field(description="What to do next, in one sentence.")
+    generator: str | None
+    title: str | None
+    digital_source_types: list[str]
+    signer: str | None
+    signed_at: str | None
+    ingredients: int = Field(description="Number of other images that it was made from.")
+    problems: list[str] = Field(description="Codes of failed checks, as in the C2PA specification.")
 
 
 class Mark(BaseModel):
@@ -180,7 +204,7 @@ class Explained(BaseModel):
     )
     forensics: list[ForensicView] | None
     metadata: dict[str, Any] | None
-    credentials: dict[str, Any] | None
+    credentials: Credentials | None
     picture: str = Field(description="JPEG data URI of the upright image, at most 1,024 pixels per side.")
     overlay: str = Field(
         description="JPEG data URI of the same image with faces and evidence, in faint grey unless `reliable`."
