@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from unmask.detect.detector import load
-from unmask.detect.overlay import TOWARDS_FAKE, TOWARDS_REAL, colour_map, draw_evidence
+from unmask.detect.overlay import MUTED, TOWARDS_FAKE, TOWARDS_REAL, colour_map, draw_evidence
 from unmask.detect.verdict import RegionVerdict, Verdict
 from unmask.imaging.faces import Box, Face
 
@@ -154,3 +154,15 @@ def test_evidence_without_places_is_no_map_and_the_label_says_so() -> None:
     # The label is longer by ", no map"; the rest is the same.
     written = [np.flatnonzero((drawn[1:12, 2:380] != 120).any((0, 2))).max() for drawn in (flat, with_map)]
     assert written[0] > written[1] + 20
+
+
+def test_a_muted_map_is_grey_and_faint() -> None:
+    """Whatever its sign and strength: 0.2 of grey 128 at most, and the same shape as in colour."""
+    evidence = np.array([[40.0, -40.0], [0.0, 2.0]], np.float32)
+    colours, opacity = colour_map(evidence, 1.0, muted=True)
+    assert (colours == MUTED).all()
+    assert opacity == pytest.approx(np.array([[0.2, 0.2], [0.0, 0.2 * np.tanh(0.5)]]), abs=1e-6)
+    image = Image.new("RGB", (64, 64), (200, 30, 90))
+    drawn = np.asarray(draw_evidence(image, verdict_of(region((0.0, 0.0, 64.0, 64.0), 50.0)), muted=True), np.int16)
+    inside = drawn[32, 20]  # away from box and label
+    assert inside.tolist() == pytest.approx([0.8 * 200 + 0.2 * 128, 0.8 * 30 + 0.2 * 128, 0.8 * 90 + 0.2 * 128], abs=1)

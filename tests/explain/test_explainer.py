@@ -20,10 +20,13 @@ from typer.testing import CliRunner
 from unmask.bundle.schema import OutOfDistribution
 from unmask.cli import app
 from unmask.detect.detector import load
+from unmask.detect.overlay import draw_evidence
 from unmask.errors import ImageError, UsageError
 from unmask.evaluation.map_study import study
 from unmask.explain.explainer import Explainer, Explanation, explain
+from unmask.explain.faithfulness import Curves, Depth, Faithfulness
 from unmask.explain.page import folder_name, render_html
+from unmask.explain.places import PLACES
 
 HOSTILE = "<img src=x onerror=alert(1)> {{7*7}} .png"
 
@@ -98,6 +101,83 @@ def test_the_shipped_detectors_map_beats_chance_and_noise(astronaut: Image.Image
     assert checked.redrawn_gain is not None
     assert checked.gain > 0.05 > abs(checked.redrawn_gain)
     assert checked.beaten == 8
+
+
+def worse_than_chance(*_: object, **__: object) -> Faithfulness:
+    """A check in which every random order is better than the map."""
+    ours, random = Curves((0.9, 0.9), (0.1, 0.9)), Curves((0.9, 0.1), (0.9, 0.9))
+    return Faithfulness(1, (0.0, 1.0), ours, (random,) * 8, None, None, None)
+
+
+def better_than_chance(*_: object, **__: object) -> Faithfulness:
+    """A check in which the map is better than every random order."""
+    ours, random = Curves((0.9, 0.1), (0.9, 0.9)), Curves((0.9, 0.9), (0.1, 0.9))
+    return Faithfulness(1, (0.0, 1.0), ours, (random,) * 8, None, None, None)
+
+
+@pytest.mark.parametrize(
+    ("check", "depth", "reliable", "words"),
+    [
+        # passed: the place is named
+        (better_than_chance, "quick", True, "passed its check"),
+        # failed
+        (worse_than_chance, "quick", False, "not reliable for this image"),
+        # not made
+        (better_than_chance, "none", None, "was not checked for this image"),
+    ],
+)
+def test_no_place_is_named_and_the_map_is_muted_unless_it_passed_its_check(
+    check: Callable[..., Faithfulness],
+    depth: Depth,
+    reliable: bool | None,
+    words: str,
+    monkeypatch: pytest.MonkeyPatch,
+    tiny_bundle: Path,
+    astronaut: Image.Image,
+) -> None:
+    monkeypatch.setattr("unmask.explain.explainer.check", check)
+    found = explain(astronaut, load(tiny_bundle), forensics=False, faithfulness=depth)
+    assert found.reliable is reliable
+    content = found.to_json()
+    assert content["evidence"]["reliable"] is reliable
+    assert words in found.text
+    assert any(place in found.text for place in PLACES) is bool(reliable)
+    assert bool(content["evidence"]["places"]) is bool(found.places) is bool(reliable)
+    assert ("place" in {sentence.rule for sentence in found.reasons}) is bool(reliable)
+    drawn = draw_evidence(astronaut, found.verdict, 1024, muted=not reliable)
+    assert found.overlay.tobytes() == drawn.tobytes()
+
+
+def test_a_map_by_the_quick_check_is_as_reliable_as_by_the_full_one(
+    explanation: Explanation, tiny_bundle: Path, portrait: Path
+) -> None:
+    quick, full = explain(str(portrait), load(tiny_bundle), forensics=False).faithfulness, explanation.faithfulness
+    assert quick is not None
+    assert full is not None
+    assert (quick.map, quick.random, quick.reliable) == (full.map, full.random, full.reliable)
+    assert quick.agreement is None
+
+
+def test_without_a_face_there_is_no_map_no_place_and_no_probability(tiny_bundle: Path) -> None:
+    image = Image.new("RGB", (80, 60), (200, 200, 200))
+    found = explain(image, load(tiny_bundle), forensics=False)
+    assert found.verdict.verdict == "NO_FACE"
+    assert found.reliable is found.faithfulness is None
+    assert found.text.startswith("No face was found.")
+    assert "%" not in found.text
+    assert "map" not in found.text
+    content = found.to_json()
+    assert content["evidence"]["regions"] == content["evidence"]["places"] == []
+    assert content["evidence"]["deciding_region"] is None
+    assert found.overlay.tobytes() == image.tobytes()
+    assert [sentence.rule for sentence in found.reasons] == ["verdict"]
+
+
+def test_reasons_in_the_json_are_sentences(explanation: Explanation) -> None:
+    content = explanation.to_json()
+    assert 1 <= len(content["reasons"]) <= 3
+    assert all(each in content["sentences"] for each in content["reasons"])
+    assert content["reasons"][0]["rule"] == "verdict"
 
 
 def test_json_is_plain_and_repeatable(explanation: Explanation, tiny_bundle: Path, portrait: Path) -> None:
@@ -195,8 +275,9 @@ def test_one_page_of_one_image(tiny_bundle: Path, portrait: Path, tmp_path: Path
     assert run(portrait, "--html", page, "--model", tiny_bundle).exit_code == 0
     assert page.read_text().startswith("<!doctype html>")
     assert list(tmp_path.iterdir()) == [page.parent]
-    result = run(portrait, "--json", "--model", tiny_bundle, "--no-forensics")
-    assert json.loads(result.stdout)["verdict"]["path"] == str(portrait)
+    result = run(portrait, "--json", "--model", tiny_bundle, "--no-forensics", "--check", "none")
+    told = json.loads(result.stdout)
+    assert (told["verdict"]["path"], told["evidence"]["faithfulness"]) == (str(portrait), None)
 
 
 @pytest.mark.parametrize(
@@ -212,6 +293,8 @@ def test_one_page_of_one_image(tiny_bundle: Path, portrait: Path, tmp_path: Path
         ["a.jpg", "b.jpg", "--html", "x.html"],
         # two detectors
         ["a.jpg", "--run", "r", "--model", "m", "--json"],
+        # no such check
+        ["a.jpg", "--check", "deep", "--json"],
         # a set has no page
         ["--manifest", "m.csv", "--html", "x.html"],
     ],

@@ -142,3 +142,48 @@ def test_areas_by_hand() -> None:
     curves = Curves((1.0, 0.5, 0.0), (0.0, 1.0, 1.0))
     assert (curves.deletion_area, curves.insertion_area) == (0.5, 0.75)
     assert mean_curves([curves, Curves((0.0, 0.5, 1.0), (1.0, 0.0, 0.0))]) == Curves((0.5,) * 3, (0.5,) * 3)
+
+
+FLAT, FALLING, RISING = (0.5, 0.5, 0.5), (0.9, 0.1, 0.1), (0.9, 0.8, 0.1)
+
+
+@pytest.mark.parametrize(
+    ("ours", "random", "gain", "beaten", "is_reliable"),
+    [
+        # better than all eight, by (0.55 - 0.3) in both areas
+        (Curves(FALLING, (0.1, 0.9, 0.9)), [Curves(RISING, (0.1, 0.3, 0.9))] * 8, 0.325, 8, True),
+        # better than seven of eight and than their mean
+        (
+            Curves((0.9, 0.4, 0.1), (0.1, 0.6, 0.9)),
+            [*[Curves(RISING, (0.1, 0.5, 0.9))] * 7, Curves((0.9, 0.3, 0.1), (0.1, 0.6, 0.9))],
+            0.10625,
+            7,
+            True,
+        ),
+        # better than six of eight: chance does this in three of nine maps
+        (
+            Curves((0.9, 0.4, 0.1), (0.1, 0.6, 0.9)),
+            [*[Curves(RISING, (0.1, 0.5, 0.9))] * 6, *[Curves((0.9, 0.3, 0.1), (0.1, 0.6, 0.9))] * 2],
+            0.0875,
+            6,
+            False,
+        ),
+        # as good as every order
+        (Curves(FLAT, FLAT), [Curves(FLAT, FLAT)] * 8, 0.0, 0, False),
+        # better than seven by a little, but worse than the mean
+        (
+            Curves((0.9, 0.5, 0.1), (0.1, 0.5, 0.9)),
+            [*[Curves((0.9, 0.51, 0.1), (0.1, 0.5, 0.9))] * 7, Curves((0.9, 0.0, 0.1), (0.1, 1.0, 0.9))],
+            -0.0290625,
+            7,
+            False,
+        ),
+    ],
+)
+def test_when_a_map_is_reliable(
+    ours: Curves, random: list[Curves], gain: float, beaten: int, is_reliable: bool
+) -> None:
+    found = Faithfulness(1, (0.0, 0.5, 1.0), ours, tuple(random), None, None, None)
+    assert found.gain == pytest.approx(gain, abs=1e-9)
+    assert found.beaten == beaten
+    assert found.reliable is is_reliable
