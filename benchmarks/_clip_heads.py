@@ -9,9 +9,14 @@ from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.linear_model import LogisticRegression
+import torch
 
+from unmask.data.families import FAMILIES, MANIPULATED, family_of
 from unmask.data.rows import ManifestRow
+from unmask.models.balance import fit_balanced
+from unmask.models.classical import linear_coefficients
+from unmask.models.questions import noisy_or
+from unmask.recipes import Classifier
 from unmask.stats.intervals import group_codes, share_interval
 from unmask.stats.metrics import auc, tpr_at_fpr
 from unmask.stats.resample import Draws, resample
@@ -24,33 +29,10 @@ Rows = npt.NDArray[np.float32]
 BUDGET: Final = 0.05
 """False positives among held-out reals at which fakes found are counted."""
 
-DIFFUSION: Final[Mapping[str, tuple[str, ...]]] = {
-    "openai": ("gpt-image", "GPT-4o"),
-    "gemini": ("NanoBanana",),
-    "flux": ("FLUX",),
-    "sd1": ("SD1", "SegMoE-SD1.5", "SDXS", "tiny-sd"),
-    "sd2": ("stable-diffusion-2.1",),
-    "sdxl": ("SDXL", "SegMoE-SDXL", "PonyRealism-SDXL", "SSD-1B", "Segmind-Vega"),
-    "qwen": ("Qwen",),
-    "hidream": ("HiDream",),
-}
-"""Families of diffusion models by how the names of their generators begin; the rest is ``other``."""
-
-MANIPULATED: Final = ("faceswap", "photoshop")
-FAMILIES: Final = (*DIFFUSION, "other", "stylegan", *MANIPULATED)
 _FAKE_TWINS: Final = ("rebuilt", "blended")
 _FOLDS: Final = 5
 # Fewer fakes of one family than this get no figure of their own on a split.
 _LEAST: Final = 5
-
-
-def family_of(row: ManifestRow) -> str:
-    """The generator family of a row, or ``real``."""
-    if row.kind in ("real", *MANIPULATED):
-        return row.kind
-    if row.kind == "gan":
-        return "stylegan"
-    return next((family for family, begins in DIFFUSION.items() if row.generator.startswith(begins)), "other")
 
 
 @dataclass(frozen=True)
@@ -84,7 +66,7 @@ class Data:
         return cls(
             features=features,
             shipped=shipped,
-            family=np.array([family_of(row) for row in rows]),
+            family=np.array([family_of(row.label, row.kind, row.generator) for row in rows]),
             source=np.array([row.source for row in rows]),
             group=np.array(group),
             split=np.array([row.split for row in rows]),
@@ -155,7 +137,7 @@ class Settings:
 
 
 class Head:
-    """A logistic regression on z-scored features.
+    """A logistic regression on z-scored features, as the recipe ``clip-probe`` fits it.
 
     Args:
         data: all images.
@@ -167,81 +149,49 @@ class Head:
 
     def __init__(self, data: Data, train: Flags, positive: Flags, settings: Settings, width: int | None) -> None:
         self._width = width
-        features, labels = data.features[train, :width], positive[train]
-        self._mean, self._deviation = features.mean(0), features.std(0) + 1e-6
+        classifier = Classifier(
+            estimator="logistic_regression",
+            parameters={"C": settings.c, "max_iter": 500, "tol": 1e-3},
+            balance="family-source",
+            family_power=1 - settings.power,
+            mixed_fakes=settings.blend,
+        )
         names = np.char.add(np.char.add(data.family, "/"), data.source)[train]
-        weight = balanced_weights(labels, names, settings.power)
-        scaled = self._scaled(features)
-        if settings.blend:
-            scaled, labels, weight = _blended(scaled, labels, weight, settings.blend)
-        self._model = LogisticRegression(C=settings.c, max_iter=500, tol=1e-3)
-        self._model.fit(scaled, labels, sample_weight=weight)
+        fitted = fit_balanced(classifier, 0, data.features[train, :width], positive[train], names)
+        found = linear_coefficients(fitted)
+        assert found is not None
+        self._weights, self._bias = found
 
-    def probability(self, features: Rows) -> Floats:
+    def logit(self, features: Rows) -> Floats:
         """Of features [n, width], were both classes equally frequent."""
-        return np.asarray(self._model.predict_proba(self._scaled(features[:, : self._width]))[:, 1], np.float64)
-
-    def _scaled(self, features: Rows) -> Rows:
-        return np.asarray((features - self._mean) / self._deviation)
-
-
-def balanced_weights(positive: Flags, names: Names, power: float) -> Floats:
-    """Weights with mean 1; each class has half of the total, and within it n rows of a name share n ** (1 - power)."""
-    weight = np.zeros(len(positive))
-    for label in (False, True):
-        own = positive == label
-        _, member, count = np.unique(names[own], return_inverse=True, return_counts=True)
-        part = (count**-power)[member]
-        weight[own] = part / part.sum()
-    return weight * len(positive) / 2
-
-
-def _blended(scaled: Rows, labels: Flags, weight: Floats, per_fake: float) -> tuple[Rows, Flags, Floats]:
-    draw = np.random.default_rng(0)
-    fakes, reals = np.flatnonzero(labels), np.flatnonzero(~labels)
-    count = round(per_fake * len(fakes))
-    of_fakes = draw.choice(fakes, count, p=weight[fakes] / weight[fakes].sum())
-    share = draw.uniform(0.3, 0.7, (count, 1)).astype(np.float32)
-    mixed = share * scaled[draw.choice(reals, count)] + (1 - share) * scaled[of_fakes]
-    weight = np.concatenate([weight, np.full(count, weight[fakes].mean())])
-    labels = np.concatenate([labels, np.ones(count, bool)])
-    weight[labels] *= weight[~labels].sum() / weight[labels].sum()
-    return np.concatenate([scaled, mixed]), labels, weight
+        return np.asarray(features[:, : self._width] @ self._weights + self._bias, np.float64)
 
 
 def predict(data: Data, train: Flags, asked: Flags, settings: Settings) -> dict[str, Floats]:
-    """Fit on some images and score others: the shipped detector, each probe, and their combinations, by name."""
+    """Fit on some images and score others: logits of the shipped detector, each probe and their combinations."""
     generated = data.is_fake & ~data.is_manipulated
 
     def head(positive: Flags, used: Flags, width: int | None = None) -> Floats:
-        return Head(data, train & used, positive, settings, width).probability(data.features[asked])
+        return Head(data, train & used, positive, settings, width).logit(data.features[asked])
 
-    shipped = data.shipped[asked]
-    scores = {
+    shipped = _logit(data.shipped[asked])
+    logits = {
         "shipped": shipped,
         "one_head": head(data.is_fake, ~data.is_twin),
         # Each head sees its own fakes and reals only: what the other one is for is neither.
         "generated": head(generated, ~data.is_manipulated & ~data.is_twin),
         "manipulated": head(data.is_manipulated, ~generated, settings.manipulated_width),
     }
-    scores["two_heads"] = noisy_or(scores["generated"], _sigmoid(_logit(scores["manipulated"]) - settings.shift))
+    shifted = np.stack([logits["generated"], logits["manipulated"] - settings.shift], 1)
+    logits["two_heads"] = noisy_or(torch.from_numpy(shifted)).numpy()
     for name in ("one_head", "generated", "two_heads"):
-        scores[f"{name}_and_shipped"] = _sigmoid(_logit(scores[name]) + settings.shipped * _logit(shipped))
-    return scores
-
-
-def noisy_or(*probabilities: Floats) -> Floats:
-    """The probability that at least one of independent causes holds."""
-    return np.asarray(1 - np.prod([1 - each for each in probabilities], axis=0))
+        logits[f"{name}_and_shipped"] = logits[name] + settings.shipped * shipped
+    return logits
 
 
 def _logit(probability: Floats) -> Floats:
     clipped = np.clip(probability, 1e-6, 1 - 1e-6)
     return np.asarray(np.log(clipped / (1 - clipped)))
-
-
-def _sigmoid(logit: Floats) -> Floats:
-    return np.asarray(1 / (1 + np.exp(-logit)))
 
 
 def figures(score: Floats, is_fake: Flags, group: Names, draws: int = 1000) -> dict[str, Any]:

@@ -38,6 +38,7 @@ JSON_KEYS = [
     "path",
     "verdict",
     "fake_probability",
+    "kinds",
     "result",
     "confidence",
     "uncertain",

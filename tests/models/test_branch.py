@@ -104,3 +104,44 @@ def test_spectra_have_their_own_first_layer() -> None:
     assert branch(input="dct").backbone.conv_stem.in_channels == 64
     assert branch(input="fft").backbone.conv_stem.in_channels == 3
     assert branch(input="dct").localised and not branch(input="fft").localised
+
+
+def test_tokens_of_several_blocks_side_by_side() -> None:
+    """The mean of the map is the [CLS] token after each block, as a hook on the whole network sees it."""
+    whole = branch("vit_tiny_patch16_224").eval()
+    made = branch("vit_tiny_patch16_224", tokens=(2, 5)).eval()
+    made.backbone.load_state_dict(
+        {key: value for key, value in whole.backbone.state_dict().items() if key in made.backbone.state_dict()}
+    )
+    seen: list[Any] = []
+    for place in (1, 4):
+        whole.backbone.blocks[place].register_forward_hook(lambda _, __, output: seen.append(output))
+    with torch.inference_mode():
+        whole(pixels())
+        features = made(pixels())
+    assert features.shape == (2, 2 * 192, 4, 4)
+    assert made.width == 2 * 192
+    torch.testing.assert_close(features.mean((2, 3)), torch.cat([tokens[:, 0] for tokens in seen], 1))
+    # What differs from place to place is what differs between the patches, row by row.
+    places = torch.cat([tokens[:, 1:] - tokens[:, 1:].mean(1, keepdim=True) for tokens in seen], 2)
+    spread = features - features.mean((2, 3), keepdim=True)
+    torch.testing.assert_close(spread.flatten(2).transpose(1, 2), places, rtol=1e-4, atol=1e-4)
+    # What follows the last block is gone.
+    assert len(made.backbone.blocks) == 5
+    assert not any(key.startswith(("blocks.5", "norm.")) for key in made.backbone.state_dict())
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        # a convolutional network
+        ("resnet10t", "no .CLS. token"),
+        # a transformer that pools its patches
+        ("test_vit4", "no .CLS. token"),
+        # too few blocks
+        ("vit_tiny_patch16_224", "has 12 blocks, not 13"),
+    ],
+)
+def test_tokens_that_there_are_not(name: str, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        branch(name, tokens=(1, 13))

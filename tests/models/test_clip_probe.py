@@ -22,46 +22,6 @@ def row(**columns: Any) -> ManifestRow:
     return ManifestRow(**{"path": "a.jpg", "label": "real", "kind": "real", **columns}, extra={"edition": edition})
 
 
-@pytest.mark.parametrize(
-    ("kind", "generator", "family"),
-    [
-        ("real", "camera", "real"),
-        # a manipulation is a family, whatever made it
-        ("faceswap", "inswapper_128", "faceswap"),
-        ("photoshop", "expert-photoshop", "photoshop"),
-        ("gan", "generated.photos-stylegan", "stylegan"),
-        # names that begin alike
-        ("diffusion", "SDXL-Turbo", "sdxl"),
-        ("diffusion", "SD1.5-majicMIX/LEOSAM-LoRA", "sd1"),
-        ("diffusion", "SDXS-512-dreamshaper", "sd1"),
-        ("diffusion", "SegMoE-SDXL-4x2", "sdxl"),
-        ("diffusion", "SegMoE-SD1.5-4x2", "sd1"),
-        ("diffusion", "Segmind-Vega", "sdxl"),
-        ("diffusion", "FLUX1_schnell", "flux"),
-        ("diffusion", "NanoBanana2", "gemini"),
-        ("diffusion", "GPT-4o", "openai"),
-        ("diffusion", "Kolors", "other"),
-    ],
-)
-def test_families(kind: str, generator: str, family: str) -> None:
-    assert heads.family_of(row(kind=kind, generator=generator)) == family
-
-
-@pytest.mark.parametrize(
-    ("power", "expected"),
-    [
-        # every image of a class weighs the same
-        (0.0, [5 / 6, 5 / 6, 5 / 6, 5 / 4, 5 / 4]),
-        # every name of a class weighs the same: two images of "a" share what "b" has alone
-        (1.0, [5 / 8, 5 / 8, 5 / 4, 5 / 4, 5 / 4]),
-    ],
-)
-def test_weights(power: float, expected: list[float]) -> None:
-    positive = np.array([False, False, False, True, True])
-    weight = heads.balanced_weights(positive, np.array(["a", "a", "b", "c", "c"]), power)
-    np.testing.assert_allclose(weight, expected)
-
-
 def data(seed: int = 0) -> heads.Data:
     """Reals of two sources and fakes of four families, 40 of each; some fakes share a group with a real."""
     draw = np.random.default_rng(seed)
@@ -133,8 +93,3 @@ def test_two_heads_answer_two_questions() -> None:
         assert heads.auc(scores[name][own[asked] | real], own[asked][own[asked] | real]) > 0.9, name
     manipulated = images.is_manipulated[asked]
     assert scores["manipulated"][manipulated].min() > scores["generated"][manipulated].max()
-
-
-def test_noisy_or() -> None:
-    """1 - (1 - 0.5) * (1 - 0.2), worked by hand."""
-    np.testing.assert_allclose(heads.noisy_or(np.array([0.5, 0.0]), np.array([0.2, 0.0])), [0.6, 0.0])

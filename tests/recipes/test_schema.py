@@ -76,6 +76,30 @@ def test_the_default_recipe_ships() -> None:
         ("name: x\ndata: {balance: sources}", "bad_recipe", ["data.balance: ", "'class-source'"]),
         # an unknown source of weights, in a list
         ("name: x\nbackbone: {weights: [disk]}", "bad_recipe", ["backbone.weights.0: ", "'pip'"]),
+        # blocks out of order, or named twice
+        ("name: x\nbackbone: {tokens: [6, 3]}", "bad_recipe", ["backbone.tokens: ", "once each, in order"]),
+        ("name: x\nbackbone: {tokens: [6, 6]}", "bad_recipe", ["backbone.tokens: ", "once each, in order"]),
+        # questions without the classifier that each of them is
+        ("name: x\nquestions: [{name: a, kinds: [b]}]", "bad_recipe", ["set classifier.estimator"]),
+        (
+            "name: x\nclassifier: {estimator: random_forest}\nquestions: [{name: a, kinds: [b]}]",
+            "bad_recipe",
+            ["set classifier.estimator"],
+        ),
+        # two of one name
+        (
+            "name: x\nclassifier: {estimator: logistic_regression}\n"
+            "questions: [{name: a, kinds: [b]}, {name: a, kinds: [c]}]",
+            "bad_recipe",
+            ["two have the same name"],
+        ),
+        # weights that the estimator does not take, mixed fakes without weights
+        ("name: x\nclassifier: {estimator: mlp, balance: family-source}", "bad_recipe", ["logistic_regression only"]),
+        (
+            "name: x\nclassifier: {estimator: logistic_regression, mixed_fakes: 1}",
+            "bad_recipe",
+            ["needs balance: family-source"],
+        ),
         # no name
         ("seed: 1", "bad_recipe", ["name: ", "required"]),
         # a name that cannot be a bundle's

@@ -1,8 +1,9 @@
 """Read and check a bundle: a folder or a zip, hostile until its hashes and schema have been checked.
 
 Files: ``model.onnx`` (input ``pixels``: uint8 [n, size, size, 3] RGB; outputs ``logit``: float32 [n] and
-``evidence``: float32 [n, h, w], both towards fake, and optionally ``distance``: float32 [n] from the training
-images), ``bundle.json``, ``golden.json``, ``SHA256SUMS``.
+``evidence``: float32 [n, h, w], both towards fake, and optionally ``distance``: float32 [n] from the training images
+and ``questions``: float32 [n, q], the logits of the questions in ``bundle.json``), ``bundle.json``, ``golden.json``,
+``SHA256SUMS``.
 """
 
 from __future__ import annotations
@@ -33,7 +34,9 @@ from unmask.text import quote, shorten
 MODEL, INFO, GOLDEN, SUMS = "model.onnx", "bundle.json", "golden.json", "SHA256SUMS"
 CONTENT = (MODEL, INFO, GOLDEN)
 DEFAULT_BUNDLE = "unmask-default"
-DISTANCE = "distance"
+DISTANCE, QUESTIONS = "distance", "questions"
+# The outputs that are read, and their number of dimensions.
+_SIDES = {"logit": 1, "evidence": 3, DISTANCE: 1, QUESTIONS: 2}
 # Largest allowed size of each file, checked while it is read: a small zip may unpack to far more.
 _MOST_BYTES = {MODEL: 2 << 30, INFO: 4 << 20, GOLDEN: 4 << 20, SUMS: 1 << 16}
 # Other CPUs round differently; a larger difference means another model.
@@ -162,6 +165,8 @@ class Bundle:
             raise BundleError("bad_model", f"This is not a detector: inputs {inputs}, outputs {outputs}.")
         if self.info.out_of_distribution is not None and DISTANCE not in session.outputs:
             raise BundleError("bad_model", f"{INFO} has a threshold on the distance, but the model has no such output.")
+        if self.info.questions and QUESTIONS not in session.outputs:
+            raise BundleError("bad_model", f"{INFO} has questions, but the model has no output that answers them.")
         return session
 
     def verify(self) -> dict[str, float]:
@@ -200,11 +205,13 @@ class Answer(NamedTuple):
         logit: float32 [n], towards fake.
         evidence: float32 [n, h, w], towards fake.
         distance: float32 [n] from the training images; ``None`` if the model does not measure it.
+        questions: float32 [n, q], a logit for each question; ``None`` if the model answers none.
     """
 
     logit: npt.NDArray[np.float32]
     evidence: npt.NDArray[np.float32]
     distance: npt.NDArray[np.float32] | None
+    questions: npt.NDArray[np.float32] | None
 
 
 def ask_graph(session: Any, pixels: npt.NDArray[np.uint8]) -> Answer:
@@ -220,18 +227,22 @@ def ask_graph(session: Any, pixels: npt.NDArray[np.uint8]) -> Answer:
     """
     if not isinstance(session, GraphSession):
         session = GraphSession(session)
-    names = ["logit", "evidence", *(name for name in session.outputs if name == DISTANCE)]
+    names = [name for name in _SIDES if name in {"logit", "evidence", *session.outputs}]
     answers = session.run(names, {"pixels": pixels})
-    logit, evidence = answers[:2]
     counted = all(answer.shape[:1] == (len(pixels),) for answer in answers)
     counted = counted and all(answer.dtype.kind == "f" for answer in answers)
-    if not counted or [answer.ndim for answer in answers] != [1, 3, 1][: len(answers)] or not evidence.size:
+    if (
+        not counted
+        or [answer.ndim for answer in answers] != [_SIDES[name] for name in names]
+        or not all(answer.size for answer in answers)
+    ):
         shapes = quote(str(tuple(answer.shape for answer in answers)))
         raise BundleError("bad_model", f"Model output has unexpected shapes {shapes} for {len(pixels)} images.")
     # A NaN is below every threshold: it would call the image real.
     if not all(np.isfinite(answer).all() for answer in answers):
         raise BundleError("bad_model", "Model output has numbers that are not finite.")
-    return Answer(logit, evidence, answers[2] if len(answers) > 2 else None)
+    found = dict(zip(names, answers, strict=True))
+    return Answer(found["logit"], found["evidence"], found.get(DISTANCE), found.get(QUESTIONS))
 
 
 def run_graph(session: Any, pixels: npt.NDArray[np.uint8]) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:

@@ -11,14 +11,14 @@ import onnx
 from onnx import compose, helper, numpy_helper
 from onnx.utils import Extractor
 
-from unmask.bundle.bundle import DISTANCE, run_graph
+from unmask.bundle.bundle import DISTANCE, QUESTIONS, run_graph
 from unmask.imaging.session import single_thread_session
 
 _CLASSIFIER = "classifier/"
 _LEAST_WEIGHTS = 1024
 _FLOAT = onnx.TensorProto.FLOAT
 _OUTPUTS = ("logit", "evidence")
-_FURTHER: dict[str, list[str | int | None]] = {"features": ["n", None], DISTANCE: ["n"]}
+_FURTHER: dict[str, list[str | int | None]] = {"features": ["n", None], DISTANCE: ["n"], QUESTIONS: ["n", None]}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -72,7 +72,8 @@ def attach_distance(model: bytes, reference: Reference | None) -> bytes:
         reference: the training images' features; ``None`` drops the features and adds no distance.
     """
     if reference is None:
-        bare = Extractor(onnx.load_model_from_string(model)).extract_model(["pixels"], [*_OUTPUTS])
+        graph = onnx.load_model_from_string(model)
+        bare = Extractor(graph).extract_model(["pixels"], [*_OUTPUTS, *_questions(graph)])
         return bytes(bare.SerializeToString(deterministic=True))
     graph = onnx.load_model_from_string(model)
     width = len(reference.mean)
@@ -113,7 +114,7 @@ def attach_distance(model: bytes, reference: Reference | None) -> bytes:
         if kind.startswith("Reduce"):
             node.attribute.append(helper.make_attribute("keepdims", int(output == "length")))
         graph.graph.node.append(node)
-    return _finished(graph.graph, [graph], DISTANCE)
+    return _finished(graph.graph, [graph], DISTANCE, *_questions(graph))
 
 
 def combine(graphs: Sequence[bytes], weights: Sequence[float], bias: float) -> bytes:
@@ -203,6 +204,11 @@ def store_half(model: bytes) -> bytes:
     graph.graph.node.extend(nodes)
     onnx.checker.check_model(graph, full_check=True)
     return bytes(graph.SerializeToString(deterministic=True))
+
+
+def _questions(model: onnx.ModelProto) -> list[str]:
+    """The name of the output that answers questions, if the graph has it."""
+    return [output.name for output in model.graph.output if output.name == QUESTIONS]
 
 
 def _grid(content: bytes, member: onnx.ModelProto) -> tuple[int, int]:

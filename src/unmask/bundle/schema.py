@@ -9,7 +9,15 @@ from typing import Annotated, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    model_serializer,
+    model_validator,
+)
 
 from unmask.imaging.preprocessing import Preprocessing
 from unmask.text import quote, shorten
@@ -23,6 +31,7 @@ _Logit = Annotated[float, Field(ge=-1e6, le=1e6)]
 _MAX_ENTRIES = 1_000
 _MAX_POINTS = 10_000
 _MAX_THRESHOLDS = 100
+_MAX_QUESTIONS = 16
 
 
 class _Part(BaseModel):
@@ -195,6 +204,20 @@ class OutOfDistribution(_Part):
     training_pictures: int = Field(ge=1, lt=2**63)
 
 
+class BundleQuestion(_Part):
+    """A yes-or-no question that the graph answers in its output ``questions``, besides "is it fake?".
+
+    Attributes:
+        name: of the answer in verdicts, e.g. ``generated`` or ``manipulated``.
+        kinds: the kinds of fakes that it is about; it was fitted on these and on real images, not on other fakes.
+        calibration: from its logit to a probability.
+    """
+
+    name: str = Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=100)
+    kinds: tuple[_Name, ...] = Field((), max_length=100)
+    calibration: Calibration = Calibration()
+
+
 class Card(_Part):
     """How the detector was made and where it fails.
 
@@ -272,6 +295,7 @@ class BundleInfo(_Part):
         evidence: ``cam``: a class activation map. ``none``: the graph cannot localise its evidence, which is one cell
             that holds the logit.
         out_of_distribution: when an image counts as unlike the training images; ``None`` if not measured.
+        questions: what the graph's output ``questions`` answers, in its order; empty if it has none.
         card: how the detector was made.
         recalibration: how the bundle was recalibrated; ``None`` if it was not.
     """
@@ -287,14 +311,26 @@ class BundleInfo(_Part):
     main_face: float = Field(0.4, ge=0, le=1)
     evidence: Literal["cam", "none"] = "cam"
     out_of_distribution: OutOfDistribution | None = None
+    questions: tuple[BundleQuestion, ...] = Field((), max_length=_MAX_QUESTIONS)
     card: Card = Card()
     recalibration: Recalibration | None = None
 
     @model_validator(mode="after")
-    def _default_exists(self) -> BundleInfo:
+    def _names_fit(self) -> BundleInfo:
         if self.default_threshold not in {threshold.name for threshold in self.thresholds}:
             raise ValueError(f"default_threshold {quote(self.default_threshold)} is not among the thresholds")
+        names = [question.name for question in self.questions]
+        if len(set(names)) < len(names):
+            raise ValueError("two questions have the same name")
         return self
+
+    @model_serializer(mode="wrap")
+    def _without_empty(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        # Versions that know no questions refuse a key that they do not know.
+        content: dict[str, Any] = write(self)
+        if not self.questions:
+            content.pop("questions", None)
+        return content
 
     @property
     def threshold(self) -> Threshold:

@@ -11,6 +11,7 @@ from itertools import islice
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from PIL import Image
 
 from unmask.bundle.bundle import Bundle, ask_graph
@@ -153,13 +154,15 @@ class Detector:
         return [self._verdict(image, tuple(islice(judged, len(image.regions)))) for image in images]
 
     def _verdict(self, image: Prepared, regions: tuple[RegionVerdict, ...]) -> Verdict:
-        probability = self.deciding(regions).fake_probability
+        deciding = self.deciding(regions)
+        probability = deciding.fake_probability
         band = self.bundle.info.uncertain
         no_face = self._finder is not None and regions[0].face is None
         return Verdict(
             path=image.path,
             verdict=word_of(probability, self.threshold, band, no_face=no_face),
             fake_probability=probability,
+            kinds=deciding.kinds,
             result="FAKE" if probability >= self.threshold else "REAL",
             regions=regions,
             provenance=image.provenance,
@@ -229,20 +232,28 @@ class Detector:
         return Novelty(distance, measured.threshold)
 
     def _judge(self, regions: list[Region]) -> tuple[RegionVerdict, ...]:
-        logits, evidence, distances = ask_graph(self._session, np.stack([region.pixels for region in regions]))
+        answer = ask_graph(self._session, np.stack([region.pixels for region in regions]))
         calibration = self.bundle.info.calibration
         return tuple(
             RegionVerdict(
                 face=region.face,
                 crop=region.crop,
-                fake_probability=calibration.probability(float(logit)),
-                evidence=calibration.evidence(evidence_map, float(logit)),
-                distance=None if distance is None else float(distance),
+                fake_probability=calibration.probability(float(answer.logit[place])),
+                evidence=calibration.evidence(answer.evidence[place], float(answer.logit[place])),
+                distance=None if answer.distance is None else float(answer.distance[place]),
+                kinds=None if answer.questions is None else self._kinds(answer.questions[place]),
             )
-            for region, logit, evidence_map, distance in zip(
-                regions, logits, evidence, [None] * len(regions) if distances is None else distances, strict=True
-            )
+            for place, region in enumerate(regions)
         )
+
+    def _kinds(self, logits: npt.NDArray[np.float32]) -> dict[str, float] | None:
+        questions = self.bundle.info.questions
+        if not questions:
+            return None
+        return {
+            question.name: question.calibration.probability(float(logit))
+            for question, logit in zip(questions, logits, strict=True)
+        }
 
 
 def deciding_region(regions: Iterable[RegionVerdict], main_face: float) -> RegionVerdict:

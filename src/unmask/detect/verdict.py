@@ -41,6 +41,7 @@ class RegionVerdict:
         evidence: float32 [h, w] over the crop, in logits after calibration: above 0 is evidence for fake, below 0 for
             real; its mean is the logit of ``fake_probability``.
         distance: of the features from those of the training images; ``None`` if the bundle does not measure it.
+        kinds: see :class:`Verdict`.
     """
 
     face: Face | None
@@ -48,6 +49,7 @@ class RegionVerdict:
     fake_probability: float
     evidence: npt.NDArray[np.float32]
     distance: float | None = None
+    kinds: dict[str, float] | None = None
 
     def __repr__(self) -> str:
         x0, y0, x1, y1 = self.face.box if self.face else self.crop
@@ -100,6 +102,9 @@ class Verdict:
         size: width and height of the upright image in pixels; ``None`` with an error. Of an image that was read at
             reduced size, rounded up to a multiple of the reduction.
         notes: sentences about problems in the file: damaged metadata, a reduced size.
+        kinds: for each question that the bundle answers, the probability, in [0, 1], that the answer is yes, were both
+            answers equally frequent: e.g. ``generated`` (wholly) and ``manipulated`` (a photograph). Of the region that
+            decides. ``None`` if the bundle answers none.
     """
 
     path: str | None
@@ -116,6 +121,7 @@ class Verdict:
     sha256: str | None = None
     size: tuple[int, int] | None = None
     notes: tuple[str, ...] = ()
+    kinds: dict[str, float] | None = None
 
     def __repr__(self) -> str:
         of = "" if self.path is None else f", {self.path!r}"
@@ -163,6 +169,14 @@ class Verdict:
             return None
         return max(50.0, 100 * (self.fake_probability if self.result == "FAKE" else 1 - self.fake_probability))
 
+    @property
+    def likely_kind(self) -> str | None:
+        """Of a ``FAKE`` verdict, the question whose answer is most probably yes, if that is above one half."""
+        if self.verdict != "FAKE" or not self.kinds:
+            return None
+        name = max(self.kinds, key=self.kinds.__getitem__)
+        return name if self.kinds[name] > 0.5 else None
+
     def to_json(self) -> dict[str, Any]:
         """The same as :meth:`to_dict`."""
         return self.to_dict()
@@ -173,6 +187,8 @@ class Verdict:
             "path": self.path,
             "verdict": self.verdict,
             "fake_probability": _rounded(self.fake_probability, _PROBABILITY_DIGITS),
+            "kinds": self.kinds
+            and {name: round(probability, _PROBABILITY_DIGITS) for name, probability in self.kinds.items()},
             "result": self.result,
             "confidence": _rounded(self.confidence, 2),
             "uncertain": self.uncertain,

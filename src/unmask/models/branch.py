@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
+import torch
 from timm.layers.create_attn import create_attn
 from timm.models import group_parameters
 from torch import Tensor, nn
@@ -33,8 +34,10 @@ class Branch(nn.Module):
     def __init__(self, spec: Backbone, size: int) -> None:
         super().__init__()
         self.backbone, self.weights = create_backbone(spec, seen_side(spec.input, size), _SPECTRUM_CHANNELS[spec.input])
-        self.width = int(self.backbone.num_features)
-        self.by_class_token = spec.name in BACKBONES and BACKBONES[spec.name].class_token
+        self._blocks = _keep_blocks(self.backbone, spec)
+        self.width = int(self.backbone.num_features) * max(1, len(self._blocks))
+        # Tokens are named for their [CLS]; the registry says which networks decide by it anyway.
+        self.by_class_token = bool(self._blocks) or (spec.name in BACKBONES and BACKBONES[spec.name].class_token)
         self.view = self._view(spec.input, size)
         self.localised = self.view.localised
         self.attention = nn.Identity() if spec.attention == "none" else create_attn(spec.attention, self.width)
@@ -46,7 +49,16 @@ class Branch(nn.Module):
 
     def forward(self, pixels: Tensor) -> Tensor:
         """Pixels uint8 [n, size, size, 3] to features [n, width, h, w]."""
-        features: Tensor = self.attention(self._as_map(self.backbone.forward_features(self.view(pixels))))
+        seen = self.view(pixels)
+        if self._blocks:
+            # Without the last norm, which knows the scale of the last block only.
+            listed = self.backbone.forward_intermediates(
+                seen, indices=self._blocks, output_fmt="NLC", return_prefix_tokens=True, intermediates_only=True
+            )
+            maps = [self._as_map(torch.cat([prefix, places], 1)) for places, prefix in listed]
+            found: Tensor = self.attention(torch.cat(maps, 1))
+            return found
+        features: Tensor = self.attention(self._as_map(self.backbone.forward_features(seen)))
         return features
 
     def _as_map(self, features: Tensor) -> Tensor:
@@ -84,6 +96,24 @@ class Branch(nn.Module):
         super().train(mode)
         _rest_frozen(self.backbone)
         return self
+
+
+def _keep_blocks(backbone: Any, spec: Backbone) -> list[int]:
+    """The blocks of the recipe's tokens, from 0; the network loses what follows the last of them.
+
+    Raises:
+        UsageError: ``bad_tokens``: the network has no [CLS] token, or fewer blocks.
+    """
+    if not spec.tokens:
+        return []
+    blocks = getattr(backbone, "blocks", ())
+    if getattr(backbone, "cls_token", None) is None or not hasattr(backbone, "prune_intermediate_layers"):
+        raise UsageError("bad_tokens", f"backbone.tokens: {spec.name} has no [CLS] token after each block.")
+    if spec.tokens[-1] > len(blocks):
+        raise UsageError("bad_tokens", f"backbone.tokens: {spec.name} has {len(blocks)} blocks, not {spec.tokens[-1]}.")
+    places = [block - 1 for block in spec.tokens]
+    backbone.prune_intermediate_layers(places, prune_norm=True, prune_head=False)
+    return places
 
 
 def _rest_frozen(module: nn.Module) -> None:

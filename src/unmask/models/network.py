@@ -11,6 +11,7 @@ from unmask.models.backbones import Weights
 from unmask.models.branch import Branch
 from unmask.models.fusion import create_fusion
 from unmask.models.heads import ClassificationHead
+from unmask.models.questions import QuestionHead
 from unmask.recipes import Recipe
 
 
@@ -33,7 +34,7 @@ class FaceNetwork(nn.Module):
         self._widths = [branch.width for branch in self._each_branch()]
         self.feature_width = sum(self._widths)
         self.fusion = create_fusion(recipe.fusion, self._widths)
-        self.head = ClassificationHead(self.fusion.width, recipe.head)
+        self.head: ClassificationHead | QuestionHead = ClassificationHead(self.fusion.width, recipe.head)
         self.branch_weights = [branch.weights for branch in self._each_branch()]
         self._mirror = recipe.head.mirror
         self.register_load_state_dict_pre_hook(_name_branch)
@@ -50,6 +51,16 @@ class FaceNetwork(nn.Module):
         """
         logit, evidence, _ = self.answer(pixels)
         return logit, evidence
+
+    @property
+    def asks(self) -> bool:
+        """Whether the head answers several questions."""
+        return isinstance(self.head, QuestionHead)
+
+    def questions_of(self, pooled: Tensor) -> Tensor:
+        """Pooled features [n, feature_width] to the logit of each question [n, q], of a network that :attr:`asks`."""
+        assert isinstance(self.head, QuestionHead)
+        return self.head.questions(self.fusion(pooled))
 
     def answer(self, pixels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """As :meth:`forward`, and the pooled features [n, feature_width] behind the logit.

@@ -14,6 +14,7 @@ from unmask.recipes.parts import (
     Head,
     Paper,
     Phase,
+    Question,
     Schedule,
 )
 from unmask.recipes.schema import Recipe
@@ -29,6 +30,7 @@ __all__ = [
     "Head",
     "Paper",
     "Phase",
+    "Question",
     "Recipe",
     "Schedule",
 ]

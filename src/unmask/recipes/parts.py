@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from unmask.recipes.references import PAPERS, Reference
 from unmask.text import quote, shorten
@@ -50,12 +50,22 @@ class Backbone(Part):
         input: ``pixels``, or the image's log spectrum: ``fft`` (magnitude, centred) or ``dct`` (8 x 8 blocks).
         attention: re-weights the feature map before pooling: ``se`` (squeeze-and-excitation, Hu et al.,
             CVPR 2018) or ``cbam`` (Woo et al., ECCV 2018).
+        tokens: of a transformer, the blocks (from 1, in order) whose [CLS] tokens side by side are the pooled features,
+            instead of its own output. Blocks after the last of them are left out.
     """
 
     name: Name = "tf_efficientnet_lite0"
     weights: tuple[WeightSource, ...] = Field(("pip", "hub"), max_length=16)
     input: Literal["pixels", "fft", "dct"] = "pixels"
     attention: Literal["none", "se", "cbam"] = "none"
+    tokens: tuple[Annotated[int, Field(ge=1, le=1_000)], ...] = Field((), max_length=100)
+
+    @field_validator("tokens")
+    @classmethod
+    def _in_order(cls, tokens: tuple[int, ...]) -> tuple[int, ...]:
+        if list(tokens) != sorted(set(tokens)):
+            raise ValueError("blocks are listed once each, in order")
+        return tokens
 
 
 class Fusion(Part):
@@ -112,14 +122,46 @@ class Classifier(Part):
         estimator: its name.
         parameters: keyword arguments of the scikit-learn estimator that differ from unmask's own defaults.
         standardise: compute z-scores first, fitted on the training features.
-        balance: ``weights``: both classes have the same weight; ``smote``: synthetic minority samples (Chawla et al.,
-            JAIR 2002). Both apply to training features only.
+        balance: ``weights``: both classes have the same weight; ``family-source``: in addition, each pair of generator
+            family and source within a class in proportion to its number of images to the power ``family_power``;
+            ``smote``: synthetic minority samples (Chawla et al., JAIR 2002). All apply to training features only.
+        family_power: 1 keeps the frequencies of the pairs, 0 gives all pairs the same weight.
+        mixed_fakes: fakes made for each training fake by mixing its z-scores with 30 to 70 % of those of a random real
+            image (after SimLBR).
     """
 
     estimator: Estimator
     parameters: dict[Name, Scalar] = Field({}, max_length=100)
     standardise: bool = True
-    balance: Literal["none", "weights", "smote"] = "none"
+    balance: Literal["none", "weights", "family-source", "smote"] = "none"
+    family_power: float = Field(0.2, ge=0, le=1)
+    mixed_fakes: float = Field(0.0, ge=0, le=100)
+
+    @model_validator(mode="after")
+    def _can_weigh(self) -> Classifier:
+        if self.balance == "family-source" and self.estimator != "logistic_regression":
+            raise ValueError("balance: family-source works with logistic_regression only")
+        if self.mixed_fakes and self.balance != "family-source":
+            raise ValueError("mixed_fakes needs balance: family-source, which gives them their weight")
+        return self
+
+
+class Question(Part):
+    """One of several yes-or-no questions, each with a linear head of its own on the same features.
+
+    A head is fitted on real images and the fakes that its question is about; other fakes are left out. Noisy-or joins
+    the heads: the image is fake if any answer is yes, as if they were independent causes.
+
+    Attributes:
+        name: of the answer, e.g. ``generated``.
+        kinds: the values of the manifest's column ``kind`` that the question is about.
+        shift: subtracted from the head's logit before heads are joined: a head that is often wrong about sources that
+            training did not see should count less.
+    """
+
+    name: str = Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=100)
+    kinds: tuple[Name, ...] = Field(min_length=1, max_length=100)
+    shift: float = Field(0.0, ge=-100, le=100)
 
 
 class DataPolicy(Part):

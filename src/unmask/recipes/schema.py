@@ -26,6 +26,7 @@ from unmask.recipes.parts import (
     Head,
     Paper,
     Part,
+    Question,
     Schedule,
     Text,
 )
@@ -53,6 +54,7 @@ class Recipe(Part):
         head: from pooled features to a logit.
         classifier: a scikit-learn classifier on the features that the backbones have after the schedule's phases; a
             recipe with a classifier and no ``schedule.phases`` takes the backbones as their weights come.
+        questions: if given, the classifier is fitted once for each, instead of once for all fakes; at most four.
         features: if given, the backbones stay frozen and their features are computed once.
         ensemble: if given, the recipe trains these members instead of a network of its own.
         preprocessing: from image to pixels.
@@ -70,6 +72,7 @@ class Recipe(Part):
     fusion: Fusion | None = None
     head: Head = Head()
     classifier: Classifier | None = None
+    questions: tuple[Question, ...] = Field((), max_length=4)
     features: Features | None = None
     ensemble: Ensemble | None = None
     preprocessing: Preprocessing = Preprocessing()
@@ -83,8 +86,13 @@ class Recipe(Part):
     def _fits_together(self) -> Recipe:
         if self.features is not None and any(phase.train != "head" for phase in self.schedule.phases):
             raise ValueError("features: cached features do not change, so no phase may train more than the head")
-        if self.ensemble is not None and (self.classifier or self.features or self.fusion):
-            raise ValueError("ensemble: set fusion, classifier and features in its members' recipes")
+        if self.ensemble is not None and (self.classifier or self.features or self.fusion or self.questions):
+            raise ValueError("ensemble: set fusion, classifier, questions and features in its members' recipes")
+        if self.questions and (self.classifier is None or self.classifier.estimator != "logistic_regression"):
+            raise ValueError("questions: each is a logistic regression; set classifier.estimator")
+        names = [question.name for question in self.questions]
+        if len(set(names)) < len(names):
+            raise ValueError("questions: two have the same name")
         return self
 
     def __repr__(self) -> str:

@@ -8,11 +8,13 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import torch
+from imblearn.pipeline import Pipeline
 
 from unmask.bundle.bundle import Bundle
 from unmask.bundle.compose import attach_classifier
 from unmask.errors import UsageError
 from unmask.imaging.session import single_thread_session
+from unmask.models.balance import fit_balanced
 from unmask.models.classical import (
     build_estimator,
     check_convertible,
@@ -24,11 +26,12 @@ from unmask.models.classical import (
 from unmask.models.fusion import create_fusion
 from unmask.models.heads import ClassificationHead
 from unmask.models.network import FaceNetwork
-from unmask.recipes import Classifier, Head, Recipe
+from unmask.models.questions import QuestionHead
+from unmask.recipes import Classifier, Head, Question, Recipe
 from unmask.training.dataset import Sample
 from unmask.training.export import export_features, export_with_features, parity
 from unmask.training.features import Pooled
-from unmask.training.package import golden_batch, package_graph
+from unmask.training.package import concerns, golden_batch, package_graph
 
 _LINEAR = ("logistic_regression", "linear_svm")
 
@@ -46,6 +49,23 @@ def check_classifier(recipe: Recipe, classifier: Classifier) -> None:
     check_convertible(classifier)
 
 
+def check_questions(recipe: Recipe, train: Sequence[Sample], validation: Sequence[Sample]) -> None:
+    """Refuse questions that the images cannot answer.
+
+    Raises:
+        UsageError: ``missing_kind``: a split has no fake of a question's kinds.
+    """
+    for question in recipe.questions:
+        for name, samples in (("train", train), ("validation", validation)):
+            kinds = {sample.kind for sample in samples if sample.is_fake}
+            if not kinds & set(question.kinds):
+                raise UsageError(
+                    "missing_kind",
+                    f"The {name} split has no fake of the kinds {', '.join(question.kinds)}, which the question "
+                    f"{question.name} is about. Its fakes have the kinds: {', '.join(sorted(kinds)) or 'none'}.",
+                )
+
+
 def package_classifier(
     recipe: Recipe,
     classifier: Classifier,
@@ -60,7 +80,8 @@ def package_classifier(
     """Fit a classical head on the training features, and write the bundle of backbone and head in one graph.
 
     Scaling, SMOTE and the classifier use training features only; calibration and thresholds are set on validation
-    images. A linear classifier becomes the network's own head, so the evidence is its exact class activation map.
+    images. A linear classifier becomes the network's own head, so the evidence is its exact class activation map. With
+    questions there is one classifier for each, and noisy-or joins them.
     Other classifiers have no map, and the bundle says so.
 
     Args:
@@ -74,22 +95,25 @@ def package_classifier(
         manifest_digest: of the manifest.
         folder: where the bundle is written.
     """
-    pipeline = fit_estimator(build_estimator(classifier, recipe.seed), pooled.train, pooled.train_is_fake)
-    expected = classifier_logit(pipeline, pooled.validation)
+    asked = recipe.questions or (None,)
+    pipelines = [_fit(recipe, classifier, question, pooled, train) for question in asked]
+    expected = np.stack([classifier_logit(pipeline, pooled.validation) for pipeline in pipelines], 1)
     size = recipe.preprocessing.size
-    linear = linear_coefficients(pipeline)
-    if linear is not None:
-        _set_head(network, *linear)
+    linear = [found for pipeline in pipelines if (found := linear_coefficients(pipeline)) is not None]
+    if linear:
+        _set_head(network, linear, recipe)
         model = export_with_features(network, size)
         exported = parity(network, model, golden_batch(size))
         with torch.inference_mode():
-            answer = network.logit_of(torch.from_numpy(pooled.validation)).numpy()
+            seen = torch.from_numpy(pooled.validation)
+            answer = (network.questions_of(seen) if network.asks else network.logit_of(seen)[:, None]).numpy()
     else:
+        pipeline = pipelines[0]
         features = export_features(network, size)
         graph = classifier_graph(pipeline, network.feature_width)
         model = attach_classifier(features, graph)
         exported = _features_parity(network, features, golden_batch(size))
-        answer = single_thread_session(graph).run(["logit"], {"features": pooled.validation})[0]
+        answer = single_thread_session(graph).run(["logit"], {"features": pooled.validation})[0][:, None]
     # Features and classifier are compared separately: a feature that another kernel rounds differently may fall on the
     # other side of a tree's threshold, which is not an error of the graph.
     fitted = float((np.abs(answer - expected) / np.maximum(1, np.abs(expected))).max())
@@ -102,16 +126,36 @@ def package_classifier(
         validation,
         manifest_digest,
         folder,
-        evidence="none" if linear is None else "cam",
+        evidence="cam" if linear else "none",
+        questions=recipe.questions,
+        # Of a mirrored network the graph's features are other ones.
+        features=None if recipe.head.mirror else pooled.train[: len(train)],
     )
 
 
-def _set_head(network: FaceNetwork, weights: npt.NDArray[np.float64], bias: float) -> None:
-    network.fusion = create_fusion(None, [network.feature_width])
-    network.head = ClassificationHead(network.feature_width, Head(kind="linear"))
+def _fit(
+    recipe: Recipe, classifier: Classifier, question: Question | None, pooled: Pooled, train: Sequence[Sample]
+) -> Pipeline:
+    positive, used = (part[pooled.train_sample] for part in concerns(question, train))
+    features = pooled.train if used.all() else pooled.train[used]
+    if classifier.balance == "family-source":
+        names = np.array([f"{sample.family}/{sample.source}" for sample in train])[pooled.train_sample]
+        return fit_balanced(classifier, recipe.seed, features, positive[used], names[used])
+    return fit_estimator(build_estimator(classifier, recipe.seed), features, positive[used])
+
+
+def _set_head(network: FaceNetwork, linear: Sequence[tuple[npt.NDArray[np.float64], float]], recipe: Recipe) -> None:
+    """Replace the network's head by linear units of these weights [feature_width] and biases."""
+    width = network.feature_width
+    network.fusion = create_fusion(None, [width])
+    network.head = (
+        QuestionHead(width, [question.shift for question in recipe.questions])
+        if recipe.questions
+        else ClassificationHead(width, Head(kind="linear"))
+    )
     with torch.no_grad():
-        network.head.linear.weight.copy_(torch.from_numpy(weights)[None])
-        network.head.linear.bias.fill_(bias)
+        network.head.linear.weight.copy_(torch.from_numpy(np.stack([weights for weights, _ in linear])))
+        network.head.linear.bias.copy_(torch.tensor([bias for _, bias in linear]))
     network.eval()
 
 

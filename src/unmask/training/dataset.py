@@ -18,6 +18,7 @@ import torch
 from torch.utils.data import DataLoader, Dataset
 
 from unmask.data.face_index import FaceRecord
+from unmask.data.families import family_of
 from unmask.data.make.reconstruct import reconstruct
 from unmask.data.make.self_blend import self_blend
 from unmask.data.rows import ManifestRow
@@ -34,18 +35,36 @@ AS_IT_IS, SELF_BLENDED, RECONSTRUCTED = range(3)
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One image of the training or validation set."""
+    """One image of the training or validation set.
+
+    Attributes:
+        path: the file.
+        is_fake: its label.
+        source: the manifest's column.
+        face: its largest face; ``None`` without one.
+        kind: the manifest's column.
+        family: of its generator, see :func:`unmask.data.families.family_of`.
+    """
 
     path: Path
     is_fake: bool
     source: str
     face: Face | None
+    kind: str = ""
+    family: str = ""
 
 
 def samples_of(rows: Sequence[tuple[ManifestRow, Path]], records: dict[Path, FaceRecord]) -> list[Sample]:
     """Rows with their faces; images that could not be read are left out."""
     return [
-        Sample(path, row.label == "fake", row.source, records[path].face)
+        Sample(
+            path,
+            row.label == "fake",
+            row.source,
+            records[path].face,
+            row.kind,
+            family_of(row.label, row.kind, row.generator),
+        )
         for row, path in rows
         if records[path].error is None
     ]

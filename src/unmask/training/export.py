@@ -33,11 +33,14 @@ def export_onnx(network: nn.Module, size: int) -> bytes:
 def export_with_features(network: nn.Module, size: int) -> bytes:
     """As :func:`export_onnx`, with the pooled features behind the logit as third output ``features`` [n, width].
 
+    A network that answers several questions has a fourth output, ``questions`` [n, q].
+
     Args:
         network: a :class:`unmask.models.network.FaceNetwork`; it is set to evaluation mode.
         size: side of the images in pixels; the batch is free.
     """
-    return _export(_Answering(network), size, ["logit", "evidence", "features"])
+    asks = getattr(network, "asks", False)
+    return _export(_Answering(network), size, ["logit", "evidence", "features", *(["questions"] if asks else [])])
 
 
 def export_features(network: nn.Module, size: int) -> bytes:
@@ -55,9 +58,9 @@ class _Answering(nn.Module):
         super().__init__()
         self.network = network
 
-    def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def forward(self, pixels: Tensor) -> tuple[Tensor, ...]:
         answer: tuple[Tensor, Tensor, Tensor] = self.network.answer(pixels)
-        return answer
+        return (*answer, self.network.questions_of(answer[2])) if self.network.asks else answer
 
 
 class _Pooled(nn.Module):

@@ -16,7 +16,7 @@ from unmask.models.network import FaceNetwork, describe
 from unmask.progress import progress_bar
 from unmask.recipes import Recipe
 from unmask.training.card import card_text
-from unmask.training.classical import check_classifier, package_classifier
+from unmask.training.classical import check_classifier, check_questions, package_classifier
 from unmask.training.dataset import FaceData, Sample
 from unmask.training.ensemble import fit_ensemble, load_members
 from unmask.training.features import FeatureCache, FeatureData, HeadModule, Pooled, check_cacheable, extract
@@ -84,6 +84,7 @@ def fit(
         timing = Timing(out / "timing.json")
         with timing.of("faces"):
             train, validation = find_samples(recipe, rows, out)
+        check_questions(recipe, train, validation)
         cache = cache or out / "cache"
         if recipe.ensemble is None:
             _train_network(recipe, train, validation, out, timing, start_from, workers, cache, cache_bytes)

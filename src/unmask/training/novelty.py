@@ -22,13 +22,16 @@ _DIRECTIONS = 64
 _LEAST_IMAGES, _MOST_IMAGES = 64, 4000
 
 
-def attach_novelty(recipe: Recipe, model: bytes, train: Sequence[Sample]) -> bytes:
+def attach_novelty(
+    recipe: Recipe, model: bytes, train: Sequence[Sample], features: npt.NDArray[np.float32] | None = None
+) -> bytes:
     """The graph with a distance from the training images instead of its features.
 
     Args:
         recipe: the experiment; its seed selects the images if there are more than 4,000.
         model: a graph; without an output ``features`` it is returned unchanged.
         train: training images; with fewer than 64 there is no distance.
+        features: float32 [n, width], the graph's features of ``train`` where they are known; else they are computed.
     """
     session = single_thread_session(model)
     if "features" not in {item.name for item in session.get_outputs()}:
@@ -36,12 +39,14 @@ def attach_novelty(recipe: Recipe, model: bytes, train: Sequence[Sample]) -> byt
     if len(train) < _LEAST_IMAGES:
         return attach_distance(model, None)
     chosen = np.sort(np.random.default_rng(recipe.seed).permutation(len(train))[:_MOST_IMAGES])
-    features = []
+    if features is not None:
+        return attach_distance(model, fit_reference(features[chosen]))
+    computed = []
     with progress_bar("training features", len(chosen)) as advance:
         for place in chosen:
-            features.append(session.run(["features"], {"pixels": seen(recipe, train[place])[None]})[0][0])
+            computed.append(session.run(["features"], {"pixels": seen(recipe, train[place])[None]})[0][0])
             advance()
-    return attach_distance(model, fit_reference(np.stack(features)))
+    return attach_distance(model, fit_reference(np.stack(computed)))
 
 
 def fit_reference(features: npt.NDArray[np.float32], directions: int = _DIRECTIONS) -> Reference:

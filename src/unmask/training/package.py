@@ -6,7 +6,7 @@ import importlib.metadata
 import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -14,15 +14,17 @@ from sklearn.metrics import roc_auc_score
 
 from unmask.bundle.bundle import Bundle, ask_graph, write_bundle
 from unmask.bundle.golden import golden_pixels
-from unmask.bundle.schema import BundleInfo, Card
+from unmask.bundle.schema import BundleInfo, BundleQuestion, Card
 from unmask.errors import BundleError
 from unmask.imaging.session import single_thread_session
 from unmask.models.network import FaceNetwork
-from unmask.recipes import Recipe
+from unmask.recipes import Question, Recipe
 from unmask.training.calibration import fit_platt, thresholds, uncertain_band
 from unmask.training.dataset import Sample
 from unmask.training.export import export_with_features, parity, record_golden
 from unmask.training.novelty import attach_novelty, novelty_threshold, seen
+
+Flags = npt.NDArray[np.bool_]
 
 _PARITY_TOLERANCE = 1e-4
 _PARITY_IMAGES = 64
@@ -65,6 +67,8 @@ def package_graph(
     evidence: Literal["cam", "none"] = "cam",
     members: Mapping[str, Recipe] | None = None,
     metrics: Mapping[str, float] | None = None,
+    questions: Sequence[Question] = (),
+    features: npt.NDArray[np.float32] | None = None,
 ) -> Bundle:
     """Check, calibrate and write a graph of any origin.
 
@@ -81,6 +85,8 @@ def package_graph(
         evidence: ``cam``: a map; ``none``: no locations.
         members: of an ensemble, for the card.
         metrics: further metrics for the card.
+        questions: what the graph's output ``questions`` answers, in its order.
+        features: float32 [n, width], the graph's features of ``train`` where they are known.
 
     Raises:
         BundleError: ``no_parity``: the difference is more than 1e-4.
@@ -88,8 +94,9 @@ def package_graph(
     size = recipe.preprocessing.size
     if not difference <= _PARITY_TOLERANCE:
         raise BundleError("no_parity", f"The exported graph differs from the trained model by {difference:.2g}.")
-    model = attach_novelty(recipe, model, train)
-    logit, distance = judge(recipe, model, validation)
+    model = attach_novelty(recipe, model, train, features)
+    judged = judge(recipe, model, validation)
+    logit, distance = judged.logit, judged.distance
     is_fake = np.array([sample.is_fake for sample in validation])
     calibration = fit_platt(
         logit,
@@ -126,6 +133,7 @@ def package_graph(
         uncertain=uncertain_band(probability, is_fake, default.fake_probability),
         evidence=evidence,
         out_of_distribution=None if distance is None else novelty_threshold(distance, len(train)),
+        questions=_calibrated(questions, judged.questions, validation),
         card=card,
     )
     return write_bundle(folder, info, model, record_golden(model, size))
@@ -138,18 +146,57 @@ def golden_batch(size: int) -> npt.NDArray[np.uint8]:
 
 def score(recipe: Recipe, model: bytes, samples: Sequence[Sample]) -> npt.NDArray[np.float64]:
     """The logits of a graph for samples, preprocessed as in detection: float64 [n]."""
-    return judge(recipe, model, samples)[0]
+    return judge(recipe, model, samples).logit
 
 
-def judge(
-    recipe: Recipe, model: bytes, samples: Sequence[Sample]
-) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64] | None]:
-    """As :func:`score`, and distances float64 [n] if the graph has them."""
+class Judged(NamedTuple):
+    """A graph's outputs for samples.
+
+    Attributes:
+        logit: float64 [n].
+        distance: float64 [n]; ``None`` if the graph does not measure it.
+        questions: float64 [n, q], logits; ``None`` if the graph answers none.
+    """
+
+    logit: npt.NDArray[np.float64]
+    distance: npt.NDArray[np.float64] | None
+    questions: npt.NDArray[np.float64] | None
+
+
+def judge(recipe: Recipe, model: bytes, samples: Sequence[Sample]) -> Judged:
+    """The outputs of a graph for samples, preprocessed as in detection."""
     session = single_thread_session(model)
     answers = [ask_graph(session, seen(recipe, sample)[None]) for sample in samples]
-    logits = np.array([float(answer.logit[0]) for answer in answers])
     distances = [float(answer.distance[0]) for answer in answers if answer.distance is not None]
-    return logits, np.array(distances) if distances else None
+    questions = [answer.questions[0] for answer in answers if answer.questions is not None]
+    return Judged(
+        np.array([float(answer.logit[0]) for answer in answers]),
+        np.array(distances) if distances else None,
+        np.stack(questions).astype(np.float64) if questions else None,
+    )
+
+
+def concerns(question: Question | None, samples: Sequence[Sample]) -> tuple[Flags, Flags]:
+    """Which samples a question is to find and which it is about: bool [n] each. Without a question: fakes, all."""
+    is_fake = np.array([sample.is_fake for sample in samples], bool)
+    if question is None:
+        return is_fake, np.ones(len(samples), bool)
+    positive = is_fake & np.array([sample.kind in question.kinds for sample in samples], bool)
+    return positive, positive | ~is_fake
+
+
+def _calibrated(
+    questions: Sequence[Question], logits: npt.NDArray[np.float64] | None, validation: Sequence[Sample]
+) -> tuple[BundleQuestion, ...]:
+    if logits is None:
+        return ()
+    found = []
+    for question, logit in zip(questions, logits.T, strict=True):
+        positive, used = concerns(question, validation)
+        about = f"{used.sum()} validation images, {positive.sum()} of them {' or '.join(question.kinds)}, the rest real"
+        calibration = fit_platt(logit[used], positive[used], about)
+        found.append(BundleQuestion(name=question.name, kinds=question.kinds, calibration=calibration))
+    return tuple(found)
 
 
 def _count_sources(samples: Sequence[Sample]) -> dict[str, dict[str, int]]:
