@@ -44,6 +44,13 @@ def explain(
     forensics: Annotated[
         bool, typer.Option("--forensics/--no-forensics", help="Include forensic views of image and file.")
     ] = True,
+    check: Annotated[
+        str,
+        typer.Option(
+            metavar="none|quick|full",
+            help="Check whether the evidence map can be relied on: against random orders, or also against other maps.",
+        ),
+    ] = "quick",
     seed: options.Seed = 0,
     manifest: Annotated[Path | None, typer.Option(hidden=True)] = None,
     root: Annotated[Path | None, typer.Option(hidden=True)] = None,
@@ -52,8 +59,9 @@ def explain(
 ) -> None:
     """Explain a verdict.
 
-    The report shows which regions the detector relied on, whether this map is faithful, and what forensic views and the
-    file's metadata say.
+    The report begins with one screen to cite: verdict, reasons, limits, what to do next, hashes, and the commands to
+    verify it. Below are which regions the detector relied on, whether this map is faithful, and what forensic views and
+    the file's metadata say. It prints on two pages. SOURCE_DATE_EPOCH sets its time.
 
     Exit codes: 0 all images read, 1 some image could not be read, 2 usage error, 3 broken installation or bundle.
     """
@@ -61,7 +69,9 @@ def explain(
     from unmask.cli.inputs import expand
     from unmask.detect.detector import load
     from unmask.errors import ImageError, UsageError
+    from unmask.explain.citation import report_time
     from unmask.explain.explainer import Explainer
+    from unmask.explain.faithfulness import Depth
     from unmask.explain.reports import Reports, write_html
     from unmask.imaging.find import PassedOver
     from unmask.progress import progress_bar
@@ -85,6 +95,10 @@ def explain(
     explainer = Explainer(load(model if run is None else run / "bundle", threshold), network, seed)
     if out is None and html is None and not as_json:
         raise UsageError("bad_call", "No output given: use --out DIR, --html FILE or --json.")
+    depths: dict[str, Depth] = {"none": "none", "quick": "quick", "full": "full"}
+    if check not in depths:
+        raise UsageError("bad_check", f"--check must be none, quick or full, not {check!r}.")
+    now = report_time()
     passed_over = PassedOver()
     listed = list(expand(paths or [], passed_over, recursive=recursive))
     if passed_over:
@@ -93,13 +107,13 @@ def explain(
         raise UsageError("no_pictures", "No images found.")
     if html is not None and len(listed) > 1:
         raise UsageError("bad_call", f"--html takes one image, not {len(listed)}; use --out DIR for several.")
-    reports = None if out is None else Reports(out, explainer.detector.model_name)
+    reports = None if out is None else Reports(out, explainer.detector.model_name, now)
     failed, report = 0, html
-    with progress_bar("explaining", len(listed) * explainer.steps()) as advance:
+    with progress_bar("explaining", len(listed) * explainer.steps(depths[check])) as advance:
         for path in listed:
             started = time.perf_counter()
             try:
-                found = explainer.explain(path, forensics=forensics, advance=advance)
+                found = explainer.explain(path, forensics=forensics, faithfulness=depths[check], advance=advance)
             except ImageError as error:
                 failed += 1
                 verdict = explainer.detector.unreadable(error, started, path)
@@ -112,7 +126,7 @@ def explain(
                 if reports is not None:
                     report = reports.add(found)
                 if html is not None:
-                    write_html(found, html)
+                    write_html(found, html, now)
             if as_json:
                 print(json.dumps(content, allow_nan=False), flush=True)
     if reports is not None and len(listed) > 1:

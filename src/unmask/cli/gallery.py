@@ -10,11 +10,12 @@ from typing import Final
 
 from unmask.cli.output import remarks_on
 from unmask.detect.detector import Detector
+from unmask.detect.gallery import entry_of
 from unmask.detect.verdict import TITLES, Verdict
 from unmask.errors import ImageError, UsageError
-from unmask.files import OutputFolder, write_whole
+from unmask.files import OutputFolder, whole_file
 from unmask.imaging.decode import decode_image
-from unmask.pages.gallery import GalleryEntry, render_gallery
+from unmask.pages.gallery import GalleryEntry, gallery_parts
 from unmask.pages.page import thumbnail_uri
 from unmask.version import __version__
 
@@ -50,17 +51,12 @@ class Gallery:
             verdict: on an image file.
             evidence: the image with its evidence map; the entry leads there, or else to the image itself.
         """
-        path = Path(str(verdict.path))
-        remarks = remarks_on(verdict)
-        return GalleryEntry(
-            name=path.name,
-            folder="" if path.parent == Path() else str(path.parent),
-            verdict=verdict.verdict,
-            fake_probability=None if verdict.verdict == "NO_FACE" else verdict.fake_probability,
-            text=" ".join(remarks),
-            marks=tuple(mark.text for mark in verdict.marks),
-            thumbnail="" if verdict.error is not None else self._thumbnail(str(verdict.path)),
-            link=self._link(path, evidence) if verdict.error is None else None,
+        read = verdict.error is None
+        return entry_of(
+            verdict,
+            text=" ".join(remarks_on(verdict)),
+            thumbnail=self._thumbnail(str(verdict.path)) if read else "",
+            link=self._link(Path(str(verdict.path)), evidence) if read else None,
         )
 
     def add(self, entry: GalleryEntry) -> None:
@@ -85,8 +81,7 @@ class Gallery:
         ]
         if shown < total:
             about.insert(0, f"The {shown:,} most suspicious of {total:,} images.")
-        words = {str(word): title for word, title in TITLES.items()}
-        write_whole(self.path, render_gallery(self._entries, title="Verdicts", about=about, words=words))
+        write_whole(self.path, render_gallery(self._entries, title="Verdicts", about=about, words=TITLES))
 
     def _thumbnail(self, path: str) -> str:
         limits = self._detector.limits

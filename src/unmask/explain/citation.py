@@ -58,7 +58,12 @@ def limits(explanation: Explanation) -> list[str]:
     """At most three sentences on what the verdict cannot tell."""
     info, threshold = explanation.info, explanation.facts["threshold"]
     told = any(sentence.rule == "unseen" for sentence in explanation.reasons)  # what the card's first limit is about
-    found = [_FACES_ONLY, *info.card.limits[told : told + 1]]
+    found_rate = explanation.facts.get("unseen_true_positive_rate")
+    found = [_FACES_ONLY]
+    if found_rate is not None and not told:
+        found.append(f"It finds about {100 * found_rate:.0f} % of fakes by generators that were not in its training.")
+    else:
+        found += info.card.limits[told : told + 1]
     named = next((item for item in info.thresholds if item.fake_probability == threshold), None)
     if named is not None and explanation.verdict.verdict != "NO_FACE":
         found.append(

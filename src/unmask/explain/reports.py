@@ -57,8 +57,8 @@ class Reports:
         return self._out.path / INDEX
 
 
-def write_html(explanation: Explanation, path: Path) -> None:
-    """Write one explanation as a self-contained page.
+def write_html(explanation: Explanation, path: Path, time: datetime | None = None) -> None:
+    """Write one explanation as a self-contained page; for the time see :func:`unmask.explain.page.render_html`.
 
     Raises:
         UsageError: ``cannot_write``.
@@ -67,4 +67,4 @@ def write_html(explanation: Explanation, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise cannot_write(path, error) from error
-    write_whole(path, render_html(explanation))
+    write_whole(path, render_html(explanation, time))
