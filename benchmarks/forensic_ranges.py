@@ -45,6 +45,8 @@ _PACKAGES = ("unmask", "numpy", "Pillow")
 # Both ends of a class belong to it.
 QUALITIES: Final = ((50, 69), (70, 79), (80, 87), (88, 93), (94, 100), None)
 SHORT_EDGES: Final = ((128, 199), (200, 255), (256, 359), (360, 640))
+EXAMPLES: Final = ((QUALITIES[1], SHORT_EDGES[1]), (QUALITIES[3], SHORT_EDGES[3]))
+"""Classes whose ranges the documentation shows."""
 HELD_OUT_QUALITIES: Final = (75, 85, 92, 95)
 CENTRAL: Final = 0.95
 _DIGITS: Final = 5
@@ -132,6 +134,7 @@ def main() -> None:
         "central": CENTRAL,
         "min_photographs": MIN_PHOTOGRAPHS,
         "per_source": arguments.per_source,
+        "examples": [_example_name(quality, edges) for quality, edges in EXAMPLES],
         "classes": [
             {
                 **{name: cell[name] for name in ("quality", "short_edge", "n")},
@@ -171,10 +174,7 @@ def main() -> None:
                 "figures": [
                     {
                         "name": measure.name,
-                        "examples": [
-                            _example(ranges, measure.name, quality, edges)
-                            for quality, edges in ((QUALITIES[1], SHORT_EDGES[1]), (QUALITIES[3], SHORT_EDGES[3]))
-                        ],
+                        "examples": [_example(ranges, measure.name, quality, edges) for quality, edges in EXAMPLES],
                         "outside": {
                             **{str(quality): compared.rate(items, measure.name) for quality, items in by_quality},
                             **{label: compared.rate(items, measure.name) for label, items in _by_label(own).items()},
@@ -358,6 +358,11 @@ def _example(
     cell = next(each for each in ranges["classes"] if wanted.items() <= each.items())
     found: list[float] | None = cell["figures"].get(name)
     return found if found is not None and found[3] >= MIN_PHOTOGRAPHS and found[0] < found[2] else None
+
+
+def _example_name(quality: tuple[int, int] | None, edges: tuple[int, int]) -> str:
+    saved = "lossless" if quality is None else f"quality {quality[0]}–{quality[1]}"
+    return f"{saved}, {edges[0]}–{edges[1]} pixels"
 
 
 def _drop(items: list[_Measured], source: str) -> list[_Measured]:
