@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -29,6 +30,7 @@ from unmask.training.dataset import (  # noqa: E402
     SELF_BLENDED,
     FaceData,
     Sample,
+    check_teacher,
     plan_epoch,
     samples_of,
 )
@@ -186,8 +188,8 @@ def test_samples_leave_out_what_could_not_be_read() -> None:
         Path("/2.png"): FaceRecord(None, "truncated: The file ends early."),
     }
     assert samples_of(rows, records) == [
-        Sample(Path("/0.png"), False, "s", FACE),
-        Sample(Path("/1.png"), True, "s", None),
+        Sample(Path("/0.png"), False, "s", FACE, family="real"),
+        Sample(Path("/1.png"), True, "s", None, family="other"),
     ]
 
 
@@ -314,6 +316,54 @@ def test_images_made_on_the_fly_are_shown_as_fakes(
     targets = torch.cat([target for _, target in data.train_dataloader()])
     assert len(changed) == 4
     assert targets.sum() == 4
+
+
+@pytest.mark.parametrize(
+    ("weight", "targets"),
+    [
+        (0.0, {"real": 0.0, "fake": 1.0}),  # labels alone
+        (0.25, {"real": 0.05, "fake": 0.925}),  # a quarter of the way from the label to the teacher
+        (1.0, {"real": 0.2, "fake": 0.7}),  # the teacher alone
+    ],
+)
+def test_a_teacher_moves_the_targets(weight: float, targets: dict[str, float], on_disk: list[Sample]) -> None:
+    taught = [replace(sample, teacher=0.7 if sample.is_fake else 0.2) for sample in on_disk]
+    settings = recipe(data={"balance": "none", "teacher_weight": weight})
+    order = plan_epoch(taught, settings.data, 1, 0).index
+    data = FaceData(taught, taught, settings, 0)
+    data.trainer = in_epoch(0)
+    shown = torch.cat([target for _, target in data.train_dataloader()]).tolist()
+    assert shown == pytest.approx([targets["fake" if taught[at].is_fake else "real"] for at in order[: len(shown)]])
+    # Validation is on labels.
+    assert {float(target) for batch in data.val_dataloader() for target in batch[1]} == {0.0, 1.0}
+
+
+def test_a_fake_made_on_the_fly_has_no_teacher(on_disk: list[Sample]) -> None:
+    taught = [replace(sample, teacher=0.0) for sample in on_disk]
+    data = FaceData(taught, taught, recipe(data={"self_blended": 1.0, "teacher_weight": 1.0, "epoch_size": 8}), 0)
+    data.trainer = in_epoch(0)
+    assert torch.cat([target for _, target in data.train_dataloader()]).sum() == 4
+
+
+@pytest.mark.parametrize("cell", ["2", "-0.1", "nan", "fake"])
+def test_a_bad_teacher_is_named(cell: str) -> None:
+    row = ManifestRow(path="a.png", label="real", source="s", extra={"teacher": cell})
+    with pytest.raises(UsageError, match=r"a\.png") as caught:
+        samples_of([(row, Path("/a.png"))], {Path("/a.png"): FaceRecord(FACE)})
+    assert caught.value.code == "bad_teacher"
+
+
+def test_a_missing_teacher_is_counted() -> None:
+    rows = [
+        (ManifestRow(path=f"{cell}.png", label="real", source="s", extra={"teacher": cell}), Path(f"/{cell}.png"))
+        for cell in ("0.25", "")
+    ]
+    samples = samples_of(rows, {path: FaceRecord(FACE) for _, path in rows})
+    assert [sample.teacher for sample in samples] == [0.25, None]
+    check_teacher(samples, DataPolicy())
+    with pytest.raises(UsageError, match="1 of 2") as caught:
+        check_teacher(samples, DataPolicy(teacher_weight=0.5))
+    assert caught.value.code == "no_teacher"
 
 
 def test_validation_images_are_what_detection_sees(on_disk: list[Sample]) -> None:

@@ -175,6 +175,9 @@ class DataPolicy(Part):
         self_blended: proportion of an epoch's fakes that are made on the fly from real images by self-blending.
         reconstructed: proportion of an epoch's fakes that are made on the fly by a small autoencoder from real images.
         epoch_size: number of images per epoch; default: the number of training images.
+        teacher_weight: how far a target moves from the label (0) to the probability that another detector gave the
+            image (1), which the manifest's column ``teacher`` holds (distillation: Hinton et al., 2015). Use predictions
+            of a teacher that was not trained on the image.
     """
 
     balance: Literal["none", "class", "class-source"] = "class-source"
@@ -183,6 +186,7 @@ class DataPolicy(Part):
     self_blended: float = Field(0.0, ge=0, le=1)
     reconstructed: float = Field(0.0, ge=0, le=1)
     epoch_size: int | None = Field(None, ge=1, lt=2**31)
+    teacher_weight: float = Field(0.0, ge=0, le=1)
 
     @model_validator(mode="after")
     def _proportions_fit(self) -> DataPolicy:

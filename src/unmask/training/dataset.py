@@ -6,6 +6,7 @@ any number of workers.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +29,7 @@ from unmask.imaging.decode import decode_image
 from unmask.imaging.faces import Face
 from unmask.imaging.preprocessing import crop_of, render
 from unmask.recipes import DataPolicy, Recipe
+from unmask.text import quote
 from unmask.training.crop_cache import CachedCrop, CropCache
 
 AS_IT_IS, SELF_BLENDED, RECONSTRUCTED = range(3)
@@ -44,6 +46,7 @@ class Sample:
         face: its largest face; ``None`` without one.
         kind: the manifest's column.
         family: of its generator, see :func:`unmask.data.families.family_of`.
+        teacher: another detector's probability of fake, from the manifest's column ``teacher``; ``None`` without one.
     """
 
     path: Path
@@ -52,6 +55,7 @@ class Sample:
     face: Face | None
     kind: str = ""
     family: str = ""
+    teacher: float | None = None
 
 
 def samples_of(rows: Sequence[tuple[ManifestRow, Path]], records: dict[Path, FaceRecord]) -> list[Sample]:
@@ -64,10 +68,41 @@ def samples_of(rows: Sequence[tuple[ManifestRow, Path]], records: dict[Path, Fac
             records[path].face,
             row.kind,
             family_of(row.label, row.kind, row.generator),
+            _teacher_of(row),
         )
         for row, path in rows
         if records[path].error is None
     ]
+
+
+def _teacher_of(row: ManifestRow) -> float | None:
+    cell = row.extra.get("teacher", "").strip()
+    if not cell:
+        return None
+    try:
+        probability = float(cell)
+    except ValueError:
+        probability = math.nan
+    if not 0 <= probability <= 1:
+        raise UsageError(
+            "bad_teacher", f"{quote(row.path)}: the column teacher must be a number from 0 to 1, not {quote(cell)}."
+        )
+    return probability
+
+
+def check_teacher(samples: Sequence[Sample], policy: DataPolicy) -> None:
+    """Check that every training image has a prediction of the teacher that the policy asks for.
+
+    Raises:
+        UsageError: ``no_teacher``.
+    """
+    missing = sum(sample.teacher is None for sample in samples)
+    if policy.teacher_weight and missing:
+        raise UsageError(
+            "no_teacher",
+            f"data.teacher_weight needs another detector's probabilities in the manifest's column teacher; "
+            f"{missing:,} of {len(samples):,} training images have none.",
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +170,10 @@ def _weights(samples: Sequence[Sample], allowed: npt.NDArray[np.bool_], policy: 
 
 
 class _TrainingSet(Dataset[tuple[torch.Tensor, torch.Tensor]]):
-    """The augmented images of one planned epoch: pixels uint8 [size, size, 3] and target 0 (real) or 1 (fake)."""
+    """The augmented images of one planned epoch: pixels uint8 [size, size, 3] and target, 0 for real and 1 for fake.
+
+    With a teacher the target lies between the label and the teacher's probability; fakes made on the fly have none.
+    """
 
     def __init__(self, samples: Sequence[Sample], recipe: Recipe, epoch: int, cache: CropCache | None) -> None:
         self._samples, self._recipe, self._epoch, self._cache = samples, recipe, epoch, cache
@@ -148,14 +186,17 @@ class _TrainingSet(Dataset[tuple[torch.Tensor, torch.Tensor]]):
         sample = self._samples[self._plan.index[position]]
         rng = np.random.default_rng([self._recipe.seed, self._epoch, position])
         image, crop, face = self._look(sample)
-        is_fake = sample.is_fake
+        target = float(sample.is_fake)
+        weight = self._recipe.data.teacher_weight
+        if weight and sample.teacher is not None:
+            target += weight * (sample.teacher - target)
         making = self._plan.making[position]
         if making != AS_IT_IS:
             assert face is not None  # the plan changes only images with a face
             change = self_blend if making == SELF_BLENDED else reconstruct
-            image, is_fake = change(image, face, rng).image, True
+            image, target = change(image, face, rng).image, 1.0
         pixels = augment(image, crop, self._recipe.preprocessing.size, self._recipe.augmentation, rng)
-        return torch.from_numpy(pixels.copy()), torch.tensor(float(is_fake))
+        return torch.from_numpy(pixels.copy()), torch.tensor(target)
 
     def _look(self, sample: Sample) -> CachedCrop:
         # Ask first: for an image that did not fit in the cache, ``get`` would detect the face again.

@@ -12,7 +12,7 @@ from unmask.progress import progress_bar
 from unmask.recipes import Recipe
 from unmask.training.cached_crop import CropPolicy
 from unmask.training.crop_cache import CropCache
-from unmask.training.dataset import Sample, samples_of
+from unmask.training.dataset import Sample, check_teacher, samples_of
 from unmask.training.rows import Rows, TrainingRows
 
 _log = logging.getLogger(__name__)
@@ -27,7 +27,8 @@ def find_samples(recipe: Recipe, rows: TrainingRows, out: Path) -> tuple[list[Sa
         out: the run folder, which keeps the faces in ``faces.jsonl``.
 
     Raises:
-        UsageError: ``missing_class``, when training or validation has no readable image of a class.
+        UsageError: ``missing_class``, when training or validation has no readable image of a class; ``bad_teacher`` or
+            ``no_teacher``: the recipe needs another detector's probabilities, which the manifest lacks.
     """
     index = FaceIndex(out / "faces.jsonl", recipe.preprocessing.faces)
     paths = [path for part in (rows.train, rows.validation) for _, path in part]
@@ -41,6 +42,7 @@ def find_samples(recipe: Recipe, rows: TrainingRows, out: Path) -> tuple[list[Sa
     train, validation = samples_of(rows.train, records), samples_of(rows.validation, records)
     _check_classes("train", train, rows.train, rows)
     _check_classes("validation", validation, rows.validation, rows)
+    check_teacher(train, recipe.data)
     return train, validation
 
 
