@@ -81,7 +81,9 @@ class Gallery:
         ]
         if shown < total:
             about.insert(0, f"The {shown:,} most suspicious of {total:,} images.")
-        write_whole(self.path, render_gallery(self._entries, title="Verdicts", about=about, words=TITLES))
+        with whole_file(self.path) as file:
+            for part in gallery_parts(self._entries, title="Verdicts", about=about, words=TITLES):
+                file.write(part)
 
     def _thumbnail(self, path: str) -> str:
         limits = self._detector.limits

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import quote
@@ -15,6 +15,7 @@ PAGE_SIZE: Final = 100
 """Images shown at a time: the browser decodes no thumbnail of the others."""
 UNREADABLE: Final = "UNREADABLE"
 """Stands for the verdict of an image that could not be read."""
+_ROWS: Final = "<!-- rows -->"  # in the rendered page where the rows belong; text that is put in holds no "<"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +57,29 @@ def render_gallery(
     Returns:
         HTML. The same input gives the same bytes.
     """
+    return b"".join(gallery_parts(entries, title=title, about=about, words=words)).decode()
+
+
+def gallery_parts(
+    entries: Iterable[GalleryEntry], *, title: str, about: Sequence[str], words: Mapping[Any, str]
+) -> Iterator[bytes]:
+    """The page of :func:`render_gallery` in parts, so that memory holds the thumbnails only once.
+
+    Args:
+        entries: as for :func:`render_gallery`.
+        title: the same.
+        about: the same.
+        words: the same.
+
+    Yields:
+        Pieces of HTML in UTF-8.
+    """
+    import markupsafe
+
     words = {**words, UNREADABLE: "Unreadable"}
     rows = [_row(entry) for entry in entries]
     counts = {verdict: sum(row["verdict"] == verdict for row in rows) for verdict in words}
-    return render(
+    page = render(
         "unmask.pages/gallery.html.j2",
         script="unmask.pages/gallery.js",
         title=title,
@@ -68,8 +88,15 @@ def render_gallery(
         counts=counts,
         marked=sum(bool(row["marks"]) for row in rows),
         rows=rows,
-        data=_inert_json({"rows": rows, "words": words, "size": PAGE_SIZE}),
+        data=markupsafe.Markup(_ROWS),
     )
+    before, _, after = page.partition(_ROWS)
+    yield before.encode()
+    yield b'{"rows":['
+    for number, row in enumerate(rows):
+        yield (b"," if number else b"") + _inert_json(row)
+    yield b"]," + _inert_json({"words": words, "size": PAGE_SIZE})[1:]
+    yield after.encode()
 
 
 def _row(entry: GalleryEntry) -> dict[str, Any]:
@@ -86,11 +113,9 @@ def _row(entry: GalleryEntry) -> dict[str, Any]:
     }
 
 
-def _inert_json(content: Any) -> Any:
+def _inert_json(content: dict[str, Any]) -> bytes:
     """JSON for a script element that is data: no character in it can end the element or start markup."""
-    import markupsafe
-
     text = json.dumps(content, separators=(",", ":"), allow_nan=False)
     for character in "<>&":
         text = text.replace(character, f"\\u{ord(character):04x}")
-    return markupsafe.Markup(text)
+    return text.encode()
