@@ -140,9 +140,9 @@ BASIS = {"fake_probability": 0.5, "threshold": 0.45, "band_low": 0.4, "band_high
         # in the uncertain band
         ("verdict", {**BASIS, "verdict": "UNCERTAIN"}, "Between 40.0 % and 60.0 % verdicts are often wrong"),
         ("verdict", {"verdict": "NO_FACE"}, "No face was found"),
-        ("certainty", {"verdict": "REAL", "accuracy_outside": 0.97}, "97.0 % were right"),
+        ("certainty", {"verdict": "REAL", "accuracy_outside": 0.97}, "97.0 % of the verdicts as clear"),
         # a place that holds more than its area
-        ("place", {**PLACE, "map_reliable": True}, "lies mostly on the mouth: 50.0 % of it"),
+        ("place", {**PLACE, "map_reliable": True}, "is strongest on the mouth, with 50.0 %"),
         ("place", {**PLACE, "map_reliable": True, "top_place_area": 0.45}, "is spread over the face"),
         ("place", {**PLACE, "map_reliable": True, "top_place": "around the face"}, "the area around the face"),
         # a map that is no better than chance

@@ -143,8 +143,8 @@ def verdict(facts: Mapping[str, Any]) -> str | None:
     match facts["verdict"]:
         case "FAKE":
             return (
-                "Fake: the probability that this image is fake is {fake_probability:share}, at or above the threshold "
-                "of {threshold:share}."
+                "Fake: the probability that this image is fake is {fake_probability:share}; the threshold is "
+                "{threshold:share}."
             )
         case "REAL":
             return (
@@ -167,7 +167,7 @@ def certainty(facts: Mapping[str, Any]) -> str | None:
     """How often such a verdict is correct."""
     if facts["verdict"] not in {"FAKE", "REAL"}:
         return None
-    return "Of verdicts as clear as this one, {accuracy_outside:share} were right on validation images."
+    return "On validation images, {accuracy_outside:share} of the verdicts as clear as this one were right."
 
 
 @_rule("warning")
@@ -199,12 +199,12 @@ def place(facts: Mapping[str, Any]) -> str | None:
         return None
     if share - area < _CLEAR_LEAD:
         return (
-            "The evidence for “{evidence_for}” is spread over the face. Its largest part, {top_place_share:share}, "
-            "lies on {top_place:place}, which covers {top_place_area:share} of the image seen by the detector."
+            "The evidence for “{evidence_for}” is spread over the face; its largest part ({top_place_share:share}) is "
+            "on {top_place:place} ({top_place_area:share} of the area)."
         )
     return (
-        "The evidence for “{evidence_for}” lies mostly on {top_place:place}: {top_place_share:share} of it, on "
-        "{top_place_area:share} of the image seen by the detector."
+        "The evidence for “{evidence_for}” is strongest on {top_place:place}, with {top_place_share:share} of the "
+        "evidence on {top_place_area:share} of the area."
     )
 
 
@@ -217,11 +217,11 @@ def map_check(facts: Mapping[str, Any]) -> str | None:
         return "The evidence map was not checked for this image: do not rely on it."
     if facts["map_reliable"]:
         return (
-            "The evidence map passed its check: blurring the places with most evidence first changes the prediction "
-            "more than {orders_beaten} of {random_orders} random orders do."
+            "The evidence map passed its check: blurring the strongest places first changes the probability more than "
+            "{orders_beaten} of {random_orders} random orders do."
         )
     return (
-        "The evidence map is not reliable for this image: it is hardly better than chance, beating only "
+        "The evidence map is not reliable for this image: in its check it was not clearly better than chance, beating "
         "{orders_beaten} of {random_orders} random orders."
     )
 
@@ -265,10 +265,9 @@ def unseen(facts: Mapping[str, Any]) -> str | None:
     if facts["verdict"] != "REAL":
         return None
     if facts["unseen_true_positive_rate"] is None:
-        return "Fakes by generators that were not in the training images are missed more often than others."
+        return "Fakes by generators that the detector was not trained on are missed more often than others."
     return (
-        "Of fakes by generators that were not in the training images, the detector finds only "
-        "{unseen_true_positive_rate:share}."
+        "Of fakes by generators that it was not trained on, the detector finds only {unseen_true_positive_rate:share}."
     )
 
 
@@ -343,5 +342,5 @@ def position(facts: Mapping[str, Any]) -> str | None:
     )
 
 
-# Evidence lies mostly on a place whose proportion of the evidence exceeds that of the area by this much.
+# Evidence is strongest on a place whose proportion of the evidence exceeds that of the area by this much.
 _CLEAR_LEAD = 0.1
