@@ -181,9 +181,9 @@ def read_credentials(data: bytes, mime: str | None = None, trust_anchors: bytes 
     settings = _settings(trust_anchors)
     found = read_provenance(data)
     if found.c2pa == "none":
-        return _plain(found.credentials_state)
+        return plain(found.credentials_state)
     if importlib.util.find_spec("c2pa") is None:
-        return _plain("could not be checked", "missing")
+        return plain("could not be checked", "missing")
     return _from_report(_report(data, mime or _FORMATS.get(sniff_format(data) or "", ""), settings))
 
 
@@ -197,7 +197,8 @@ def check_credentials(data: bytes, provenance: Provenance) -> Provenance:
     return replace(provenance, credentials_state=read_credentials(data).state)
 
 
-def _plain(state: CredentialsState, reason: str = "") -> Credentials:
+def plain(state: CredentialsState, reason: str = "") -> Credentials:
+    """A state without details; ``reason`` is a key of the reasons why credentials could not be checked."""
     return Credentials(state, _NOTES[state] + _UNCHECKED.get(reason, ""), _ADVICE[state])
 
 
@@ -271,7 +272,7 @@ def _judge(report: Mapping[str, Any]) -> tuple[CredentialsState, str]:
 
 def _from_report(report: Mapping[str, Any] | str) -> Credentials:
     if isinstance(report, str):
-        return _plain("could not be checked", report)
+        return plain("could not be checked", report)
     manifest = _mapping(_mapping(report.get("manifests")).get(report.get("active_manifest")))
     signature = _mapping(manifest.get("signature_info"))
     state, reason = _judge(report)
