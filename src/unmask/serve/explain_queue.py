@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, TypeVar
 
 from PIL import Image
 
 from unmask.detect.detector import Detector
 from unmask.explain.explainer import Explainer, Explanation
+from unmask.explain.page import render_html
 from unmask.pages.page import data_uri
 from unmask.serve.problems import Problem
+
+_T = TypeVar("_T")
 
 # For viewing only: a lossless image would be ten times as large.
 _QUALITY = 88
@@ -42,21 +46,38 @@ class ExplainQueue:
             ImageError: the image cannot be accepted or read.
             Problem: 429, too many explanations are waiting.
         """
+        return await self._queued(lambda: _plain(self._explain(data, faithfulness)))
+
+    async def report(self, data: bytes, name: str, *, faithfulness: bool) -> str:
+        """Explain one image; return the report as HTML.
+
+        Args:
+            data: the bytes of an image file.
+            name: the sender's name for it; '' if there is none.
+            faithfulness: as for :meth:`explain`.
+
+        Raises:
+            ImageError: the image cannot be accepted or read.
+            Problem: 429, too many explanations are waiting.
+        """
+        return await self._queued(lambda: render_html(self._explain(data, faithfulness), name=name or "image"))
+
+    def close(self) -> None:
+        """Cancel the explanations that have not been started; the one in progress is not waited for."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    async def _queued(self, make: Callable[[], _T]) -> _T:
         if self._in_queue >= self._capacity:
             raise Problem(429, "busy", "Too many explanations are waiting. Try again later.", {"Retry-After": "5"})
-        work = self._pool.submit(self._work, data, faithfulness)
+        work = self._pool.submit(make)
         # Counted until it ends: once started, an explanation runs on even if nobody waits for it.
         self._in_queue += 1
         loop = asyncio.get_running_loop()
         work.add_done_callback(lambda _: loop.call_soon_threadsafe(self._ended))
         return await asyncio.wrap_future(work)
 
-    def close(self) -> None:
-        """Cancel the explanations that have not been started; the one in progress is not waited for."""
-        self._pool.shutdown(wait=False, cancel_futures=True)
-
-    def _work(self, data: bytes, faithfulness: bool) -> dict[str, Any]:
-        return _plain(self._explainer.explain(data, faithfulness="full" if faithfulness else "quick"))
+    def _explain(self, data: bytes, faithfulness: bool) -> Explanation:
+        return self._explainer.explain(data, faithfulness="full" if faithfulness else "quick")
 
     def _ended(self) -> None:
         self._in_queue -= 1

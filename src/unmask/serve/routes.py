@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import HTMLResponse, Response
 
 from unmask.detect.verdict import Verdict
+from unmask.explain.page import SCRIPT
+from unmask.pages.page import policy
 from unmask.serve import problems
 from unmask.serve.evidence import overlays
 from unmask.serve.limits import until
@@ -128,6 +131,28 @@ async def explain(
         return Explained(**await while_connected(request, work))
 
 
+@router.post(
+    "/v1/report",
+    tags=["verdicts"],
+    summary="Write a report on one image",
+    response_class=HTMLResponse,
+    openapi_extra=form("image"),
+    responses={**_UPLOAD_ERRORS, 200: {"content": {"text/html": {"schema": {"type": "string"}}}}},
+)
+async def report(
+    request: Request,
+    service: InService,
+    upload: Annotated[Upload, Depends(_one_upload)],
+    faithfulness: Annotated[
+        bool, Query(description="Compare the evidence map with other maps too, not only with random orders: slower.")
+    ] = False,
+) -> HTMLResponse:
+    """The explanation as one HTML page to cite, which needs nothing else and prints on two pages. Nothing is stored."""
+    async with until(request.scope["unmask.deadline"]):
+        work = service.explain_queue.report(upload.data, upload.filename, faithfulness=faithfulness)
+        return HTMLResponse(await while_connected(request, work), headers=_report_headers(upload.data))
+
+
 @router.get("/v1/model", tags=["service"], summary="Describe the detector and the service's limits", responses=errors())
 async def model(service: InService) -> Model:
     """Training card, thresholds with their budgets, uncertain band, hashes; what the service accepts and stores."""
@@ -194,6 +219,16 @@ async def health(service: InService) -> Health:
 async def metrics(service: InService) -> Response:
     """Requests, response times, images by outcome, queue and process."""
     return Response(service.metrics.text(), media_type=CONTENT_TYPE)
+
+
+def _report_headers(data: bytes) -> dict[str, str]:
+    """Headers of a report: its own strict policy, and a file name that holds no text of the sender."""
+    return {
+        # Sandboxed: on the service's own address, even a page that was tampered with could reach nothing of it.
+        "Content-Security-Policy": f"{policy(SCRIPT)}; frame-ancestors 'none'; sandbox allow-scripts allow-modals "
+        "allow-popups allow-popups-to-escape-sandbox",
+        "Content-Disposition": f'attachment; filename="unmask-report-{hashlib.sha256(data).hexdigest()[:12]}.html"',
+    }
 
 
 async def _detect(request: Request, service: Service, uploads: list[Upload], *, evidence: bool) -> list[Detected]:
