@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from unmask.explain.words import DOUBTS, RULES, Sentence, compose, reasons
+from unmask.imaging.marks import CredentialsState
 
 share = st.floats(0, 1)
 name = st.text("abcdefgh", min_size=1, max_size=8)
@@ -20,6 +21,8 @@ FACTS: dict[str, st.SearchStrategy[Any]] = {
     "band_low": st.floats(0, 0.5),
     "band_high": st.floats(0.5, 1),
     "accuracy_outside": share,
+    "likely_kind": st.sampled_from(["generated", "manipulated"]),
+    "kind_probability": share,
     "unseen_true_positive_rate": share,
     "marks": st.lists(name, max_size=3),
     "faces": st.integers(0, 9),
@@ -48,7 +51,8 @@ FACTS: dict[str, st.SearchStrategy[Any]] = {
     "reference_class": name,
     "reference_n": st.integers(100, 5000),
     "reference_gap": name,
-    "credentials": st.sampled_from(["none", "present but invalid", "valid, signer unknown"]),
+    "credentials": st.sampled_from(get_args(CredentialsState)),
+    "credentials_note": name,
     "camera": name,
     "software": name,
     "thumbnail_correlation": st.floats(-1, 1),
@@ -141,6 +145,7 @@ BASIS = {"fake_probability": 0.5, "threshold": 0.45, "band_low": 0.4, "band_high
         ("verdict", {**BASIS, "verdict": "UNCERTAIN"}, "Between 40.0 % and 60.0 % verdicts are often wrong"),
         ("verdict", {"verdict": "NO_FACE"}, "No face was found"),
         ("certainty", {"verdict": "REAL", "accuracy_outside": 0.97}, "97.0 % of the verdicts as clear"),
+        ("kind", {"verdict": "FAKE", "likely_kind": "manipulated", "kind_probability": 0.9}, "most likely manipulated"),
         # a place that holds more than its area
         ("place", {**PLACE, "map_reliable": True}, "is strongest on the mouth, with 50.0 %"),
         ("place", {**PLACE, "map_reliable": True, "top_place_area": 0.45}, "is spread over the face"),
@@ -161,6 +166,7 @@ BASIS = {"fake_probability": 0.5, "threshold": 0.45, "band_low": 0.4, "band_high
         ("marks", {"marks": ["The file names X as its software."]}, "The file names X as its software. Such marks"),
         ("no_marks", {"marks": []}, "proves nothing"),
         ("credentials", {"credentials": "none"}, "proves nothing"),
+        ("credentials", {"credentials": "expired", "credentials_note": "No tampering."}, "expired. No tampering."),
         # with the card's measurement, and without one
         ("unseen", {"verdict": "REAL", "unseen_true_positive_rate": 0.31}, "finds only 31.0 %"),
         ("unseen", {"verdict": "REAL"}, "are missed more often"),
@@ -185,6 +191,9 @@ def test_what_each_rule_says(rule: str, facts: dict[str, Any], words: str) -> No
         # how sure an undecided verdict is was said with it; without a face there is none
         ("certainty", {"verdict": "UNCERTAIN", "accuracy_outside": 0.97}),
         ("certainty", {"verdict": "NO_FACE", "accuracy_outside": 0.97}),
+        # the kind of a fake is no matter of other verdicts, nor of detectors that do not answer it
+        ("kind", {"verdict": "REAL", "likely_kind": "manipulated", "kind_probability": 0.9}),
+        ("kind", {"verdict": "FAKE"}),
         # a fake that was found was not missed
         ("unseen", {"verdict": "FAKE", "unseen_true_positive_rate": 0.31}),
         # no map, so nothing to check

@@ -170,6 +170,14 @@ def certainty(facts: Mapping[str, Any]) -> str | None:
     return "On validation images, {accuracy_outside:share} of the verdicts as clear as this one were right."
 
 
+@_rule("finding")
+def kind(facts: Mapping[str, Any]) -> str | None:
+    """Which kind of fake it is, by detectors that answer this too."""
+    if facts["verdict"] != "FAKE":
+        return None
+    return "If it is fake, it was most likely {likely_kind} (probability {kind_probability:share})."
+
+
 @_rule("warning")
 def marks(facts: Mapping[str, Any]) -> str | None:
     """What the file says of its own making."""
@@ -306,7 +314,7 @@ def credentials(facts: Mapping[str, Any]) -> str | None:
     """What content credentials claim."""
     if facts["credentials"] == "none":
         return "The file has no content credentials (C2PA), like most files. This proves nothing."
-    return None if facts["credentials"] is None else "Content credentials (C2PA) of the file: {credentials}."
+    return None if facts["credentials"] is None else "Content credentials (C2PA): {credentials}. {credentials_note}"
 
 
 @_rule("note")
