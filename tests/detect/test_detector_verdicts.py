@@ -10,6 +10,7 @@ import math
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -424,6 +425,7 @@ def test_json_of_an_error(detector: Detector) -> None:
         "path": "nowhere.jpg",
         "verdict": None,
         "fake_probability": None,
+        "kinds": None,
         "result": None,
         "confidence": None,
         "uncertain": False,
@@ -572,3 +574,29 @@ def _limited(path: Path) -> Detector:
     if path not in _DETECTORS:
         _DETECTORS[path] = Detector(Bundle.open(path), limits=DecodeLimits(max_pixels=100_000, max_side=2000))
     return _DETECTORS[path]
+
+
+@pytest.mark.parametrize(
+    ("verdict", "kinds", "likely", "remark"),
+    [
+        # the more probable of two
+        ("FAKE", {"generated": 0.7, "manipulated": 0.9}, "manipulated", "Probably a manipulated photograph."),
+        ("FAKE", {"generated": 0.8, "manipulated": 0.1}, "generated", "Probably wholly generated."),
+        # a question that has no sentence of its own
+        ("FAKE", {"morphed": 0.8}, "morphed", "Probably: morphed."),
+        # neither is probable: nothing is said
+        ("FAKE", {"generated": 0.5, "manipulated": 0.3}, None, ""),
+        # only fakes have a kind
+        ("REAL", {"generated": 0.6}, None, ""),
+        ("UNCERTAIN", {"generated": 0.6}, None, ""),
+        # a bundle that answers no question
+        ("FAKE", None, None, ""),
+    ],
+)
+def test_what_kind_of_fake(
+    detector: Detector, verdict: str, kinds: dict[str, float] | None, likely: str | None, remark: str
+) -> None:
+    found = replace(detector.detect(np.zeros((64, 64, 3), np.uint8)), verdict=verdict, kinds=kinds)
+    assert found.likely_kind == likely
+    assert found.kind_remark == remark
+    assert found.to_dict()["kinds"] == kinds

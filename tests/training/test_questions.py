@@ -16,6 +16,7 @@ pytest.importorskip("onnxscript")
 
 from unmask.bundle.bundle import Bundle, ask_graph
 from unmask.bundle.compose import attach_distance
+from unmask.cli.output import remarks_on
 from unmask.data.manifest import Manifest
 from unmask.detect.detector import Detector
 from unmask.errors import UsageError
@@ -109,6 +110,7 @@ def test_each_question_finds_its_kind(home: Path, bundle: Bundle) -> None:
         assert means[kind][own] > means[kind][other]
     fake = next(v for path in images(home, "gan") if (v := detector.detect(path)).verdict == "FAKE")
     assert fake.likely_kind == "generated"
+    assert remarks_on(fake)[0] == "Probably wholly generated."
 
 
 def test_the_graph_says_what_scikit_learn_says(home: Path, bundle: Bundle) -> None:

@@ -89,7 +89,9 @@ def remarks_on(verdict: Verdict) -> list[str]:
     """What to know besides the verdict and the marks, in sentences; of an unreadable image its error."""
     if verdict.error is not None:
         return [verdict.error.message]
-    remarks = [f"{len(verdict.faces)} faces."] if len(verdict.faces) > 1 else []
+    remarks = [verdict.kind_remark] if verdict.kind_remark else []
+    if len(verdict.faces) > 1:
+        remarks.append(f"{len(verdict.faces)} faces.")
     if verdict.novelty is not None and verdict.novelty.out_of_distribution:
         remarks.append("Unlike the training images.")
     return [*remarks, *verdict.notes]

@@ -27,6 +27,12 @@ TITLES: Final[dict[Word, str]] = {
 }
 """The words of a verdict for people."""
 
+KIND_REMARKS: Final[dict[str, str]] = {
+    "generated": "Probably wholly generated.",
+    "manipulated": "Probably a manipulated photograph.",
+}
+"""What a yes to a question says to people, by the question's name."""
+
 _PROBABILITY_DIGITS = 6
 
 
@@ -176,6 +182,12 @@ class Verdict:
             return None
         name = max(self.kinds, key=self.kinds.__getitem__)
         return name if self.kinds[name] > 0.5 else None
+
+    @property
+    def kind_remark(self) -> str:
+        """What :attr:`likely_kind` says to people, one sentence; '' if it says nothing."""
+        name = self.likely_kind
+        return "" if name is None else KIND_REMARKS.get(name, f"Probably: {name}.")
 
     def to_json(self) -> dict[str, Any]:
         """The same as :meth:`to_dict`."""
