@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from unmask.bundle.bundle import DEFAULT_BUNDLE, SUMS
 from unmask.errors import UsageError
+from unmask.imaging.credentials import VERIFY
 from unmask.text import printable
 from unmask.version import __version__
 
@@ -24,7 +25,7 @@ IMAGE_SEARCHES: Final = (
     ("Yandex", "https://yandex.com/images/"),
 )
 """Reverse image searches by name, with the page to which a person can upload an image."""
-CREDENTIALS_CHECK: Final = "https://contentcredentials.org/verify"
+CREDENTIALS_CHECK: Final = VERIFY
 """The page of the C2PA's own check of content credentials."""
 
 _FACES_ONLY: Final = (
