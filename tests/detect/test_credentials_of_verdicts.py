@@ -9,7 +9,7 @@ import pytest
 
 from unmask import load
 from unmask.detect.detector import Detector
-from unmask.errors import ImageError
+from unmask.errors import ImageError, UsageError
 from unmask.explain.explainer import Explainer
 
 pytest.importorskip("c2pa")
@@ -53,6 +53,34 @@ def test_an_explanation_says_the_same(small: Detector, signed: bytes) -> None:
     assert explained.credentials is not None and explained.verdict.provenance is not None
     assert explained.credentials.state == explained.verdict.provenance.credentials_state == "changed after signing"
     assert "broken_signature" in {mark.kind for mark in explained.verdict.marks}
+
+
+def test_trust_anchors_come_from_the_environment(
+    tiny_bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    maker, pem = Maker(), tmp_path / "authorities.pem"
+    pem.write_bytes(maker.root)
+    monkeypatch.setenv("UNMASK_TRUST_ANCHORS", str(pem))
+    detector = load(tiny_bundle)
+    pem.unlink()  # read once
+    image = maker.signed(side=64)
+    verdict = detector.detect(image)
+    assert verdict.provenance is not None and verdict.provenance.credentials_state == "valid and trusted"
+    explained = Explainer(detector).explain(image, forensics=False, faithfulness=False)
+    assert explained.credentials is not None and explained.credentials.state == "valid and trusted"
+
+
+@pytest.mark.parametrize("content", [None, b"no certificate"])
+def test_trust_anchors_that_are_none_are_refused_at_once(
+    tiny_bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes | None
+) -> None:
+    pem = tmp_path / "authorities.pem"
+    if content is not None:
+        pem.write_bytes(content)
+    monkeypatch.setenv("UNMASK_TRUST_ANCHORS", str(pem))
+    with pytest.raises(UsageError) as caught:
+        load(tiny_bundle)
+    assert caught.value.code == "bad_trust_anchors"
 
 
 def test_files_that_cannot_be_read_are_not_checked(

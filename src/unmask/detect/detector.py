@@ -18,7 +18,7 @@ from unmask.bundle.bundle import Bundle, ask_graph
 from unmask.bundle.schema import Threshold
 from unmask.detect.verdict import Novelty, RegionVerdict, Verdict, word_of
 from unmask.errors import ImageError, UsageError
-from unmask.imaging.credentials import check_credentials
+from unmask.imaging.credentials import check_credentials, default_anchors
 from unmask.imaging.decode import Decoded, ImageSource, decode, read_bytes
 from unmask.imaging.faces import FaceFinder
 from unmask.imaging.limits import DecodeLimits, default_limits
@@ -66,9 +66,11 @@ class Detector:
     Attributes:
         decoder: a function that decodes the bytes of image files, such as ``DecodePool.decode``; ``None`` decodes in
             this process. It is not pickled.
+        trust_anchors: certificates of authorities whose signers of content credentials are trusted, as PEM; from the
+            file that ``UNMASK_TRUST_ANCHORS`` names, else ``None``.
 
     Raises:
-        UsageError: ``bad_threshold``: no such threshold.
+        UsageError: ``bad_threshold``: no such threshold; ``bad_trust_anchors``: that file cannot be read or is not PEM.
         BundleError: ``bad_model``: the model cannot be loaded.
     """
 
@@ -78,6 +80,7 @@ class Detector:
         self.bundle = bundle
         self.threshold = _threshold(bundle, threshold)
         self.limits = limits or default_limits()
+        self.trust_anchors = default_anchors()
         self.decoder: Callable[[bytes], Decoded] | None = None
         self._session = bundle.session()
         policy = bundle.info.preprocessing.faces
@@ -133,7 +136,7 @@ class Detector:
             provenance, sha256 = read_provenance(data), hashlib.sha256(data).hexdigest()
         decoded = self.decode(data)
         if provenance is not None and isinstance(data, bytes):
-            provenance = check_credentials(data, provenance)  # only of files that could be read
+            provenance = check_credentials(data, provenance, self.trust_anchors)  # only of files that could be read
         factor = decoded.reduction
         if look is not None:
             look(decoded.image)

@@ -217,7 +217,7 @@ class Explainer:
         image = decoded.image
         seen = self.judge(image, advance)
         path = os.fspath(source) if isinstance(source, str | os.PathLike) else None
-        credentials = None if data is None else read_credentials(data)
+        credentials = None if data is None else read_credentials(data, trust_anchors=self.detector.trust_anchors)
         provenance = (
             None
             if data is None or credentials is None

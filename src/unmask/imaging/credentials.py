@@ -10,9 +10,11 @@ from __future__ import annotations
 import importlib.util
 import io
 import json
+import os
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import Any, Final
 
 from unmask.errors import MissingExtraError, UsageError
@@ -20,6 +22,9 @@ from unmask.imaging.blocks import MAX_MANIFEST
 from unmask.imaging.formats import sniff_format
 from unmask.imaging.provenance import CredentialsState, Provenance, read_provenance
 
+TRUST_ANCHORS: Final = "UNMASK_TRUST_ANCHORS"
+"""Variable of the environment that names a PEM file of the authorities whose signers are trusted."""
+_MAX_ANCHORS = 16 << 20  # bytes of that file
 VERIFY = "https://contentcredentials.org/verify"
 """A public verifier, for people to open: nothing is sent there from here."""
 
@@ -187,14 +192,37 @@ def read_credentials(data: bytes, mime: str | None = None, trust_anchors: bytes 
     return _from_report(_report(data, mime or _FORMATS.get(sniff_format(data) or "", ""), settings))
 
 
-def check_credentials(data: bytes, provenance: Provenance) -> Provenance:
+def check_credentials(data: bytes, provenance: Provenance, trust_anchors: bytes | None = None) -> Provenance:
     """The notes of :func:`~unmask.imaging.provenance.read_provenance` on a file with its credentials checked.
 
-    Without a manifest in the file, nothing is imported and nothing done. Never raises.
+    Without a manifest in the file, nothing is imported and nothing done.
+
+    Raises:
+        UsageError: as :func:`read_credentials`; never because of the file.
     """
     if provenance.c2pa == "none":
         return provenance
-    return replace(provenance, credentials_state=read_credentials(data).state)
+    return replace(provenance, credentials_state=read_credentials(data, trust_anchors=trust_anchors).state)
+
+
+def default_anchors() -> bytes | None:
+    """The trust anchors that the environment names (:data:`TRUST_ANCHORS`); ``None`` if it names none.
+
+    Raises:
+        UsageError: ``bad_trust_anchors``: the file cannot be read, is not PEM text or has more than 16 MiB.
+    """
+    name = os.environ.get(TRUST_ANCHORS)
+    if not name:
+        return None
+    try:
+        with Path(name).open("rb") as file:
+            anchors = file.read(_MAX_ANCHORS + 1)
+    except (OSError, ValueError):
+        raise UsageError("bad_trust_anchors", f"The file that {TRUST_ANCHORS} names cannot be read.") from None
+    if len(anchors) > _MAX_ANCHORS:
+        raise UsageError("bad_trust_anchors", f"The file that {TRUST_ANCHORS} names has more than 16 MiB.")
+    _settings(anchors)
+    return anchors
 
 
 def plain(state: CredentialsState, reason: str = "") -> Credentials:
