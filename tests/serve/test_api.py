@@ -9,6 +9,7 @@ import importlib.util
 import io
 import json
 import socket
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -92,10 +93,17 @@ def test_several_images_keep_their_order_and_errors(client: httpx2.Client) -> No
     assert all(results[index]["id"] for index in (0, 2))
 
 
-def test_evidence_is_an_overlay_of_the_region(start: Start, whole_image_bundle: Path) -> None:
-    with start("--store", "memory", model=whole_image_bundle) as running, running.client() as client:
-        (found,) = send(client, make_image(250, side=80), evidence=True)
-        kept = client.get(f"/v1/history/{found['id']}").json()
+@pytest.fixture(scope="module")
+def whole(start: Start, whole_image_bundle: Path) -> Iterator[httpx2.Client]:
+    """A client of a service that judges whole images and keeps verdicts alone, in memory."""
+    with start("--store", "memory", model=whole_image_bundle) as running, running.client() as opened:
+        yield opened
+
+
+def test_evidence_is_an_overlay_of_the_region(whole: httpx2.Client) -> None:
+    (found,) = send(whole, make_image(250, side=80), evidence=True)
+    kept = whole.get(f"/v1/history/{found['id']}").json()
+    whole.delete(f"/v1/history/{found['id']}")
     (overlay,) = found["evidence"]
     assert overlay["box"] == [0, 0, 80, 80]
     assert kept["evidence"] == found["evidence"]
@@ -264,35 +272,34 @@ def test_a_verdict_is_kept_found_judged_and_deleted(client: httpx2.Client) -> No
     problem(client.delete(f"/v1/history/{answer['id']}"), 404, "not_found")
 
 
-def test_the_history_knows_verdicts_and_marks(client: httpx2.Client, start: Start, whole_image_bundle: Path) -> None:
-    def found(client: httpx2.Client, **query: object) -> list[str]:
-        items = client.get("/v1/history", params={"limit": 200, **query}).json()["items"]  # type: ignore[dict-item]
+def test_the_history_knows_verdicts_and_marks(whole: httpx2.Client) -> None:
+    def found(**query: object) -> list[str]:
+        items = whole.get("/v1/history", params={"limit": 200, **query}).json()["items"]  # type: ignore[dict-item]
         return [item["filename"] for item in items]
 
-    with start("--store", "memory", model=whole_image_bundle) as running, running.client() as other:
-        send(other, make_image(20), make_image(128), make_image(230), make_marked(20))
-        items = other.get("/v1/history").json()["items"]
-        assert {item["filename"]: item["verdict"] for item in items} == {
-            "0.png": "REAL", "1.png": "UNCERTAIN", "2.png": "FAKE", "3.png": "REAL",
-        }  # fmt: skip
-        assert {item["filename"]: item["marks"] for item in items if item["marks"]} == {"3.png": [MARK]}
-        assert found(other, verdict="UNCERTAIN") == ["1.png"]
-        assert sorted(found(other, verdict="REAL")) == ["0.png", "3.png"]
-        assert found(other, verdict="REAL", marked=True) == found(other, marked=True) == ["3.png"]
-        assert sorted(found(other, result="REAL", marked=False)) == ["0.png"]
-        assert found(other, verdict="NO_FACE") == []
-        rows = list(csv.DictReader(io.StringIO(other.get("/v1/export", params={"rows": "all"}).text)))
-        assert {row["filename"]: (row["verdict"], row["marks"], row["notes"]) for row in rows} == {
-            "0.png": ("REAL", "", ""),
-            "1.png": ("UNCERTAIN", "", ""),
-            "2.png": ("FAKE", "", ""),
-            "3.png": ("REAL", MARK["text"], ""),
-        }
-        # Right or wrong on UNCERTAIN does not say what the image is.
-        doubted = next(item["id"] for item in items if item["filename"] == "1.png")
-        other.post(f"/v1/history/{doubted}/feedback", json={"verdict": "wrong"})
-        assert len(other.get("/v1/export").text.splitlines()) == 1
-    problem(client.get("/v1/history", params={"verdict": "MAYBE"}), 422, "invalid_request")
+    send(whole, make_image(20), make_image(128), make_image(230), make_marked(20))
+    items = whole.get("/v1/history").json()["items"]
+    assert {item["filename"]: item["verdict"] for item in items} == {
+        "0.png": "REAL", "1.png": "UNCERTAIN", "2.png": "FAKE", "3.png": "REAL",
+    }  # fmt: skip
+    assert {item["filename"]: item["marks"] for item in items if item["marks"]} == {"3.png": [MARK]}
+    assert found(verdict="UNCERTAIN") == ["1.png"]
+    assert sorted(found(verdict="REAL")) == ["0.png", "3.png"]
+    assert found(verdict="REAL", marked=True) == found(marked=True) == ["3.png"]
+    assert sorted(found(result="REAL", marked=False)) == ["0.png"]
+    assert found(verdict="NO_FACE") == []
+    rows = list(csv.DictReader(io.StringIO(whole.get("/v1/export", params={"rows": "all"}).text)))
+    assert {row["filename"]: (row["verdict"], row["marks"], row["notes"]) for row in rows} == {
+        "0.png": ("REAL", "", ""),
+        "1.png": ("UNCERTAIN", "", ""),
+        "2.png": ("FAKE", "", ""),
+        "3.png": ("REAL", MARK["text"], ""),
+    }
+    # Right or wrong on UNCERTAIN does not say what the image is.
+    doubted = next(item["id"] for item in items if item["filename"] == "1.png")
+    whole.post(f"/v1/history/{doubted}/feedback", json={"verdict": "wrong"})
+    assert len(whole.get("/v1/export").text.splitlines()) == 1
+    problem(whole.get("/v1/history", params={"verdict": "MAYBE"}), 422, "invalid_request")
 
 
 def test_kept_images_have_thumbnails(client: httpx2.Client) -> None:
