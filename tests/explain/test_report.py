@@ -189,6 +189,15 @@ def test_marks_and_faces_are_told(crowded: Explanation) -> None:
     assert page.count('<g class="decides">') == 1
 
 
+def test_the_kind_of_fake_is_told(explained: Explanation) -> None:
+    kinds = {"generated": 0.91, "manipulated": 0.2}
+    shown = words(
+        render_html(replace(explained, verdict=replace(explained.verdict, verdict="FAKE", kinds=kinds)), TIME)
+    )
+    assert "probability of fake Probably wholly generated." in shown
+    assert "Probability by question: generated 91.0 %, manipulated 20.0 %." in shown
+
+
 @pytest.mark.parametrize("where", ["name", "texts"])
 def test_texts_of_others_are_no_markup(tiny_bundle: Path, where: str) -> None:
     texts = PngInfo()
