@@ -130,6 +130,7 @@ def test_memory_does_not_grow_with_what_is_not_shown() -> None:
         pytest.param(["--sort", "size"], "--sort must be suspicion, not 'size'", id="no such order"),
         pytest.param(["--watch", "--sort", "suspicion"], "--watch prints verdicts as images come", id="sort of no end"),
         pytest.param(["--watch-interval", "3"], "--watch-interval needs --watch", id="interval of nothing"),
+        pytest.param(["--watch", "--watch-interval", "inf"], "must be a number of seconds, not inf", id="no end"),
         pytest.param(["--watch"], "--watch needs folders: 'a.png' is not one", id="a file to watch"),
         pytest.param(["-", "--watch"], "--watch needs folders: ", id="a list to watch"),
         pytest.param(["--html", "a.png/x.html"], "a.png: cannot be written", id="a gallery below a file"),
@@ -553,3 +554,16 @@ def test_progress_on_a_terminal(
         os.close(theirs)
     assert done.returncode == 0
     assert count in shown and "images/s" in shown
+
+
+def test_the_example_of_the_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "many-images.md").read_text()
+    (block,) = re.findall(r"^```python\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    monkeypatch.chdir(tmp_path)
+    for at in range(2):
+        Image.new("RGB", (40, 40), (9 * at, 99, 99)).save(make_image(tmp_path / "photos" / f"{at}.jpg"), "JPEG")
+    for _ in range(2):
+        exec(block, {})
+        lines = capsys.readouterr().out.splitlines()
+        assert [line.split()[1:] for line in lines] == [["NO_FACE", "photos/0.jpg"], ["NO_FACE", "photos/1.jpg"]]
+    assert (tmp_path / "photos.jsonl").read_text().count("\n") == 3

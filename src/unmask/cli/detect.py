@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
@@ -69,7 +70,7 @@ def detect(
         ),
     ] = None,
     watch: Annotated[
-        bool, typer.Option("--watch", help="Wait in the given folders for new images, until Ctrl-C.")
+        bool, typer.Option("--watch", help="Judge images in the given folders as they come, until Ctrl-C.")
     ] = False,
     watch_interval: Annotated[
         float | None,
@@ -186,6 +187,8 @@ def _check(sort: str | None, top: int | None, watch: bool, watch_interval: float
         raise UsageError("bad_call", "--top needs --sort suspicion.")
     if watch_interval is not None and not watch:
         raise UsageError("bad_call", "--watch-interval needs --watch.")
+    if watch_interval is not None and not math.isfinite(watch_interval):
+        raise UsageError("bad_call", f"--watch-interval must be a number of seconds, not {watch_interval}.")
 
 
 def _watch(

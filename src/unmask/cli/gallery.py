@@ -25,7 +25,7 @@ _THUMBNAIL_MEMORY: Final = 16 * 2**20
 
 
 class Gallery:
-    """Collects images, at about 6 kB each, and writes the page at the end.
+    """Collects images, about 10 KiB each, and writes the page at the end.
 
     Args:
         path: an ``.html`` file; anything else is a folder, in which ``index.html`` is written. Folders down to it are
