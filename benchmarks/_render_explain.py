@@ -1,4 +1,4 @@
-"""Explanation results as Markdown: faithfulness of evidence maps, cost of a report, novelty of images."""
+"""Explanation results as Markdown: faithfulness of evidence maps, their check, cost of a report, novelty of images."""
 
 from __future__ import annotations
 
@@ -59,6 +59,33 @@ def _report(report: Result) -> str:
         f"{processor['median']:.1f} s CPU time), peak memory {report['peak_rss_mib']:,.0f} MiB. The page has "
         f"{report['page_bytes'] / 2**20:.1f} MiB."
     )
+
+
+def map_check(result: Result) -> list[str]:
+    """How often maps pass their check, and how often chance decides about it."""
+    every = result["rows"][0]
+    headline = (
+        f"{every['n']} images of the {result['split']} split with a face, from all sources in turn. *Passed*: by the "
+        f"quick check with {result['orders']} random orders, which is the default. *As the full check*: the same "
+        f"decision. *As other orders*: the same decision with {result['thorough_orders']} other random orders; the rest "
+        "is decided by chance. 95 % Wilson intervals in parentheses. CPU time, median (and the 90th percentile)."
+    )
+    header = ("images", "n", "passed", "as the full check", "as other orders", "quick check", "full check")
+    rows = (
+        (
+            row["name"],
+            row["n"],
+            *(share(row[name]) for name in ("reliable", "as_full", "as_thorough")),
+            *(_seconds(row[f"{kind}_cpu_seconds"]) for kind in ("quick", "full")),
+        )
+        for row in result["rows"]
+        if row["n"]
+    )
+    return [headline, table(header, rows)]
+
+
+def _seconds(found: Result) -> str:
+    return f"{found['median']:.2f} s ({found['high']:.2f} s)"
 
 
 def ood(result: Result) -> list[str]:

@@ -20,6 +20,7 @@ from typing import Any
 
 from _markdown import Result, footer, share, table
 from _render_data import audit_shared, crop_cache, near_duplicates
+from _render_detect import detect_many
 from _render_evaluation import (
     CARD_RESULTS,
     bench,
@@ -32,7 +33,7 @@ from _render_evaluation import (
     shipped_card,
 )
 from _render_experiments import ablation, calibration, left_out, left_out_summary, logo
-from _render_explain import explanations, ood
+from _render_explain import explanations, map_check, ood
 from _render_forensics import forensic_localisation, forensic_ranges
 from _render_models import classical_heads, contract, feature_cache, papers, training_step
 from _render_serve import hostile, serve
@@ -220,6 +221,7 @@ _RENDERERS: dict[str, Callable[[Result], list[str]]] = {
     "ablation": ablation,
     "crop-cache": crop_cache,
     "explanations": explanations,
+    "map-check": map_check,
     "ood": ood,
     "forensic-ranges": forensic_ranges,
     "forensic-localisation": forensic_localisation,
@@ -230,6 +232,7 @@ _RENDERERS: dict[str, Callable[[Result], list[str]]] = {
     "training-step": training_step,
     "serve": serve,
     "hostile": hostile,
+    "detect-many": detect_many,
 }
 
 
