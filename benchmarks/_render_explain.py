@@ -67,8 +67,8 @@ def map_check(result: Result) -> list[str]:
     headline = (
         f"{every['n']} images of the {result['split']} split with a face, from all sources in turn. *Passed*: by the "
         f"quick check with {result['orders']} random orders, which is the default. *As the full check*: the same "
-        f"decision. *As other orders*: the same decision with {result['thorough_orders']} other random orders; the rest "
-        "is decided by chance. 95 % Wilson intervals in parentheses. CPU time, median (and the 90th percentile)."
+        f"decision. *As other orders*: the same decision with {result['thorough_orders']} other random orders; chance "
+        "decides about the rest. 95 % Wilson intervals in parentheses. CPU time, median (and the 90th percentile)."
     )
     header = ("images", "n", "passed", "as the full check", "as other orders", "quick check", "full check")
     rows = (
