@@ -182,6 +182,7 @@ def test_marks_and_faces_are_told(crowded: Explanation) -> None:
     shown = words(page)
     assert {mark.kind for mark in crowded.verdict.marks} >= {"generator", "settings", "source_type"}
     assert "The file says how it was made" in shown
+    assert f"Notes {' '.join(crowded.verdict.notes)} Report" in shown
     assert all(mark.text in shown for mark in crowded.verdict.marks)
     numbers = re.findall(r'<text [^>]*text-anchor="middle">(\d+)</text></g>', page)
     assert numbers == [str(number) for number in range(16, 0, -1)]  # the largest on top
