@@ -40,7 +40,9 @@ class Reports:
     def add(self, explanation: Explanation) -> Path:
         """Write one report; returns its path."""
         name = folder_name(explanation.verdict.path or "image")
-        reasons = " ".join(sentence.text for sentence in explanation.reasons)
+        # The entry has the verdict itself and the marks already.
+        others = [sentence for sentence in explanation.reasons if sentence.rule not in {"verdict", "marks"}]
+        reasons = " ".join(sentence.text for sentence in others)
         link, small = f"{name}/{REPORT}", thumbnail_uri(explanation.image)
         self._entries.append(entry_of(explanation.verdict, text=reasons, thumbnail=small, link=link))
         return write_explanation(explanation, self._out.path / name, self._time)
