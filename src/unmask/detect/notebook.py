@@ -11,7 +11,7 @@ from typing import Any, Final
 from PIL import Image
 
 from unmask.detect.boxes import draw_box, shrink
-from unmask.detect.verdict import TITLES, Word
+from unmask.detect.words import TITLES, Word
 from unmask.errors import ImageError
 from unmask.imaging.decode import decode_image, read_bytes
 from unmask.pages.page import data_uri

@@ -3,29 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
 from unmask.bundle.schema import UncertainBand
+from unmask.detect.words import TITLES as TITLES
+from unmask.detect.words import WORDS as WORDS
+from unmask.detect.words import Label as Label
+from unmask.detect.words import Word as Word
 from unmask.errors import ImageError
 from unmask.imaging.faces import Box, Face
 from unmask.imaging.provenance import Mark, Provenance
-
-Label = Literal["REAL", "FAKE"]
-Word = Literal["FAKE", "REAL", "UNCERTAIN", "NO_FACE"]
-
-WORDS: Final[tuple[Word, ...]] = ("FAKE", "REAL", "UNCERTAIN", "NO_FACE")
-"""The words of a verdict, the same in every output."""
-
-TITLES: Final[dict[Word, str]] = {
-    "FAKE": "Fake",
-    "REAL": "No sign of manipulation",
-    "UNCERTAIN": "Uncertain",
-    "NO_FACE": "No face",
-}
-"""The words of a verdict for people."""
 
 KIND_REMARKS: Final[dict[str, str]] = {
     "generated": "Probably wholly generated.",
