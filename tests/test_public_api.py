@@ -161,8 +161,8 @@ UNREADABLE = verdict(
         ),
         pytest.param(
             lambda _: verdict(WHOLE, verdict="NO_FACE", provenance=Provenance("none", ("software:Flux",))),
-            "<Verdict NO_FACE, fake_probability 0.972, no faces, generator, 'a.jpg'>",
-            id="no face, and a mark",
+            "<Verdict NO_FACE, generator, 'a.jpg'>",
+            id="no face: no number; and a mark",
         ),
         pytest.param(lambda _: UNREADABLE, "<Verdict error truncated, 'a.jpg'>", id="an unreadable image"),
         pytest.param(

@@ -126,7 +126,8 @@ class Verdict:
         count = len(self.faces)
         faces = "1 face" if count == 1 else f"{count or 'no'} faces"
         marks = "".join(f", {mark.kind}" for mark in self.marks)
-        return f"<Verdict {self.verdict}, fake_probability {self.fake_probability:.3f}, {faces}{marks}{of}>"
+        number = "" if self.verdict == "NO_FACE" else f", fake_probability {self.fake_probability:.3f}, {faces}"
+        return f"<Verdict {self.verdict}{number}{marks}{of}>"
 
     def _repr_html_(self) -> str:
         """For notebooks: the image with its faces, if its file is unchanged, else the boxes alone."""
