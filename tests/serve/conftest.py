@@ -1,4 +1,4 @@
-"""A real service in a process of its own, with the tiny bundle."""
+"""A real service in a process of its own, and its page in a real browser."""
 
 from __future__ import annotations
 
@@ -19,6 +19,14 @@ import httpx2
 import numpy as np
 import pytest
 from PIL import Image
+
+from unmask.data.make.self_blend import self_blend
+from unmask.imaging.faces import FaceFinder
+
+ROOT = Path(__file__).resolve().parents[2]
+BUILT = ROOT / "src" / "unmask" / "serve" / "static" / "index.html"
+AXE = ROOT / "web" / "node_modules" / "axe-core" / "axe.min.js"
+BLEND_SEED = 2  # of tools/demo.py: a blend that the shipped detector calls fake
 
 
 @dataclass
@@ -45,6 +53,7 @@ class Server:
 
 
 Start = Callable[..., contextlib.AbstractContextManager[Server]]
+Open = Callable[..., Any]
 
 
 def make_image(grey: int = 128, side: int = 64, kind: str = "PNG") -> bytes:
@@ -116,3 +125,74 @@ def wait_until(condition: Callable[[], bool], seconds: float = 20) -> None:
     while not condition():
         assert time.monotonic() < end, "it did not happen"
         time.sleep(0.02)
+
+
+# Not session-scoped: while it is open, asyncio thinks that its loop runs in this thread, which breaks other tests.
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Any]:
+    if not (BUILT.is_file() and AXE.is_file()):
+        pytest.skip("the page has not been built, which takes Node; see docs/page.md")
+    with open_chromium() as browser:
+        yield browser
+
+
+@pytest.fixture(scope="session")
+def portraits(astronaut: Image.Image) -> dict[str, bytes]:
+    """A real and a manipulated portrait, as the demo makes them, one that is truncated, and an image without a face."""
+    blend = self_blend(astronaut, FaceFinder().find(astronaut)[0], np.random.default_rng(BLEND_SEED)).image
+    real, fake = _jpeg(astronaut), _jpeg(blend)
+    return {
+        "real.jpg": real,
+        "manipulated.jpg": fake,
+        "broken.jpg": real[:9000],
+        "wall.jpg": make_image(128, 256, "JPEG"),
+    }
+
+
+@pytest.fixture(scope="module")
+def desk(start: Start, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A service with the shipped detector, a history and kept images."""
+    store = tmp_path_factory.mktemp("desk") / "store"
+    with start("--store", str(store), "--keep-images", "--rate", "0", model=None) as running:
+        yield running
+
+
+@pytest.fixture
+def visit(chromium: Any) -> Iterator[Open]:
+    """Opens the page of a service; fails at the end after any script error or request to another host."""
+    expect = pytest.importorskip("playwright.sync_api").expect
+    contexts, complaints = [], []
+
+    def visited(server: Server, **options: Any) -> Any:
+        context = chromium.new_context(locale="en-GB", **options)
+        contexts.append(context)
+        page = context.new_page()
+        page.set_default_timeout(20_000)
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("console", lambda message: _heard(message, complaints))
+        page.on("request", lambda request: _asked(request.url, server.url, complaints))
+        page.goto(server.url)
+        expect(page.get_by_role("heading", level=1)).to_be_visible()
+        return page
+
+    yield visited
+    for context in contexts:
+        context.close()
+    assert complaints == []
+
+
+def _heard(message: Any, complaints: list[str]) -> None:
+    # Chromium also logs every error response, which the page shows in words.
+    if message.type in {"error", "warning"} and "Failed to load resource" not in message.text:
+        complaints.append(message.text)
+
+
+def _asked(url: str, own: str, complaints: list[str]) -> None:
+    if not url.startswith((own, "data:", "blob:")):
+        complaints.append(f"asked for {url}")
+
+
+def _jpeg(image: Image.Image) -> bytes:
+    out = io.BytesIO()
+    image.save(out, "JPEG", quality=92)
+    return out.getvalue()

@@ -5,11 +5,8 @@ from __future__ import annotations
 import base64
 import csv
 import io
-import json
 import re
 import urllib.error
-import urllib.request
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,112 +14,10 @@ import numpy as np
 import pytest
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
-from tests.serve.conftest import Server, Start, open_chromium
+from tests.serve.conftest import AXE, Open, Server, Start
+from tests.serve.page_steps import add, asked, entry, expect, open_view, settled
 
-from unmask.data.make.self_blend import self_blend
-from unmask.imaging.faces import FaceFinder
 from unmask.serve.access import new_token
-
-sync_api = pytest.importorskip("playwright.sync_api")
-expect = sync_api.expect
-
-ROOT = Path(__file__).resolve().parents[2]
-BUILT = ROOT / "src" / "unmask" / "serve" / "static" / "index.html"
-AXE = ROOT / "web" / "node_modules" / "axe-core" / "axe.min.js"
-BLEND_SEED = 2  # of tools/demo.py: a blend that the shipped detector calls fake
-
-Open = Callable[..., Any]
-
-
-# Not session-scoped: while it is open, asyncio thinks that its loop runs in this thread, which breaks other tests.
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Any]:
-    if not (BUILT.is_file() and AXE.is_file()):
-        pytest.skip("the page has not been built, which takes Node; see docs/page.md")
-    with open_chromium() as browser:
-        yield browser
-
-
-@pytest.fixture(scope="session")
-def portraits(astronaut: Image.Image) -> dict[str, bytes]:
-    """A real and a manipulated portrait, as the demo makes them, and a truncated one."""
-    blend = self_blend(astronaut, FaceFinder().find(astronaut)[0], np.random.default_rng(BLEND_SEED)).image
-    real, fake = _jpeg(astronaut), _jpeg(blend)
-    return {"real.jpg": real, "manipulated.jpg": fake, "broken.jpg": real[:9000]}
-
-
-@pytest.fixture(scope="module")
-def desk(start: Start, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A service with the shipped detector, a history and kept images."""
-    store = tmp_path_factory.mktemp("desk") / "store"
-    with start("--store", str(store), "--keep-images", "--rate", "0", model=None) as running:
-        yield running
-
-
-@pytest.fixture
-def visit(chromium: Any) -> Iterator[Open]:
-    """Opens the page of a service; fails at the end after any script error or request to another host."""
-    contexts, complaints = [], []
-
-    def visited(server: Server, **options: Any) -> Any:
-        context = chromium.new_context(locale="en-GB", **options)
-        contexts.append(context)
-        page = context.new_page()
-        page.set_default_timeout(20_000)
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on("console", lambda message: _heard(message, complaints))
-        page.on("request", lambda request: _asked(request.url, server.url, complaints))
-        page.goto(server.url)
-        expect(page.get_by_role("heading", level=1)).to_be_visible()
-        return page
-
-    yield visited
-    for context in contexts:
-        context.close()
-    assert complaints == []
-
-
-def _heard(message: Any, complaints: list[str]) -> None:
-    # Chromium also logs every error response, which the page shows in words.
-    if message.type in {"error", "warning"} and "Failed to load resource" not in message.text:
-        complaints.append(message.text)
-
-
-def _asked(url: str, own: str, complaints: list[str]) -> None:
-    if not url.startswith((own, "data:", "blob:")):
-        complaints.append(f"asked for {url}")
-
-
-def _jpeg(image: Image.Image) -> bytes:
-    out = io.BytesIO()
-    image.save(out, "JPEG", quality=92)
-    return out.getvalue()
-
-
-def add(page: Any, images: dict[str, bytes]) -> None:
-    """Choose files as a user does, and wait until all are done or failed."""
-    before = page.locator(".queue li").count()
-    with page.expect_file_chooser() as chooser:
-        page.get_by_role("button", name="Choose images").click()
-    chooser.value.set_files([{"name": name, "mimeType": "image/jpeg", "buffer": data} for name, data in images.items()])
-    settled(page, before + len(images))
-
-
-def settled(page: Any, count: int) -> None:
-    expect(page.locator(".queue .badge, .queue .failed")).to_have_count(count, timeout=30_000)
-
-
-def entry(page: Any, name: str) -> Any:
-    return page.locator(".entry", has_text=name)
-
-
-def open_view(page: Any, name: str) -> None:
-    page.get_by_role("navigation").get_by_role("link", name=name).click()
-
-
-def asked(server: Server, path: str) -> Any:
-    with urllib.request.urlopen(server.url + path) as answer:
-        return json.load(answer)
 
 
 def test_real_and_manipulated_portraits_get_their_verdicts(
@@ -133,11 +28,12 @@ def test_real_and_manipulated_portraits_get_their_verdicts(
     verdict = page.locator(".verdict")
     expect(verdict).to_contain_text("Fake")
     expect(verdict).to_contain_text("about 5 of 100 real images are called fake")
-    expect(verdict.get_by_role("img", name="Probability of a fake: 9")).to_be_visible()
-    expect(page.get_by_role("log")).to_contain_text("manipulated.jpg: Fake, 9")
-    expect(page.get_by_role("log")).to_contain_text("real.jpg: Real, 9")
+    expect(verdict.get_by_role("img", name="Probability of fake: 9")).to_be_visible()
+    expect(page.get_by_role("log")).to_contain_text("manipulated.jpg: Fake, 99.4\u00a0% probability of fake")
+    expect(page.get_by_role("log")).to_contain_text("real.jpg: No sign of manipulation, 4.5\u00a0% probability of fake")
     entry(page, "real.jpg").click()
-    expect(verdict).to_contain_text("Real")
+    expect(verdict).to_contain_text("No sign of manipulation")
+    expect(verdict).to_contain_text("That is not a proof that the image is real.")
     expect(page.get_by_role("heading", name="real.jpg")).to_be_focused()
     expect(page.get_by_role("table")).to_contain_text("4.5 %")
 
@@ -145,9 +41,11 @@ def test_real_and_manipulated_portraits_get_their_verdicts(
 def test_evidence_is_drawn_in_place_and_fades(visit: Open, desk: Server, portraits: dict[str, bytes]) -> None:
     page = visit(desk)
     with page.expect_response(re.compile("/v1/detect")) as answer:
-        add(page, {"manipulated.jpg": portraits["manipulated.jpg"]})
+        add(page, {"real.jpg": portraits["real.jpg"]})
     judged = answer.value.json()["results"][0]
-    image = page.get_by_role("img", name="The image manipulated.jpg")
+    image = page.get_by_role("img", name="The image real.jpg")
+    # In colour once the map has passed its check.
+    expect(page.get_by_text("evidence for real")).to_be_visible()
     for drawn, box in (
         (page.locator(".overlay image"), judged["evidence"][0]["box"]),
         (page.locator(".face rect").first, judged["faces"][0]["box"]),
@@ -166,6 +64,20 @@ def test_evidence_is_drawn_in_place_and_fades(visit: Open, desk: Server, portrai
     assert np.abs(full - none).max() > 30
     # Half the opacity is half the change, to the rounding of colours.
     assert np.abs((half - none) - (full - none) / 2).max() <= 3
+
+
+def test_evidence_that_fails_its_check_is_grey(visit: Open, desk: Server, portraits: dict[str, bytes]) -> None:
+    page = visit(desk)
+    with page.expect_response(re.compile("/v1/explain")) as answer:
+        add(page, {"manipulated.jpg": portraits["manipulated.jpg"]})
+        expect(page.get_by_text("This map has not been checked yet.")).to_be_visible()
+    told = answer.value.json()
+    assert told["evidence"]["reliable"] is False
+    expect(page.get_by_text("This map did not pass its check")).to_be_visible()
+    expect(page.get_by_text("evidence for fake")).to_have_count(0)
+    expect(page.locator(".overlay image")).to_have_css("filter", "grayscale(1)")
+    reasons = page.locator(".verdict .prose li")
+    expect(reasons).to_have_text([reason["text"] for reason in told["reasons"]])
 
 
 def _in_pixels(box: dict[str, float], image: dict[str, float], side: int) -> list[float]:
@@ -200,6 +112,7 @@ def test_feedback_is_stored_found_exported_and_deleted(visit: Open, desk: Server
     page.get_by_label("Verdict").select_option("Fake")
     expect(records.filter(has_text="portrait.jpg")).to_have_count(0)
     page.get_by_label("Verdict").select_option("Any")
+    expect(records.first.locator(".thumb img")).to_be_visible()
     page.get_by_label("Feedback").select_option("Right")
     expect(records.filter(has_text="another.jpg")).to_have_count(0)
 
@@ -209,8 +122,9 @@ def test_feedback_is_stored_found_exported_and_deleted(visit: Open, desk: Server
         assert "real" in {row["label"] for row in csv.DictReader(file)}
 
     records.get_by_role("link", name="portrait.jpg").click()
-    expect(page.locator(".record .verdict")).to_contain_text("Real")
+    expect(page.locator(".record .verdict")).to_contain_text("No sign of manipulation")
     expect(page.get_by_role("img", name="The image portrait.jpg")).to_be_visible()
+    expect(page.locator(".record .overlay image")).to_have_count(1)
     expect(page.locator(".record").get_by_role("radio", name="Right")).to_be_checked()
     page.get_by_role("button", name="Delete this record").click()
     page.get_by_role("dialog").get_by_role("button", name="Delete").click()
@@ -322,7 +236,7 @@ def test_images_can_be_pasted_and_dropped(visit: Open, desk: Server, portraits: 
         [way, base64.b64encode(portraits["real.jpg"]).decode()],
     )
     settled(page, 1)
-    expect(page.locator(".verdict")).to_contain_text("Real")
+    expect(page.locator(".verdict")).to_contain_text("No sign of manipulation")
 
 
 def test_a_phone_may_use_its_camera(visit: Open, desk: Server) -> None:
@@ -349,7 +263,7 @@ def test_a_token_is_asked_for_and_forgotten_with_the_tab(
         dialog.get_by_label("Token").fill(token)
         dialog.get_by_role("button", name="Use this token").click()
         # The refused image is retried without a click.
-        expect(page.locator(".verdict")).to_contain_text("Real")
+        expect(page.locator(".verdict")).to_contain_text("No sign of manipulation")
         stores = page.evaluate("[JSON.stringify(sessionStorage), JSON.stringify(localStorage), document.cookie]")
         assert [token in store for store in stores] == [True, False, False]
         page.get_by_role("button", name="Forget the token").click()

@@ -4,7 +4,11 @@ import { App } from "./App";
 import { restoreTheme } from "./state/theme";
 import { language } from "./strings";
 import "./styles/base.css";
+import "./styles/controls.css";
 import "./styles/parts.css";
+import "./styles/queue.css";
+import "./styles/result.css";
+import "./styles/details.css";
 import "./styles/views.css";
 
 restoreTheme();

@@ -2,7 +2,7 @@
 
 import type { Filter } from "../logic/route";
 import { Problem } from "./problem";
-import type { Answer, Detection, Explanation, HistoryItem, HistoryPage, HistoryRecord, Judged, Model } from "./types";
+import type { Answer, Detection, Explanation, HistoryPage, HistoryRecord, Judged, Model } from "./types";
 
 export type Client = ReturnType<typeof createClient>;
 
@@ -45,10 +45,13 @@ export function createClient(token: () => string | null) {
       );
     },
 
-    explain(file: Blob, name: string): Promise<Explanation> {
-      const form = new FormData();
-      form.append("image", file, name);
-      return json("v1/explain", { method: "POST", body: form });
+    explain(file: Blob, name: string, signal: AbortSignal): Promise<Explanation> {
+      return json("v1/explain", { method: "POST", body: imageForm(file, name), signal });
+    },
+
+    /** The report on an image: an HTML page that needs nothing else. */
+    async report(file: Blob, name: string): Promise<Blob> {
+      return (await call("v1/report", { method: "POST", body: imageForm(file, name) })).blob();
     },
 
     model: (signal: AbortSignal): Promise<Model> => json("v1/model", { signal }),
@@ -62,7 +65,7 @@ export function createClient(token: () => string | null) {
       json(`v1/history/${encodeURIComponent(id)}`, { signal }),
 
     /** The image of a record; null if it was not kept, or has been deleted. */
-    async imageOf({ image }: HistoryItem, signal: AbortSignal): Promise<Blob | null> {
+    async imageOf({ image }: Pick<HistoryRecord, "image">, signal: AbortSignal): Promise<Blob | null> {
       if (image === null) return null;
       try {
         return await (await call(image.replace(/^\//, ""), { signal })).blob();
@@ -89,12 +92,17 @@ export function createClient(token: () => string | null) {
   };
 }
 
-/** A verdict shown as uncertain matches only that filter, whichever side it leans to. */
-export function historyFields({ query, verdict, feedback }: Filter, cursor: string | null): URLSearchParams {
+function imageForm(file: Blob, name: string): FormData {
+  const form = new FormData();
+  form.append("image", file, name);
+  return form;
+}
+
+export function historyFields({ query, verdict, marked, feedback }: Filter, cursor: string | null): URLSearchParams {
   const fields = new URLSearchParams();
   if (query) fields.set("query", query);
-  if (verdict) fields.set("uncertain", String(verdict === "UNCERTAIN"));
-  if (verdict && verdict !== "UNCERTAIN") fields.set("result", verdict);
+  if (verdict) fields.set("verdict", verdict);
+  if (marked) fields.set("marked", "true");
   if (feedback) fields.set("feedback", feedback);
   if (cursor !== null) fields.set("cursor", cursor);
   return fields;

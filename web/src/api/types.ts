@@ -11,21 +11,17 @@ export type Face = Schemas["FaceVerdict"];
 export type Evidence = Schemas["Evidence"];
 export type Detection = Schemas["Detection"];
 export type Judged = Schemas["Detected"];
+export type Mark = Schemas["Mark"];
 export type Threshold = Schemas["Threshold"];
 /** Feedback on a verdict. */
 export type Answer = Pick<Schemas["FeedbackRecord"], "verdict" | "note">;
 export type HistoryItem = Schemas["HistoryItem"];
 export type HistoryPage = Schemas["HistoryPage"];
 
-/** The displayed part of a verdict, new or from the history. */
-export type Verdict = Pick<
-  Judged,
-  "result" | "fake_probability" | "uncertain" | "faces" | "face_found" | "provenance" | "model" | "bundle_sha256" | "ms"
-> & {
+/** A verdict, new or from the history. */
+export type Verdict = Schemas["VerdictFields"] & {
   /** How unlike the training images it is, if the detector measures that. */
   out_of_distribution?: { flagged: boolean } | null;
-  /** Problems in the file; records of older versions have none. */
-  notes?: string[];
 };
 
 export type HistoryRecord = Schemas["HistoryRecord"] & { verdict: Verdict };
@@ -62,10 +58,12 @@ export interface Metadata {
   problems: string[];
 }
 
-/** Signed statements in the file, see `unmask.explain.credentials`. */
+/** Signed statements in the file, see `unmask.imaging.credentials`. */
 export interface Credentials {
+  /** One of seven, with words in `strings/`. */
   state: string;
   note: string;
+  advice: string;
   generator: string | null;
   title: string | null;
   actions: Record<"action" | "software" | "digital_source_type" | "when", string | null>[];
@@ -77,7 +75,8 @@ export interface Credentials {
 
 export type Figure = Schemas["ForensicFigure"];
 export type ForensicView = Schemas["ForensicView"];
-export type Explanation = Pick<Schemas["Explained"], "sentences" | "forensics"> & {
+export type Explanation = Pick<Schemas["Explained"], "reasons" | "sentences" | "forensics"> & {
+  evidence: { reliable: boolean | null };
   metadata: Metadata | null;
   credentials: Credentials | null;
 };

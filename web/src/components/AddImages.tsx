@@ -8,10 +8,12 @@ interface Props {
   first: boolean;
   /** Whether files are being dragged over the page. */
   over: boolean;
+  /** Whether the browser keeps images and results over a reload. */
+  keptHere: boolean;
   add: (files: readonly File[]) => void;
 }
 
-export function AddImages({ first, over, add }: Props) {
+export function AddImages({ first, over, keptHere, add }: Props) {
   const limits = useApp().model?.limits;
   return (
     <section className="add" data-over={over} data-first={first}>
@@ -28,7 +30,7 @@ export function AddImages({ first, over, add }: Props) {
       {first && (
         <p className="add-notes dim">
           {t.add.formats(limits ? bytes(limits.max_body_bytes, locale) : null)}{" "}
-          {limits?.keeps_history === false ? t.add.keptNothing : t.add.kept}
+          {limits?.keeps_history === false ? t.add.keptNothing : t.add.kept} {keptHere && t.add.keptHere}
         </p>
       )}
     </section>

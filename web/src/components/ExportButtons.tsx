@@ -1,4 +1,5 @@
 import { useApp } from "../state/app";
+import { download } from "../state/download";
 import { useAttempt } from "../state/useAttempt";
 import { t } from "../strings";
 import { ProblemNote } from "./ProblemNote";
@@ -28,16 +29,4 @@ export function ExportButtons() {
       {problem && <ProblemNote problem={problem} />}
     </section>
   );
-}
-
-function download(content: Blob, name: string) {
-  const url = URL.createObjectURL(content);
-  const link = document.createElement("a");
-  link.href = url;
-  link.download = name;
-  link.click();
-  // A minute is enough for the browser to start the download.
-  setTimeout(() => {
-    URL.revokeObjectURL(url);
-  }, 60_000);
 }

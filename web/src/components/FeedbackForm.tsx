@@ -21,6 +21,14 @@ export function FeedbackForm({ id, given, saved }: Props) {
   const [verdict, setVerdict] = useState(given?.verdict ?? null);
   const [note, setNote] = useState(given?.note ?? "");
   const [state, setState] = useState<"open" | "saving" | "saved">("open");
+  const [shown, setShown] = useState(given);
+  if (given !== shown) {
+    // Given elsewhere meanwhile, by a key.
+    setShown(given);
+    setVerdict(given?.verdict ?? null);
+    setNote(given?.note ?? "");
+    setState(given ? "saved" : "open");
+  }
 
   const save = async () => {
     if (verdict === null) return;

@@ -1,9 +1,10 @@
 import type { Credentials, Metadata, Verdict } from "../api/types";
+import type { Explained } from "../state/useExplanation";
 import { t } from "../strings";
-import { WithExplanation, type ImageFile } from "./WithExplanation";
 import { Facts, Items } from "./Facts";
+import { WithExplanation } from "./WithExplanation";
 
-export function OriginPanel({ provenance, image }: { provenance: Verdict["provenance"]; image: ImageFile | null }) {
+export function OriginPanel({ provenance, explained }: { provenance: Verdict["provenance"]; explained: Explained }) {
   return (
     <>
       <p className="dim">{t.origin.note}</p>
@@ -11,12 +12,12 @@ export function OriginPanel({ provenance, image }: { provenance: Verdict["proven
         <Facts
           facts={[
             // The explanation says more about these.
-            [t.origin.credentials, !image && (t.origin.c2pa[provenance.c2pa] ?? provenance.c2pa)],
+            [t.origin.credentials, explained.at === "none" && (t.origin.c2pa[provenance.c2pa] ?? provenance.c2pa)],
             [t.origin.generators, provenance.generator_tags.join(", ") || t.origin.noGenerators],
           ]}
         />
       )}
-      <WithExplanation image={image}>
+      <WithExplanation of={explained}>
         {({ metadata, credentials }) => (
           <div className="columns">
             <section>
@@ -65,7 +66,8 @@ function CredentialFacts({ of }: { of: Credentials }) {
       <p lang="en">{of.note}</p>
       <Facts
         facts={[
-          [t.origin.state, of.state],
+          [t.origin.state, t.origin.states[of.state] ?? of.state],
+          [t.origin.advice, of.advice && <span lang="en">{of.advice}</span>],
           [t.origin.titled, of.title],
           [t.origin.claimedBy, of.generator],
           [t.origin.signer, of.signer],

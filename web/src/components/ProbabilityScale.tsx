@@ -1,23 +1,23 @@
-import type { Model } from "../api/types";
 import { percent } from "../logic/format";
+import type { Scale } from "../logic/meaning";
 import { locale, t } from "../strings";
 
 const at = (share: number) => `${100 * share}%`;
 
-/** The probability on a scale from real to fake, with the threshold and the uncertain band. */
-export function ProbabilityScale({ share, model }: { share: number; model: Model | null }) {
-  const cut = model && t.verdict.scaleCut(percent(model.threshold, locale));
-  const spoken = t.verdict.scaleSpoken(percent(share, locale, 1));
+/** The probability of fake on a scale from 0 to 1, with the threshold and the uncertain band if they are known. */
+export function ProbabilityScale({ scale: { share, limits, digits } }: { scale: Scale }) {
+  const threshold = limits && t.verdict.scaleThreshold(percent(limits.threshold, locale, digits));
+  const spoken = t.verdict.scaleSpoken(percent(share, locale, digits));
   return (
-    <div className="scale" role="img" aria-label={cut ? `${spoken} ${cut}.` : spoken}>
+    <div className="scale" role="img" aria-label={threshold ? `${spoken} ${threshold}.` : spoken}>
       <div className="scale-track">
-        {model && (
+        {limits && (
           <>
             <span
               className="scale-band"
-              style={{ left: at(model.uncertain.low), width: at(model.uncertain.high - model.uncertain.low) }}
+              style={{ left: at(limits.low), width: at(Math.max(0, limits.high - limits.low)) }}
             />
-            <span className="scale-cut" style={{ left: at(model.threshold) }} />
+            <span className="scale-threshold" style={{ left: at(limits.threshold) }} />
           </>
         )}
         <span className="scale-here" style={{ left: at(share) }} />
@@ -26,9 +26,9 @@ export function ProbabilityScale({ share, model }: { share: number; model: Model
         <span>{t.verdict.scaleReal}</span>
         <span>{t.verdict.scaleFake}</span>
       </div>
-      {cut && (
+      {threshold && (
         <div className="scale-key">
-          <span className="key-cut">{cut}</span>
+          <span className="key-threshold">{threshold}</span>
           <span className="key-band">{t.verdict.scaleBand}</span>
         </div>
       )}

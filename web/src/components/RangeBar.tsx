@@ -5,7 +5,7 @@ import { locale, t } from "../strings";
 
 const at = (share: number) => `${100 * share}%`;
 
-/** A measured value with its usual range in real photographs. */
+/** A measured value with its usual range in comparable photographs. */
 export function RangeBar({ of }: { of: Figure }) {
   const { value, low, high, unit } = of;
   if (value === null) return null;
@@ -27,6 +27,9 @@ export function RangeBar({ of }: { of: Figure }) {
               {t.explanation.range(figure(low, locale), figure(high, locale))}
             </span>
           </>
+        )}
+        {of.comparison === "no comparable reference" && (
+          <span className="range-words">{t.explanation.noReference}</span>
         )}
       </dd>
     </div>

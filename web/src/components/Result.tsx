@@ -1,8 +1,11 @@
 import type { Answer, Evidence, Verdict } from "../api/types";
+import { useExplanation } from "../state/useExplanation";
 import { t } from "../strings";
 import { FeedbackForm } from "./FeedbackForm";
-import { OriginPanel } from "./OriginPanel";
 import { ImageFigure } from "./ImageFigure";
+import { OriginPanel } from "./OriginPanel";
+import { Reasons } from "./Reasons";
+import { ReportButton } from "./ReportButton";
 import { SummaryPanel } from "./SummaryPanel";
 import { Tabs } from "./Tabs";
 import { VerdictPanel } from "./VerdictPanel";
@@ -14,34 +17,34 @@ interface Props {
   verdict: Verdict;
   /** The image's bytes; null if they were not kept. */
   file: Blob | null;
-  evidence?: readonly Evidence[] | null;
+  evidence: readonly Evidence[] | null;
   /** Identifier of the record in the history; null without a record. */
   id: string | null;
   given: Answer | null;
   answered?: (answer: Answer) => void;
-  sha256?: string | null;
+  sha256: string | null;
   time?: string | null;
 }
 
 /** Everything about one checked image. */
-export function Result({
-  name,
-  verdict,
-  file,
-  evidence = null,
-  id,
-  given,
-  answered,
-  sha256 = null,
-  time = null,
-}: Props) {
+export function Result({ name, verdict, file, evidence, id, given, answered, sha256, time = null }: Props) {
+  const faceless = verdict.verdict === "NO_FACE";
   const image = file && { file, name };
+  const explained = useExplanation(image, !faceless);
   return (
     <>
       <div className="result">
-        <ImageFigure name={name} file={file} faces={verdict.faces} evidence={evidence} />
+        <ImageFigure
+          name={name}
+          file={file}
+          faces={verdict.faces}
+          // Without a face, a map shows nothing.
+          evidence={faceless ? null : evidence}
+          reliable={explained.explanation?.evidence.reliable ?? null}
+        />
         <div className="result-words">
-          <VerdictPanel verdict={verdict} />
+          <VerdictPanel verdict={verdict}>{!faceless && <Reasons explained={explained} />}</VerdictPanel>
+          {image && <ReportButton image={image} sha256={sha256} />}
           {id === null ? (
             <p className="dim">{t.feedback.none}</p>
           ) : (
@@ -57,12 +60,12 @@ export function Result({
             title: t.tabs.summary,
             content: () => <SummaryPanel verdict={verdict} sha256={sha256} time={time} />,
           },
-          { name: "words", title: t.tabs.words, content: () => <WordsPanel image={image} /> },
-          { name: "views", title: t.tabs.views, content: () => <ViewsPanel image={image} /> },
+          { name: "words", title: t.tabs.words, content: () => <WordsPanel explained={explained} /> },
+          { name: "views", title: t.tabs.views, content: () => <ViewsPanel explained={explained} /> },
           {
             name: "origin",
             title: t.tabs.origin,
-            content: () => <OriginPanel provenance={verdict.provenance} image={image} />,
+            content: () => <OriginPanel provenance={verdict.provenance} explained={explained} />,
           },
         ]}
       />

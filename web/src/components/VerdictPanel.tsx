@@ -1,36 +1,44 @@
+import type { ReactNode } from "react";
 import type { Verdict } from "../api/types";
 import { percent } from "../logic/format";
-import { meaning, type Sentence, standing } from "../logic/meaning";
-import { verdictWords } from "../logic/verdictWords";
+import { meaning, type Scale, scaleOf, type Sentence } from "../logic/meaning";
 import { useApp } from "../state/app";
 import { locale, t } from "../strings";
 import { VerdictMark } from "./icons";
+import { MarksBanner } from "./MarksBanner";
 import { ProbabilityScale } from "./ProbabilityScale";
 
 const CAUTIONS = new Set<Sentence["kind"]>(["uncertain", "noFace", "unlike"]);
 
-export function VerdictPanel({ verdict }: { verdict: Verdict }) {
+/** @param children go between the verdict and what it means. */
+export function VerdictPanel({ verdict, children }: { verdict: Verdict; children: ReactNode }) {
   const { model } = useApp();
-  const answer = standing(verdict);
-  const { word, detail } = verdictWords(verdict, t, locale);
-  if (answer === null || verdict.fake_probability === null) return null;
+  const { verdict: word, marks, notes } = verdict;
+  if (word === null) return null;
+  const scale = scaleOf(verdict, model);
   return (
-    <section className="verdict" data-standing={answer}>
+    <section className="verdict" data-standing={word}>
       <h3 className="label">{t.verdict.label}</h3>
       <p className="verdict-word">
-        <VerdictMark of={answer} />
-        {word}
+        <VerdictMark of={word} />
+        {t.words[word]}
       </p>
-      <p className="verdict-detail">{detail}</p>
-      <ProbabilityScale share={verdict.fake_probability} model={model} />
+      {scale && (
+        <>
+          <p className="verdict-detail">{t.verdict.share(percent(scale.share, locale, scale.digits))}</p>
+          <ProbabilityScale scale={scale} />
+        </>
+      )}
+      <MarksBanner marks={marks} />
+      {children}
       <h3 className="label">{t.meaning.heading}</h3>
       {meaning(verdict, model).map((sentence) => (
         <p key={sentence.kind} className={CAUTIONS.has(sentence.kind) ? "caution" : undefined}>
-          {inWords(sentence)}
+          {inWords(sentence, scale)}
         </p>
       ))}
-      {verdict.notes?.map((note) => (
-        <p key={note} className="caution">
+      {notes.map((note) => (
+        <p key={note} className="caution" lang="en">
           {note}
         </p>
       ))}
@@ -38,25 +46,23 @@ export function VerdictPanel({ verdict }: { verdict: Verdict }) {
   );
 }
 
-function inWords(sentence: Sentence): string {
-  const share = (value: number, digits = 0) => percent(value, locale, digits);
+function inWords(sentence: Sentence, scale: Scale | null): string {
+  const share = (value: number) => percent(value, locale, scale?.digits ?? 1);
   switch (sentence.kind) {
-    case "chance":
-      return t.meaning.chance(share(sentence.share, 1));
     case "threshold":
       return [
-        t.meaning.threshold(share(sentence.cut)),
+        t.meaning.threshold(share(sentence.threshold)),
         sentence.rates && t.meaning.rates(sentence.rates.falseAlarms, sentence.rates.found),
       ]
         .filter(Boolean)
         .join(" ");
     case "uncertain":
       return t.meaning.uncertain(share(sentence.low), share(sentence.high));
-    case "noFace":
-      return t.meaning.noFace;
-    case "unlike":
-      return t.meaning.unlike;
+    case "likely":
+      return t.meaning.kinds[sentence.name] ?? t.meaning.otherKind(sentence.name);
     case "severalFaces":
       return t.meaning.severalFaces(sentence.count);
+    default:
+      return t.meaning[sentence.kind];
   }
 }

@@ -1,19 +1,22 @@
 import { useState } from "react";
 import type { ForensicView } from "../api/types";
+import type { Explained } from "../state/useExplanation";
 import { t } from "../strings";
 import { Dialog } from "./Dialog";
-import { WithExplanation, type ImageFile } from "./WithExplanation";
 import { RangeBar } from "./RangeBar";
+import { WithExplanation } from "./WithExplanation";
 
-export function ViewsPanel({ image }: { image: ImageFile | null }) {
+export function ViewsPanel({ explained }: { explained: Explained }) {
   return (
-    <WithExplanation image={image}>
+    <WithExplanation of={explained}>
       {({ forensics }) =>
         forensics === null || forensics.length === 0 ? (
           <p className="dim">{t.explanation.noViews}</p>
         ) : (
           <>
-            <p className="dim">{t.explanation.viewsNote}</p>
+            <p className="dim">
+              {t.explanation.viewsNote} {referenceWords(forensics)}
+            </p>
             <div className="views">
               {forensics.map((view) => (
                 <View key={view.name} view={view} />
@@ -24,6 +27,12 @@ export function ViewsPanel({ image }: { image: ImageFile | null }) {
       }
     </WithExplanation>
   );
+}
+
+/** Which photographs the ranges are from: the same for all views of an image. */
+function referenceWords(views: readonly ForensicView[]): string {
+  const ranged = views.flatMap(({ figures }) => figures).find(({ low }) => low !== null);
+  return ranged?.reference ? t.explanation.references(ranged.n, ranged.reference) : t.explanation.noReferences;
 }
 
 function View({ view }: { view: ForensicView }) {

@@ -1,45 +1,27 @@
-import { type ReactNode, useEffect, useState } from "react";
+import { type ReactNode, useEffect, useRef } from "react";
 import type { Explanation } from "../api/types";
 import { useApp } from "../state/app";
-import { explainOnce } from "../state/explanations";
-import { useLoaded } from "../state/useLoaded";
+import type { Explained } from "../state/useExplanation";
 import { t } from "../strings";
 import { ProblemNote } from "./ProblemNote";
 
-export interface ImageFile {
-  file: Blob;
-  name: string;
-}
-
 interface Props {
-  image: ImageFile | null;
+  of: Explained;
   children: (explanation: Explanation) => ReactNode;
 }
 
 /** Shows content that needs an explanation, or the state of loading it. */
-export function WithExplanation({ image, children }: Props) {
-  if (image === null) return <p className="dim">{t.explanation.needsImage}</p>;
-  return <LoadExplanation image={image}>{children}</LoadExplanation>;
-}
-
-function LoadExplanation({ image: { file, name }, children }: Props & { image: ImageFile }) {
-  const { client, announce } = useApp();
-  const [attempt, setAttempt] = useState(0);
-  const loaded = useLoaded(String(attempt), () => explainOnce(client, file, name));
+export function WithExplanation({ of: { at, explanation, problem, want }, children }: Props) {
+  const { announce } = useApp();
+  const asked = useRef(false);
   useEffect(() => {
-    if (loaded.at === "ready") announce(t.explanation.ready);
-  }, [loaded.at, announce]);
+    if (at === "ready" && asked.current) announce(t.explanation.ready);
+    asked.current = at === "wanted" || at === "loading";
+    if (at === "wanted") want();
+  }, [at, want, announce]);
 
-  if (loaded.at === "loading") return <p className="busy">{t.explanation.loading}</p>;
-  if (loaded.at === "failed") {
-    return (
-      <ProblemNote
-        problem={loaded.problem}
-        retry={() => {
-          setAttempt(attempt + 1);
-        }}
-      />
-    );
-  }
-  return children(loaded.value);
+  if (at === "none") return <p className="dim">{t.explanation.needsImage}</p>;
+  if (problem) return <ProblemNote problem={problem} retry={want} />;
+  if (explanation === null) return <p className="busy">{t.explanation.loading}</p>;
+  return children(explanation);
 }

@@ -1,8 +1,9 @@
-import { WithExplanation, type ImageFile } from "./WithExplanation";
+import type { Explained } from "../state/useExplanation";
+import { WithExplanation } from "./WithExplanation";
 
-export function WordsPanel({ image }: { image: ImageFile | null }) {
+export function WordsPanel({ explained }: { explained: Explained }) {
   return (
-    <WithExplanation image={image}>
+    <WithExplanation of={explained}>
       {({ sentences }) => (
         <div className="words">
           {sentences.map(({ tone, text }) => (

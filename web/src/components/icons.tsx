@@ -1,7 +1,7 @@
 /** The icons of the page. Each only repeats what the text beside it says. */
 
 import type { ReactNode } from "react";
-import type { Standing } from "../logic/meaning";
+import type { Word } from "../logic/meaning";
 
 function Icon({ children }: { children: ReactNode }) {
   return (
@@ -11,12 +11,13 @@ function Icon({ children }: { children: ReactNode }) {
   );
 }
 
-/** Differ in shape as well as colour: a full diamond, a ring, a half-filled ring. */
-export function VerdictMark({ of }: { of: Standing }) {
+/** Differ in shape as well as colour: a full diamond, a ring, a half-filled ring, a dashed ring. */
+export function VerdictMark({ of }: { of: Word }) {
   return (
     <Icon>
       {of === "FAKE" && <path className="filled" d="M8 1.5 14.5 8 8 14.5 1.5 8Z" />}
       {of === "REAL" && <circle className="drawn" cx="8" cy="8" r="5.75" />}
+      {of === "NO_FACE" && <circle className="drawn" cx="8" cy="8" r="5.75" strokeDasharray="2.4 3.6" />}
       {of === "UNCERTAIN" && (
         <>
           <circle className="drawn" cx="8" cy="8" r="5.75" />
@@ -48,6 +49,30 @@ export function Cross() {
   return (
     <Icon>
       <path className="drawn" d="m4 4 8 8M12 4l-8 8" />
+    </Icon>
+  );
+}
+
+export function Plus() {
+  return (
+    <Icon>
+      <path className="drawn" d="M3 8h10M8 3v10" />
+    </Icon>
+  );
+}
+
+export function Minus() {
+  return (
+    <Icon>
+      <path className="drawn" d="M3 8h10" />
+    </Icon>
+  );
+}
+
+export function Flag() {
+  return (
+    <Icon>
+      <path className="drawn" d="M4 14.5V2h8.5l-2 3 2 3H4" />
     </Icon>
   );
 }

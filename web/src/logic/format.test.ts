@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { bytes, dateTime, figure, ofHundred, percent } from "./format";
+import { bytes, dateTime, digitsApart, figure, ofHundred, percent } from "./format";
 
 describe("percent", () => {
   it.each([
@@ -20,6 +20,17 @@ describe("percent", () => {
     expect(percent(0.5, "de")).toBe("50\u00a0%");
     expect(percent(0.5, "tr")).toBe("%50");
   });
+});
+
+it.each([
+  ["far apart", 0.9, [0.7], 1],
+  ["near", 0.6996, [0.7], 2],
+  ["very near", 0.69999, [0.5, 0.7], 3],
+  ["the same", 0.7, [0.7], 1],
+  ["nearer than can be shown", 0.6999999, [0.7], 4],
+  ["without limits", 0.7, [], 1],
+])("digits that keep numbers apart: %s", (_, share, limits, digits) => {
+  expect(digitsApart(share, limits)).toBe(digits);
 });
 
 it("counts per hundred", () => {

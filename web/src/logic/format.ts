@@ -20,6 +20,17 @@ function spaced(text: string): string {
   return text.replace(/(\d)%/, "$1\u00a0%");
 }
 
+/** Digits after the point of percentages, 1 to 4, that keep a fraction apart from limits that it is near to. */
+export function digitsApart(share: number, limits: readonly number[]): number {
+  const digits = [1, 2, 3];
+  return (
+    digits.find((most) => limits.every((limit) => share === limit || rounded(share, most) !== rounded(limit, most))) ??
+    4
+  );
+}
+
+const rounded = (share: number, digits: number) => (100 * share).toFixed(digits);
+
 /** A fraction as a count per 100: 0.786 is 79; any fraction above 0 is at least 1. */
 export function ofHundred(share: number): number {
   return share > 0 ? Math.max(1, Math.round(100 * share)) : 0;

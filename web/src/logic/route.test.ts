@@ -5,7 +5,7 @@ it.each<Route>([
   { view: "check" },
   { view: "detector" },
   { view: "history", ...noFilter },
-  { view: "history", query: "a&b=c d#é", verdict: "FAKE", feedback: "none" },
+  { view: "history", query: "a&b=c d#é", verdict: "NO_FACE", marked: true, feedback: "none" },
   { view: "record", id: "0b6c/../x?y" },
 ])("survives the address: %o", (route) => {
   expect(parseRoute(addressOf(route))).toEqual(route);
@@ -22,5 +22,8 @@ it.each([
 });
 
 it("ignores unknown filters", () => {
-  expect(parseRoute("#/history?verdict=MAYBE&feedback=loud&other=1")).toEqual({ view: "history", ...noFilter });
+  expect(parseRoute("#/history?verdict=MAYBE&marked=maybe&feedback=loud&other=1")).toEqual({
+    view: "history",
+    ...noFilter,
+  });
 });

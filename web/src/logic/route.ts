@@ -1,16 +1,18 @@
 /** Routes in the part of the address after `#`, so that one file serves all views. */
 
 import type { Answer } from "../api/types";
-import type { Standing } from "./meaning";
+import { type Word, WORDS } from "./meaning";
 
 /** A filter for the history; "" matches noFilter. */
 export interface Filter {
   query: string;
-  verdict: "" | Standing;
+  verdict: "" | Word;
+  /** Only images with marks of origin. */
+  marked: boolean;
   feedback: "" | Answer["verdict"] | "none";
 }
 
-export const noFilter: Filter = { query: "", verdict: "", feedback: "" };
+export const noFilter: Filter = { query: "", verdict: "", marked: false, feedback: "" };
 
 export type Route =
   { view: "check" } | ({ view: "history" } & Filter) | { view: "record"; id: string } | { view: "detector" };
@@ -24,7 +26,8 @@ export function parseRoute(hash: string): Route {
     return {
       view,
       query: fields.get("query") ?? "",
-      verdict: oneOf(["FAKE", "REAL", "UNCERTAIN"], fields.get("verdict")),
+      verdict: oneOf(WORDS, fields.get("verdict")),
+      marked: fields.get("marked") === "true",
       feedback: oneOf(["right", "wrong", "unsure", "none"], fields.get("feedback")),
     };
   }
@@ -41,7 +44,8 @@ export function addressOf(route: Route): string {
       return `#/history/${encodeURIComponent(route.id)}`;
     case "history": {
       const fields = new URLSearchParams();
-      for (const name of ["query", "verdict", "feedback"] as const) if (route[name]) fields.set(name, route[name]);
+      for (const name of ["query", "verdict", "marked", "feedback"] as const)
+        if (route[name]) fields.set(name, String(route[name]));
       return fields.size > 0 ? `#/history?${fields}` : "#/history";
     }
   }

@@ -1,18 +1,16 @@
-/** A verdict as one word and a short detail. */
+/** A verdict as one word and one number. */
 
-import type { Verdict } from "../api/types";
 import type { Strings } from "../strings/en";
 import { percent } from "./format";
-import { confidence, standing } from "./meaning";
+import { shareOf } from "./meaning";
 
 export function verdictWords(
-  verdict: Pick<Verdict, "result" | "uncertain" | "fake_probability">,
+  verdict: Parameters<typeof shareOf>[0],
   t: Strings,
   locale: string,
 ): { word: string; detail: string } {
-  const answer = standing(verdict);
-  if (answer === null || verdict.result === null) return { word: t.verdict.failed, detail: "" };
-  const share = percent(confidence(verdict), locale, 1);
-  const detail = answer === "UNCERTAIN" ? t.verdict.leans[verdict.result](share) : t.verdict.confidence(share);
-  return { word: t.verdict[answer], detail };
+  const { verdict: word } = verdict;
+  if (word === null) return { word: t.verdict.failed, detail: "" };
+  const share = shareOf(verdict);
+  return { word: t.words[word], detail: share === null ? "" : t.verdict.share(percent(share, locale, 1)) };
 }

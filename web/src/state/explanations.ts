@@ -3,15 +3,14 @@
 import type { Client } from "../api/client";
 import type { Explanation } from "../api/types";
 
-const known = new WeakMap<Blob, Promise<Explanation>>();
+const known = new WeakMap<Blob, Explanation>();
 
-export function explainOnce(client: Client, file: Blob, name: string): Promise<Explanation> {
+export const knownExplanation = (file: Blob): Explanation | null => known.get(file) ?? null;
+
+export async function explainOnce(client: Client, file: Blob, name: string, signal: AbortSignal): Promise<Explanation> {
   const earlier = known.get(file);
   if (earlier) return earlier;
-  const request = client.explain(file, name);
-  known.set(file, request);
-  request.catch(() => {
-    known.delete(file);
-  });
-  return request;
+  const explanation = await client.explain(file, name, signal);
+  known.set(file, explanation);
+  return explanation;
 }

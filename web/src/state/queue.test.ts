@@ -1,9 +1,19 @@
 import { describe, expect, it } from "vitest";
 import { Problem } from "../api/problem";
 import type { Judged } from "../api/types";
-import { retryAt, MAX_PARALLEL, due, emptyQueue, type QueueAction, nextDue, reduce, triesOf } from "./queue";
+import {
+  retryAt,
+  MAX_PARALLEL,
+  due,
+  emptyQueue,
+  type QueueAction,
+  nextDue,
+  reduce,
+  type Stage,
+  triesOf,
+} from "./queue";
 
-const judged = { result: "REAL" } as Judged;
+const judged = { verdict: "REAL" } as Judged;
 const problem = new Problem(422, "corrupt", "");
 
 const added = (...keys: number[]): QueueAction => ({
@@ -45,6 +55,24 @@ describe("the stages of an image", () => {
 
   it("end when the image is removed, even if its request ends later", () => {
     expect(stages(added(1), { what: "removed", keys: [1] }, { what: "done", key: 1, judged })).toEqual([]);
+  });
+});
+
+describe("restored images", () => {
+  const done: Stage = { at: "done", judged, answer: null };
+  const restored: QueueAction = {
+    what: "restored",
+    items: [{ key: 1, file: new File([], "1"), name: "1", stage: done }],
+  };
+
+  it("keep their stage, and come before those added since", () => {
+    expect(stages(added(2), restored)).toEqual(["done", "waiting"]);
+  });
+
+  it("do not change the choice", () => {
+    expect(after(restored).chosen).toBe(1);
+    expect(after(added(2), restored).chosen).toBe(2);
+    expect(after({ what: "restored", items: [] }).chosen).toBeNull();
   });
 });
 

@@ -24,6 +24,7 @@ export interface Queue {
 
 export type QueueAction =
   | { what: "added"; items: readonly Omit<Item, "stage">[] }
+  | { what: "restored"; items: readonly Item[] }
   | { what: "sent"; key: number; share: number }
   | { what: "postponed"; key: number; until: number }
   | { what: "done"; key: number; judged: Judged }
@@ -45,6 +46,11 @@ export function reduce(queue: Queue, action: QueueAction): Queue {
       const added = action.items.map((item) => ({ ...item, stage: waiting() }));
       return { items: [...queue.items, ...added], chosen: queue.chosen ?? added[0]?.key ?? null };
     }
+    case "restored":
+      return {
+        items: [...action.items, ...queue.items],
+        chosen: queue.chosen ?? action.items[0]?.key ?? null,
+      };
     case "sent":
       return change(queue, [action.key], ({ stage }) => {
         const tries = triesOf(stage) + (stage.at === "waiting" ? 1 : 0);

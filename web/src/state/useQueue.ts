@@ -5,10 +5,12 @@ import { asProblem, Problem } from "../api/problem";
 import type { Answer } from "../api/types";
 import { t } from "../strings";
 import { useApp } from "./app";
+import { type Keeping, useKeptQueue } from "./useKeptQueue";
 import { retryAt, due, emptyQueue, type Item, MAX_TRIES, nextDue, type Queue, reduce, triesOf } from "./queue";
 
 export interface QueueControl {
   queue: Queue;
+  keeping: Keeping;
   add: (files: readonly File[]) => void;
   choose: (key: number) => void;
   answer: (key: number, answer: Answer) => void;
@@ -63,6 +65,10 @@ export function useQueue(): QueueControl {
     };
   }, [queue, send]);
 
+  const keeping = useKeptQueue(queue.items, (items) => {
+    dispatch({ what: "restored", items });
+  });
+
   // Images refused for lack of a token are retried as soon as there is one.
   const refused = queue.items.flatMap(({ key, stage }) =>
     stage.at === "failed" && stage.problem.status === 401 ? [key] : [],
@@ -77,12 +83,12 @@ export function useQueue(): QueueControl {
 
   return {
     queue,
+    keeping,
     add: (files) => {
-      const items = files.map((file) => ({
-        key: ++lastKey.current,
-        file,
-        name: file.name || t.queue.pasted,
-      }));
+      // Later than any key of an earlier visit, whose images may be restored.
+      const first = Math.max(1000 * Date.now(), lastKey.current + 1);
+      const items = files.map((file, place) => ({ key: first + place, file, name: file.name || t.queue.pasted }));
+      lastKey.current = first + items.length;
       dispatch({ what: "added", items });
     },
     choose: (key) => {

@@ -5,6 +5,13 @@
 
 const many = (count: number, one: string, other: string) => (count === 1 ? one : other.replace("#", String(count)));
 
+const words = {
+  FAKE: "Fake",
+  UNCERTAIN: "Uncertain",
+  REAL: "No sign of manipulation",
+  NO_FACE: "No face",
+};
+
 export const en = {
   title: {
     check: "Check images",
@@ -29,57 +36,125 @@ export const en = {
     orPaste: "or paste one, or choose files",
     choose: "Choose images",
     camera: "Take a photo",
-    formats: (size: string | null) => `JPEG, PNG, WebP, AVIF, TIFF, GIF or BMP${size ? `, up to ${size} each` : ""}.`,
+    formats: (size: string | null) =>
+      `JPEG, PNG, WebP, HEIC, AVIF, TIFF, GIF or BMP${size ? `, up to ${size} each` : ""}.`,
     kept: "Images go only to this service. It keeps the verdict, and the image only if set up to.",
     keptNothing: "Images go only to this service, which keeps neither them nor the verdict.",
+    keptHere: "This browser keeps both, on this machine only, until you clear them.",
     none: "No image found in what you added.",
   },
 
   queue: {
     heading: "Images",
     counts: (done: number, all: number) => `${done} of ${all} done`,
+    totals: "List only",
+    all: "All",
+    sort: "Sort by",
+    orders: { added: "Order added", suspicion: "Suspicion", name: "Name" },
+    noneListed: "No such images.",
+    keys: "Keys",
     waiting: "Waiting",
     postponed: "The service is busy; trying again soon",
     sending: (percent: string) => `Sending, ${percent}`,
     judging: "Checking",
     failed: "Failed",
+    answered: (feedback: string) => `Your feedback: ${feedback}`,
     remove: (name: string) => `Remove ${name}`,
     clear: "Clear all",
     retry: "Try again",
     progress: (name: string) => `Progress of ${name}`,
     finished: (name: string, verdict: string) => `${name}: ${verdict}`,
+    finishedAll: (totals: string) => `All images are done. ${totals}.`,
     pasted: "Pasted image",
+  },
+
+  kept: {
+    kept: "These images and their results are kept in this browser, on this machine only, until you clear them.",
+    left: (count: number, images: number, size: string) =>
+      `${many(count, "1 image is", "# images are")} not kept: the limit is ${images} images and ${size}.`,
+    locked: "Another tab keeps its images in this browser. Those in this tab are lost when you close or reload it.",
+    unavailable: "This browser keeps no images here, so these are lost when you close or reload the page.",
+    full: "The browser has no room to keep all of these images. Some are lost when you close or reload the page.",
+  },
+
+  downloads: {
+    results: "All results",
+    csv: "CSV",
+    json: "JSON",
+    saved: "The results are in your downloads.",
+  },
+
+  report: {
+    save: "Save the report",
+    writing: "Writing the report. It takes a few seconds.",
+    saved: "The report is in your downloads.",
+    note: "A page to cite and to print, with the image, the verdict and the hashes. It has a button for a PDF.",
+  },
+
+  keys: {
+    heading: "Keys",
+    next: "Next image",
+    previous: "Previous image",
+    right: "Feedback: right",
+    wrong: "Feedback: wrong",
+    unsure: "Feedback: unsure",
+    help: "Show these keys",
+    zoom: "Zoom in, zoom out, whole image, while the image has the focus",
+    note: "The letters work in the list of images, but not while you type or choose in a field.",
+    enabled: "Use these keys",
+    close: "Close",
+    first: "This is the first image.",
+    last: "This is the last image.",
+    feedback: (name: string, verdict: string) => `${name}: your feedback is saved, ${verdict}.`,
+    noFeedback: (name: string) => `${name}: there is no stored verdict to give feedback on.`,
+    notSaved: (name: string) => `${name}: your feedback could not be saved.`,
+  },
+
+  words,
+
+  /** Groups that images are counted and filtered by. */
+  groups: {
+    ...words,
+    MARKS: "With marks",
+    FAILED: "Failed",
+    PENDING: "Not done",
   },
 
   verdict: {
     label: "Verdict",
-    FAKE: "Fake",
-    REAL: "Real",
-    UNCERTAIN: "Uncertain",
-    confidence: (percent: string) => `${percent} confidence`,
-    leans: { FAKE: (percent: string) => `leans fake, ${percent}`, REAL: (percent: string) => `leans real, ${percent}` },
-    spoken: (verdict: string, detail: string) => `${verdict}, ${detail}`,
+    share: (percent: string) => `${percent} probability of fake`,
     failed: "No verdict",
-    scale: "Probability of a fake",
-    scaleSpoken: (percent: string) => `Probability of a fake: ${percent}.`,
-    scaleCut: (percent: string) => `fake from ${percent}`,
-    scaleBand: "often wrong",
-    scaleReal: "real",
+    scaleSpoken: (percent: string) => `Probability of fake: ${percent}.`,
+    scaleThreshold: (percent: string) => `fake from ${percent}`,
+    scaleBand: "uncertain",
+    scaleReal: "not fake",
     scaleFake: "fake",
+  },
+
+  marks: {
+    heading: "The file says something about its origin",
+    note: "This is not part of the verdict. Anyone can write or remove such marks.",
+    count: (count: number) => many(count, "1 mark of origin", "# marks of origin"),
   },
 
   meaning: {
     heading: "What this means",
-    chance: (percent: string) =>
-      `The detector puts the probability of a fake at ${percent}, assuming that real and fake are equally likely. ` +
-      "Where fakes are rare, a fake is less likely than that.",
+    noSign: "The detector found no sign of manipulation. That is not a proof that the image is real.",
+    chance:
+      "The probability assumes that real and fake are equally likely. Where fakes are rare, a fake is less likely " +
+      "than that.",
     threshold: (threshold: string) => `The verdict is fake at ${threshold} or above.`,
     rates: (falseAlarms: number, found: number) =>
       `At this setting, about ${falseAlarms} of 100 real images ${falseAlarms === 1 ? "is" : "are"} called fake, ` +
       `and about ${found} of 100 fakes ${found === 1 ? "is" : "are"} found.`,
     uncertain: (low: string, high: string) =>
-      `Between ${low} and ${high}, verdicts were often wrong in tests, so do not rely on this one.`,
-    noFace: "No face was found. The detector was made for faces, so do not rely on its verdict on the whole image.",
+      `Between ${low} and ${high}, the detector was often wrong in tests, so it gives no verdict.`,
+    noFace: "No face was found. The detector was made for faces, so it cannot judge this image.",
+    kinds: { generated: "Probably wholly generated.", manipulated: "Probably a manipulated photograph." } as Record<
+      string,
+      string
+    >,
+    otherKind: (name: string) => `Probably: ${name}.`,
     unlike: "The image is unlike those that the detector was trained on, so the verdict is more likely to be wrong.",
     severalFaces: (count: number) =>
       `Of the ${count} faces, the most suspicious of the large ones decides the verdict.`,
@@ -92,6 +167,13 @@ export const en = {
     evidence: "Evidence",
     opacity: (percent: string) => `${percent} opaque`,
     boxes: "Face frames",
+    viewport: "Image; keys + and - zoom, 0 shows all of it",
+    zoom: "Zoom",
+    zoomIn: "Zoom in",
+    zoomOut: "Zoom out",
+    whole: "Whole image",
+    unreliable: "This map did not pass its check: the places that it shows are hardly better than chance.",
+    unchecked: "This map has not been checked yet.",
     towardsFake: "evidence for fake",
     towardsReal: "evidence for real",
     noEvidence: "This detector cannot show where in the image the evidence lies.",
@@ -109,7 +191,7 @@ export const en = {
     faces: "Faces",
     face: "Face",
     place: "Position, px",
-    probability: "Probability of a fake",
+    probability: "Probability of fake",
     noFaces: "No face was found.",
     details: "Details",
     model: "Detector",
@@ -122,12 +204,16 @@ export const en = {
   },
 
   explanation: {
+    reasons: "Reasons",
     loading: "Explaining. A large image takes a few seconds.",
     ready: "The explanation is ready.",
     needsImage: "The image was not kept, so it cannot be explained. Add it again to see why.",
     lookFor: "Look for:",
     cannotShow: "Keep in mind:",
-    range: (low: string, high: string) => `${low} to ${high} in most real photographs`,
+    range: (low: string, high: string) => `${low} to ${high} in most comparable photographs`,
+    noReference: "no comparable photographs",
+    references: (count: number, which: string) => `The ranges are those of ${count} comparable photographs: ${which}.`,
+    noReferences: "There are no comparable photographs, so there are no ranges.",
     outside: "outside the usual range",
     inside: "inside the usual range",
     viewsNote:
@@ -142,11 +228,21 @@ export const en = {
     credentials: "Content credentials (C2PA)",
     c2pa: {
       none: "None in the file.",
-      present: "The file carries content credentials. They were not checked.",
+      present: "The file carries content credentials. They were not checked in full.",
     } as Record<string, string>,
     generators: "Generator marks",
     noGenerators: "None found.",
     state: "State",
+    states: {
+      none: "None in the file",
+      "valid and trusted": "Valid, by a trusted signer",
+      "valid, signer unknown": "Valid, but the signer is unknown",
+      expired: "Valid, but the certificate has expired",
+      "could not be checked": "Could not be checked",
+      "changed after signing": "Changed after signing",
+      "stored elsewhere": "Stored elsewhere, not in the file",
+    } as Record<string, string>,
+    advice: "What to do",
     claimedBy: "Claim made by",
     titled: "Title",
     signer: "Signer",

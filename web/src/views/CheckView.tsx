@@ -1,20 +1,28 @@
-import { useCallback, useEffect, useRef } from "react";
+import { useCallback, useRef, useState } from "react";
 import { flushSync } from "react-dom";
-import type { Answer } from "../api/types";
 import { AddImages } from "../components/AddImages";
-import { FileImage } from "../components/FileImage";
-import { ProblemNote } from "../components/ProblemNote";
-import { QueueList, settledWords } from "../components/QueueList";
-import { Result } from "../components/Result";
+import { KeysDialog } from "../components/KeysDialog";
+import { Outcome } from "../components/Outcome";
+import { QueueList } from "../components/QueueList";
+import type { KeyAction } from "../logic/keys";
 import { useApp } from "../state/app";
-import type { Item } from "../state/queue";
+import { type Group, neighbour, type Order, sorted } from "../state/arrange";
+import { settledWords } from "../state/settledWords";
+import { useAnnounced } from "../state/useAnnounced";
+import { useFeedback } from "../state/useFeedback";
 import { useImageDrop } from "../state/useImageDrop";
+import { useKeys, useKeysEnabled } from "../state/useKeys";
 import { useQueue } from "../state/useQueue";
 import { t } from "../strings";
 
 export function CheckView({ shown }: { shown: boolean }) {
   const { announce } = useApp();
-  const { queue, add, choose, answer, retry, remove } = useQueue();
+  const { queue, keeping, add, choose, answer, retry, remove } = useQueue();
+  const [order, setOrder] = useState<Order>("added");
+  const [filter, setFilter] = useState<Group | null>(null);
+  const [keysShown, setKeysShown] = useState(false);
+  const [keysEnabled, enableKeys] = useKeysEnabled();
+  const giveFeedback = useFeedback(answer);
   const addOrAnnounce = useCallback(
     (files: readonly File[]) => {
       if (files.length > 0) add(files);
@@ -28,6 +36,39 @@ export function CheckView({ shown }: { shown: boolean }) {
   const empty = queue.items.length === 0;
   const chosen = queue.items.find(({ key }) => key === queue.chosen);
 
+  const open = (key: number) => {
+    flushSync(() => {
+      choose(key);
+    });
+    heading.current?.focus();
+  };
+  const step = (by: 1 | -1) => {
+    const next = neighbour(sorted(queue.items, order), filter, queue.chosen, by);
+    const item = queue.items.find(({ key }) => key === next);
+    if (item === undefined) {
+      announce(by === 1 ? t.keys.last : t.keys.first);
+      return;
+    }
+    open(item.key);
+    announce(settledWords(item) ?? t.queue.waiting);
+  };
+  const act = (action: KeyAction) => {
+    switch (action) {
+      case "next":
+        step(1);
+        break;
+      case "previous":
+        step(-1);
+        break;
+      case "help":
+        setKeysShown(true);
+        break;
+      default:
+        if (chosen) void giveFeedback(chosen, action);
+    }
+  };
+  useKeys(shown && !empty, act);
+
   return (
     <div className="check-view" hidden={!shown} data-empty={empty}>
       <div className={empty ? "intro" : "unseen"}>
@@ -35,16 +76,19 @@ export function CheckView({ shown }: { shown: boolean }) {
         {empty && <p className="lead">{t.add.lead}</p>}
       </div>
       <div className="check-side">
-        <AddImages first={empty} over={over} add={addOrAnnounce} />
+        <AddImages first={empty} over={over} keptHere={keeping.how === "kept"} add={addOrAnnounce} />
         {!empty && (
           <QueueList
             queue={queue}
+            keeping={keeping}
+            order={order}
+            setOrder={setOrder}
+            filter={filter}
+            setFilter={setFilter}
             remove={remove}
-            choose={(key) => {
-              flushSync(() => {
-                choose(key);
-              });
-              heading.current?.focus();
+            choose={open}
+            showKeys={() => {
+              setKeysShown(true);
             }}
           />
         )}
@@ -57,67 +101,15 @@ export function CheckView({ shown }: { shown: boolean }) {
           <Outcome key={chosen.key} item={chosen} answer={answer} retry={retry} />
         </article>
       )}
+      {keysShown && (
+        <KeysDialog
+          enabled={keysEnabled}
+          enable={enableKeys}
+          close={() => {
+            setKeysShown(false);
+          }}
+        />
+      )}
     </div>
   );
-}
-
-interface OutcomeProps {
-  item: Item;
-  answer: (key: number, answer: Answer) => void;
-  retry: (key: number) => void;
-}
-
-function Outcome({ item: { key, name, file, stage }, answer, retry }: OutcomeProps) {
-  if (stage.at === "done") {
-    const { judged } = stage;
-    return (
-      <Result
-        name={name}
-        verdict={judged}
-        file={file}
-        evidence={judged.evidence ?? null}
-        id={judged.id}
-        given={stage.answer}
-        answered={(given) => {
-          answer(key, given);
-        }}
-      />
-    );
-  }
-  if (stage.at === "failed") {
-    return (
-      <ProblemNote
-        problem={stage.problem}
-        retry={() => {
-          retry(key);
-        }}
-      />
-    );
-  }
-  return (
-    <div className="result">
-      <figure className="image">
-        <div className="frame pending">
-          <FileImage file={file} alt={t.image.alt(name)} />
-        </div>
-      </figure>
-      <p className="busy">{stage.at === "judging" ? t.queue.judging : t.queue.waiting}</p>
-    </div>
-  );
-}
-
-/** Announces each verdict once, when it arrives. */
-function useAnnounced(items: readonly Item[]) {
-  const { announce } = useApp();
-  const said = useRef(new Map<number, string>());
-  useEffect(() => {
-    for (const item of items) {
-      const words = settledWords(item);
-      if (words === null) said.current.delete(item.key);
-      else if (said.current.get(item.key) !== words) {
-        said.current.set(item.key, words);
-        announce(words);
-      }
-    }
-  }, [items, announce]);
 }

@@ -62,7 +62,7 @@ function Search({ filter }: { filter: Filter }) {
       <Choice
         label={t.history.verdict}
         value={filter.verdict}
-        options={{ "": t.history.any, FAKE: t.verdict.FAKE, REAL: t.verdict.REAL, UNCERTAIN: t.verdict.UNCERTAIN }}
+        options={{ "": t.history.any, ...t.words }}
         choose={(verdict) => {
           search({ ...filter, query: typed, verdict });
         }}
@@ -81,6 +81,16 @@ function Search({ filter }: { filter: Filter }) {
           search({ ...filter, query: typed, feedback });
         }}
       />
+      <label className="check">
+        <input
+          type="checkbox"
+          checked={filter.marked}
+          onChange={(event) => {
+            search({ ...filter, query: typed, marked: event.target.checked });
+          }}
+        />
+        {t.groups.MARKS}
+      </label>
     </form>
   );
 }
@@ -126,7 +136,7 @@ function Results({ filter }: { filter: Filter }): ReactNode {
       ? t.history.foundMore(count)
       : count > 0
         ? t.history.found(count)
-        : filter.query || filter.verdict || filter.feedback
+        : filter.query || filter.verdict || filter.marked || filter.feedback
           ? t.history.noMatch
           : t.history.empty;
   useEffect(() => {

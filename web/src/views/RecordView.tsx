@@ -45,6 +45,7 @@ function Record({ record, file }: { record: HistoryRecord; file: Blob | null }) 
         name={record.filename}
         verdict={record.verdict}
         file={file}
+        evidence={record.evidence}
         id={record.id}
         given={record.feedback}
         sha256={record.sha256}

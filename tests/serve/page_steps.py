@@ -1,0 +1,39 @@
+"""What people do on the page, for its tests."""
+
+from __future__ import annotations
+
+import json
+import urllib.request
+from typing import Any
+
+import pytest
+from tests.serve.conftest import Server
+
+expect = pytest.importorskip("playwright.sync_api").expect
+expect.set_options(timeout=20_000)
+
+
+def add(page: Any, images: dict[str, bytes]) -> None:
+    """Choose files as a user does, and wait until all are done or failed."""
+    before = page.locator(".queue li").count()
+    with page.expect_file_chooser() as chooser:
+        page.get_by_role("button", name="Choose images").click()
+    chooser.value.set_files([{"name": name, "mimeType": "image/jpeg", "buffer": data} for name, data in images.items()])
+    settled(page, before + len(images))
+
+
+def settled(page: Any, count: int) -> None:
+    expect(page.locator(".queue .badge, .queue .failed")).to_have_count(count, timeout=30_000)
+
+
+def entry(page: Any, name: str) -> Any:
+    return page.locator(".entry", has_text=name)
+
+
+def open_view(page: Any, name: str) -> None:
+    page.get_by_role("navigation").get_by_role("link", name=name).click()
+
+
+def asked(server: Server, path: str) -> Any:
+    with urllib.request.urlopen(server.url + path) as answer:
+        return json.load(answer)
