@@ -107,10 +107,16 @@ def fetching() -> dict[str, str]:
 def service() -> dict[str, str]:
     settings = pytest.importorskip("unmask.serve.settings").Settings.model_fields
     protocol: Any = pytest.importorskip("unmask.serve.protocol")
+    evidence: Any = pytest.importorskip("unmask.serve.evidence")
+    images: Any = pytest.importorskip("unmask.serve.images")
     return {
         **{f"--{name.replace('_', '-')}": shown(settings[name].default, unit) for name, unit in SERVICE.items()},
         "header bytes": shown(protocol.MAX_HEADER_BYTES, "bytes"),
         "headers": shown(protocol.MAX_HEADERS, ""),
+        "stored evidence, faces": shown(evidence.MAX_REGIONS, ""),
+        "stored evidence, cells": shown(evidence.MAX_CELLS, ""),
+        "thumbnail, side": shown(images.THUMBNAIL_SIDE, ""),
+        "thumbnail": shown(images.THUMBNAIL_BYTES, "bytes"),
     }
 
 

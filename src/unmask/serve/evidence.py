@@ -16,8 +16,8 @@ from unmask.serve.schemas import Evidence
 
 _SIDE = 256
 # Bounds of what is stored with a verdict: 100 kB at most; a face of the shipped detector has 0.2 kB.
-_MOST_REGIONS = 16
-_MOST_CELLS = 32  # per side
+MAX_REGIONS = 16
+MAX_CELLS = 32  # per side
 _DIGITS = 2  # of a logit; the overlay differs by at most one level of opacity
 
 
@@ -40,7 +40,7 @@ def to_text(verdict: Verdict) -> str | None:
             "fake_probability": round(region.fake_probability, 6),
             "map": _reduced(region.evidence).round(_DIGITS).tolist(),
         }
-        for region in _mapped(verdict)[:_MOST_REGIONS]
+        for region in _mapped(verdict)[:MAX_REGIONS]
     ]
     return json.dumps(regions, separators=(",", ":")) if regions else None
 
@@ -64,8 +64,8 @@ def _mapped(verdict: Verdict) -> Sequence[RegionVerdict]:
 
 def _reduced(evidence: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
     height, width = evidence.shape
-    if max(height, width) > _MOST_CELLS:
-        size = (min(width, _MOST_CELLS), min(height, _MOST_CELLS))
+    if max(height, width) > MAX_CELLS:
+        size = (min(width, MAX_CELLS), min(height, MAX_CELLS))
         evidence = np.asarray(Image.fromarray(evidence).resize(size, Image.Resampling.BOX))
     return evidence.astype(np.float64)
 

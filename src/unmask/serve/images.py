@@ -35,18 +35,18 @@ _ENDINGS = {
 _NAME = re.compile(r"[0-9a-f]{2}/[0-9a-f]{64}\.(" + "|".join(MEDIA_TYPES) + ")")
 
 
-_THUMBNAIL_SIDE = 160  # pixels
-_THUMBNAIL_BYTES = 12_000
+THUMBNAIL_SIDE = 160  # pixels
+THUMBNAIL_BYTES = 12_000
 
 
 def thumbnail(image: Image.Image) -> bytes:
     """Draw an RGB image as a JPEG of at most 160 pixels per side and 12 kB."""
-    small = image.copy() if max(image.size) <= _THUMBNAIL_SIDE else image.reduce(max(1, max(image.size) // 640))
-    small.thumbnail((_THUMBNAIL_SIDE, _THUMBNAIL_SIDE), Image.Resampling.BICUBIC)
+    small = image.copy() if max(image.size) <= THUMBNAIL_SIDE else image.reduce(max(1, max(image.size) // 640))
+    small.thumbnail((THUMBNAIL_SIDE, THUMBNAIL_SIDE), Image.Resampling.BICUBIC)
     for quality in (80, 60, 40, 20):  # noise of this size has 6 kB at 20
         out = io.BytesIO()
         small.save(out, "JPEG", quality=quality, optimize=True)
-        if out.tell() <= _THUMBNAIL_BYTES:
+        if out.tell() <= THUMBNAIL_BYTES:
             break
     return out.getvalue()
 
