@@ -635,15 +635,26 @@ def is_set_aside(name: str) -> bool:
 @pytest.mark.parametrize(
     ("count", "split", "parts"),
     [
-        # Six and six images without splits: none of these names is set aside by its hash.
+        # One and one image without splits: none of these names is set aside by its hash, and none can be spared.
         (
-            12,
+            2,
             "",
             [
                 "The validation split needs images of both classes, and has 0 real and 0 fake.",
-                "The manifest has no split (6 real, 6 fake).",
-                "so about 15 % of the groups are set aside for validation: here 0 of 12 images.",
+                "The manifest has no split (1 real, 1 fake).",
+                "so about 15 % of the groups are set aside for validation: here 0 of 2 images.",
+                "takes at least 2 groups of each class",
                 "unmask data split",
+            ],
+        ),
+        # Nothing but a test split.
+        (
+            12,
+            "test",
+            [
+                "The train split needs images of both classes, and has 0 real and 0 fake.",
+                "The manifest has test (6 real, 6 fake).",
+                "Rows with the split 'test' are not trained on",
             ],
         ),
         # Splits under other names: nothing to train on.
@@ -653,6 +664,7 @@ def is_set_aside(name: str) -> bool:
             [
                 "The train split needs images of both classes, and has 0 real and 0 fake.",
                 "The manifest has training (2 real, 2 fake).",
+                "Rows with the split 'training' are not trained on: rename the splits to train and val",
             ],
         ),
     ],
@@ -670,6 +682,29 @@ def test_a_missing_split_is_named(
     assert caught.value.code == "missing_class"
     for part in parts:
         assert part in caught.value.message
+
+
+@pytest.mark.parametrize("label", ["real", "fake"])
+def test_one_class_is_named(label: str, make_toy: MakeToy, toy_recipe: Path, tmp_path: Path) -> None:
+    make_toy(tmp_path, train=6, val=0)
+    table = Manifest.from_rows([ManifestRow(path=f"0{number}.png", label=label) for number in range(6)], tmp_path)
+    with pytest.raises(UsageError, match=f"needs images of both classes: all 6 rows are {label}") as caught:
+        fit(Recipe.load(toy_recipe), table, tmp_path / "run", workers=0)
+    assert caught.value.code == "missing_class" and "data split" not in caught.value.message
+
+
+def test_six_and_six_images_without_splits_are_enough(
+    make_toy: MakeToy, toy_recipe: Path, tmp_path: Path, no_package: list[Any]
+) -> None:
+    """None of these names is set aside by its hash: one of each class is, all the same."""
+    make_toy(tmp_path, train=40, val=0)
+    names = [name for name in sorted(path.name for path in tmp_path.glob("*.png")) if not is_set_aside(name)]
+    reals, fakes = ([name for name in names if int(name[:2]) % 2 == odd][:6] for odd in (0, 1))
+    rows = [ManifestRow(path=name, label=label) for label, own in (("real", reals), ("fake", fakes)) for name in own]
+    fit(Recipe.load(toy_recipe, ["schedule.epochs=1"]), Manifest.from_rows(rows, tmp_path), tmp_path / "run", workers=0)
+    [(train, validation)] = no_package
+    assert sorted(sample.is_fake for sample in train) == [False] * 5 + [True] * 5
+    assert sorted(sample.is_fake for sample in validation) == [False, True]
 
 
 @pytest.mark.parametrize("ensemble", [False, True], ids=["a network", "an ensemble and its members"])
@@ -693,6 +728,7 @@ def test_fewer_images_than_a_batch(toy_manifest: Path, toy_recipe: Path, tmp_pat
     with pytest.raises(UsageError) as caught:
         fit(Recipe.load(toy_recipe, ["schedule.batch_size=17"]), Manifest.open(toy_manifest), tmp_path / "run")
     assert caught.value.code == "too_few_pictures"
+    assert "--set schedule.batch_size=16" in caught.value.message
 
 
 @pytest.mark.parametrize("faces", ["null", "{zoom: false}"], ids=["whole images", "faces"])

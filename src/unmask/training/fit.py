@@ -113,9 +113,11 @@ def _train_network(
     pl.seed_everything(recipe.seed, verbose=False)
     steps = (recipe.data.epoch_size or len(train)) // recipe.schedule.batch_size
     if steps == 0 and _trains_network(recipe):
-        raise UsageError(
-            "too_few_pictures", f"{len(train):,} training images do not fill a batch of {recipe.schedule.batch_size}."
+        text = (
+            f"{len(train):,} training images do not fill a batch of {recipe.schedule.batch_size}: use more images, or "
+            f"--set schedule.batch_size={len(train)}."
         )
+        raise UsageError("too_few_pictures", text)
     fakes = sum(sample.is_fake for sample in train)
     weights = inverse_frequency(len(train) - fakes, fakes) if recipe.data.class_weights else (1.0, 1.0)
     module = (DetectorModule if recipe.features is None else HeadModule)(recipe, steps, weights)

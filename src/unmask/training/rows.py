@@ -8,7 +8,7 @@ from pathlib import Path
 
 from unmask.data.manifest import Manifest
 from unmask.data.rows import LABELS, ManifestRow, RowsDigest
-from unmask.data.split.validation import is_set_aside
+from unmask.data.split.validation import group_of, set_aside
 
 Rows = list[tuple[ManifestRow, Path]]
 
@@ -39,7 +39,8 @@ class TrainingRows:
 
         Rows with split ``train`` and ``val`` are kept. A manifest without ``val`` rows has about 15 % of the groups of
         its ``train`` rows, or of those without a split, set aside by a hash of the group's name, so no group is on both
-        sides. Rows with any other split, or with only a URL, are left out.
+        sides; see :func:`unmask.data.split.validation.set_aside`. Rows with any other split, or with only a URL, are
+        left out.
 
         Raises:
             ManifestError: a bad row.
@@ -51,15 +52,16 @@ class TrainingRows:
             found[row.split, row.label] += 1
             if row.path and row.split in {"", "train", "val"}:
                 kept.append((row, manifest.resolve(row)))
-        set_aside = not any(split == "val" for split, _ in found)
+        is_drawn = not any(split == "val" for split, _ in found)
+        drawn = set_aside(row for row, _ in kept) if is_drawn else set()
         train: Rows = []
         validation: Rows = []
         for row, path in kept:
-            if row.split == "val" or (set_aside and is_set_aside(row)):
+            if row.split == "val" or group_of(row) in drawn:
                 validation.append((row, path))
-            elif set_aside or row.split == "train":
+            elif is_drawn or row.split == "train":
                 train.append((row, path))
-        return cls(manifest.root, digest.hexdigest(), train, validation, set_aside, found)
+        return cls(manifest.root, digest.hexdigest(), train, validation, is_drawn, found)
 
     def describe(self) -> str:
         """The splits of the manifest with their numbers of rows, as ``train (6 real, 6 fake)``."""

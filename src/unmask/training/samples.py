@@ -10,6 +10,7 @@ from unmask.data.split.validation import VALIDATION_FRACTION
 from unmask.errors import UsageError
 from unmask.progress import progress_bar
 from unmask.recipes import Recipe
+from unmask.text import quote
 from unmask.training.cached_crop import CropPolicy
 from unmask.training.crop_cache import CropCache
 from unmask.training.dataset import Sample, check_teacher, samples_of
@@ -52,13 +53,23 @@ def _check_classes(name: str, samples: list[Sample], own: Rows, rows: TrainingRo
     if reals and fakes:
         return
     message = f"The {name} split needs images of both classes, and has {reals:,} real and {fakes:,} fake."
+    labels = {label for _, label in rows.found}
+    if len(labels) < 2:
+        message = f"Training needs images of both classes: all {rows.found.total():,} rows are {'/'.join(labels)}."
     if unreadable := len(own) - len(samples):
         message += f" {unreadable:,} images in it could not be read."
     message += f" The manifest has {rows.describe()}."
-    if rows.set_aside:
+    others = sorted({split for split, _ in rows.found} - {"", "train", "val"})
+    if others and len(labels) == 2:
+        message += (
+            f" Rows with the split {' or '.join(map(quote, others))} are not trained on: rename the splits to train "
+            "and val, or take another column with --columns split=NAME."
+        )
+    if rows.set_aside and len(labels) == 2 and (rows.train or rows.validation):
         message += (
             f" No row has the split val, so about {100 * VALIDATION_FRACTION:.0f} % of the groups are set aside for "
-            f"validation: here {len(rows.validation):,} of {len(rows.train) + len(rows.validation):,} images. "
+            f"validation: here {len(rows.validation):,} of {len(rows.train) + len(rows.validation):,} images. That "
+            "takes at least 2 groups of each class (without a column group, each image is one). "
             "Give rows the splits train and val, for example with: unmask data split."
         )
     raise UsageError("missing_class", message)
