@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from unmask.cli.finish import Finished
     from unmask.cli.output import Output
     from unmask.detect.detector import Detector
+    from unmask.detect.kept import KeptVerdicts
     from unmask.detect.verdict import Verdict
     from unmask.imaging.find import PassedOver
 
@@ -108,6 +109,7 @@ def detect(
     from unmask.imaging.find import PassedOver
     from unmask.parallel import ordered_map
     from unmask.progress import progress_bar
+    from unmask.text import printable
 
     if as_json and as_csv:
         raise UsageError("two_formats", "--json and --csv cannot be combined.")
@@ -120,10 +122,12 @@ def detect(
         detector = load(model, threshold)
         finish = Finisher(detector, evidence, html)
         judge: Callable[[str], Verdict] = detector.detect_or_error
+        kept: KeptVerdicts | None = None
         if resume is not None:
             from unmask.detect.kept import KeptVerdicts
 
-            judge = running.enter_context(KeptVerdicts(resume, detector)).judge
+            kept = running.enter_context(KeptVerdicts(resume, detector))
+            judge = kept.judge
         output = _output(as_json, as_csv, detector, passed_over)
         # On a terminal the verdicts themselves show the progress.
         show = sys.stderr.isatty() and not watch and (sort is not None or not sys.stdout.isatty())
@@ -142,6 +146,8 @@ def detect(
             if watch:
                 sys.stdout.flush()
 
+        if watch:
+            print("unmask: watching for new images; Ctrl-C ends.", file=sys.stderr, flush=True)
         if sort is None:
             running.enter_context(output)
             advance = running.enter_context(bar)
@@ -158,6 +164,8 @@ def detect(
                 write(finished)
         if tally.total:
             finish.close(tally.total)
+    if kept is not None and kept.reused:
+        print(f"unmask: {kept.reused:,} of {tally.total:,} verdicts are from {printable(str(resume))}", file=sys.stderr)
     if passed_over:
         print(f"unmask: {passed_over}", file=sys.stderr)
     if not tally.total and not watch:
@@ -212,7 +220,6 @@ def _watch(
     if evidence is not None and watched.sees(evidence):
         raise UsageError("bad_call", f"{evidence}: evidence written there would be judged in turn; use another folder.")
     stopped = running.enter_context(stopped_by_signals())
-    print("unmask: watching for new images; Ctrl-C ends.", file=sys.stderr, flush=True)
     return watch_folders(watched, interval, stopped)
 
 

@@ -11,6 +11,11 @@ from unmask.files import OutputFolder, whole_file
 from unmask.imaging.decode import decode_image
 
 
+def has_evidence(verdict: Verdict) -> bool:
+    """Whether a verdict has its evidence maps; one from a journal has none."""
+    return any(region.evidence.size > 0 for region in verdict.regions)
+
+
 def evidence_path(folder: Path, verdict: Verdict) -> Path:
     """Where an image with its evidence map is written.
 

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from unmask.detect.detector import Detector
-from unmask.detect.kept import has_evidence
 from unmask.detect.verdict import Verdict
 from unmask.errors import ImageError
 from unmask.text import printable
@@ -83,7 +82,7 @@ class Finisher:
             self._gallery.write(total)
 
     def _draw(self, verdict: Verdict, folder: Path) -> Path:
-        from unmask.cli.evidence import evidence_path, write_evidence
+        from unmask.cli.evidence import evidence_path, has_evidence, write_evidence
 
         if not has_evidence(verdict):  # it comes from a journal
             target = evidence_path(folder, verdict)

@@ -103,11 +103,6 @@ class KeptVerdicts:
         return verdict
 
 
-def has_evidence(verdict: Verdict) -> bool:
-    """Whether a verdict has its evidence maps; one from a journal has none."""
-    return any(region.evidence.size > 0 for region in verdict.regions)
-
-
 def _facts(verdict: Verdict) -> dict[str, Any]:
     faces = [
         {"box": region.face.box, "fake_probability": region.fake_probability} for region in verdict.faces if region.face
