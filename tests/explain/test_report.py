@@ -166,6 +166,21 @@ def test_the_same_input_and_time_give_the_same_bytes(explained: Explanation, mon
     assert abs(report_time() - datetime.now(UTC)) < timedelta(minutes=1)
 
 
+def test_the_time_of_indexes_and_galleries_is_set_too(
+    portrait: Path, tiny_bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", str(int(TIME.timestamp())))
+    common = [str(portrait), str(portrait), "--model", str(tiny_bundle)]
+    quick = ["--no-forensics", "--check", "none"]
+    for number in ("1", "2"):
+        for command in (["detect", *common, "--html"], ["explain", *common, *quick, "--out"]):
+            result = CliRunner().invoke(app, [*command, str(tmp_path / command[0] / number)])
+            assert result.exit_code == 0, result.output
+    for folder in (tmp_path / "detect", tmp_path / "explain"):
+        page = (folder / "1" / "index.html").read_text()
+        assert "2026-11-28 12:05:09 UTC" in page and page == (folder / "2" / "index.html").read_text()
+
+
 def test_no_face_has_no_probability_and_no_evidence(faceless: Explanation) -> None:
     page = render_html(faceless, TIME)
     shown = words(page)

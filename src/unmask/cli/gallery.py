@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
@@ -13,6 +12,7 @@ from unmask.detect.detector import Detector
 from unmask.detect.gallery import entry_of
 from unmask.detect.verdict import TITLES, Verdict
 from unmask.errors import ImageError, UsageError
+from unmask.explain.citation import report_time, shown_time
 from unmask.files import OutputFolder, whole_file
 from unmask.imaging.decode import decode_image
 from unmask.pages.gallery import GalleryEntry, gallery_parts
@@ -33,13 +33,14 @@ class Gallery:
         detector: the detector of the verdicts.
 
     Raises:
-        UsageError: ``cannot_write``.
+        UsageError: ``cannot_write``, ``bad_source_date_epoch``.
     """
 
     def __init__(self, path: Path, detector: Detector) -> None:
         self.path = path if path.suffix.lower() in _PAGES and not path.is_dir() else path / "index.html"
         self._detector = detector
         self._entries: list[GalleryEntry] = []
+        self._time = report_time()
         OutputFolder(self.path.parent)
         if self.path.is_dir():
             raise UsageError("cannot_write", f"{self.path}: cannot be written: it is a folder")
@@ -76,7 +77,7 @@ class Gallery:
         bundle = f"bundle {detector.bundle.sha256[:12]}"
         about = [
             f"Detector {detector.model_name}, {bundle}, threshold {detector.threshold:.3f}.",
-            f"unmask {__version__}, {datetime.now(UTC).astimezone():%Y-%m-%d %H:%M:%S %z}.",
+            f"unmask {__version__}, {shown_time(self._time)}.",
             "A verdict is no proof, and “No sign of manipulation” is no proof that an image is real.",
         ]
         if shown < total:
