@@ -95,7 +95,7 @@ def test_feedback_is_stored_found_exported_and_deleted(visit: Open, desk: Server
     add(page, {"portrait.jpg": portraits["real.jpg"], "another.jpg": portraits["manipulated.jpg"]})
     page.get_by_role("radio", name="Right").check()
     page.get_by_label("Note").fill("Seen at the archive")
-    page.get_by_role("button", name="Save").click()
+    page.get_by_role("button", name="Save", exact=True).click()
     expect(page.get_by_text("Your feedback was saved.").first).to_be_visible()
     entry(page, "another.jpg").click()
     entry(page, "portrait.jpg").click()
@@ -148,6 +148,11 @@ def test_a_long_history_comes_in_pages(visit: Open, start: Start, portraits: dic
         page.get_by_role("button", name="Show more").click()
         expect(records).to_have_count(56)
         expect(page.get_by_role("button", name="Show more")).to_have_count(0)
+        # This service keeps no images: the evidence of a record is drawn in an empty frame.
+        records.first.get_by_role("link").click()
+        expect(page.get_by_text("The image was not kept.", exact=True)).to_be_visible()
+        expect(page.locator(".blank")).to_be_visible()
+        expect(page.locator(".overlay image")).to_have_count(1)
 
 
 def test_the_explanation_has_words_views_and_marks(visit: Open, desk: Server, astronaut: Image.Image) -> None:
