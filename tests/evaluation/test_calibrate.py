@@ -292,6 +292,8 @@ def test_a_detector_that_is_too_sure_is_put_right(bundle: Bundle, method: Any) -
     figures = result["figures"]
     assert figures["after"]["ece"]["value"] < figures["before"]["ece"]["value"] / 2
     assert figures["difference"]["log_loss"]["high"] < 0
+    for side in figures["before"], figures["after"], figures["difference"]:
+        assert side["ece"]["low"] <= side["ece"]["value"] <= side["ece"]["high"]
     assert any("established" in line and "Log loss" in line for line in sentences(result))
     assert info.recalibration is not None
     assert info.recalibration.metrics["ece_after"] == figures["after"]["ece"]["value"]

@@ -24,7 +24,7 @@ from unmask.evaluation.results.calibration import (
 from unmask.stats.intervals import rounded
 from unmask.stats.metrics import Bins, Codes, Flags, Floats
 from unmask.stats.registry import METRICS, OfProbabilities, Probabilities
-from unmask.stats.resample import Draws, Resampled, resample
+from unmask.stats.resample import Draws, Resampled, centred_interval, distance_interval, resample
 
 ERRORS: Final = ("ece", "log_loss", "brier")
 
@@ -79,17 +79,19 @@ def errors(before: Floats, after: Floats, images: Labelled, prior: float, draws:
     sides = [Probabilities(probability, is_fake) for probability in (before, after)]
     metrics = [metric for name in ERRORS if isinstance(metric := METRICS[name], OfProbabilities)]
 
-    def statistic(weight: Floats) -> Floats:
-        fakes, reals = float(weight[is_fake].sum()), float(weight[~is_fake].sum())
+    weight = np.where(is_fake, prior / is_fake.sum(), (1 - prior) / (~is_fake).sum())
+
+    def statistic(drawn: Floats) -> Floats:
+        fakes, reals = float(drawn[is_fake].sum()), float(drawn[~is_fake].sum())
         if not fakes or not reals:
-            return np.full(3 * len(ERRORS), math.nan)
-        mixed = weight * np.where(is_fake, prior / fakes, (1 - prior) / reals)
+            return np.full(3 * len(ERRORS) + len(sides), math.nan)
+        mixed = drawn * np.where(is_fake, prior / fakes, (1 - prior) / reals)
         values = np.array([[metric.function(known, mixed) for metric in metrics] for known in sides])
-        return np.concatenate([values[0], values[1], values[1] - values[0]])
+        noise = [known.bins.distance(mixed, weight) for known in sides]
+        return np.concatenate([values[0], values[1], values[1] - values[0], noise])
 
     _, group = np.unique(images.group, return_inverse=True)
     found = resample(group, statistic, draws)
-    weight = np.where(is_fake, prior / is_fake.sum(), (1 - prior) / (~is_fake).sum())
     return CalibrationChange(
         before=_errors(found, 0),
         after=_errors(found, 1),
@@ -99,9 +101,15 @@ def errors(before: Floats, after: Floats, images: Labelled, prior: float, draws:
 
 
 def _errors(found: Resampled, side: int) -> CalibrationErrors:
-    first = side * len(ERRORS)
-    ece, log_loss, brier = (estimate(found.values[at], found.interval(at)) for at in range(first, first + len(ERRORS)))
-    return CalibrationErrors(ece=ece, log_loss=log_loss, brier=brier)
+    """Before (0), after (1) or the difference (2)."""
+    at = side * len(ERRORS)
+    value = float(found.values[at])
+    if side < 2:
+        ends = distance_interval(value, found.drawn[:, 3 * len(ERRORS) + side])
+    else:
+        ends = centred_interval(value, found.drawn[:, at])
+    log_loss, brier = (estimate(found.values[one], found.interval(one)) for one in (at + 1, at + 2))
+    return CalibrationErrors(ece=estimate(value, ends), log_loss=log_loss, brier=brier)
 
 
 def _chance_error(probability: Floats, weight: Floats, seed: int) -> ChanceError:

@@ -18,7 +18,7 @@ from unmask.stats.images import Images
 from unmask.stats.intervals import DIGITS, interval, share_interval
 from unmask.stats.metrics import Codes, Flags, Floats, Ranking, Roc
 from unmask.stats.registry import METRICS, RESAMPLED, MetricValues, OfProbabilities, Proportion, proportion
-from unmask.stats.resample import Draws, resample
+from unmask.stats.resample import Draws, distance_interval, resample
 
 SliceKey = tuple[str, int, bool]
 """Column, number of the value, and class (true is fake)."""
@@ -71,7 +71,7 @@ def measure(
 
     def statistic(weight: Floats) -> Floats:
         roc = values.ranking.roc(weight)
-        return np.array([*values(weight, roc), *areas.values(roc, weight)])
+        return np.array([*values(weight, roc), *areas.values(roc, weight), values.calibration_noise(weight)])
 
     found = resample(images.group, statistic, draws)
     read = int(np.count_nonzero(~images.failed))
@@ -80,6 +80,9 @@ def measure(
         _metric(found.values[at], found.interval(at), "bootstrap", n)
         for at, n in enumerate([*sizes, *areas.sizes.values()])
     ]
+    of_error = RESAMPLED.index("ece")
+    error = found.values[of_error]
+    drawn[of_error] = _metric(error, distance_interval(error, found.drawn[:, -1]), "bootstrap", read)
     by_name = dict(zip(RESAMPLED, drawn, strict=False)) | _proportions(images)
     reals = int(np.count_nonzero(~images.is_fake))
     block = Block(

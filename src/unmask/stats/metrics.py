@@ -231,6 +231,16 @@ class Bins:
         self.bins = bins
         self._surplus = probability - is_fake
 
+    def surplus(self, weight: Floats) -> Floats:
+        """Mean probability minus proportion of fakes of each bin, times its part of the images, float [bins]."""
+        total = float(weight.sum())
+        surplus = np.bincount(self.bin_of, weight * self._surplus, self.bins)
+        return surplus / total if total else np.full(self.bins, math.nan)
+
+    def distance(self, weight: Floats, other: Floats) -> float:
+        """How far the calibration errors with two weights can lie apart at most: the sum over bins of differences."""
+        return float(np.abs(self.surplus(weight) - self.surplus(other)).sum())
+
     def error(self, weight: Floats | None = None) -> float:
         """Mean over images of the difference between their bin's mean probability and its proportion of fakes."""
         weight = np.ones(len(self.bin_of)) if weight is None else weight

@@ -71,7 +71,11 @@ class OfRanks(Metric):
 
 @dataclass(frozen=True, slots=True)
 class OfProbabilities(Metric):
-    """A metric of the probabilities of readable images, given how often each image counts."""
+    """A metric of the probabilities of readable images, given how often each image counts.
+
+    The interval of the calibration error is that of a distance, see
+    :func:`unmask.stats.resample.distance_interval`.
+    """
 
     function: Callable[[Probabilities, Floats], float]
 
@@ -167,6 +171,12 @@ class MetricValues:
     @cached_property
     def _known(self) -> Probabilities:
         return Probabilities(self._images.probability[self._readable], self._images.is_fake[self._readable])
+
+    def calibration_noise(self, weight: Floats) -> float:
+        """How far the drawn images lie from all images in calibration; see
+        :func:`unmask.stats.resample.distance_interval`."""
+        drawn = weight[self._readable]
+        return self._known.bins.distance(drawn, np.ones(len(drawn)))
 
     def __call__(self, weight: Floats, roc: Roc | None = None) -> Floats:
         """The metrics with each image counted ``weight`` times, float [names]; NaN where one does not exist.

@@ -99,3 +99,45 @@ def percentile_interval(drawn: Floats, level: float = LEVEL) -> tuple[float, flo
         return None
     low, high = np.quantile(existing, [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)
+
+
+def distance_interval(value: float, noise: Floats, level: float = LEVEL) -> tuple[float, float] | None:
+    """The interval of a distance from 0, such as the calibration error: a sum of absolute values.
+
+    Chance can only add to such a sum, so every drawn one is larger by chance than the measured one, and the measured
+    one larger than the true one: a percentile interval can lie above the value that it belongs to. By the triangle
+    inequality, measured and true value differ by at most the distance between what was measured and the truth, which
+    the bootstrap imitates by the distance between drawn and measured. The interval therefore contains the value, and
+    covers the truth at least as often as ``level`` says; it is as wide as chance could make it, rather than as wide as
+    it is.
+
+    Args:
+        value: as measured, at least 0.
+        noise: float [draws], the distance of each drawn set from what was measured; NaN where it does not exist.
+        level: how often the interval covers the truth.
+
+    Returns:
+        ``None`` where there is no noise to see.
+    """
+    existing = noise[~np.isnan(noise)]
+    if not len(existing) or float(existing.max()) <= 1e-12:
+        return None
+    reach = float(np.quantile(existing, level))
+    return max(0.0, value - reach), min(1.0, value + reach)
+
+
+def centred_interval(value: float, drawn: Floats, level: float = LEVEL) -> tuple[float, float] | None:
+    """The percentile interval moved so that its median is the value: for differences of such distances.
+
+    What chance adds to each of the two distances is not the same in both, and does not cancel.
+
+    Args:
+        value: the difference as measured.
+        drawn: float [draws].
+        level: as for :func:`percentile_interval`.
+    """
+    ends = percentile_interval(drawn, level)
+    if ends is None:
+        return None
+    shift = value - float(np.nanmedian(drawn))
+    return ends[0] + shift, ends[1] + shift
