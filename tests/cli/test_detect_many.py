@@ -197,6 +197,11 @@ def test_a_gallery_in_a_folder_leads_to_the_images(
     (row,) = data_of(tmp_path / "out/index.html")["rows"]
     assert row["link"] == "../q/a%20b%23%3F.png"
     assert (row["verdict"], row["fake"]) == ("NO_FACE", None)  # a number would mean nothing
+    # A name that would be code as an address.
+    make_image(tmp_path / "javascript:alert(1).png")
+    unmask("javascript:alert(1).png", "--html", "g.html")
+    (row,) = data_of(tmp_path / "g.html")["rows"]
+    assert row["link"] == "javascript%3Aalert%281%29.png"
 
 
 def test_a_gallery_of_the_first_says_so(unmask: Unmask, whole_image_bundle: Path, tmp_path: Path) -> None:

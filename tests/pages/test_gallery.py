@@ -83,7 +83,7 @@ def test_totals_filters_and_order(page: Any) -> None:
     page.get_by_label("Only with marks").check()
     assert shown(page) == ["blend.jpg"]
     card = page.locator("#images li")
-    assert card.locator("p").all_inner_texts() == ["photos", "Fake · probability of fake 97.0 %", MARK]
+    assert card.locator("p").all_inner_texts() == ["photos", "Fake · probability of fake 97.0\u00a0%", MARK]
     assert card.get_by_role("link").get_attribute("href") == "blend%20%231%3F.aa/report.html"
     page.get_by_label("Only with marks").uncheck()
     page.get_by_label("No face").check()

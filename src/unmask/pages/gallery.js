@@ -37,7 +37,7 @@
     if (row.folder) made.append(element("p", row.folder, "dim"));
     const verdict = element("p", "");
     verdict.append(element("span", words[row.verdict], `verdict ${row.verdict}`));
-    if (row.fake !== null) verdict.append(` · probability of fake ${(100 * row.fake).toFixed(1)} %`);
+    if (row.fake !== null) verdict.append(` · probability of fake ${(100 * row.fake).toFixed(1)}\u00a0%`);
     made.append(verdict);
     for (const mark of row.marks) made.append(element("p", mark, "mark"));
     if (row.text) made.append(element("p", row.text));
