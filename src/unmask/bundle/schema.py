@@ -315,6 +315,11 @@ class BundleInfo(_Part):
     card: Card = Card()
     recalibration: Recalibration | None = None
 
+    def __repr__(self) -> str:
+        return f"<BundleInfo {self.name}@{self.version}>"
+
+    __str__ = __repr__
+
     @model_validator(mode="after")
     def _names_fit(self) -> BundleInfo:
         if self.default_threshold not in {threshold.name for threshold in self.thresholds}:

@@ -60,7 +60,7 @@ NO_ANSWER: Final = "no_answer"
 Cells = dict[str, str]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Scores:
     """A detector's predictions for images; one element each, in the table's order.
 
@@ -86,6 +86,9 @@ class Scores:
 
     def __len__(self) -> int:
         return len(self.path)
+
+    def __repr__(self) -> str:
+        return f"<Scores {self.name}: {self.model}, {len(self)} images, {int(self.is_fake.sum())} fake>"
 
     @classmethod
     def open(cls, path: Path, threshold: float | None = None, translation: Translation | None = None) -> Scores:

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from unmask.models.network import FaceNetwork
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Explanation:
     """The reasons for a verdict, and what else the image and its file show.
 
@@ -84,6 +84,10 @@ class Explanation:
     size: tuple[int, int]
     info: BundleInfo
     file_bytes: int | None
+
+    def __repr__(self) -> str:
+        views = "no views" if self.views is None else f"{len(self.views)} views"
+        return f"<Explanation {self.verdict.verdict}, {len(self.sentences)} sentences, {views}>"
 
     @property
     def reliable(self) -> bool | None:
@@ -191,6 +195,13 @@ class Explainer:
         self.network = network
         self.seed = seed
         self._redraws: dict[int, Any] = {}
+
+    def __repr__(self) -> str:
+        return f"<Explainer {self.detector.model_name}{' with its network' if self.network is not None else ''}>"
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Sessions with random weights cannot be pickled, and are made again when they are needed.
+        return {**self.__dict__, "_redraws": {}}
 
     def explain(
         self,
