@@ -46,6 +46,7 @@ ALLOWED: Final[dict[str, frozenset[str]]] = {
             "Cos",
             "CumSum",
             "DepthToSpace",
+            "DequantizeLinear",
             "Div",
             "Dropout",
             "Einsum",

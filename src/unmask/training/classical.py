@@ -12,6 +12,7 @@ from imblearn.pipeline import Pipeline
 
 from unmask.bundle.bundle import Bundle
 from unmask.bundle.compose import attach_classifier
+from unmask.bundle.eight_bits import store_eight_bits
 from unmask.errors import UsageError
 from unmask.imaging.session import single_thread_session
 from unmask.models.balance import fit_balanced
@@ -102,7 +103,7 @@ def package_classifier(
     linear = [found for pipeline in pipelines if (found := linear_coefficients(pipeline)) is not None]
     if linear:
         _set_head(network, linear, recipe)
-        model = export_with_features(network, size)
+        model = store_eight_bits(export_with_features(network, size))
         exported = parity(network, model, golden_batch(size))
         with torch.inference_mode():
             seen = torch.from_numpy(pooled.validation)
