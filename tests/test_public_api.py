@@ -516,7 +516,7 @@ def test_joblib(detector: Detector, tmp_path: Path) -> None:
 def test_an_explainer_can_be_pickled_after_its_work(detector: Detector, astronaut: Image.Image) -> None:
     explainer = unmask.Explainer(detector, seed=3)
     found = explainer.explain(astronaut, forensics=False, faithfulness="full")
-    # What a larger model leaves behind: a session with random weights, which has no pickle.
+    # What larger models leave behind: sessions, which have no pickle.
     explainer._redraws[0] = single_thread_session(detector.bundle.model)
     other = pickle.loads(pickle.dumps(explainer))
     again = other.explain(astronaut, forensics=False, faithfulness="full")

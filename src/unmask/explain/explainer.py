@@ -200,8 +200,9 @@ class Explainer:
         return f"<Explainer {self.detector.model_name}{' with its network' if self.network is not None else ''}>"
 
     def __getstate__(self) -> dict[str, Any]:
-        # Sessions with random weights cannot be pickled, and are made again when they are needed.
-        return {**self.__dict__, "_redraws": {}}
+        # Sessions cannot be pickled, and are made again when they are needed.
+        own = ("detector", "network", "seed")
+        return {"_redraws": {}} | {name: self.__dict__[name] for name in own}
 
     def explain(
         self,
