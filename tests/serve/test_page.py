@@ -70,7 +70,7 @@ def test_evidence_that_fails_its_check_is_grey(visit: Open, desk: Server, portra
     page = visit(desk)
     with page.expect_response(re.compile("/v1/explain")) as answer:
         add(page, {"manipulated.jpg": portraits["manipulated.jpg"]})
-        expect(page.get_by_text("This map has not been checked yet.")).to_be_visible()
+        expect(page.get_by_text("This map has not been checked.")).to_be_visible()
     told = answer.value.json()
     assert told["evidence"]["reliable"] is False
     expect(page.get_by_text("This map did not pass its check")).to_be_visible()

@@ -212,8 +212,9 @@ def test_one_word_one_number_and_marks_beside_them(visit: Open, desk: Server, im
     entry(page, "wall.jpg").click()
     expect(verdict.locator(".verdict-word")).to_have_text("No face")
     expect(verdict.locator(".verdict-detail, .scale")).to_have_count(0)
-    expect(page.locator(".overlay image, .reasons")).to_have_count(0)
+    expect(page.locator(".overlay image")).to_have_count(0)
     expect(page.get_by_label("Evidence")).to_have_count(0)
+    expect(page.get_by_role("heading", name="Reasons")).to_have_count(0)
     assert "%" not in page.locator(".sheet .verdict").inner_text()
 
 

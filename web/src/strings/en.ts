@@ -173,7 +173,7 @@ export const en = {
     zoomOut: "Zoom out",
     whole: "Whole image",
     unreliable: "This map did not pass its check: the places that it shows are hardly better than chance.",
-    unchecked: "This map has not been checked yet.",
+    unchecked: "This map has not been checked.",
     towardsFake: "evidence for fake",
     towardsReal: "evidence for real",
     noEvidence: "This detector cannot show where in the image the evidence lies.",
@@ -299,7 +299,7 @@ export const en = {
     export: "Export",
     exported: "The export is in your downloads.",
     exportNote:
-      "All records, to open in a spreadsheet; or verdicts marked right or wrong, as a manifest for unmask train and unmask calibrate.",
+      "All records, to open in a spreadsheet; or verdicts marked right or wrong, as a manifest for unmask train and unmask calibrate. Uncertain verdicts and images without a face are not in the manifest.",
     exportAll: "All records (CSV)",
     exportLabelled: "Manifest (CSV)",
     unnamed: "Unnamed image",
