@@ -219,7 +219,7 @@ class Explainer:
             forensics: whether to add forensic views.
             faithfulness: how deeply to check the map. ``"quick"`` compares it with random orders, which decides whether
                 it is reliable; ``"full"`` (or ``True``) also with occlusion and with the map of random weights, which
-                takes about twice as long; ``"none"`` (or ``False``) leaves the check out, and no place is named.
+                takes half as long again; ``"none"`` (or ``False``) leaves the check out, and no place is named.
             advance: called after each of :meth:`steps`.
 
         Raises:
