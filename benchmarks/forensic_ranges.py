@@ -4,9 +4,10 @@
         --ranges src/unmask/explain/views/ranges.json --out benchmarks/results/forensic-ranges.json
 
 reference   real photographs of the split ``train``, at most so many of each source, in classes of JPEG quality (or
-            lossless) and short edge. Each is saved once in every class of quality, at a random quality. Half of them
-            keep their pixels, so that what the data sets were saved at before still shows; the others are shrunk
-            first, which removes it, to a random size of the class. The ranges ship with unmask, as numbers.
+            lossless) and short edge. Each is saved in every class of quality, at a random quality. Most keep their
+            pixels, so that what the data sets were saved at before still shows. Others, half as many of each source,
+            are shrunk first to a random size of the class, which removes it; half of these are then saved twice.
+            The ranges ship with unmask, as numbers.
 held out    real photographs of the splits ``val`` and ``test``, equally many of each source, saved at fixed qualities:
             about 5 % of their measurements should be outside. Also with ranges made without the photograph's source.
 as they are real and fake images of both splits with their own bytes: a measurement is telling if more fakes are
@@ -21,7 +22,7 @@ import math
 import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -53,6 +54,7 @@ _DIGITS: Final = 5
 _CURVE_DIGITS: Final = 3
 # A shrunk photograph has at most this proportion of its sides: enough to remove the traces of earlier compression.
 _MOST_SHRUNK: Final = 0.9
+_EARLIER: Final = (60, 95)  # qualities of the first of two saves
 _FULL_COLOUR: Final = 0.25  # the proportion of photographs saved without chroma subsampling
 
 Values = dict[str, float | None]
@@ -67,12 +69,14 @@ class _Variant:
         side: its short edge after shrinking; ``None`` to keep its pixels.
         quality: JPEG quality to save it at; ``None`` for lossless, 0 for the file as it is.
         full_colour: whether to save without chroma subsampling.
+        earlier: JPEG quality to save a shrunk photograph at before; ``None`` to save it once.
     """
 
     row: ManifestRow
     side: int | None
     quality: int | None
     full_colour: bool = False
+    earlier: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,29 +196,28 @@ def main() -> None:
 
 
 def draw_class(rows: Iterable[ManifestRow], edges: tuple[int, int], per_source: int, seed: int) -> list[_Variant]:
-    """Photographs of a class of size: at most ``per_source`` of each source, half of them shrunk where they can be."""
+    """Photographs of a class of size: of each source so many that are of this size, and half as many shrunk to it."""
     low, high = edges
-    found: dict[str, list[_Variant]] = defaultdict(list)
+    kept: dict[str, list[_Variant]] = defaultdict(list)
+    shrunk: dict[str, list[_Variant]] = defaultdict(list)
     for row in shuffled(rows, seed, low):
-        if len(found[row.source]) >= per_source:
-            continue
         edge, random = _short_edge(row), random_of(row, seed, low)
         most = min(high, math.floor(edge * _MOST_SHRUNK))
-        fits, shrinks = low <= edge <= high, most >= low
-        if not fits and not shrinks:
-            continue
-        shrunk = shrinks and (not fits or random.random() < 0.5)
-        side = int(random.integers(low, most + 1)) if shrunk else None
-        found[row.source].append(_Variant(row, side, None, bool(random.random() < _FULL_COLOUR)))
-    return [variant for source in sorted(found) for variant in found[source]]
+        if low <= edge <= high and len(kept[row.source]) < per_source:
+            kept[row.source].append(_Variant(row, None, None, bool(random.random() < _FULL_COLOUR)))
+        elif most >= low and len(shrunk[row.source]) < per_source // 2:
+            side, full_colour = int(random.integers(low, most + 1)), bool(random.random() < _FULL_COLOUR)
+            earlier = int(random.integers(_EARLIER[0], _EARLIER[1] + 1)) if random.random() < 0.5 else None
+            shrunk[row.source].append(_Variant(row, side, None, full_colour, earlier))
+    return [variant for source in sorted({*kept, *shrunk}) for variant in (*kept[source], *shrunk[source])]
 
 
 def save_as(variant: _Variant, quality: tuple[int, int] | None, seed: int) -> _Variant:
     """The same photograph saved at a random quality of a class, or lossless."""
     if quality is None:
-        return _Variant(variant.row, variant.side, None)
+        return replace(variant, full_colour=variant.full_colour and variant.earlier is not None)
     drawn = int(random_of(variant.row, seed, quality[0], variant.side or 0).integers(quality[0], quality[1] + 1))
-    return _Variant(variant.row, variant.side, drawn, variant.full_colour)
+    return replace(variant, quality=drawn)
 
 
 def central_range(values: Sequence[float]) -> list[float]:
@@ -315,7 +318,8 @@ class _Measurer:
     def _all(self, variants: Sequence[_Variant], advance: Callable[[], None]) -> Iterator[_Measured]:
         for variant in variants:
             row, path = variant.row, self._manifest.resolve(variant.row)
-            key = digest("ranges 1", row.path, stamp(path), variant.side, variant.quality, variant.full_colour)
+            how = [variant.side, variant.quality, variant.full_colour]
+            key = digest("ranges 1", row.path, stamp(path), *how, *([variant.earlier] if variant.earlier else []))
             found = self._journal.get(key)
             if found is None:
                 found = _measure(path, variant)
@@ -331,12 +335,13 @@ def _measure(path: Path, variant: _Variant) -> dict[str, Any]:
     if variant.side is not None:
         scale = variant.side / min(image.size)
         image = image.resize([max(1, round(side * scale)) for side in image.size], Image.Resampling.LANCZOS)
+    subsampling = 0 if variant.full_colour else 2
+    if variant.earlier is not None:
+        image = decode_image(_as_jpeg(image, variant.earlier, subsampling))
     if variant.quality is None:
         data = None
     elif variant.quality:
-        buffer = io.BytesIO()
-        image.save(buffer, "JPEG", quality=variant.quality, subsampling=0 if variant.full_colour else 2)
-        data = buffer.getvalue()
+        data = _as_jpeg(image, variant.quality, subsampling)
         image = decode_image(data)
     views = forensic_views(image, data)
     subject = Subject(image, data)
@@ -348,6 +353,12 @@ def _measure(path: Path, variant: _Variant) -> dict[str, Any]:
         "quality": None if compression is None else compression.quality,
         "short_edge": min(image.size),
     }
+
+
+def _as_jpeg(image: Image.Image, quality: int, subsampling: int) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, "JPEG", quality=quality, subsampling=subsampling)
+    return buffer.getvalue()
 
 
 def _example(

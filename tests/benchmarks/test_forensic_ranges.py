@@ -61,30 +61,35 @@ def test_classes_do_not_overlap_and_leave_no_gap() -> None:
     assert QUALITIES[-2] == (94, 100)
 
 
-def test_no_source_is_more_than_its_number_and_all_sizes_fit() -> None:
+def test_every_source_gives_so_many_of_the_size_and_half_as_many_shrunk_to_it() -> None:
     rows = [photograph(number, "large", 500, 400) for number in range(50)]
-    rows += [photograph(number, "small", 250, 300) for number in range(5)]
+    rows += [photograph(number, "fitting", 250, 300) for number in range(60)]
+    rows += [photograph(number, "small", 255, 900) for number in range(3)]
     rows += [photograph(number, "tiny", 130, 130) for number in range(9)]
     found = draw_class(rows, (200, 255), 20, seed=3)
-    assert Counter(each.row.source for each in found) == {"large": 20, "small": 5}
-    # the large ones must be shrunk; of the small ones, those that are keep at most nine tenths of their sides
-    for each in found:
-        if each.row.source == "large":
-            assert each.side is not None
-        assert each.side is None or 200 <= each.side <= min(
-            255, 0.9 * min(500, 400, 250 if each.row.source == "small" else 400)
-        )
+    kept = Counter(each.row.source for each in found if each.side is None)
+    shrunk = Counter(each.row.source for each in found if each.side is not None)
+    # of the small source all three are of this size; tiny photographs are never enlarged
+    assert kept == {"fitting": 20, "small": 3}
+    assert shrunk == {"large": 10, "fitting": 10}
+    # shrunk to a random size of the class, and to nine tenths of their own at most
+    sides = {source: [each.side for each in found if each.side and each.row.source == source] for source in shrunk}
+    assert all(200 <= side <= 255 for side in sides["large"])
+    assert all(200 <= side <= 225 for side in sides["fitting"])
+    assert len(set(sides["large"])) > 3
+    # only shrunk ones are saved before, since the others have been already
+    assert all(each.earlier is None for each in found if each.side is None)
+    assert {each.earlier is None for each in found if each.side is not None} == {True, False}
+    assert len({each.row.path for each in found}) == len(found)
+    # the order of the rows does not matter
     assert draw_class(rows[::-1], (200, 255), 20, seed=3) == found
-    # at their own size about half keep their pixels
-    own = draw_class([photograph(number, "x", 300, 300) for number in range(200)], (256, 359), 200, seed=3)
-    assert 60 < sum(each.side is None for each in own) < 140
 
 
 def test_photographs_are_saved_inside_the_class() -> None:
     [variant] = draw_class([photograph(1, "x", 300, 300)], (256, 359), 1, seed=0)
     for quality in QUALITIES:
         saved = save_as(variant, quality, seed=0)
-        assert (saved.row, saved.side) == (variant.row, variant.side)
+        assert (saved.row, saved.side, saved.earlier) == (variant.row, variant.side, variant.earlier)
         if quality is None:
             assert saved.quality is None
         else:
