@@ -38,6 +38,7 @@ from unmask.training.module import DetectorModule  # noqa: E402
 from unmask.training.rates import warmed_cosine  # noqa: E402
 from unmask.training.rows import TrainingRows  # noqa: E402
 from unmask.training.samples import find_samples  # noqa: E402
+from unmask.training.start import Start  # noqa: E402
 from unmask.training.state import read_history  # noqa: E402
 
 pytestmark = pytest.mark.train
@@ -876,7 +877,7 @@ def test_the_toy_can_be_learnt(toy_manifest: Path, toy_recipe: Path, tmp_path: P
 def test_a_run_can_start_from_another(unbroken: Path, toy_manifest: Path, toy_recipe: Path, tmp_path: Path) -> None:
     """At a vanishing learning rate the trained weights stay those of the run that it started from."""
     still = Recipe.load(toy_recipe, ["seed=9", "schedule.epochs=1", "schedule.learning_rate=1e-12"])
-    bundle = fit(still, Manifest.open(toy_manifest), tmp_path / "run", start_from=unbroken, workers=0)
+    bundle = fit(still, Manifest.open(toy_manifest), tmp_path / "run", start=Start(unbroken), workers=0)
     digest = hashlib.sha256((unbroken / "checkpoints" / "best.ckpt").read_bytes()).hexdigest()
     assert bundle.info.card.weights["started_from"] == f"best epoch of toy, checkpoint sha256 {digest}"
     ours, theirs = weights(tmp_path / "run", "best.ckpt"), weights(unbroken, "best.ckpt")
@@ -888,7 +889,7 @@ def test_a_run_can_start_from_another(unbroken: Path, toy_manifest: Path, toy_re
     with pytest.raises(UsageError, match="another recipe, manifest or start"):
         fit(still, Manifest.open(toy_manifest), tmp_path / "run", resume=True, workers=0)
     with pytest.raises(UsageError, match="no run with a finished epoch"):
-        fit(still, Manifest.open(toy_manifest), tmp_path / "other", start_from=tmp_path / "nowhere", workers=0)
+        fit(still, Manifest.open(toy_manifest), tmp_path / "other", start=Start(tmp_path / "nowhere"), workers=0)
 
 
 def test_a_run_of_another_network_is_nothing_to_start_from(
@@ -896,5 +897,5 @@ def test_a_run_of_another_network_is_nothing_to_start_from(
 ) -> None:
     other = Recipe.load(toy_recipe, ["backbone.name=mobilenetv3_small_075"])
     with pytest.raises(UsageError) as caught:
-        fit(other, Manifest.open(toy_manifest), tmp_path / "run", start_from=unbroken, workers=0)
+        fit(other, Manifest.open(toy_manifest), tmp_path / "run", start=Start(unbroken), workers=0)
     assert caught.value.code == "other_network"

@@ -25,7 +25,8 @@ def train(
     overrides: options.Overrides = None,
     seed: Annotated[int | None, typer.Option(metavar="N", help="Random seed; short for --set seed=N.")] = None,
     start_from: Annotated[
-        Path | None, typer.Option(metavar="RUN", help="Start from the weights of another run's best epoch.")
+        Path | None,
+        typer.Option(metavar="RUN", help="Start from the weights of another run's best epoch, or of a bundle."),
     ] = None,
     resume: Annotated[bool, typer.Option("--resume/--no-resume", help="Resume an interrupted run.")] = False,
     workers: options.Loaders = None,
@@ -51,6 +52,7 @@ def train(
 
     prepare_training("Training")
     from unmask.training.fit import fit
+    from unmask.training.start import Start
 
     changes = [*(overrides or []), *([f"seed={seed}"] if seed is not None else [])]
     table = open_manifest(manifest, root)
@@ -59,7 +61,7 @@ def train(
         Recipe.load(recipe, changes),
         table,
         out,
-        start_from=start_from,
+        start=Start(start_from) if start_from else None,
         resume=resume,
         workers=workers,
         cache=cache,

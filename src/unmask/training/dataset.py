@@ -27,7 +27,7 @@ from unmask.data.transforms import augment
 from unmask.errors import UsageError
 from unmask.imaging.decode import decode_image
 from unmask.imaging.faces import Face
-from unmask.imaging.preprocessing import crop_of, render
+from unmask.imaging.preprocessing import Pixels, Preprocessing, crop_of, render
 from unmask.recipes import DataPolicy, Recipe
 from unmask.text import quote
 from unmask.training.crop_cache import CachedCrop, CropCache
@@ -206,6 +206,12 @@ class _TrainingSet(Dataset[tuple[torch.Tensor, torch.Tensor]]):
         return CachedCrop(image, crop_of(sample.face, image.size, self._recipe.preprocessing), sample.face)
 
 
+def seen(sample: Sample, preprocessing: Preprocessing) -> Pixels:
+    """An image exactly as in detection: uint8 [size, size, 3] of the largest face, or of the whole image."""
+    image = decode_image(sample.path)
+    return render(image, crop_of(sample.face, image.size, preprocessing), preprocessing)
+
+
 class _EvaluationSet(Dataset[tuple[torch.Tensor, torch.Tensor]]):
     """Images exactly as in detection: the largest face, or the whole image."""
 
@@ -217,9 +223,7 @@ class _EvaluationSet(Dataset[tuple[torch.Tensor, torch.Tensor]]):
 
     def __getitem__(self, position: int) -> tuple[torch.Tensor, torch.Tensor]:
         sample = self._samples[position]
-        image = decode_image(sample.path)
-        preprocessing = self._recipe.preprocessing
-        pixels = render(image, crop_of(sample.face, image.size, preprocessing), preprocessing)
+        pixels = seen(sample, self._recipe.preprocessing)
         return torch.from_numpy(pixels.copy()), torch.tensor(float(sample.is_fake))
 
 

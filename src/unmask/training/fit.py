@@ -28,6 +28,7 @@ from unmask.training.module import DetectorModule
 from unmask.training.package import package_run
 from unmask.training.rows import TrainingRows
 from unmask.training.samples import cache_crops, find_samples
+from unmask.training.start import Start
 from unmask.training.state import broken_run
 from unmask.training.timing import Timing
 
@@ -39,7 +40,7 @@ def fit(
     manifest: Manifest | TrainingRows,
     out: Path,
     *,
-    start_from: Path | None = None,
+    start: Start | None = None,
     resume: bool = False,
     workers: int | None = None,
     cache: Path | None = None,
@@ -54,7 +55,8 @@ def fit(
         recipe: the experiment.
         manifest: the images, or their rows if they have been read already. The manifest is read once.
         out: the run folder; it must not hold a run unless ``resume`` is set.
-        start_from: a run folder whose best epoch gives the weights to start from, instead of the backbone's.
+        start: the weights to start from, instead of the backbone's. The members of an ensemble start from the members
+            of a bundle.
         resume: resume an interrupted run; it ends with the same weights and metrics as an uninterrupted one.
         workers: loading processes; default: the number of CPUs.
         cache: folder for face crops and features, ``out/cache`` by default. Runs may share it.
@@ -74,22 +76,20 @@ def fit(
         check_classifier(recipe, recipe.classifier)
     if recipe.features is not None or not _trains_network(recipe):
         check_cacheable(recipe)
-    if recipe.ensemble is not None and start_from is not None:
-        raise UsageError("other_network", "An ensemble has no network of its own that could start from another run.")
     if recipe.ensemble is not None:
         load_members(recipe, recipe.ensemble)
     rows = manifest if isinstance(manifest, TrainingRows) else TrainingRows.read(manifest)
     with hold(out):
-        open_run(out, recipe, rows.digest, start_from, resume=resume)
+        open_run(out, recipe, rows.digest, start.describe() if start else "", resume=resume)
         timing = Timing(out / "timing.json")
         with timing.of("faces"):
             train, validation = find_samples(recipe, rows, out)
         check_questions(recipe, train, validation)
         cache = cache or out / "cache"
         if recipe.ensemble is None:
-            _train_network(recipe, train, validation, out, timing, start_from, workers, cache, cache_bytes)
+            _train_network(recipe, train, validation, out, timing, start, workers, cache, cache_bytes)
         with timing.of("packaging"):
-            bundle = _package(recipe, rows, train, validation, out, out / "bundle", cache, workers, cache_bytes)
+            bundle = _package(recipe, rows, train, validation, out, out / "bundle", cache, workers, cache_bytes, start)
         write_whole(out / "card.md", card_text(bundle.info, bundle.sha256))
         return bundle
 
@@ -105,7 +105,7 @@ def _train_network(
     validation: list[Sample],
     out: Path,
     timing: Timing,
-    start_from: Path | None,
+    start: Start | None,
     workers: int | None,
     cache: Path,
     cache_bytes: int,
@@ -121,11 +121,8 @@ def _train_network(
     fakes = sum(sample.is_fake for sample in train)
     weights = inverse_frequency(len(train) - fakes, fakes) if recipe.data.class_weights else (1.0, 1.0)
     module = (DetectorModule if recipe.features is None else HeadModule)(recipe, steps, weights)
-    if start_from is not None:
-        try:
-            module.load_state_dict(read_checkpoint(best_checkpoint(start_from))["state_dict"])
-        except RuntimeError:  # torch: keys or shapes that differ
-            raise UsageError("other_network", f"{start_from} holds a run of another network.") from None
+    if start is not None:
+        start.fill(module, train)
     if not _trains_network(recipe):
         keep_weights(module, out)
         return
@@ -173,7 +170,7 @@ def export_run(run: Path, manifest: Manifest, folder: Path) -> Bundle:
     if read_record(run)["manifest"] != rows.digest:
         raise UsageError("other_run", f"{run} holds a run of another manifest.")
     train, validation = find_samples(recipe, rows, run)
-    return _package(recipe, rows, train, validation, run, folder, run / "cache", None, CACHE_BYTES)
+    return _package(recipe, rows, train, validation, run, folder, run / "cache", None, CACHE_BYTES, None)
 
 
 def _package(
@@ -186,10 +183,11 @@ def _package(
     cache: Path,
     workers: int | None,
     cache_bytes: int,
+    start: Start | None,
 ) -> Bundle:
     if recipe.ensemble is not None:
         member = partial(fit, workers=workers, cache=cache, cache_bytes=cache_bytes)
-        return fit_ensemble(recipe, recipe.ensemble, rows, train, validation, run, member, folder)
+        return fit_ensemble(recipe, recipe.ensemble, rows, train, validation, run, member, folder, start)
     record = read_record(run)
     network = load_network(recipe, best_checkpoint(run))
     weights = describe(*network.branch_weights) | ({"started_from": record["start"]} if record["start"] else {})

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
 import json
 from pathlib import Path
@@ -18,23 +17,19 @@ from unmask.recipes import Recipe
 from unmask.training.state import broken_run, read_history, read_json
 
 
-def open_run(out: Path, recipe: Recipe, manifest_digest: str, start_from: Path | None, *, resume: bool) -> None:
+def open_run(out: Path, recipe: Recipe, manifest_digest: str, start: str, *, resume: bool) -> None:
     """Start a run folder, or check that the run in it is the one to resume.
 
     Args:
         out: the run folder.
         recipe: the experiment.
         manifest_digest: of the manifest.
-        start_from: another run folder, whose best epoch gives the weights to start from.
+        start: where the weights to start from come from, '' for the backbone's own.
         resume: whether ``out`` must hold an unfinished run of the same recipe, manifest and start.
 
     Raises:
         UsageError: ``run_exists``, ``other_run`` or ``no_run``; ``broken_run``, a file of the run is damaged.
     """
-    start = ""
-    if start_from is not None:
-        digest = hashlib.sha256(best_checkpoint(start_from).read_bytes()).hexdigest()
-        start = f"best epoch of {Recipe.load(start_from / 'recipe.yaml').name}, checkpoint sha256 {digest}"
     identity = {"recipe": recipe.digest(), "manifest": manifest_digest, "start": start}
     record = out / "run.json"
     if record.exists():
@@ -58,16 +53,27 @@ def open_run(out: Path, recipe: Recipe, manifest_digest: str, start_from: Path |
     folder.write("run.json", json.dumps(identity, indent=2))
 
 
-def finished_bundle(run: Path, recipe: Recipe, manifest_digest: str) -> Bundle | None:
+def finished_bundle(run: Path, recipe: Recipe, manifest_digest: str, start: str | None) -> Bundle | None:
     """The bundle of a finished run of a recipe on a manifest; ``None`` if there is no such run or it is unfinished.
+
+    Args:
+        run: the run folder.
+        recipe: the experiment.
+        manifest_digest: of the manifest.
+        start: as for :func:`open_run`; ``None``: any.
 
     Raises:
         BundleError: the bundle does not match its hashes.
     """
     if not (run / "run.json").exists() or not (run / "bundle" / "SHA256SUMS").exists():
         return None
-    identity = {"recipe": recipe.digest(), "manifest": manifest_digest, "start": ""}
-    return Bundle.open(run / "bundle") if read_record(run) == identity else None
+    record = read_record(run)
+    identity = {
+        "recipe": recipe.digest(),
+        "manifest": manifest_digest,
+        "start": record["start"] if start is None else start,
+    }
+    return Bundle.open(run / "bundle") if record == identity else None
 
 
 def read_record(run: Path) -> dict[str, str]:

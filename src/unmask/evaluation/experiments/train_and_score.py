@@ -50,7 +50,7 @@ def train_and_score(
     rows = TrainingRows.read(manifest)
     _check_splits(manifest.name, {split for split, _ in rows.found})
     run = folder / "run"
-    bundle = finished_bundle(run, recipe, rows.digest)
+    bundle = finished_bundle(run, recipe, rows.digest, "")
     if bundle is None:
         bundle = fit(recipe, rows, run, resume=(run / "run.json").exists(), workers=workers, cache=cache)
     test = manifest.select(split="test")
