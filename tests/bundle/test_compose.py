@@ -15,10 +15,12 @@ pytest.importorskip("skl2onnx")
 
 import onnx  # noqa: E402
 from onnx import helper, numpy_helper  # noqa: E402
+from PIL import Image  # noqa: E402
 
 from unmask.bundle.bundle import run_graph  # noqa: E402
-from unmask.bundle.compose import attach_classifier, attach_distance, combine, store_half  # noqa: E402
+from unmask.bundle.compose import attach_classifier, attach_distance, combine, resized, store_half  # noqa: E402
 from unmask.bundle.golden import golden_pixels  # noqa: E402
+from unmask.bundle.session import checked_session  # noqa: E402
 from unmask.imaging.session import single_thread_session  # noqa: E402
 from unmask.models.classical import build_estimator, classifier_graph, classifier_logit, fit_estimator  # noqa: E402
 from unmask.models.network import FaceNetwork  # noqa: E402
@@ -166,3 +168,29 @@ def test_networks_and_classifiers_combine(tiny: FaceNetwork) -> None:
     logit, evidence = run_graph(single_thread_session(joined), PIXELS)
     np.testing.assert_allclose(logit, 0.7 * alone[0] + 0.3 * alone[1] + 0.1, atol=1e-5)
     np.testing.assert_allclose(evidence.mean((1, 2)), logit, atol=1e-5)
+
+
+def test_smaller_pixels_inside_the_graph(tiny: FaceNetwork) -> None:
+    """The resized graph on 48 px says what the plain one says of Pillow's resized images, up to rounding of pixels."""
+    plain = export_onnx(tiny, SIZE)
+    model = resized(plain, 48)
+    large = np.stack([golden_pixels(seed, 48) for seed in range(12)])
+    small = np.stack(
+        [np.asarray(Image.fromarray(pixels).resize((SIZE, SIZE), Image.Resampling.BICUBIC)) for pixels in large]
+    )
+    logit, evidence = run_graph(checked_session(model), large)
+    expected, maps = run_graph(single_thread_session(plain), small)
+    assert np.ptp(expected) > 0.3
+    np.testing.assert_allclose(logit, expected, atol=0.02)
+    np.testing.assert_allclose(evidence, maps, atol=0.1)
+    assert resized(plain, SIZE) is plain
+
+
+def test_members_of_two_sizes(tiny: FaceNetwork) -> None:
+    small = export_onnx(tiny, SIZE)
+    members = [resized(small, 48), export_onnx(tiny, 48)]
+    large = np.stack([golden_pixels(seed, 48) for seed in range(4)])
+    logits = [run_graph(single_thread_session(member), large)[0] for member in members]
+    logit, evidence = run_graph(checked_session(combine(members, [1.0, 0.5], 0.25)), large)
+    np.testing.assert_allclose(logit, logits[0] + 0.5 * logits[1] + 0.25, rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(evidence.mean((1, 2)), logit, rtol=1e-4, atol=1e-4)

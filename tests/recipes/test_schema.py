@@ -76,6 +76,10 @@ def test_the_default_recipe_ships() -> None:
         ("name: x\ndata: {balance: sources}", "bad_recipe", ["data.balance: ", "'class-source'"]),
         # an unknown source of weights, in a list
         ("name: x\nbackbone: {weights: [disk]}", "bad_recipe", ["backbone.weights.0: ", "'pip'"]),
+        # a sum without its weights, weights without a sum, and a bundle that would have to be trained
+        ("name: x\nensemble: {members: [a, b], combine: sum}", "bad_recipe", ["needs one per member"]),
+        ("name: x\nensemble: {members: [a, b], weights: [1, 1]}", "bad_recipe", ["needs one per member"]),
+        ("name: x\nensemble: {members: [a, 'bundle:b'], combine: stacked}", "bad_recipe", ["a bundle cannot be"]),
         # blocks out of order, or named twice
         ("name: x\nbackbone: {tokens: [6, 3]}", "bad_recipe", ["backbone.tokens: ", "once each, in order"]),
         ("name: x\nbackbone: {tokens: [6, 6]}", "bad_recipe", ["backbone.tokens: ", "once each, in order"]),

@@ -14,7 +14,10 @@ pytest.importorskip("torch")
 pytest.importorskip("lightning")
 pytest.importorskip("onnxscript")
 
-from unmask.bundle.bundle import Bundle, ask_graph
+import onnx
+import onnx.parser
+
+from unmask.bundle.bundle import Bundle, ask_graph, write_bundle
 from unmask.bundle.compose import attach_distance
 from unmask.cli.output import remarks_on
 from unmask.data.manifest import Manifest
@@ -162,3 +165,56 @@ def test_a_question_about_nothing_is_refused(home: Path, tmp_path: Path) -> None
     recipe = Recipe.load(home / "asked.yaml", [questions])
     with pytest.raises(UsageError, match=r"train split has no fake of the kinds morph.*manipulated.*: faceswap, gan"):
         fit(recipe, Manifest.open(home / "images" / "manifest.csv"), tmp_path / "run", workers=0)
+
+
+def test_a_sum_with_a_ready_bundle_keeps_the_questions(home: Path, bundle: Bundle, tmp_path: Path) -> None:
+    """The same bundle and one of mean grey; nothing is trained."""
+    info = bundle.info.model_copy(
+        update={
+            "name": "grey",
+            "questions": (),
+            "out_of_distribution": None,
+        }
+    )
+    grey = write_bundle(tmp_path / "grey", info, grey_graph(32), ())
+    settings = {
+        "name": "both",
+        "preprocessing": bundle.info.preprocessing.model_dump(mode="json"),
+        "ensemble": {
+            "members": [f"bundle:{home / 'run' / 'bundle'}", f"bundle:{tmp_path / 'grey'}"],
+            "combine": "sum",
+            "weights": [1.0, 0.5],
+        },
+    }
+    path = tmp_path / "both.yaml"
+    path.write_text(json.dumps(settings), encoding="utf-8")
+    both = fit(Recipe.load(path), Manifest.open(home / "images" / "manifest.csv"), tmp_path / "run", workers=0)
+    pixels = np.random.default_rng(0).integers(0, 256, (3, 32, 32, 3), np.uint8)
+    own, joined = ask_graph(bundle.session(), pixels), ask_graph(both.session(), pixels)
+    np.testing.assert_allclose(joined.questions, own.questions, rtol=1e-5)
+    # Resizing keeps the mean, up to rounding.
+    np.testing.assert_allclose(joined.logit, own.logit + 0.5 * (pixels.mean((1, 2, 3)) / 16 - 8), atol=0.02)
+    assert joined.distance is None  # one member has none
+    assert both.info.questions[0].name == "generated"
+    assert both.info.card.weights["grey_bundle"] == f"sha256 {grey.sha256}"
+    assert both.info.card.metrics["weight_of_grey"] == 0.5
+    with pytest.raises(UsageError, match="only one of them may answer questions"):
+        twice = settings | {"ensemble": settings["ensemble"] | {"members": [settings["ensemble"]["members"][0]] * 2}}
+        path.write_text(json.dumps(twice), encoding="utf-8")
+        fit(Recipe.load(path), Manifest.open(home / "images" / "manifest.csv"), tmp_path / "other", workers=0)
+
+
+def grey_graph(size: int) -> bytes:
+    """The logit is mean grey / 16 - 8, and so is every cell of the evidence."""
+    body = """
+        x = Cast <to = 1> (pixels)  mean = ReduceMean <keepdims = 0> (x, sides)
+        part = Div (mean, sixteen)  logit = Sub (part, eight)  evidence = Reshape (logit, cell)
+    """
+    graph = onnx.parser.parse_graph(
+        f"grey (uint8[n, {size}, {size}, 3] pixels) => (float[n] logit, float[n, 1, 1] evidence) {{ {body} }}"
+    )
+    constants = {"sides": np.array([1, 2, 3]), "cell": np.array([-1, 1, 1])}
+    numbers = {"sixteen": np.array(16, np.float32), "eight": np.array(8, np.float32)}
+    graph.initializer.extend(onnx.numpy_helper.from_array(value, name) for name, value in (constants | numbers).items())
+    model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 18)], ir_version=10)
+    return bytes(model.SerializeToString())

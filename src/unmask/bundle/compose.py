@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +16,7 @@ from unmask.bundle.bundle import DISTANCE, QUESTIONS, run_graph
 from unmask.imaging.session import single_thread_session
 
 _CLASSIFIER = "classifier/"
+_RESIZED = "resized/"
 _LEAST_WEIGHTS = 1024
 _FLOAT = onnx.TensorProto.FLOAT
 _OUTPUTS = ("logit", "evidence")
@@ -122,12 +124,16 @@ def combine(graphs: Sequence[bytes], weights: Sequence[float], bias: float) -> b
 
     The evidence is the same sum of the members' maps, resampled to the finest grid: each fine cell takes from the
     coarse cells in proportion to the overlap, which keeps the mean. So the mean of the evidence is the logit, as for
-    every member. If every member measures a distance, the result is the mean of these distances.
+    every member. If every member measures a distance, the result is the mean of these distances. The questions of the
+    one member that answers some are answered by the result.
 
     Args:
         graphs: from ``pixels`` uint8 [n, size, size, 3], all of one size, to ``logit`` and ``evidence``.
         weights: one per graph.
         bias: added to the sum.
+
+    Raises:
+        ValueError: two members answer questions.
     """
     members = [onnx.load_model_from_string(graph) for graph in graphs]
     grids = [_grid(graph, member) for graph, member in zip(graphs, members, strict=True)]
@@ -169,6 +175,10 @@ def combine(graphs: Sequence[bytes], weights: Sequence[float], bias: float) -> b
     if measures:
         distances = [f"member_{number}/{DISTANCE}" for number in range(len(members))]
         joined.node.append(helper.make_node("Mean", distances, [DISTANCE]))
+    asked = [number for number, member in enumerate(members) if _questions(member)]
+    if len(asked) > 1:
+        raise ValueError("only one member may answer questions")
+    joined.node.extend(helper.make_node("Identity", [f"member_{number}/{QUESTIONS}"], [QUESTIONS]) for number in asked)
     joined.initializer.append(numpy_helper.from_array(np.array(bias, np.float32), "bias"))
     joined.node.extend(
         [
@@ -176,7 +186,54 @@ def combine(graphs: Sequence[bytes], weights: Sequence[float], bias: float) -> b
             helper.make_node("Sum", [*maps, "bias"], ["evidence"]),
         ]
     )
-    return _finished(joined, members, *([DISTANCE] if measures else []))
+    return _finished(joined, members, *([DISTANCE] if measures else []), *([QUESTIONS] if asked else []))
+
+
+def resized(model: bytes, size: int) -> bytes:
+    """A graph for pixels of another size, which it resizes: bicubic with antialiasing, as preprocessing does.
+
+    Args:
+        model: from ``pixels`` uint8 [n, side, side, 3].
+        size: side of the images that the result takes; where it is ``side``, the graph is returned unchanged.
+    """
+    graph = compose.add_prefix(onnx.load_model_from_string(model), _RESIZED)
+    pixels = graph.graph.input[0]
+    side = pixels.type.tensor_type.shape.dim[1].dim_value
+    if side == size:
+        return model
+    del graph.graph.input[:]
+    graph.graph.input.append(helper.make_tensor_value_info("pixels", onnx.TensorProto.UINT8, ["n", size, size, 3]))
+    scales = np.array([1, 1, side / size, side / size], np.float32)
+    graph.graph.initializer.extend(
+        [
+            numpy_helper.from_array(scales, f"{_RESIZED}scales"),
+            numpy_helper.from_array(np.array(0, np.float32), f"{_RESIZED}least"),
+            numpy_helper.from_array(np.array(255, np.float32), f"{_RESIZED}most"),
+        ]
+    )
+    steps: list[tuple[str, list[str], str, dict[str, Any]]] = [
+        ("Cast", ["pixels"], "numbers", {"to": _FLOAT}),
+        ("Transpose", [f"{_RESIZED}numbers"], "planes", {"perm": [0, 3, 1, 2]}),
+        (
+            "Resize",
+            [f"{_RESIZED}planes", "", f"{_RESIZED}scales"],
+            "small",
+            # Pillow's bicubic filter has this coefficient.
+            {"mode": "cubic", "cubic_coeff_a": -0.5, "antialias": 1, "exclude_outside": 1},
+        ),
+        # To whole numbers again, which the network was trained on.
+        ("Round", [f"{_RESIZED}small"], "whole", {}),
+        ("Clip", [f"{_RESIZED}whole", f"{_RESIZED}least", f"{_RESIZED}most"], "clipped", {}),
+        ("Transpose", [f"{_RESIZED}clipped"], "rows", {"perm": [0, 2, 3, 1]}),
+        ("Cast", [f"{_RESIZED}rows"], "pixels", {"to": onnx.TensorProto.UINT8}),
+    ]
+    nodes = [helper.make_node(kind, inputs, [f"{_RESIZED}{made}"], **how) for kind, inputs, made, how in steps]
+    nodes += graph.graph.node
+    names = [output.name.removeprefix(_RESIZED) for output in graph.graph.output]
+    nodes += [helper.make_node("Identity", [f"{_RESIZED}{name}"], [name]) for name in names]
+    del graph.graph.node[:]
+    graph.graph.node.extend(nodes)
+    return _finished(graph.graph, [graph], *(name for name in names if name not in _OUTPUTS))
 
 
 def store_half(model: bytes) -> bytes:

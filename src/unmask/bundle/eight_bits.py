@@ -49,6 +49,11 @@ def store_eight_bits(model: bytes) -> bytes:
     return bytes(graph.SerializeToString(deterministic=True))
 
 
+def is_small(model: bytes) -> bool:
+    """Whether a graph has weights in 8 bits."""
+    return any(node.op_type == "DequantizeLinear" for node in onnx.load_model_from_string(model).graph.node)
+
+
 def eight_bits_of(weights: npt.NDArray[np.float32]) -> tuple[npt.NDArray[np.int8], npt.NDArray[np.float32]] | None:
     """Whole numbers from -127 to 127 and a scale per column whose products are these weights to the bit.
 

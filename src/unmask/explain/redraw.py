@@ -17,13 +17,14 @@ from unmask.errors import BundleError
 # Field numbers of onnx.proto3: ModelProto.graph, GraphProto.initializer, TensorProto.dims, .data_type, .raw_data.
 _GRAPH, _INITIALIZER, _DIMS, _DATA_TYPE, _RAW_DATA = 7, 5, 1, 2, 9
 _MAX_DIMS_BYTES = 160
-_NUMBERS: dict[int, np.dtype[Any]] = {1: np.dtype("<f4"), 10: np.dtype("<f2")}
+_NUMBERS: dict[int, np.dtype[Any]] = {1: np.dtype("<f4"), 3: np.dtype("i1"), 10: np.dtype("<f2")}
 
 
 def redrawn(model: bytes, seed: int) -> bytes:
     """The same graph with random weights: each matrix and filter drawn from a normal distribution like its own.
 
-    Mean and standard deviation are kept. Vectors (biases, normalisation) and integers stay: without them the outputs
+    Mean and standard deviation are kept, also of weights in 8 bits. Vectors (biases, normalisation) and other integers
+    stay: without them the outputs
     could be out of range.
 
     Args:
@@ -31,7 +32,7 @@ def redrawn(model: bytes, seed: int) -> bytes:
         seed: random seed; the same seed gives the same weights.
 
     Raises:
-        BundleError: ``bad_model``: the file is malformed or has no weights in single or half precision.
+        BundleError: ``bad_model``: the file is malformed or has no weights.
     """
     generator = np.random.default_rng(seed)
     content = bytearray(model)
@@ -40,7 +41,9 @@ def redrawn(model: bytes, seed: int) -> bytes:
         count = (end - start) // kind.itemsize
         weights = np.frombuffer(model, kind, count, start).astype(np.float32)
         drawn = weights.mean() + weights.std() * generator.standard_normal(count, np.float32)
-        largest = np.finfo(kind).max
+        if kind.kind == "i":
+            drawn = drawn.round()
+        largest = np.iinfo(kind).max if kind.kind == "i" else np.finfo(kind).max
         content[start : start + count * kind.itemsize] = drawn.clip(-largest, largest).astype(kind).tobytes()
         changed += 1
     if not changed:

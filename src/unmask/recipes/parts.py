@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
@@ -15,6 +15,9 @@ def _known_source(source: str) -> str:
         raise ValueError(f"weights come from 'pip', 'hub', 'none' or 'file:PATH', not {quote(source)}")
     return source
 
+
+BUNDLE: Final = "bundle:"
+"""How a member of an ensemble begins that is a bundle."""
 
 Text = Annotated[str, Field(max_length=10_000)]
 Name = Annotated[str, Field(max_length=200)]
@@ -268,19 +271,38 @@ class Schedule(Part):
         return self.phases or (Phase(epochs=self.epochs, learning_rate=self.learning_rate, train="all"),)
 
 
+def is_bundle(member: str) -> bool:
+    """Whether a member of an ensemble is a bundle, not a recipe."""
+    return member.startswith(BUNDLE)
+
+
 class Ensemble(Part):
-    """Several recipes whose logits are combined. All members need the same preprocessing.
+    """Several recipes whose logits are combined. All members need the same preprocessing, but may see smaller images.
+
+    A member whose ``preprocessing.size`` is smaller gets the ensemble's pixels resized; ``native`` may differ, too.
 
     Attributes:
-        members: names of recipes in the package, or YAML files.
-        combine: how the members' logits are combined. ``mean``; ``weighted``: by weights that add up to 1, fitted on
-            validation images; ``stacked``: logistic regression on out-of-fold scores of the training images.
+        members: names of recipes in the package, YAML files, or ``bundle:`` and the path of a bundle, which is taken as
+            it is (``bundle:unmask-default`` is the one in the package).
+        combine: how the members' logits are combined. ``mean``; ``sum``: by ``weights``; ``weighted``: by weights that
+            add up to 1, fitted on validation images; ``stacked``: logistic regression on out-of-fold scores of the
+            training images.
+        weights: of a ``sum``, one per member.
         folds: number of folds for the out-of-fold scores.
     """
 
     members: tuple[Annotated[str, Field(max_length=4_096)], ...] = Field(min_length=2, max_length=64)
-    combine: Literal["mean", "weighted", "stacked"] = "mean"
+    combine: Literal["mean", "sum", "weighted", "stacked"] = "mean"
+    weights: tuple[Annotated[float, Field(ge=-1e3, le=1e3)], ...] = Field((), max_length=64)
     folds: int = Field(3, ge=2, le=10)
+
+    @model_validator(mode="after")
+    def _can_combine(self) -> Ensemble:
+        if len(self.weights) != (len(self.members) if self.combine == "sum" else 0):
+            raise ValueError("weights: combine: sum needs one per member; the others need none")
+        if self.combine == "stacked" and any(is_bundle(member) for member in self.members):
+            raise ValueError("combine: stacked trains its members again, which a bundle cannot be")
+        return self
 
 
 class Paper(Part):

@@ -67,7 +67,7 @@ def package_graph(
     evidence: Literal["cam", "none"] = "cam",
     members: Mapping[str, Recipe] | None = None,
     metrics: Mapping[str, float] | None = None,
-    questions: Sequence[Question] = (),
+    questions: Sequence[Question | BundleQuestion] = (),
     features: npt.NDArray[np.float32] | None = None,
 ) -> Bundle:
     """Check, calibrate and write a graph of any origin.
@@ -176,7 +176,7 @@ def judge(recipe: Recipe, model: bytes, samples: Sequence[Sample]) -> Judged:
     )
 
 
-def concerns(question: Question | None, samples: Sequence[Sample]) -> tuple[Flags, Flags]:
+def concerns(question: Question | BundleQuestion | None, samples: Sequence[Sample]) -> tuple[Flags, Flags]:
     """Which samples a question is to find and which it is about: bool [n] each. Without a question: fakes, all."""
     is_fake = np.array([sample.is_fake for sample in samples], bool)
     if question is None:
@@ -186,7 +186,7 @@ def concerns(question: Question | None, samples: Sequence[Sample]) -> tuple[Flag
 
 
 def _calibrated(
-    questions: Sequence[Question], logits: npt.NDArray[np.float64] | None, validation: Sequence[Sample]
+    questions: Sequence[Question | BundleQuestion], logits: npt.NDArray[np.float64] | None, validation: Sequence[Sample]
 ) -> tuple[BundleQuestion, ...]:
     if logits is None:
         return ()
