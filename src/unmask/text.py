@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import re
+
 _MAX_QUOTED = 80
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,9})?")
 
 
 def printable(text: str) -> str:
@@ -22,9 +26,30 @@ def shorten(text: str) -> str:
 
 
 def harmless_cell(text: str) -> str:
-    """Text for a cell of a CSV table: a leading apostrophe if a spreadsheet would run it as a formula.
+    """Text for a cell of a CSV table for people: a spreadsheet shows it as it is, but for an apostrophe in front.
 
-    Characters that UTF-8 cannot hold, as in file names that are not Unicode, come out escaped.
+    The apostrophe keeps a spreadsheet from running the text as a formula, and from rewriting it as a number (0012 as
+    12, 1e10 as 10000000000, twenty digits as fifteen). Line ends become LF, since a CR outside quotation marks ends a
+    row; other control characters, and what UTF-8 cannot hold, as in file names that are not Unicode, come out escaped.
     """
-    text = text.encode(errors="backslashreplace").decode()
-    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
+    text = text.replace("\r\n", "\n").encode(errors="backslashreplace").decode()
+    text = "".join(char if char in "\t\n" else printable(char) for char in text)
+    return f"'{text}" if text.startswith(_FORMULA) or _is_rewritten(text) else text
+
+
+def guard_cell(text: str) -> str:
+    """Text for a cell of a CSV table that unmask reads again: an apostrophe in front of what would be a formula.
+
+    Numbers stay as they are. :func:`unguard_cell` gives back the same text.
+    """
+    return f"'{text}" if text.lstrip("'").startswith(_FORMULA) and not _NUMBER.fullmatch(text) else text
+
+
+def unguard_cell(text: str) -> str:
+    """The text of a cell without the apostrophe that keeps it from being a formula."""
+    return text[1:] if text.startswith("'") and text.lstrip("'").startswith(_FORMULA) else text
+
+
+def _is_rewritten(text: str) -> bool:
+    """Whether a spreadsheet takes text for a number and shows it in another form."""
+    return bool(_NUMBER.fullmatch(text)) and f"{float(text):.15g}" != text

@@ -20,7 +20,7 @@ from typing import IO, Any, Final, Protocol
 
 from unmask.errors import ManifestError, MissingExtraError, UnmaskError, UsageError
 from unmask.files import OutputFolder, whole_file
-from unmask.text import quote, shorten
+from unmask.text import guard_cell, quote, shorten, unguard_cell
 
 # A line is read whole before csv can look at it, so a file without a line end must not fill the memory.
 _MAX_LINE = 16 * 2**20
@@ -167,15 +167,19 @@ def write_table(path: Path, columns: Sequence[str], rows: Iterable[Row], name: s
     suffix = path.suffix.lower()
     if suffix not in (".csv", ".parquet"):
         raise UsageError("unsupported_format", f"{path}: a table's name must end in .csv or .parquet")
-    checked = _writable((row for part in ([(1, columns)], rows) for row in part), name)
-    next(checked)
+    everything = (row for part in ([(1, columns)], rows) for row in part)
+    if suffix == ".csv":
+        # A spreadsheet must not run what is only text; reading takes the apostrophe away.
+        everything = ((line, list(map(guard_cell, cells))) for line, cells in everything)
+    checked = _writable(everything, name)
+    header = next(checked)
     if suffix == ".csv":
         with whole_file(path) as raw:
             text = io.TextIOWrapper(raw, "utf-8", newline="")
             # The csv module's own line end, CR LF: a lone CR or LF inside a cell is quoted only because of
             # it.
             writer = csv.writer(text)
-            writer.writerow(columns)
+            writer.writerow(header)
             writer.writerows(checked)
             text.detach()  # written out, and left open for the file to be put in its place
         return
@@ -238,7 +242,8 @@ def _csv_records(path: Path, delimiter: str) -> Iterator[tuple[int, list[str]]]:
                 line += 1
                 lines.of_record = 0
                 if cells:
-                    yield line, cells
+                    # Few cells begin with an apostrophe, and looking is cheap.
+                    yield line, [unguard_cell(cell) if cell[:1] == "'" else cell for cell in cells]
     except (OSError, EOFError, zlib.error) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise ManifestError("unreadable_manifest", f"{path}: cannot be read: {reason}") from error
