@@ -92,6 +92,7 @@ def parsers() -> dict[str, str]:
         "table columns": shown(tables.MAX_COLUMNS, ""),
         "table cell": shown(tables.MAX_CELL, "characters"),
         "table record": shown(tables._MAX_LINE, "characters"),
+        "unpacked table": shown(tables.MAX_UNPACKED, "characters"),
         "recipe": shown(recipes.MAX_RECIPE_BYTES, "bytes"),
         "recipe aliases": shown(recipes.MAX_ALIASES, ""),
         "recipe depth": shown(recipes.MAX_DEPTH, ""),

@@ -104,7 +104,7 @@ def no_class(table: FolderTable) -> ManifestError:
     if lists:
         text += f"; it holds the table {quote(lists[0])}: give that file instead of the folder"
     elif folders:
-        text += f"; it holds the folders {listed(folders)}: {options_for(folders)}"
+        text += f"; it holds the folders {listed(folders)}: {options_for(folders, folders=True)}"
     return ManifestError("no_class_folders", text)
 
 

@@ -194,13 +194,13 @@ def labels_found(table: Table) -> str:
     return text + options_for(foreign)
 
 
-def options_for(labels: Sequence[str]) -> str:
-    """The options that give foreign labels a meaning, as a suggestion."""
+def options_for(labels: Sequence[str], *, folders: bool = False) -> str:
+    """The options that give foreign labels a meaning, as a suggestion; of folders each must be named."""
     fakes = [label for label in labels if _LIKELY_FAKE.search(label)]
     reals = [label for label in labels if label not in fakes]
     if not fakes or not reals:
         return "--fake-label and --real-label say which labels mean fake and which real"
-    real = "" if len(reals) == 1 else f" --real-label {_typed(','.join(reals))}"
+    real = "" if len(reals) == 1 and not folders else f" --real-label {_typed(','.join(reals))}"
     which = f"{listed(fakes)} {'means' if len(fakes) == 1 else 'mean'} fake"
     return f"if {which}, add --fake-label {_typed(','.join(fakes))}{real}"
 
