@@ -42,12 +42,13 @@ Ticks = Sequence[tuple[float, str]]
 
 @dataclass(frozen=True)
 class Mark:
-    """A point with a vertical whisker, all in [0, 1]."""
+    """A point with a vertical whisker, all in [0, 1]; the dot's radius is in the chart's units."""
 
     x: float
     y: float
     low: float
     high: float
+    radius: float = 3.0
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,7 @@ class Chart:
         height: of the inside; its width is 200.
         ticks_x: position and label along the horizontal axis.
         ticks_y: the same along the vertical axis, from the top.
-        marks: x, y and both ends of each whisker, from the top left corner.
+        marks: x, y and both ends of each whisker, from the top left corner, and the radius of its dot.
         header: column names of the table.
         rows: cells of the table.
     """
@@ -76,7 +77,7 @@ class Chart:
     ticks_y: list[tuple[float, str]]
     header: tuple[str, ...]
     rows: list[tuple[str, ...]]
-    marks: list[tuple[float, float, float, float]] = field(default_factory=list)
+    marks: list[tuple[float, float, float, float, float]] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -134,7 +135,7 @@ def curves(
         ticks_y=[(y(place), text) for place, text in (of_scale if ticks_y is None else ticks_y)],
         header=header,
         rows=list(rows),
-        marks=[(WIDTH * mark.x, y(mark.y), y(mark.low), y(mark.high)) for mark in marks],
+        marks=[(WIDTH * mark.x, y(mark.y), y(mark.low), y(mark.high), mark.radius) for mark in marks],
     )
 
 

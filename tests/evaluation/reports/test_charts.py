@@ -36,3 +36,11 @@ def test_the_reliability_line_leaves_out_bins_of_few_images(
     assert len(chart.marks) == len(chart.rows) == bins
     line = chart.lines.get("curve", "")
     assert (line.count("L") + 1 if line else 0) == on_the_line
+
+
+def test_points_are_as_large_as_their_bins(make_scores: Callable[..., Scores]) -> None:
+    # 100 images in one bin, 25 in another, one in a third: the area of a point is its part of the most.
+    chart = _reliability(make_scores, [0.1] * 100 + [0.5] * 25 + [0.9])
+    radii = [radius for *_, radius in chart.marks]
+    assert radii == pytest.approx([6, 3, 6 * 0.05**0.5])
+    assert "a larger point stands for more images" in chart.about

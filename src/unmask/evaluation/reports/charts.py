@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -14,6 +15,7 @@ from unmask.evaluation.results.robustness import ConditionResult, FamilyFacts, R
 from unmask.pages.charts import DEVIATES, LINEAR, Area, Chart, Mark, Scale, curves, histogram
 
 _TABLE_ROWS: Final = 11
+_LARGEST_DOT: Final = 6.0
 _FEWEST_IN_BIN: Final = 5  # a line through bins of one image is noise
 
 
@@ -124,18 +126,22 @@ def _curve(
 
 def _reliability(bins: Sequence[ReliabilityBin], error: float | None) -> Chart:
     points = [(each.mean_probability, each.share_fake.value or 0.0) for each in bins]
+    most = max(each.n for each in bins)
     firm = [point for point, each in zip(points, bins, strict=True) if each.n >= _FEWEST_IN_BIN]
     axes = ("probability of fake", "proportion of fakes")
     return curves(
         "Reliability",
         "Proportion of fakes against the mean probability of fake, in bins of equal width, with 95 % confidence "
         f"intervals; well-calibrated probabilities lie on the diagonal. The line leaves out bins of fewer than "
-        f"{_FEWEST_IN_BIN} images. Expected calibration error {three_digits(error)}.",
+        f"{_FEWEST_IN_BIN} images; a larger point stands for more images. Expected calibration error {three_digits(error)}.",
         {"reference": [(0, 0), (1, 1)]} | ({"curve": firm} if len(firm) > 1 else {}),
         (*axes, "images"),
         [(_percent(x), _percent(y), str(each.n)) for (x, y), each in zip(points, bins, strict=True)],
         axes=axes,
-        marks=[Mark(x, y, *_ends(each.share_fake)) for (x, y), each in zip(points, bins, strict=True)],
+        marks=[
+            Mark(x, y, *_ends(each.share_fake), radius=_LARGEST_DOT * math.sqrt(max(each.n / most, 0.05)))
+            for (x, y), each in zip(points, bins, strict=True)
+        ],
     )
 
 
