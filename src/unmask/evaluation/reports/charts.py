@@ -133,7 +133,8 @@ def _reliability(bins: Sequence[ReliabilityBin], error: float | None) -> Chart:
         "Reliability",
         "Proportion of fakes against the mean probability of fake, in bins of equal width, with 95 % confidence "
         f"intervals; well-calibrated probabilities lie on the diagonal. The line leaves out bins of fewer than "
-        f"{_FEWEST_IN_BIN} images; a larger point stands for more images. Expected calibration error {three_digits(error)}.",
+        f"{_FEWEST_IN_BIN} images; a larger point stands for more images. Expected calibration error "
+        f"{three_digits(error)}.",
         {"reference": [(0, 0), (1, 1)]} | ({"curve": firm} if len(firm) > 1 else {}),
         (*axes, "images"),
         [(_percent(x), _percent(y), str(each.n)) for (x, y), each in zip(points, bins, strict=True)],
