@@ -31,7 +31,7 @@ export function QueueList({ queue, keeping, order, setOrder, filter, setFilter, 
     heading.current?.focus();
   };
   useEffect(() => {
-    list.current?.querySelector("[data-chosen=true]")?.scrollIntoView({ block: "nearest" });
+    if (list.current) showChosen(list.current);
   }, [chosen]);
 
   return (
@@ -71,6 +71,14 @@ export function QueueList({ queue, keeping, order, setOrder, filter, setFilter, 
       </div>
     </section>
   );
+}
+
+/** Scrolls the list, but not the page. */
+function showChosen(list: HTMLElement) {
+  const chosen = list.querySelector("[data-chosen=true]")?.getBoundingClientRect();
+  if (chosen === undefined) return;
+  const { top, bottom } = list.getBoundingClientRect();
+  list.scrollTop += Math.min(0, chosen.top - top) + Math.max(0, chosen.bottom - bottom);
 }
 
 function Sort({ order, setOrder }: { order: Order; setOrder: (order: Order) => void }): ReactNode {

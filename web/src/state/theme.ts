@@ -1,6 +1,7 @@
 /** Dark or light theme: the user's choice, else the system's preference. */
 
 import { useSyncExternalStore } from "react";
+import { readPreference, writePreference } from "./preference";
 
 export type Theme = "dark" | "light";
 
@@ -9,12 +10,7 @@ const light = window.matchMedia("(prefers-color-scheme: light)");
 const listeners = new Set<() => void>();
 
 export function setTheme(theme: Theme): void {
-  try {
-    // eslint-disable-next-line no-restricted-globals
-    localStorage.setItem(KEY, theme);
-  } catch {
-    // Storage may be blocked; the choice then lasts until the page is closed.
-  }
+  writePreference(KEY, theme);
   document.documentElement.dataset.theme = theme;
   listeners.forEach((listener) => {
     listener();
@@ -38,13 +34,8 @@ function current(): Theme {
 }
 
 function stored(): Theme | null {
-  try {
-    // eslint-disable-next-line no-restricted-globals
-    const value = localStorage.getItem(KEY);
-    return value === "dark" || value === "light" ? value : null;
-  } catch {
-    return null;
-  }
+  const value = readPreference(KEY);
+  return value === "dark" || value === "light" ? value : null;
 }
 
 function subscribe(listener: () => void): () => void {

@@ -1,9 +1,10 @@
 import { useEffect, useRef, useSyncExternalStore } from "react";
 import { actionOf, type KeyAction } from "../logic/keys";
+import { readPreference, writePreference } from "./preference";
 
 const STORED = "unmask-keys";
 const listeners = new Set<() => void>();
-let enabled = stored();
+let enabled = readPreference(STORED) !== "off";
 
 /** Whether single keys work, as the user chose earlier; they do by default. */
 export function useKeysEnabled(): [boolean, (enabled: boolean) => void] {
@@ -35,24 +36,10 @@ export function useKeys(active: boolean, act: (action: KeyAction) => void): void
 
 function enable(value: boolean): void {
   enabled = value;
-  try {
-    // eslint-disable-next-line no-restricted-globals
-    localStorage.setItem(STORED, value ? "on" : "off");
-  } catch {
-    // Storage may be blocked; the choice then lasts until the page is closed.
-  }
+  writePreference(STORED, value ? "on" : "off");
   listeners.forEach((listener) => {
     listener();
   });
-}
-
-function stored(): boolean {
-  try {
-    // eslint-disable-next-line no-restricted-globals
-    return localStorage.getItem(STORED) !== "off";
-  } catch {
-    return true;
-  }
 }
 
 function subscribe(listener: () => void): () => void {
