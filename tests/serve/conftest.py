@@ -159,12 +159,13 @@ def desk(start: Start, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ser
 
 @pytest.fixture
 def visit(chromium: Any) -> Iterator[Open]:
-    """Opens the page of a service; fails at the end after any script error or request to another host."""
+    """Opens the page of a service, with axe; fails at the end after a script error or a request to another host."""
     expect = pytest.importorskip("playwright.sync_api").expect
     contexts, complaints = [], []
 
     def visited(server: Server, **options: Any) -> Any:
         context = chromium.new_context(locale="en-GB", **options)
+        context.add_init_script(path=AXE)
         contexts.append(context)
         page = context.new_page()
         page.set_default_timeout(20_000)

@@ -34,6 +34,14 @@ def open_view(page: Any, name: str) -> None:
     page.get_by_role("navigation").get_by_role("link", name=name).click()
 
 
+def sound(page: Any, state: str) -> None:
+    """Check that axe finds no fault, and that nothing is wider than the window."""
+    found = page.evaluate("axe.run().then(({ violations }) => violations)")
+    faults = [(fault["id"], [node["html"] for node in fault["nodes"]]) for fault in found]
+    assert faults == [], state
+    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), state
+
+
 def asked(server: Server, path: str) -> Any:
     with urllib.request.urlopen(server.url + path) as answer:
         return json.load(answer)
