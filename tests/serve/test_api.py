@@ -353,7 +353,7 @@ def test_export_is_a_manifest(start: Start, whole_image_bundle: Path, tmp_path: 
     assert {row.label for row in rows.values()} == {"fake", "real"}
     assert rows[hashlib.sha256(make_image(20)).hexdigest()].label == "fake"
     assert rows[hashlib.sha256(make_image(230)).hexdigest()].label == "real"
-    assert all(row.group == row.extra["sha256"] and row.extra["note"] == "=1+1" for row in rows.values())
+    assert all(row.group == row.extra["sha256"] and row.extra["note"] == "'=1+1" for row in rows.values())
     assert ",'=1+1," in text and ",=1+1" not in text  # a spreadsheet would run it
     assert len(everything) == 5
     assert {row["id"]: row["label"] for row in everything}[unsaid["id"]] == ""

@@ -67,11 +67,15 @@ def is_table(path: Path) -> bool:
     return path.name.lower().endswith((*CSV_ENDINGS, ".parquet"))
 
 
-def open_table(path: Path) -> CsvTable | ParquetTable:
+def open_table(path: Path, *, guarded: bool = False) -> CsvTable | ParquetTable:
     """Open a table by its suffix and read its column names.
 
     Cells of a CSV file are separated by commas, semicolons or tabs: by whatever gives the header most columns, and by
     commas if those give it a column ``path``, ``url`` or ``label``.
+
+    Args:
+        path: the file.
+        guarded: whether an apostrophe before what would be a formula is taken away, see :func:`write_table`.
 
     Raises:
         ManifestError: ``unreadable_manifest`` or ``empty_manifest``.
@@ -79,7 +83,7 @@ def open_table(path: Path) -> CsvTable | ParquetTable:
     """
     if path.name.lower().endswith(CSV_ENDINGS):
         delimiter, columns = _header(path)
-        return CsvTable(path, tuple(columns), delimiter)
+        return CsvTable(path, tuple(columns), delimiter, guarded)
     if path.suffix.lower() == ".parquet":
         with _parquet(path) as file:
             return ParquetTable(path, tuple(file.schema_arrow.names))
@@ -119,12 +123,18 @@ class CsvTable(_FileTable):
     """A CSV file in UTF-8, with or without a byte-order mark. Row 1 is the header; blank lines count."""
 
     delimiter: str = ","
+    guarded: bool = False
 
     def rows(self) -> Iterator[Row]:
         """Walk the records after the header."""
         records = _csv_records(self.path, self.delimiter)
         self._expect(next(records, (0, []))[1])
-        yield from records
+        if not self.guarded:
+            yield from records
+            return
+        for line, cells in records:
+            # Few cells begin with an apostrophe, and looking is cheap.
+            yield line, [unguard_cell(cell) if cell[:1] == "'" else cell for cell in cells]
 
 
 class ParquetTable(_FileTable):
@@ -149,7 +159,7 @@ class ParquetTable(_FileTable):
                     yield line, cells
 
 
-def write_table(path: Path, columns: Sequence[str], rows: Iterable[Row], name: str) -> None:
+def write_table(path: Path, columns: Sequence[str], rows: Iterable[Row], name: str, *, guarded: bool = False) -> None:
     """Write rows as CSV or Parquet, by the suffix, so that the file appears whole or not at all.
 
     Args:
@@ -157,6 +167,9 @@ def write_table(path: Path, columns: Sequence[str], rows: Iterable[Row], name: s
         columns: the column names.
         rows: each row's number, for messages, and one cell per column.
         name: the source of the rows, for messages.
+        guarded: whether text in a CSV file that a spreadsheet would run as a formula gets an apostrophe, which
+            :func:`open_table` takes away if it is told so. For tables that people look at, not for manifests, whose
+            cells stay as they are for other programs.
 
     Raises:
         ManifestError: ``bad_row``, a cell that could not be read back: a NUL character, text that is not
@@ -167,19 +180,17 @@ def write_table(path: Path, columns: Sequence[str], rows: Iterable[Row], name: s
     suffix = path.suffix.lower()
     if suffix not in (".csv", ".parquet"):
         raise UsageError("unsupported_format", f"{path}: a table's name must end in .csv or .parquet")
-    everything = (row for part in ([(1, columns)], rows) for row in part)
-    if suffix == ".csv":
-        # A spreadsheet must not run what is only text; reading takes the apostrophe away.
-        everything = ((line, list(map(guard_cell, cells))) for line, cells in everything)
-    checked = _writable(everything, name)
-    header = next(checked)
+    if guarded and suffix == ".csv":
+        rows = ((line, list(map(guard_cell, cells))) for line, cells in rows)
+    checked = _writable((row for part in ([(1, columns)], rows) for row in part), name)
+    next(checked)
     if suffix == ".csv":
         with whole_file(path) as raw:
             text = io.TextIOWrapper(raw, "utf-8", newline="")
             # The csv module's own line end, CR LF: a lone CR or LF inside a cell is quoted only because of
             # it.
             writer = csv.writer(text)
-            writer.writerow(header)
+            writer.writerow(columns)
             writer.writerows(checked)
             text.detach()  # written out, and left open for the file to be put in its place
         return
@@ -242,8 +253,7 @@ def _csv_records(path: Path, delimiter: str) -> Iterator[tuple[int, list[str]]]:
                 line += 1
                 lines.of_record = 0
                 if cells:
-                    # Few cells begin with an apostrophe, and looking is cheap.
-                    yield line, [unguard_cell(cell) if cell[:1] == "'" else cell for cell in cells]
+                    yield line, cells
     except (OSError, EOFError, zlib.error) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise ManifestError("unreadable_manifest", f"{path}: cannot be read: {reason}") from error

@@ -108,7 +108,7 @@ class Scores:
         if not tables.is_table(path):
             raise UsageError("unsupported_format", f"{path}: scores are read from .csv or .parquet")
         translation = translation or Translation()
-        table = renamed(tables.open_table(path), translation, COLUMNS)
+        table = renamed(tables.open_table(path, guarded=True), translation, COLUMNS)
         try:
             return cls.from_rows(table.columns, table.rows(), str(path), threshold, translation.labels())
         except UsageError as error:
@@ -197,7 +197,7 @@ class Scores:
         names = [name for name in COLUMNS if name in everything]
         names += [name for name in everything if name not in COLUMNS]
         rows = enumerate(zip(*(everything[name] for name in names), strict=True), 1)
-        tables.write_table(path, names, rows, self.name)
+        tables.write_table(path, names, rows, self.name, guarded=True)
 
     def column(self, name: str) -> tuple[str, ...]:
         """A column's cells; blank ones where the table lacks it."""

@@ -127,7 +127,7 @@ def write_clusters(result: Audit, path: Path) -> int:
     shared = np.bincount(cluster)[cluster] > 1
     # A path that is listed twice is one file; the two rows are in one cluster because their bytes are equal.
     named = {result.images.path[row]: f"copies-{cluster[row]}" for row in np.flatnonzero(shared)}
-    tables.write_table(path, ("path", "cluster"), enumerate(named.items(), 2), result.name)
+    tables.write_table(path, ("path", "cluster"), enumerate(named.items(), 2), result.name, guarded=True)
     return len(set(named.values()))
 
 

@@ -211,7 +211,7 @@ def read_clusters(path: Path) -> dict[str, str]:
         ManifestError: ``unreadable_manifest``, ``empty_manifest``, ``missing_column``, or ``bad_row`` (wrong
             number of cells, or a path in two clusters).
     """
-    table = tables.open_table(path)
+    table = tables.open_table(path, guarded=True)
     for wanted in ("path", "cluster"):
         if wanted not in table.columns:
             raise ManifestError("missing_column", f"{path}: there is no column {wanted}")
