@@ -93,6 +93,7 @@ def gather(
         "figures_measured": None if views is None else len(measured),
         "figures_outside": outside,
         "figures_outside_count": len(outside),
+        "views_outside": [view.title for view in views or () if any(figure.outside for figure in view.figures)],
         "figures_chance": round(1 - references().central, 6),
         "reference_class": str(reference) if isinstance(reference, Reference) else None,
         "reference_n": reference.n if isinstance(reference, Reference) else None,

@@ -295,9 +295,9 @@ def forensics(facts: Mapping[str, Any]) -> str | None:
             "({reference_class}, n = {reference_n})."
         )
     return (
-        "{figures_outside_count} of {figures_measured} forensic measurements are outside the range of comparable real "
-        "photographs ({reference_class}, n = {reference_n}): {figures_outside:list}. Each is outside for about "
-        "{figures_chance:share} of real photographs."
+        "Outside the range of comparable real photographs ({reference_class}, n = {reference_n}): "
+        "{figures_outside_count} of {figures_measured} forensic measurements, under {views_outside:list}. Each is "
+        "outside for about {figures_chance:share} of real photographs."
     )
 
 
