@@ -253,7 +253,7 @@ def test_every_command_that_reads_images_has_the_one_limit() -> None:
     named = {verb.name for verb in verbs if verb.reads_images}
     # What reads no image file: tables, bundles, recipes; fetch and serve have limits of their own.
     assert {verb.name for verb in verbs} - named == {
-        *("compare", "serve", "split", "fetch", "info", "verify", "export", "card", "list", "show"),
+        *("compare", "serve", "split", "fetch", "info", "verify", "export", "card", "list", "show", "pull"),
     }
 
 
@@ -264,5 +264,5 @@ def test_every_command_that_reads_a_table_can_be_told_its_columns() -> None:
     named = {verb.name for verb in verbs if verb.reads_tables}
     # What reads no manifest and no scores.
     assert {verb.name for verb in verbs} - named == {
-        *("detect", "explain", "bench", "serve", "info", "verify", "card", "list", "show"),
+        *("detect", "explain", "bench", "serve", "info", "verify", "card", "list", "show", "pull"),
     }

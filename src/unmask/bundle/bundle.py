@@ -23,6 +23,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import ValidationError
 
+from unmask.bundle.catalogue import known_model
 from unmask.bundle.golden import GoldenCase, golden_pixels, read_golden
 from unmask.bundle.schema import BundleInfo, first_error
 from unmask.bundle.session import GraphSession, checked_session
@@ -122,7 +123,8 @@ class Bundle:
         """Read a bundle and check its hashes.
 
         Args:
-            path: a folder or zip (default: the bundle in the package).
+            path: a folder or zip, or the name of a detector in the index, unless there is a file or folder of that
+                name (default: the bundle in the package).
 
         Raises:
             BundleError: ``no_bundle``, ``broken_bundle`` (a file is missing, too large or malformed),
@@ -130,12 +132,16 @@ class Bundle:
         """
         shown = str(path) if path is not None else DEFAULT_BUNDLE
         try:
-            return cls._from(_folder(path, shown), shown)
+            bundle = cls._from(_folder(path, shown), shown)
         except BundleError as error:
             hint = "" if path is None or error.code not in ("no_bundle", "broken_bundle") else suggestion(Path(path))
             if not hint:
                 raise
             raise BundleError(error.code, f"{error.message} {hint}") from None
+        model = None if path is None else known_model(path)
+        if model is not None and bundle.sha256 != model.sha256:
+            raise BundleError("wrong_hash", f"{shown}: it is not the bundle that the index of detectors names.")
+        return bundle
 
     @classmethod
     def _from(cls, folder: _Folder, shown: str) -> Bundle:
@@ -269,8 +275,13 @@ def write_bundle(folder: Path, info: BundleInfo, model: bytes, golden: tuple[Gol
 
 
 def _folder(path: str | os.PathLike[str] | None, shown: str) -> _Folder:
-    if path is None:
-        return _PathFolder(files("unmask.assets") / DEFAULT_BUNDLE)
+    model = None if path is None else known_model(path)
+    if path is None or (model is not None and model.is_shipped):
+        return _PathFolder(files("unmask.assets") / (DEFAULT_BUNDLE if model is None else model.name))
+    if model is not None:
+        if not model.is_here:
+            raise BundleError("no_bundle", f"{model.name} is not on this machine: unmask models pull {model.name}")
+        return _PathFolder(model.folder)
     path = Path(path)
     if os.path.isdir(path):  # noqa: PTH112 - Path.is_dir raises for a name that is too long
         return _PathFolder(path)

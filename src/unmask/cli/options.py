@@ -9,7 +9,7 @@ import typer
 
 _MANIFEST: Final = "Labelled images: a CSV or Parquet table, or a folder with real/ and fake/ in it."
 _IMAGES: Final = "Image files, folders or globs; - reads paths from standard input."
-_BUNDLE: Final = "Bundle, a folder or zip file (default: the one that ships with unmask)."
+_BUNDLE: Final = "Bundle: a folder, a zip file or a name of unmask models list (default: the one in the package)."
 _JSON: Final = "Print the result as JSON."
 _SEED: Final = "Random seed."
 

@@ -134,6 +134,15 @@ COMMANDS = (
         ),
     ),
     Family(
+        "models",
+        "List the detectors that there are, and get one.",
+        (
+            Verb("list", "unmask.cli.models:list_models", "List the detectors that --model takes by name."),
+            Verb("info", "unmask.cli.models:info", "Show where a detector comes from: its size, hashes and parts."),
+            Verb("pull", "unmask.cli.models:pull", "Get a detector that is not in the package."),
+        ),
+    ),
+    Family(
         "recipes",
         "List and show training recipes.",
         (
