@@ -125,5 +125,10 @@ def test_the_project_names_the_hook_and_ships_it() -> None:
     settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["hatch"]["build"]
     assert settings["hooks"]["custom"]["path"] == "tools/build_hook.py"
     assert settings["artifacts"] == ["src/unmask/serve/static"]
-    # The source archive holds what a wheel is made from: the hook too.
+    # The source archive and the container image hold what a wheel is made from: the hook too.
     assert "tools/build_hook.py" in settings["targets"]["sdist"]["include"]
+    for name, line in (
+        ("Dockerfile", "COPY tools/build_hook.py tools/"),
+        ("Dockerfile.dockerignore", "!tools/build_hook.py"),
+    ):
+        assert line in (ROOT / "deploy" / name).read_text(encoding="utf-8").splitlines()
