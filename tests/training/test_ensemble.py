@@ -171,7 +171,7 @@ def test_a_stacked_ensemble_trains_its_members_on_every_fold(
 
 
 def test_members_need_the_ensembles_preprocessing(toy_recipe: Path, members: dict[str, Path]) -> None:
-    recipe = recipe_of(toy_recipe, "mean", members, "preprocessing.size=64")
+    recipe = recipe_of(toy_recipe, "mean", members, "preprocessing.face_margin=0.1")
     assert recipe.ensemble is not None
     with pytest.raises(UsageError) as caught:
         load_members(recipe, recipe.ensemble)

@@ -89,8 +89,8 @@ class Start:
 
     @property
     def _is_run(self) -> bool:
-        # A folder that holds neither is refused as a run, which is what most people mean.
-        return self.path.is_dir() and not (self.path / "bundle.json").exists()
+        # What is neither is refused as a run, which is what most people mean.
+        return not self.path.is_file() and not (self.path / "bundle.json").exists()
 
 
 def fill_from_graph(network: FaceNetwork, graph: bytes, member: int, pixels: Pixels) -> None:
