@@ -28,10 +28,10 @@ from unmask.models.balance import fit_balanced
 from unmask.models.classical import linear_coefficients
 from unmask.models.questions import QuestionHead
 from unmask.recipes import Recipe
+from unmask.training.dataset import seen
 from unmask.training.export import export_with_features
 from unmask.training.features import FeatureCache, extract
 from unmask.training.fit import export_run, fit, load_network
-from unmask.training.novelty import seen
 from unmask.training.rows import TrainingRows
 from unmask.training.samples import find_samples
 
@@ -136,7 +136,7 @@ def test_the_graph_says_what_scikit_learn_says(home: Path, bundle: Bundle) -> No
         logits.append(pooled.validation @ weights + bias)
     apart = np.stack(logits, 1)
     probability = 1 - np.prod(1 - 1 / (1 + np.exp(-(apart - [0, 0.5]))), axis=1)
-    pixels = np.stack([seen(recipe, sample) for sample in validation])
+    pixels = np.stack([seen(sample, recipe.preprocessing) for sample in validation])
     answer = ask_graph(bundle.session(), pixels)
     assert answer.questions is not None
     assert answer.distance is not None

@@ -179,8 +179,8 @@ class DataPolicy(Part):
         reconstructed: proportion of an epoch's fakes that are made on the fly by a small autoencoder from real images.
         epoch_size: number of images per epoch; default: the number of training images.
         teacher_weight: how far a target moves from the label (0) to the probability that another detector gave the
-            image (1), which the manifest's column ``teacher`` holds (distillation: Hinton et al., 2015). Use predictions
-            of a teacher that was not trained on the image.
+            image (1), which the manifest's column ``teacher`` holds (distillation: Hinton et al., 2015). The teacher
+            should not have been trained on the image.
     """
 
     balance: Literal["none", "class", "class-source"] = "class-source"

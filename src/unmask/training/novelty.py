@@ -9,12 +9,10 @@ import numpy.typing as npt
 
 from unmask.bundle.compose import Reference, attach_distance
 from unmask.bundle.schema import OutOfDistribution
-from unmask.imaging.decode import decode_image
-from unmask.imaging.preprocessing import Pixels, crop_of, render
 from unmask.imaging.session import single_thread_session
 from unmask.progress import progress_bar
 from unmask.recipes import Recipe
-from unmask.training.dataset import Sample
+from unmask.training.dataset import Sample, seen
 
 QUANTILE = 0.99
 _DIRECTIONS = 64
@@ -44,7 +42,7 @@ def attach_novelty(
     computed = []
     with progress_bar("training features", len(chosen)) as advance:
         for place in chosen:
-            computed.append(session.run(["features"], {"pixels": seen(recipe, train[place])[None]})[0][0])
+            computed.append(session.run(["features"], {"pixels": seen(train[place], recipe.preprocessing)[None]})[0][0])
             advance()
     return attach_distance(model, fit_reference(np.stack(computed)))
 
@@ -90,9 +88,3 @@ def novelty_threshold(distance: npt.NDArray[np.float64], training_pictures: int)
         pictures=len(distance),
         training_pictures=min(training_pictures, _MOST_IMAGES),
     )
-
-
-def seen(recipe: Recipe, sample: Sample) -> Pixels:
-    """A sample preprocessed as in detection: uint8 [size, size, 3]."""
-    image = decode_image(sample.path)
-    return render(image, crop_of(sample.face, image.size, recipe.preprocessing), recipe.preprocessing)

@@ -20,9 +20,9 @@ from unmask.imaging.session import single_thread_session
 from unmask.models.network import FaceNetwork
 from unmask.recipes import Question, Recipe
 from unmask.training.calibration import fit_platt, thresholds, uncertain_band
-from unmask.training.dataset import Sample
+from unmask.training.dataset import Sample, seen
 from unmask.training.export import export_with_features, parity, record_golden
-from unmask.training.novelty import attach_novelty, novelty_threshold, seen
+from unmask.training.novelty import attach_novelty, novelty_threshold
 
 Flags = npt.NDArray[np.bool_]
 
@@ -166,7 +166,7 @@ class Judged(NamedTuple):
 def judge(recipe: Recipe, model: bytes, samples: Sequence[Sample]) -> Judged:
     """The outputs of a graph for samples, preprocessed as in detection."""
     session = single_thread_session(model)
-    answers = [ask_graph(session, seen(recipe, sample)[None]) for sample in samples]
+    answers = [ask_graph(session, seen(sample, recipe.preprocessing)[None]) for sample in samples]
     distances = [float(answer.distance[0]) for answer in answers if answer.distance is not None]
     questions = [answer.questions[0] for answer in answers if answer.questions is not None]
     return Judged(
