@@ -58,20 +58,10 @@ export interface Metadata {
   problems: string[];
 }
 
-/** Signed statements in the file, see `unmask.imaging.credentials`. */
-export interface Credentials {
-  /** One of seven, with words in `strings/`. */
-  state: string;
-  note: string;
-  advice: string;
-  generator: string | null;
-  title: string | null;
+/** Signed statements in the file. */
+export type Credentials = Schemas["Credentials"] & {
   actions: Record<"action" | "software" | "digital_source_type" | "when", string | null>[];
-  signer: string | null;
-  signed_at: string | null;
-  ingredients: number;
-  problems: string[];
-}
+};
 
 export type Figure = Schemas["ForensicFigure"];
 export type ForensicView = Schemas["ForensicView"];

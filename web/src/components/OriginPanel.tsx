@@ -12,7 +12,10 @@ export function OriginPanel({ provenance, explained }: { provenance: Verdict["pr
         <Facts
           facts={[
             // The explanation says more about these.
-            [t.origin.credentials, explained.at === "none" && (t.origin.c2pa[provenance.c2pa] ?? provenance.c2pa)],
+            [
+              t.origin.credentials,
+              explained.at === "none" && provenance.credentials_state && t.origin.states[provenance.credentials_state],
+            ],
             [t.origin.generators, provenance.generator_tags.join(", ") || t.origin.noGenerators],
           ]}
         />
@@ -66,7 +69,7 @@ function CredentialFacts({ of }: { of: Credentials }) {
       <p lang="en">{of.note}</p>
       <Facts
         facts={[
-          [t.origin.state, t.origin.states[of.state] ?? of.state],
+          [t.origin.state, t.origin.states[of.state]],
           [t.origin.advice, of.advice && <span lang="en">{of.advice}</span>],
           [t.origin.titled, of.title],
           [t.origin.claimedBy, of.generator],

@@ -226,10 +226,6 @@ export const en = {
   origin: {
     note: "Marks in a file are claims: anyone can write or remove them. They are not part of the verdict, and their absence proves nothing.",
     credentials: "Content credentials (C2PA)",
-    c2pa: {
-      none: "None in the file.",
-      present: "The file carries content credentials. They were not checked in full.",
-    } as Record<string, string>,
     generators: "Generator marks",
     noGenerators: "None found.",
     state: "State",
@@ -241,7 +237,7 @@ export const en = {
       "could not be checked": "Could not be checked",
       "changed after signing": "Changed after signing",
       "stored elsewhere": "Stored elsewhere, not in the file",
-    } as Record<string, string>,
+    },
     advice: "What to do",
     claimedBy: "Claim made by",
     titled: "Title",
