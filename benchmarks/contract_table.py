@@ -48,6 +48,8 @@ HEADS: dict[str, dict[str, Any]] = {
     },
     "spectrum": {"input": "dct"},
 }
+# Of transformers only, so not a column of the table; the contract's test runs it.
+TOKENS: dict[str, dict[str, Any]] = {"tokens": {"tokens": [6, 9, 11]}}
 _PACKAGES = ("unmask", "torch", "timm", "onnx", "onnxscript", "onnxruntime", "numpy")
 _SIDE = 64
 # The smallest it takes is 75 px, and the block spectrum has half the side of the image.
@@ -106,8 +108,8 @@ def run(backbone: str, head: str) -> Row:
 
 
 def _recipe(backbone: str, head: str) -> Recipe:
-    changes = dict(HEADS[head])
-    of_backbone = {key: changes.pop(key) for key in ("attention", "input") if key in changes}
+    changes = dict((HEADS | TOKENS)[head])
+    of_backbone = {key: changes.pop(key) for key in ("attention", "input", "tokens") if key in changes}
     return Recipe.model_validate(
         {
             "name": "contract",
