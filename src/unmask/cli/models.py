@@ -23,7 +23,7 @@ def list_models(as_json: options.Json = False) -> None:
         return
     width = max(map(len, models()))
     for model in models().values():
-        print(f"{model.name:<{width}}  {model.size / 1e6:5.0f} MB  {_state(model):<14}  {model.summary}")
+        print(f"{model.name:<{width}}  {model.size / (1 << 20):5.0f} MiB  {_state(model):<14}  {model.summary}")
 
 
 @with_examples("unmask models info unmask-default")
