@@ -19,7 +19,7 @@ from skimage import data
 from unmask.data.make.self_blend import self_blend
 from unmask.imaging.faces import FaceFinder
 
-_SEED = 2  # a visible blend; the shipped detector calls eight of the first 16 seeds fake
+_SEED = 2  # a visible blend; the shipped detector calls three of the first 16 seeds fake
 _NEXT = """
 Evidence: {folder}/evidence (orange: evidence for fake, purple: for real)
 
