@@ -210,6 +210,7 @@ _RENDERERS: dict[str, Callable[[Result], list[str]]] = {
     "evaluation-edition-2": evaluation,
     "evaluation-edition-2#headline": evaluation_headline,
     "evaluation-edition-2#by-source": evaluation_by_source,
+    "evaluation-left-out#headline": evaluation_headline,
     "evaluation-speed": evaluation_speed,
     "robustness": robustness,
     "robustness#tiers": robustness_tiers,
