@@ -168,7 +168,7 @@ def write_table(path: Path, columns: Sequence[str], rows: Iterable[Row], name: s
         rows: each row's number, for messages, and one cell per column.
         name: the source of the rows, for messages.
         guarded: whether text in a CSV file that a spreadsheet would run as a formula gets an apostrophe, which
-            :func:`open_table` takes away if it is told so. For tables that people look at, not for manifests, whose
+            :func:`open_table` takes away if asked. For tables that people look at, not for manifests, whose
             cells stay as they are for other programs.
 
     Raises:

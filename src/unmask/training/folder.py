@@ -42,7 +42,8 @@ def open_run(out: Path, recipe: Recipe, manifest_digest: str, start: str, *, res
         if read_record(out) | {"recipe": Recipe.load(out / "recipe.yaml").digest()} != identity:
             raise UsageError(
                 "other_run",
-                f"{out} holds a run of another recipe, manifest or start, so it cannot be resumed as this one.",
+                f"{out} holds a run of another recipe, manifest or start, so it cannot be resumed as this one; "
+                "its recipe.yaml and run.json say of which, unless they are damaged.",
             )
         _check_state(out, recipe, identity)
     elif resume:
