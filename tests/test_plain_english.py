@@ -29,7 +29,6 @@ PICTURE = {
     "src/unmask/data/make/reconstruct.py": "input of the shipped reconstruction networks",
     "src/unmask/cli/root.py": "old options, which warn",
     "src/unmask/explain/views/ela.py": "title of a paper",
-    "docs/model-card.md": "text of the shipped bundle",
 }
 
 
