@@ -17,7 +17,8 @@ from unmask.stats.registry import METRICS
 _VALUE = re.compile(r"([+-]?\d+\.\d+)( %)? \(([+-]?\d+\.\d+)(?:–| to )([+-]?\d+\.\d+)\)")
 _TOTAL = re.compile(r"\b(\d[\d,]*)\*{0,2} (?:test |validation )?(?:images|pictures)\b")
 _BLOCK = re.compile(r"<!-- results:(?P<name>\S+) -->\n(?P<body>.*?)<!-- /results -->", re.S)
-_BUNDLE = re.compile(r"bundle(?: sha256)? `?([0-9a-f]{12})", re.I)
+# Not the bundle that a network started from, which the card names as well.
+_BUNDLE = re.compile(r"(?<!, )bundle(?: sha256)? `?([0-9a-f]{12})|, bundle ([0-9a-f]{12}): `", re.I)
 _ALIASES = {
     "accuracy_outside_band": r"outside the (?:uncertain )?band",
     "uncertain_rate": r"uncertain predictions|(?:are|flagged) (?:as )?uncertain",
@@ -141,7 +142,7 @@ def of_page(text: str, page: str) -> Iterator[Value]:
     blocks = [("model card", text)] if card else [(match["name"], match["body"]) for match in _BLOCK.finditer(text)]
     for name, body in blocks:
         bundle = _BUNDLE.search(body)
-        yield from values(body, f"{page} ({name})", bundle[1] if bundle else name.partition("#")[0])
+        yield from values(body, f"{page} ({name})", (bundle[1] or bundle[2]) if bundle else name.partition("#")[0])
 
 
 def contradictions(found: list[Value]) -> list[str]:

@@ -99,8 +99,9 @@ def test_the_shipped_detectors_map_beats_chance_and_noise(astronaut: Image.Image
     checked = explain(astronaut, load(), forensics=False, faithfulness="full").faithfulness
     assert checked is not None
     assert checked.redrawn_gain is not None
-    assert checked.gain > 0.05 > abs(checked.redrawn_gain)
-    assert checked.beaten == 8
+    # Of this image; docs/explain.md has the gain over many.
+    assert checked.gain > 0.02 > 10 * abs(checked.redrawn_gain)
+    assert checked.beaten >= 7
 
 
 def worse_than_chance(*_: object, **__: object) -> Faithfulness:

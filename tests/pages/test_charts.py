@@ -22,7 +22,7 @@ def test_points_ticks_and_marks_lie_where_they_should() -> None:
     assert chart.lines == {"curve": "M0.0 200.0L100.0 50.0L200.0 0.0"}
     assert chart.ticks_x[0] == (0.0, "0 %") and chart.ticks_x[-1] == (200.0, "100 %")
     assert chart.ticks_y[0] == (200.0, "0 %") and chart.ticks_y[-1] == (0.0, "100 %")
-    assert chart.marks == [pytest.approx((100.0, 50.0, 80.0, 40.0))]
+    assert chart.marks == [pytest.approx((100.0, 50.0, 80.0, 40.0, 3.0))]
 
 
 def test_own_ticks_and_height() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
+from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -56,7 +57,7 @@ def test_nothing_is_loaded_from_elsewhere(hostile: Audit) -> None:
         if key in ("src", "href", "data")
     ]
     assert sources and all(value and value.startswith("data:image/jpeg;base64,") for value in sources)
-    assert "default-src 'none'" in html and "url(" not in html and "@import" not in html
+    assert "default-src 'none'" in unescape(html) and "url(" not in html and "@import" not in html
     # The only address in the page is the text that the manifest brought.
     assert set(re.findall(r"https?://[^\s<&]+", html)) == {"https://evil.example"}
 

@@ -82,8 +82,8 @@ def _no_augmentation(recipe: Recipe) -> Change:
 
 def _no_balancing(recipe: Recipe) -> Change:
     change: dict[str, object] = {}
-    if recipe.classifier is not None and recipe.classifier.balance == "weights":
-        change["classifier"] = recipe.classifier.model_copy(update={"balance": "none"})
+    if recipe.classifier is not None and recipe.classifier.balance in ("weights", "family-source"):
+        change["classifier"] = recipe.classifier.model_copy(update={"balance": "none", "mixed_fakes": 0.0})
     data = recipe.data
     trains = recipe.classifier is None or bool(recipe.schedule.phases)
     if trains and (data.balance != "none" or data.class_weights):
@@ -128,6 +128,8 @@ def _heads(recipe: Recipe) -> Iterator[Variant]:
         settings = {"estimator": name, "standardise": recipe.classifier.standardise}
         balance = recipe.classifier.balance
         why_not = ""
+        if balance == "family-source":
+            balance, why_not = "none", "it cannot weigh families and sources"
         if balance == "weights" and name in ("k_nearest", "mlp", "gradient_boosting"):
             why_not = "it cannot weigh classes"
         if recipe.head.mirror and name not in ("logistic_regression", "linear_svm"):
