@@ -8,8 +8,8 @@
 Test images are used to report, never to choose. Training saw other images of their sources, so generators that it did
 not see need a network of their own, which was trained without them (docs/lab, experiment 20):
 
-    python benchmarks/evaluation.py --manifest left-out.csv --edition 2 --split left-out --model left-out/bundle \\
-        --out benchmarks/results/evaluation-left-out.json
+    python benchmarks/evaluation.py --manifest left-out.csv --root ../shared/data/faces --edition 2 --split left-out \\
+        --model left-out/bundle --out benchmarks/results/evaluation-left-out.json
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ def main() -> None:
     parser = argument_parser(__doc__)
     parser.add_argument("--manifest", type=Path, required=True, help="table of labelled images")
     parser.add_argument("--edition", default="1", help="edition of the shared images (default: 1)")
+    parser.add_argument("--root", help="folder that the manifest's paths are relative to (default: its own)")
     parser.add_argument("--split", default="test", help="split of the images (default: test)")
     parser.add_argument("--model", help="a bundle (default: the shipped one)")
     parser.add_argument("--out", type=Path, required=True, help="the JSON file to write")
@@ -38,6 +39,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as temporary:
         folder = arguments.work or Path(temporary)
         options = ["--manifest", str(arguments.manifest), "--where", f"edition={arguments.edition}"]
+        if arguments.root:
+            options += ["--root", arguments.root]
         bundle = [arguments.model] if arguments.model else []
         command = ["evaluate", *bundle, *options, "--split", arguments.split, "--out", str(folder)]
         subprocess.run([sys.executable, "-m", "unmask", *command], check=True)

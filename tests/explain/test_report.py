@@ -135,7 +135,8 @@ def test_its_commands_give_the_same_verdict(
     found = Explainer(load(tiny_bundle, 0.123)).explain(str(portrait), forensics=False, faithfulness=False)
     page = render_html(found, TIME)
     commands = [words(code) for code in re.findall(r"<li><code>(.*?)</code>", page)]
-    assert commands[0] == f'pip install "unmask=={__version__}"'
+    assert commands[0] == "unmask --version"
+    assert f"unmask --version prints unmask {__version__}; its package lacks the bundle" in words(page)
     shutil.copytree(tiny_bundle, tmp_path / "tiny")
     shutil.copy(portrait, tmp_path)
     monkeypatch.chdir(tmp_path)

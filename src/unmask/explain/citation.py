@@ -94,7 +94,7 @@ def commands(explanation: Explanation, name: str) -> list[tuple[str, str]]:
         else f"fake_probability {verdict.to_dict()['fake_probability']}"
     )
     return [
-        (f'pip install "unmask=={__version__}"', "" if shipped else "and put the bundle, which is not in it, here"),
+        ("unmask --version", f"prints unmask {__version__}" + ("" if shipped else "; its package lacks the bundle")),
         (f"unmask bundle verify{bundle} --json", f"prints sha256 {verdict.bundle_sha256}"),
         (f"unmask detect {image}{options} --json", f"prints sha256 {verdict.sha256} and {number}"),
     ]
