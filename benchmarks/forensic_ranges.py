@@ -3,7 +3,7 @@
     python benchmarks/forensic_ranges.py --manifest ../shared/data/faces/manifest.csv --cache ranges.jsonl \\
         --ranges src/unmask/explain/views/ranges.json --out benchmarks/results/forensic-ranges.json
 
-reference   real photographs of the split ``train``, at most so many of each source, in classes of JPEG quality (or
+reference   real photographs of the split ``train``, a limited number per source, in classes of JPEG quality (or
             lossless) and short edge. Each is saved in every class of quality, at a random quality. Most keep their
             pixels, so that what the data sets were saved at before still shows. Others, half as many of each source,
             are shrunk first to a random size of the class, which removes it; half of these are then saved twice.
@@ -196,7 +196,7 @@ def main() -> None:
 
 
 def draw_class(rows: Iterable[ManifestRow], edges: tuple[int, int], per_source: int, seed: int) -> list[_Variant]:
-    """Photographs of a class of size: of each source so many that are of this size, and half as many shrunk to it."""
+    """Photographs of a class of size: up to ``per_source`` of each source, and half as many shrunk to that size."""
     low, high = edges
     kept: dict[str, list[_Variant]] = defaultdict(list)
     shrunk: dict[str, list[_Variant]] = defaultdict(list)

@@ -3,7 +3,7 @@
     python benchmarks/weight_storage.py --bundle accurate --manifest faces.csv --out some.json
 
 Three ways to run the same weights: as they are stored, restored to float32 when the graph is loaded; as a float32 file;
-and with products of 8-bit numbers, which ONNX Runtime makes of such a graph unless it is told not to. Each runs in a
+and with products of 8-bit numbers, which ONNX Runtime uses for such a graph by default. Each runs in a
 process of its own, on one thread. Times are processor time: the machine may be busy.
 """
 

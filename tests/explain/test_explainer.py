@@ -96,12 +96,12 @@ def test_a_map_that_adds_up_agrees_with_occlusion(explanation: Explanation) -> N
 
 
 def test_the_shipped_detectors_map_beats_chance_and_noise(astronaut: Image.Image) -> None:
-    checked = explain(astronaut, load(), forensics=False, faithfulness="full").faithfulness
+    # At the size of most training images; the map of the full portrait gains less.
+    checked = explain(astronaut.resize((256, 256)), load(), forensics=False, faithfulness="full").faithfulness
     assert checked is not None
     assert checked.redrawn_gain is not None
-    # Of this image; docs/explain.md has the gain over many.
-    assert checked.gain > 0.02 > 10 * abs(checked.redrawn_gain)
-    assert checked.beaten >= 7
+    assert checked.gain > 0.05 > abs(checked.redrawn_gain)
+    assert checked.beaten == 8
 
 
 def worse_than_chance(*_: object, **__: object) -> Faithfulness:

@@ -9,12 +9,11 @@ from typing import Any
 
 import pytest
 from PIL import Image
-from tests.serve.conftest import open_chromium
+from tests.serve.conftest import check_accessible, open_chromium
 
 from unmask.pages.gallery import PAGE_SIZE, GalleryEntry, render_gallery
 from unmask.pages.page import thumbnail_uri
 
-AXE = Path(__file__).resolve().parents[2] / "web" / "node_modules" / "axe-core" / "axe.min.js"
 WORDS = {"FAKE": "Fake", "UNCERTAIN": "Uncertain", "NO_FACE": "No face", "REAL": "No sign of manipulation"}
 HOSTILE = "</script><img src=x onerror=alert(1)> {{7*7}} \u202e\x1b[2J\udc80.png"
 MARK = "The file names Stable Diffusion as its software."
@@ -116,15 +115,8 @@ def test_text_of_others_stays_text(page: Any, written: Path) -> None:
 
 
 def test_it_is_accessible_and_fits(page: Any) -> None:
-    if not AXE.is_file():
-        pytest.skip("axe is not installed: npm --prefix web install")
     page.get_by_label("Order").select_option("Most suspicious first")
-    # Evaluated by the browser's own tools: the page itself may run no other script.
-    page.evaluate(AXE.read_text(encoding="utf-8"))
-    for theme in ("light", "dark"):
-        page.emulate_media(color_scheme=theme)
-        found = page.evaluate("axe.run().then(({ violations }) => violations)")
-        assert [(fault["id"], [node["html"] for node in fault["nodes"]]) for fault in found] == [], theme
+    check_accessible(page)
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
 
 

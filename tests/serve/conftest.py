@@ -127,6 +127,17 @@ def wait_until(condition: Callable[[], bool], seconds: float = 20) -> None:
         time.sleep(0.02)
 
 
+def check_accessible(page: Any) -> None:
+    """Check a page that may run no script but its own with axe, in light and in dark; skips where axe is missing."""
+    if not AXE.is_file():
+        pytest.skip("axe is not installed: npm --prefix web install")
+    page.evaluate(AXE.read_text(encoding="utf-8"))  # by the browser's own tools
+    for theme in ("light", "dark"):
+        page.emulate_media(color_scheme=theme)
+        found = page.evaluate("axe.run().then(({ violations }) => violations)")
+        assert [(fault["id"], [node["html"] for node in fault["nodes"]]) for fault in found] == [], theme
+
+
 # Not session-scoped: while it is open, asyncio thinks that its loop runs in this thread, which breaks other tests.
 @pytest.fixture(scope="module")
 def chromium() -> Iterator[Any]:
