@@ -108,8 +108,13 @@ def test_what_is_kept_is_not_computed_again(
     assert run(recipe_of(toy_recipe, copies=2))[0] == 6
     assert run(recipe_of(toy_recipe, "seed=9", copies=1))[0] == 6
     assert run(recipe_of(toy_recipe, "augmentation.flip=1", copies=1))[0] == 6
-    # Another preprocessing, other weights: all anew.
+    # Another preprocessing, precision, other weights: all of them.
     assert run(recipe_of(toy_recipe, "preprocessing.resample=bilinear"))[0] == 8
+    computed, rough = run(recipe_of(toy_recipe, "schedule.precision=bf16-mixed"))
+    assert computed == 8
+    # bfloat16 has 8 bits of precision: the features are near those of float32, and not the same.
+    scale = np.abs(first[1].train).max()
+    assert 0 < np.abs(rough.train - first[1].train).max() < 0.05 * scale
     torch.manual_seed(2)
     other = FaceNetwork(plain).eval()
     assert run(plain, other)[0] == 8

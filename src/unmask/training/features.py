@@ -10,8 +10,9 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -148,8 +149,9 @@ def extract(
     """Pooled features of all images, from the cache or else from the backbones, and then kept.
 
     The key of a feature vector is made of its image's path, size and time of modification, the face, the
-    preprocessing, the backbones and their weights, and for an augmented view the augmentation, the recipe's seed and
-    the copy's number. The augmentation of an image depends on its content, not on its path.
+    preprocessing, the backbones and their weights, the precision, and for an augmented view the augmentation, the
+    recipe's seed and the copy's number. ``schedule.precision`` ``bf16-mixed`` computes in bfloat16 where autocast
+    does; the features stay float32. The augmentation of an image depends on its content, not on its path.
 
     Args:
         network: set to evaluation mode.
@@ -171,6 +173,7 @@ def extract(
         recipe.preprocessing.model_dump(mode="json"),
         [branch.model_dump(mode="json", exclude={"weights"}) for branch in recipe.branches],
         _digest_weights(network),
+        *([] if recipe.schedule.precision == "32-true" else [recipe.schedule.precision]),
     )
     rows = np.empty((len(views), network.feature_width), np.float32)
     network.eval()
@@ -181,7 +184,7 @@ def extract(
         if missing:
             wanted = [block[place] for place in missing]
             pixels = ordered_map(lambda view: _look(view[0], view[1], recipe), wanted, workers)
-            computed = _pool(network, pixels, recipe.schedule.batch_size)
+            computed = _pool(network, pixels, recipe)
             rows[[start + place for place in missing]] = computed
             cache.add([keys[place] for place in missing], computed)
         for place, key in enumerate(keys):
@@ -226,16 +229,12 @@ def _look(sample: Sample, copy: int, recipe: Recipe) -> Pixels:
     return augment(image, crop, recipe.preprocessing.size, recipe.augmentation, rng)
 
 
-def _pool(network: FaceNetwork, pixels: Any, batch_size: int) -> Rows:
-    batches, waiting = [], []
-    with torch.inference_mode():
-        for image in pixels:
-            waiting.append(image)
-            if len(waiting) == batch_size:
-                batches.append(network.pooled(torch.from_numpy(np.stack(waiting))).float().numpy())
-                waiting = []
-        if waiting:
-            batches.append(network.pooled(torch.from_numpy(np.stack(waiting))).float().numpy())
+def _pool(network: FaceNetwork, pixels: Iterable[Pixels], recipe: Recipe) -> Rows:
+    reduced = recipe.schedule.precision == "bf16-mixed"
+    batches, waiting = [], iter(pixels)
+    with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=reduced):
+        while batch := list(islice(waiting, recipe.schedule.batch_size)):
+            batches.append(network.pooled(torch.from_numpy(np.stack(batch))).float().numpy())
     return np.concatenate(batches)
 
 
