@@ -16,12 +16,17 @@ _THUMB_SIDE: Final = 160  # pixels, shown at 128
 _THUMB_QUALITY: Final = 80
 
 
-def render(template: str, *, script: str | None = None, connects: bool = False, **content: Any) -> str:
+Scripts = str | tuple[str, ...]
+"""The scripts of a page by package and file, as ``unmask.explain/report.js``."""
+
+
+def render(template: str, *, script: Scripts | None = None, connects: bool = False, **content: Any) -> str:
     """Render a template; in every text that is put in control characters are escaped, in HTML markup too.
 
     Args:
         template: package and file, as ``unmask.pages/base.html.j2``; it may extend others named so.
-        script: package and file of the only script that the page may run, which is put inline at its end.
+        script: package and file of the only script that the page may run, which is put inline at its end; several
+            are joined.
         connects: whether the script may send requests to the host that the page came from.
         **content: the template's variables.
     """
@@ -35,13 +40,13 @@ def render(template: str, *, script: str | None = None, connects: bool = False, 
         finalize=_harmless,
         trim_blocks=True,
     )
-    inline = None if script is None else markupsafe.Markup(_source(script))
+    inline = None if script is None else markupsafe.Markup(_joined(script))
     text = environment.get_template(template).render(inline_script=inline, policy=policy(script, connects), **content)
     # File names that are not Unicode cannot stand in UTF-8.
     return text.encode("utf-8", "backslashreplace").decode()
 
 
-def policy(script: str | None = None, connects: bool = False) -> str:
+def policy(script: Scripts | None = None, connects: bool = False) -> str:
     """The Content-Security-Policy of a page: no requests at all, images inside the page, inline styles.
 
     Args:
@@ -53,7 +58,7 @@ def policy(script: str | None = None, connects: bool = False) -> str:
         allowed += "; connect-src 'self'"
     if script is None:
         return allowed
-    digest = hashlib.sha256(_source(script).encode()).digest()
+    digest = hashlib.sha256(_joined(script).encode()).digest()
     return f"{allowed}; script-src 'sha256-{base64.b64encode(digest).decode()}'"
 
 
@@ -82,6 +87,10 @@ def thumbnail_uri(image: Image.Image) -> str:
     small = image.copy()
     small.thumbnail((_THUMB_SIDE, _THUMB_SIDE), Image.Resampling.BICUBIC, reducing_gap=3.0)
     return data_uri(small, _THUMB_QUALITY)
+
+
+def _joined(scripts: Scripts) -> str:
+    return "".join(_source(name) for name in ([scripts] if isinstance(scripts, str) else scripts))
 
 
 def _source(name: str) -> str:
