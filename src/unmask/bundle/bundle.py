@@ -2,8 +2,9 @@
 
 Files: ``model.onnx`` (input ``pixels``: uint8 [n, size, size, 3] RGB; outputs ``logit``: float32 [n] and
 ``evidence``: float32 [n, h, w], both towards fake, and optionally ``distance``: float32 [n] from the training images
-and ``questions``: float32 [n, q], the logits of the questions in ``bundle.json``), ``bundle.json``, ``golden.json``,
-``SHA256SUMS``.
+``questions``: float32 [n, q], the logits of the questions in ``bundle.json``, and ``features``: float32 [n, k], what
+``clips.onnx`` needs of each frame), ``bundle.json``, ``golden.json``, ``SHA256SUMS`` and optionally ``clips.onnx``, see
+:mod:`unmask.bundle.clip_head`.
 """
 
 from __future__ import annotations
@@ -34,12 +35,14 @@ from unmask.text import quote, shorten
 
 MODEL, INFO, GOLDEN, SUMS = "model.onnx", "bundle.json", "golden.json", "SHA256SUMS"
 CONTENT = (MODEL, INFO, GOLDEN)
+CLIPS = "clips.onnx"
+"""Only in bundles whose ``clips.pooling`` is ``temporal``: from the frames of a track to one logit."""
 DEFAULT_BUNDLE = "unmask-default"
-DISTANCE, QUESTIONS = "distance", "questions"
+DISTANCE, QUESTIONS, FEATURES = "distance", "questions", "features"
 # The outputs that are read, and their number of dimensions.
-_SIDES = {"logit": 1, "evidence": 3, DISTANCE: 1, QUESTIONS: 2}
+_SIDES = {"logit": 1, "evidence": 3, DISTANCE: 1, QUESTIONS: 2, FEATURES: 2}
 # Largest allowed size of each file, checked while it is read: a small zip may unpack to far more.
-_MOST_BYTES = {MODEL: 2 << 30, INFO: 4 << 20, GOLDEN: 4 << 20, SUMS: 1 << 16}
+_MOST_BYTES = {MODEL: 2 << 30, CLIPS: 64 << 20, INFO: 4 << 20, GOLDEN: 4 << 20, SUMS: 1 << 16}
 # Other CPUs round differently; a larger difference means another model.
 _GOLDEN_TOLERANCE = 1e-3
 
@@ -149,10 +152,13 @@ class Bundle:
         sums = _parse_sums(content[SUMS], shown)
         for name in CONTENT:
             content[name] = _read(folder, name, shown)
-            if hashlib.sha256(content[name]).hexdigest() != sums.get(name):
-                raise BundleError("wrong_hash", f"{shown}: {name} does not match its hash in {SUMS}.")
+            _check_sum(content[name], name, sums, shown)
+        info = _parse_info(content[INFO], shown)
+        if info.clips is not None and info.clips.pooling == "temporal":
+            content[CLIPS] = _read(folder, CLIPS, shown)
+            _check_sum(content[CLIPS], CLIPS, sums, shown)
         return cls(
-            info=_parse_info(content[INFO], shown),
+            info=info,
             model=content[MODEL],
             golden=_parse_golden(content[GOLDEN], shown),
             sha256=hashlib.sha256(content[SUMS]).hexdigest(),
@@ -173,6 +179,8 @@ class Bundle:
             raise BundleError("bad_model", f"{INFO} has a threshold on the distance, but the model has no such output.")
         if self.info.questions and QUESTIONS not in session.outputs:
             raise BundleError("bad_model", f"{INFO} has questions, but the model has no output that answers them.")
+        if CLIPS in self.files and FEATURES not in session.outputs:
+            raise BundleError("bad_model", f"{CLIPS} needs features, but the model has no output of this name.")
         return session
 
     def verify(self) -> dict[str, float]:
@@ -212,12 +220,14 @@ class Answer(NamedTuple):
         evidence: float32 [n, h, w], towards fake.
         distance: float32 [n] from the training images; ``None`` if the model does not measure it.
         questions: float32 [n, q], a logit for each question; ``None`` if the model answers none.
+        features: float32 [n, k], for verdicts on clips; ``None`` if the model does not give them.
     """
 
     logit: npt.NDArray[np.float32]
     evidence: npt.NDArray[np.float32]
     distance: npt.NDArray[np.float32] | None
     questions: npt.NDArray[np.float32] | None
+    features: npt.NDArray[np.float32] | None = None
 
 
 def ask_graph(session: Any, pixels: npt.NDArray[np.uint8]) -> Answer:
@@ -248,7 +258,7 @@ def ask_graph(session: Any, pixels: npt.NDArray[np.uint8]) -> Answer:
     if not all(np.isfinite(answer).all() for answer in answers):
         raise BundleError("bad_model", "Model output has numbers that are not finite.")
     found = dict(zip(names, answers, strict=True))
-    return Answer(found["logit"], found["evidence"], found.get(DISTANCE), found.get(QUESTIONS))
+    return Answer(found["logit"], found["evidence"], found.get(DISTANCE), found.get(QUESTIONS), found.get(FEATURES))
 
 
 def run_graph(session: Any, pixels: npt.NDArray[np.uint8]) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
@@ -257,10 +267,19 @@ def run_graph(session: Any, pixels: npt.NDArray[np.uint8]) -> tuple[npt.NDArray[
     return answer.logit, answer.evidence
 
 
-def write_bundle(folder: Path, info: BundleInfo, model: bytes, golden: tuple[GoldenCase, ...]) -> Bundle:
+def write_bundle(
+    folder: Path, info: BundleInfo, model: bytes, golden: tuple[GoldenCase, ...], clips: bytes | None = None
+) -> Bundle:
     """Write a bundle as a folder, then read and check it.
 
     ``SHA256SUMS`` is written last: if writing is interrupted, the bundle fails its check.
+
+    Args:
+        folder: where it is written.
+        info: the content of ``bundle.json``.
+        model: the bytes of ``model.onnx``.
+        golden: cases for :meth:`Bundle.verify`.
+        clips: the bytes of ``clips.onnx``, of a bundle whose ``clips.pooling`` is ``temporal``.
     """
     out = OutputFolder(folder)
     content = {
@@ -268,7 +287,9 @@ def write_bundle(folder: Path, info: BundleInfo, model: bytes, golden: tuple[Gol
         INFO: (info.model_dump_json(indent=2) + "\n").encode(),
         GOLDEN: (json.dumps([case.model_dump() for case in golden], indent=2) + "\n").encode(),
     }
-    content[SUMS] = "".join(f"{hashlib.sha256(content[name]).hexdigest()}  {name}\n" for name in CONTENT).encode()
+    if clips is not None:
+        content[CLIPS] = clips
+    content[SUMS] = "".join(f"{hashlib.sha256(data).hexdigest()}  {name}\n" for name, data in content.items()).encode()
     for name, data in content.items():
         out.write(name, data)
     return Bundle.open(folder)
@@ -300,6 +321,11 @@ def _read(folder: _Folder, name: str, shown: str) -> bytes:
     if len(data) > _MOST_BYTES[name]:
         raise BundleError("broken_bundle", f"{shown}: {name} is larger than {_MOST_BYTES[name]:,} bytes.")
     return data
+
+
+def _check_sum(data: bytes, name: str, sums: Mapping[str, str], shown: str) -> None:
+    if hashlib.sha256(data).hexdigest() != sums.get(name):
+        raise BundleError("wrong_hash", f"{shown}: {name} does not match its hash in {SUMS}.")
 
 
 def _parse_sums(data: bytes, shown: str) -> dict[str, str]:

@@ -20,9 +20,9 @@ MAX_TENSOR_BYTES: Final = 1 << 30
 """Bytes of one constant, stored or filled in when the graph runs."""
 MAX_DIMENSIONS: Final = 16
 
-# What the exports of backbones, heads, ensembles and classifiers consist of, and the arithmetic of other networks of
-# timm. Left out: loops and branches (If, Loop, Scan, SequenceMap), sequences and optional values, text, random numbers,
-# image files, and all that a detector has no use for.
+# What the exports of backbones, heads, ensembles and classifiers consist of, the arithmetic of other networks of timm,
+# and the GRU of temporal heads. Left out: loops and branches (If, Loop, Scan, SequenceMap), sequences and optional
+# values, text, random numbers, image files, and all that a detector has no use for.
 ALLOWED: Final[dict[str, frozenset[str]]] = {
     "": frozenset(
         [
@@ -57,6 +57,7 @@ ALLOWED: Final[dict[str, frozenset[str]]] = {
             "Expand",
             "Flatten",
             "Floor",
+            "GRU",
             "Gather",
             "GatherElements",
             "GatherND",

@@ -218,6 +218,44 @@ class BundleQuestion(_Part):
     calibration: Calibration = Calibration()
 
 
+class Clips(_Part):
+    """How the frames of a clip become one verdict. Without it: the mean of the logits, judged as a single image's.
+
+    Attributes:
+        pooling: of the logits of a track's frames. ``mean``; ``top-k-mean``: of the highest ones; ``noisy-or``: the
+            log odds that any frame is fake, were frames independent; ``temporal``: the graph ``clips.onnx``.
+        top: for ``top-k-mean``: the proportion of frames that count, in (0, 1]; at least one frame does.
+        frames: number of frames of a clip that calibration and thresholds were fitted with.
+        calibration: from a clip's pooled logit to a probability.
+        thresholds: on a clip's probability, sorted by false-positive budget, smallest first.
+        default_threshold: name of the threshold that verdicts on clips use.
+        uncertain: range of a clip's probabilities in which its verdict is flagged.
+    """
+
+    pooling: Literal["mean", "top-k-mean", "noisy-or", "temporal"] = "mean"
+    top: float = Field(0.25, gt=0, le=1)
+    frames: int = Field(32, ge=1, le=1_000_000)
+    calibration: Calibration = Calibration()
+    thresholds: tuple[Threshold, ...] = Field(min_length=1, max_length=_MAX_THRESHOLDS)
+    default_threshold: _Name
+    uncertain: UncertainBand
+
+    @model_validator(mode="after")
+    def _names_fit(self) -> Clips:
+        _check_default(self.default_threshold, self.thresholds)
+        return self
+
+    @property
+    def threshold(self) -> Threshold:
+        """The threshold that verdicts on clips use."""
+        return next(item for item in self.thresholds if item.name == self.default_threshold)
+
+
+def _check_default(name: str, thresholds: tuple[Threshold, ...]) -> None:
+    if name not in {threshold.name for threshold in thresholds}:
+        raise ValueError(f"default_threshold {quote(name)} is not among the thresholds")
+
+
 class Card(_Part):
     """How the detector was made and where it fails.
 
@@ -296,6 +334,7 @@ class BundleInfo(_Part):
             that holds the logit.
         out_of_distribution: when an image counts as unlike the training images; ``None`` if not measured.
         questions: what the graph's output ``questions`` answers, in its order; empty if it has none.
+        clips: how the frames of a clip become one verdict; ``None``: the mean of their logits, as a single image's.
         card: how the detector was made.
         recalibration: how the bundle was recalibrated; ``None`` if it was not.
     """
@@ -312,6 +351,7 @@ class BundleInfo(_Part):
     evidence: Literal["cam", "none"] = "cam"
     out_of_distribution: OutOfDistribution | None = None
     questions: tuple[BundleQuestion, ...] = Field((), max_length=_MAX_QUESTIONS)
+    clips: Clips | None = None
     card: Card = Card()
     recalibration: Recalibration | None = None
 
@@ -322,8 +362,7 @@ class BundleInfo(_Part):
 
     @model_validator(mode="after")
     def _names_fit(self) -> BundleInfo:
-        if self.default_threshold not in {threshold.name for threshold in self.thresholds}:
-            raise ValueError(f"default_threshold {quote(self.default_threshold)} is not among the thresholds")
+        _check_default(self.default_threshold, self.thresholds)
         names = [question.name for question in self.questions]
         if len(set(names)) < len(names):
             raise ValueError("two questions have the same name")
@@ -331,10 +370,12 @@ class BundleInfo(_Part):
 
     @model_serializer(mode="wrap")
     def _without_empty(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        # Versions that know no questions refuse a key that they do not know.
+        # Versions that know no questions or clips refuse a key that they do not know.
         content: dict[str, Any] = write(self)
         if not self.questions:
             content.pop("questions", None)
+        if self.clips is None:
+            content.pop("clips", None)
         return content
 
     @property

@@ -58,7 +58,7 @@ def calibrate(
 
     Exit codes: 0 all images read, 1 some image could not be read, 2 usage error, 3 missing extra or broken bundle.
     """
-    from unmask.bundle.bundle import Bundle, write_bundle
+    from unmask.bundle.bundle import CLIPS, Bundle, write_bundle
     from unmask.cli.extras import need
     from unmask.cli.hold import hold
     from unmask.cli.manifests import choose_split, open_manifest
@@ -93,7 +93,7 @@ def calibrate(
         in_training=table.digest() == old.info.card.manifest_digest and split != "test",
         draws=Draws(draws, seed, workers),
     )
-    new = write_bundle(folder, info, old.model, old.golden)
+    new = write_bundle(folder, info, old.model, old.golden, old.files.get(CLIPS))
     store.unlink()
     result = result.model_copy(update={"bundle": str(out), "sha256": new.sha256})
     if as_json:

@@ -38,6 +38,7 @@ class RegionVerdict:
             real; its mean is the logit of ``fake_probability``.
         distance: of the features from those of the training images; ``None`` if the bundle does not measure it.
         kinds: see :class:`Verdict`.
+        features: float32 [k], for verdicts on clips; ``None`` if the bundle does not give them.
     """
 
     face: Face | None
@@ -46,6 +47,7 @@ class RegionVerdict:
     evidence: npt.NDArray[np.float32]
     distance: float | None = None
     kinds: dict[str, float] | None = None
+    features: npt.NDArray[np.float32] | None = None
 
     def __repr__(self) -> str:
         x0, y0, x1, y1 = self.face.box if self.face else self.crop
