@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-from dataclasses import asdict
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -20,6 +21,7 @@ from unmask.explain.citation import CREDENTIALS_CHECK, IMAGE_SEARCHES, commands,
 from unmask.explain.faithfulness import Curves, Faithfulness, mean_curves
 from unmask.explain.views import Figure
 from unmask.files import OutputFolder
+from unmask.imaging.faces import Box
 from unmask.pages.charts import Chart, curves
 from unmask.pages.page import data_uri, render
 from unmask.version import __version__
@@ -95,7 +97,7 @@ def render_html(explanation: Explanation, time: datetime | None = None, name: st
         version=__version__,
         width=width,
         height=height,
-        faces=_numbered(explanation, width, height),
+        faces=numbered_boxes(_faces(explanation), width, height),
         reasons=[sentence for sentence in explanation.reasons if sentence.rule != "marks"],  # they have a banner
         limits=limits(explanation),
         commands=[] if verdict.sha256 is None else commands(explanation, name),
@@ -111,23 +113,32 @@ def render_html(explanation: Explanation, time: datetime | None = None, name: st
         charts=[] if explanation.faithfulness is None else _charts(explanation.faithfulness),
         fake_colour=_css(TOWARDS_FAKE),
         real_colour=_css(TOWARDS_REAL),
-        percent=lambda value: f"{100 * value:.1f} %",
-        along=lambda value: f"{100 * value:.2f}",
+        percent=percent,
+        along=along,
         shown=_shown,
         edit_values=lambda edit: [value for value in asdict(edit).values() if value],
         scale=_scale,
     )
 
 
-def _numbered(explanation: Explanation, width: int, height: int) -> list[dict[str, Any]]:
-    """Boxes and number tags of the faces, largest first, in pixels of the image, which has these sides."""
+@dataclass(frozen=True, slots=True)
+class NumberedFace:
+    """A face as the report draws it: its box in pixels, and the number in the box's tag."""
+
+    number: int
+    box: Box
+    fake_probability: float
+    decides: bool
+
+
+def numbered_boxes(faces: Iterable[NumberedFace], width: int, height: int) -> list[dict[str, Any]]:
+    """Boxes and number tags of faces, in pixels of an image that has these sides."""
     font = _TAG_FONT * max(width, height)
     tag_height = 1.25 * font
     drawn = []
-    for number, region in enumerate(explanation.verdict.faces, 1):
-        assert region.face is not None
-        x0, y0, x1, y1 = region.face.box
-        tag_width = (0.7 + 0.6 * len(str(number))) * font
+    for face in faces:
+        x0, y0, x1, y1 = face.box
+        tag_width = (0.7 + 0.6 * len(str(face.number))) * font
         tag_x = min(max(x0, 0.0), max(0.0, width - tag_width))
         tag_y = y0 - tag_height if y0 >= tag_height else max(y0, 0.0)  # above the face, or inside if there is no room
         places = {
@@ -135,15 +146,17 @@ def _numbered(explanation: Explanation, width: int, height: int) -> list[dict[st
             "tag_x": tag_x, "tag_y": tag_y, "tag_width": tag_width, "tag_height": tag_height,
             "text_x": tag_x + tag_width / 2, "text_y": tag_y + font,
         }  # fmt: skip
-        drawn.append(
-            {name: f"{value:.1f}" for name, value in places.items()}
-            | {
-                "number": number,
-                "fake_probability": region.fake_probability,
-                "decides": region is explanation.verdict.regions[explanation.deciding],
-            }
-        )
+        own = {"number": face.number, "fake_probability": face.fake_probability, "decides": face.decides}
+        drawn.append({name: f"{value:.1f}" for name, value in places.items()} | own)
     return drawn
+
+
+def _faces(explanation: Explanation) -> Iterator[NumberedFace]:
+    """The faces of an image, largest first."""
+    deciding = explanation.verdict.regions[explanation.deciding]
+    for number, region in enumerate(explanation.verdict.faces, 1):
+        assert region.face is not None
+        yield NumberedFace(number, region.face.box, region.fake_probability, region is deciding)
 
 
 def _gradient_images(explanation: Explanation) -> list[tuple[str, str, Image.Image]]:
@@ -209,6 +222,16 @@ def _scale(figure: Figure) -> float | None:
     if figure.value is None or figure.low is None or figure.high is None or figure.high <= figure.low:
         return None
     return min(100.0, max(0.0, 25 + 50 * (figure.value - figure.low) / (figure.high - figure.low)))
+
+
+def percent(value: float) -> str:
+    """A proportion for people, e.g. ``55.1 %``."""
+    return f"{100 * value:.1f} %"
+
+
+def along(value: float) -> str:
+    """A proportion as a place on a scale, in percent without its sign."""
+    return f"{100 * value:.2f}"
 
 
 def _css(colour: tuple[int, int, int]) -> str:

@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
+from unmask.pages.timeline import clock
+
 Tone = Literal["finding", "warning", "note"]
 Rule = Callable[[Mapping[str, Any]], str | None]
 
@@ -52,29 +54,30 @@ DOUBTS: Final = ("marks", "out_of_distribution", "small_face", "heavy_compressio
 MOST_REASONS: Final = 3
 
 
-def reasons(sentences: Sequence[Sentence]) -> tuple[Sentence, ...]:
-    """At most three sentences for a first look, by the order of :data:`DOUBTS`.
+def reasons(sentences: Sequence[Sentence], doubts: Sequence[str] = DOUBTS) -> tuple[Sentence, ...]:
+    """At most three sentences for a first look, by the order of ``doubts``.
 
     The basis of the verdict is first. Then come the strongest reason for doubt, which is what the file says of its own
     making if it says anything, and the place of the evidence, which is only there for a map that passed its check. If
     either is missing, further doubts fill up, and last how often such verdicts were right.
     """
     found = {sentence.rule: sentence for sentence in sentences}
-    doubts = [name for name in DOUBTS if name in found]
-    ranked = ["verdict", *doubts[:1], "place", *doubts[1:], "certainty"]
+    told = [name for name in doubts if name in found]
+    ranked = ["verdict", *told[:1], "place", *told[1:], "certainty"]
     chosen = [name for name in ranked if name in found][:MOST_REASONS]
-    order = ("verdict", *DOUBTS, "place", "certainty")
+    order = ("verdict", *doubts, "place", "certainty")
     return tuple(found[name] for name in sorted(chosen, key=order.index))
 
 
-def compose(facts: Mapping[str, Any]) -> tuple[Sentence, ...]:
+def compose(facts: Mapping[str, Any], rules: Mapping[str, tuple[Tone, Rule]] | None = None) -> tuple[Sentence, ...]:
     """The sentences that facts allow, in the order of the rules.
 
     Args:
         facts: by name; nothing is said about facts that are missing or ``None``, i.e. not measured.
+        rules: by name (default: :data:`RULES`, which are those of images).
     """
     sentences = []
-    for name, (tone, rule) in RULES.items():
+    for name, (tone, rule) in (RULES if rules is None else rules).items():
         read = _Read(facts)
         template = rule(read)
         if template is None:
@@ -110,13 +113,15 @@ class _Read(Mapping[str, Any]):
 class _Format(string.Formatter):
     """Formats of template fields, besides Python's own.
 
-    ``share`` is percent, ``list`` is joined by commas, ``text`` by spaces, ``place`` is a place of a face with its
-    article.
+    ``share`` is percent, ``clock`` a time in a clip, ``list`` is joined by commas, ``text`` by spaces, ``place`` is a
+    place of a face with its article.
     """
 
     def format_field(self, value: Any, format_spec: str) -> str:
         if format_spec == "share":
             return f"{100 * value:.1f} %"
+        if format_spec == "clock":
+            return clock(value)
         if format_spec == "list":
             return ", ".join(str(each) for each in value)
         if format_spec == "text":
