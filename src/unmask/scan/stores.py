@@ -1,0 +1,146 @@
+"""Object stores by URL: s3, gs, file and others of pyarrow and fsspec, with the credentials of their conventions."""
+
+from __future__ import annotations
+
+import fnmatch
+import re
+from collections.abc import Iterator
+from functools import lru_cache
+from pathlib import PurePosixPath
+from typing import Any
+
+from unmask.errors import ImageError, UsageError
+from unmask.imaging.find import IMAGE_SUFFIXES
+from unmask.imaging.limits import DecodeLimits
+from unmask.scan.extra import pyarrow
+
+_URL = re.compile(r"([a-z][a-z0-9+.-]{0,31})://", re.IGNORECASE)
+_WEB = frozenset({"http", "https", "ftp"})
+_MAGIC = re.compile(r"[*?[]")
+
+
+def scheme_of(text: str) -> str | None:
+    """The scheme of a URL, in lower case; ``None`` for a path."""
+    found = _URL.match(text)
+    return found[1].lower() if found else None
+
+
+def is_web(scheme: str) -> bool:
+    """Whether a scheme is that of a web server, which is no object store: ``unmask data fetch`` reads from those."""
+    return scheme in _WEB
+
+
+def open_store(url: str) -> tuple[Any, str]:
+    """The file system of a URL and the path in it, by pyarrow or else by fsspec.
+
+    Raises:
+        UsageError: ``bad_store``, no such store, or its package is missing.
+        MissingExtraError: the extra ``scale`` is not installed.
+    """
+    scheme = scheme_of(url) or "file"
+    bare = url[len(scheme) + 3 :]
+    if scheme == "file":
+        return _store(scheme, "")[0], f"/{bare.partition('/')[2]}"
+    system, prefix = _store(scheme, bare.partition("/")[0])
+    return system, prefix + bare
+
+
+@lru_cache(maxsize=64)
+def _store(scheme: str, bucket: str) -> tuple[Any, str]:
+    pyarrow()
+    from pyarrow import fs
+
+    try:
+        if scheme == "file":
+            return fs.LocalFileSystem(), ""
+        return fs.FileSystem.from_uri(f"{scheme}://{bucket}")[0], ""
+    except Exception as failed:
+        try:
+            import fsspec
+
+            return fs.PyFileSystem(fs.FSSpecHandler(fsspec.filesystem(scheme))), ""
+        except Exception:
+            raise UsageError("bad_store", f"{scheme}://{bucket}: cannot be opened: {failed}") from failed
+
+
+def list_objects(url: str) -> Iterator[str]:
+    """The URLs of the objects below a prefix, or that match a glob, as the store lists them.
+
+    Raises:
+        UsageError: ``bad_store``, ``not_listed``.
+    """
+    from pyarrow import fs
+
+    pattern = url if _MAGIC.search(url) else None
+    base = url
+    if pattern is not None:
+        base = url[: _MAGIC.search(url).start()].rpartition("/")[0]  # type: ignore[union-attr]
+    system, path = open_store(base)
+    lead = base[: len(base) - len(path)] if base.endswith(path) else f"{scheme_of(base)}://"
+    try:
+        found = system.get_file_info([path])[0]
+        if found.type == fs.FileType.File:
+            yield base
+            return
+        waiting = [path]
+        while waiting:
+            for entry in system.get_file_info(fs.FileSelector(waiting.pop(), allow_not_found=True)):
+                if entry.type == fs.FileType.Directory:
+                    waiting.append(entry.path)
+                elif pattern is None or fnmatch.fnmatchcase(lead + entry.path, pattern):
+                    yield lead + entry.path
+    except OSError as error:
+        raise UsageError("not_listed", f"{url}: cannot be listed: {error}") from error
+
+
+def is_image_name(url: str) -> bool:
+    """Whether an object is an image, by its suffix: its content is not asked for."""
+    return PurePosixPath(url).suffix.lower() in IMAGE_SUFFIXES
+
+
+def read_object(url: str, limits: DecodeLimits) -> bytes:
+    """The bytes of an object.
+
+    Raises:
+        ImageError: ``not_found``, ``permission_denied``, ``read_error``, ``truncated``, ``empty``, ``file_too_large``.
+    """
+    try:
+        system, path = open_store(url)
+        with system.open_input_file(path) as file:
+            size = file.size()
+            if size > limits.max_bytes:
+                raise too_large(size, limits)
+            data = bytes(file.read(size))
+    except ImageError:
+        raise
+    except Exception as error:
+        raise read_failure(error) from None
+    if len(data) < size:
+        raise ImageError("truncated", f"The store gave {len(data):,} of {size:,} bytes.")
+    if not data:
+        raise ImageError("empty", "The image file is empty.")
+    return data
+
+
+def open_object(url: str) -> Any:
+    """An object as a file that can seek: a pyarrow ``NativeFile``; errors are those of the store."""
+    system, path = open_store(url)
+    return system.open_input_file(path)
+
+
+def too_large(size: int, limits: DecodeLimits) -> ImageError:
+    """The error for bytes beyond ``limits.max_bytes``."""
+    most = f"{limits.max_bytes:,}"
+    return ImageError("file_too_large", f"The image has {size:,} bytes; at most {most} are read.")
+
+
+def read_failure(error: Exception) -> ImageError:
+    """Say in our terms why a store or a container failed."""
+    if isinstance(error, FileNotFoundError):
+        return ImageError("not_found", "There is no such object.")
+    if isinstance(error, PermissionError):
+        return ImageError("permission_denied", "The object may not be read (permission denied).")
+    if isinstance(error, UsageError):
+        return ImageError("read_error", error.message)
+    reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
+    return ImageError("read_error", f"The object could not be read ({reason}).")
