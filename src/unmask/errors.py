@@ -42,6 +42,10 @@ class ImageError(UnmaskError):
     """An image could not be accepted or read; ``code`` says why."""
 
 
+class VideoError(ImageError):
+    """A clip could not be accepted or read; ``code`` says why."""
+
+
 class ManifestError(UnmaskError):
     """A manifest is malformed; the message names the row."""
 
@@ -66,7 +70,9 @@ class MissingExtraError(UnmaskError):
     exit_code = 3
 
     def __init__(self, extra: str, purpose: str) -> None:
-        super().__init__("missing_extra", f'{purpose} needs more packages: pip install "unmask[{extra}]"')
+        from unmask.install import install_line  # not needed by a command that works
+
+        super().__init__("missing_extra", f"{purpose} needs more packages: {install_line(extra)}")
         self.extra = extra
 
 

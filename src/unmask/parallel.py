@@ -13,7 +13,11 @@ _Result = TypeVar("_Result")
 
 
 def ordered_map(
-    function: Callable[[_Item], _Result], items: Iterable[_Item], workers: int | None = None
+    function: Callable[[_Item], _Result],
+    items: Iterable[_Item],
+    workers: int | None = None,
+    *,
+    ahead: int = 4,
 ) -> Iterator[_Result]:
     """Results in the order of the items, made by threads, only a few ahead of what was taken.
 
@@ -21,6 +25,8 @@ def ordered_map(
         function: must be safe to call from several threads.
         items: may be endless: they are read only a little ahead.
         workers: threads; the number of CPUs by default.
+        ahead: items in hand for each thread: enough that no thread waits for the reader, few enough that memory stays
+            flat.
     """
     count = workers or os.cpu_count() or 1
     pending: deque[Future[_Result]] = deque()
@@ -28,8 +34,7 @@ def ordered_map(
         try:
             for item in items:
                 pending.append(pool.submit(function, item))
-                # Enough ahead that no thread waits for the reader, few enough that memory stays flat.
-                if len(pending) > 4 * count:
+                if len(pending) > ahead * count:
                     yield pending.popleft().result()
             while pending:
                 yield pending.popleft().result()

@@ -245,6 +245,7 @@ class Detector:
                 evidence=calibration.evidence(answer.evidence[place], float(answer.logit[place])),
                 distance=None if answer.distance is None else float(answer.distance[place]),
                 kinds=None if answer.questions is None else self._kinds(answer.questions[place]),
+                logit=float(answer.logit[place]),
                 features=None if answer.features is None else answer.features[place],
             )
             for place, region in enumerate(regions)

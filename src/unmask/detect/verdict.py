@@ -39,6 +39,7 @@ class RegionVerdict:
         distance: of the features from those of the training images; ``None`` if the bundle does not measure it.
         kinds: see :class:`Verdict`.
         features: float32 [k], for verdicts on clips; ``None`` if the bundle does not give them.
+        logit: the network's own, before calibration; ``None`` if unknown.
     """
 
     face: Face | None
@@ -48,6 +49,7 @@ class RegionVerdict:
     distance: float | None = None
     kinds: dict[str, float] | None = None
     features: npt.NDArray[np.float32] | None = None
+    logit: float | None = None
 
     def __repr__(self) -> str:
         x0, y0, x1, y1 = self.face.box if self.face else self.crop

@@ -42,10 +42,10 @@ def main(told: str) -> None:
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides when to end
-    _limit_memory(settings["memory_bytes"])
+    limit_memory(settings["memory_bytes"])
     while (head := requests.read(4)) and len(head) == 4:
         data = requests.read(int.from_bytes(head, "little"))
-        with _CpuClock(settings["cpu_seconds"]):
+        with CpuClock(settings["cpu_seconds"]):
             about, pixels = _decode(data, limits)
         _answer(answers, about, pixels)
 
@@ -69,7 +69,7 @@ def _answer(answers: IO[bytes], about: dict[str, Any], pixels: bytes) -> None:
     answers.flush()
 
 
-def _limit_memory(memory_bytes: int) -> None:
+def limit_memory(memory_bytes: int) -> None:
     """Bound the growth of the address space, and write no file, not even a core file."""
     if resource is None:
         return  # type: ignore[unreachable]
@@ -81,8 +81,12 @@ def _limit_memory(memory_bytes: int) -> None:
         resource.setrlimit(resource.RLIMIT_AS, (now + memory_bytes, now + memory_bytes))
 
 
-class _CpuClock:
-    """Ends this process when the block takes more CPU time than it may."""
+class CpuClock:
+    """Ends this process when the block takes more CPU time than it may.
+
+    Args:
+        seconds: of CPU time, all threads together.
+    """
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds

@@ -1,0 +1,211 @@
+"""Read an animated GIF, WebP or PNG file as a clip, with Pillow. Runs in the child process.
+
+The first frame has the pixels that :func:`~unmask.imaging.decode.decode` gives of the file as an image.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+import numpy as np
+from PIL.ImageFile import ImageFile
+
+from unmask.errors import ImageError, VideoError
+from unmask.imaging.decode import decode, read_header
+from unmask.imaging.formats import canvas_size, sniff_format
+from unmask.imaging.limits import DecodeLimits
+from unmask.imaging.video.cuts import Look, is_cut, look_at
+from unmask.imaging.video.facts import ANIMATIONS, ClipFacts
+from unmask.imaging.video.limits import VideoLimits
+from unmask.imaging.video.reading import RawFrame
+from unmask.imaging.walk import check_container
+
+_LEAST_DELAY: Final = 0.02  # seconds; browsers show shorter ones as a tenth of a second
+_SHOWN_DELAY: Final = 0.1
+
+
+class OpenAnimation:
+    """An animated image file; the same methods as :class:`~unmask.imaging.video.reading.OpenClip`.
+
+    Args:
+        data: the file.
+        limits: checked here, before a frame is decoded.
+
+    Raises:
+        VideoError: ``unsupported_format``, ``too_many_frames``, ``too_long``, and as for clips.
+        ImageError: as :func:`~unmask.imaging.decode.decode`.
+    """
+
+    def __init__(self, data: bytes, limits: VideoLimits) -> None:
+        name = sniff_format(data)
+        if name not in ANIMATIONS:
+            raise VideoError("unsupported_format", "Only GIF, WebP and PNG images are read as clips.")
+        self._name, self._data, self._limits = name, data, limits
+        self._image_limits = DecodeLimits(
+            max_bytes=limits.max_animation_bytes,
+            max_pixels=limits.max_pixels,
+            max_side=limits.max_side,
+            min_side=limits.min_side,
+        )
+        check_container(name, data, self._image_limits)
+        self._ends = self._frame_ends()
+        size = canvas_size(name, data)
+        if size is not None:
+            self._check_size(size)
+        self._notes: list[str] = []
+        image = self._opened()
+        self._check_size(image.size)
+        duration = self._ends[-1]
+        if duration > limits.max_duration_s:
+            raise VideoError(
+                "too_long", f"The animation lasts {duration:,.0f} s; at most {limits.max_duration_s:,.0f} s are read."
+            )
+        steps = np.diff([0.0, *self._ends])
+        self.facts = ClipFacts(
+            container=name,
+            codec=name.lower(),
+            profile="",
+            pixel_format=image.mode,
+            encoder="",
+            duration_s=duration,
+            fps=len(self._ends) / duration,
+            frames=len(self._ends),
+            size=image.size,
+            coded_size=image.size,
+            rotation=0,
+            mirrored=False,
+            pixel_aspect=1.0,
+            streams={"video": 1},
+            variable_rate=bool(len(steps) > 1 and steps.max() - steps.min() > 1e-6),
+            key_frames=None,
+            bit_rate=int(8 * len(data) / duration),
+            colour="RGB",
+            interlaced=False,
+            metadata={},
+        )
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Problems found in reading so far, in sentences."""
+        return tuple(self._notes)
+
+    def close(self) -> None:
+        """Nothing is open between calls."""
+
+    def cuts(self) -> list[float]:
+        """No scene is known before its frames are decoded."""
+        return []
+
+    def frames(self, times: Sequence[float], cuts: Sequence[float] = ()) -> Iterator[RawFrame]:
+        """The frames shown at some times, each once; see :class:`~unmask.imaging.video.reading.OpenClip`.
+
+        Raises:
+            ImageError: the first frame cannot be decoded.
+        """
+        wanted = sorted(
+            {min(int(np.searchsorted(self._ends, time, side="right")), len(self._ends) - 1) for time in times}
+        )
+        image = self._opened()
+        pixels, index, cut = 0, 0, False
+        before: Look | None = None
+        at = 0
+        for target in wanted:
+            while at <= target:
+                try:
+                    if at:
+                        image.seek(at)
+                    decoded = decode(image, self._image_limits).image  # every frame: a later one builds on it
+                except (ImageError, EOFError, OSError, ValueError, SyntaxError) as error:
+                    if index == 0:
+                        raise (
+                            error
+                            if isinstance(error, ImageError)
+                            else VideoError("corrupt", f"The {self._name} data is damaged and cannot be decoded.")
+                        ) from None
+                    self._notes.append(f"The animation ends early: frame {at + 1:,} cannot be decoded.")
+                    return
+                look = look_at(np.asarray(decoded.convert("L")))
+                cut |= before is not None and is_cut(before, look, adjacent=True)
+                before = look
+                at += 1
+                pixels += image.width * image.height
+            yield RawFrame(index, 0.0 if target == 0 else self._ends[target - 1], target == 0, cut, decoded)
+            cut, index = False, index + 1
+            if pixels > self._limits.max_decoded_pixels:
+                self._notes.append("The animation is so long that only its first frames were read.")
+                return
+
+    def _opened(self) -> ImageFile:
+        try:
+            return read_header(self._name, self._data, self._notes)
+        except (ImageError, MemoryError):
+            raise
+        except Exception:
+            raise VideoError("corrupt", f"The {self._name} data is damaged and cannot be decoded.") from None
+
+    def _check_size(self, size: tuple[int, int]) -> None:
+        found, limits = f"The animation has {size[0]:,} x {size[1]:,} pixels", self._limits
+        if max(size) > limits.max_side:
+            raise VideoError("side_too_long", f"{found}; a side may have at most {limits.max_side:,}.")
+        if size[0] * size[1] > limits.max_pixels:
+            raise VideoError("too_many_pixels", f"{found}; at most {limits.max_pixels:,} are decoded.")
+        if min(size) < limits.min_side:
+            raise VideoError("too_small", f"{found}; a side must have at least {limits.min_side:,}.")
+
+    def _frame_ends(self) -> list[float]:
+        """Seconds at which each frame ends, by the file's parts alone."""
+        ends: list[float] = []
+        for delay in _DELAYS[self._name](self._data):
+            ends.append((ends[-1] if ends else 0.0) + (delay if delay >= _LEAST_DELAY else _SHOWN_DELAY))
+            if len(ends) > self._limits.max_animation_frames:
+                most = self._limits.max_animation_frames
+                raise VideoError("too_many_frames", f"The animation has over {most:,} frames, the most that are read.")
+        return ends or [_SHOWN_DELAY]
+
+
+def _gif_delays(data: bytes) -> Iterator[float]:
+    at, delay, size = 13 + (3 << (data[10] & 7) + 1 if len(data) > 10 and data[10] & 128 else 0), 0.0, len(data)
+    while at < size and data[at] in (0x21, 0x2C):
+        if data[at] == 0x21:
+            if data[at + 1 : at + 3] == b"\xf9\x04":
+                delay = int.from_bytes(data[at + 4 : at + 6], "little") / 100
+            at += 2
+        else:
+            flags = data[at + 9] if at + 9 < size else 0
+            at += 11 + (3 << (flags & 7) + 1 if flags & 128 else 0)
+            yield delay
+            delay = 0.0
+        while at < size and data[at]:
+            at += 1 + data[at]
+        at += 1
+
+
+def _webp_delays(data: bytes) -> Iterator[float]:
+    at, found = 12, False
+    while at + 8 <= len(data):
+        kind, size = data[at : at + 4], int.from_bytes(data[at + 4 : at + 8], "little")
+        if kind == b"ANMF":
+            found = True
+            yield int.from_bytes(data[at + 20 : at + 23], "little") / 1000
+        at += 8 + size + size % 2
+    if not found:
+        yield _SHOWN_DELAY
+
+
+def _png_delays(data: bytes) -> Iterator[float]:
+    at, found = 8, False
+    while at + 8 <= len(data):
+        size, kind = int.from_bytes(data[at : at + 4], "big"), data[at + 4 : at + 8]
+        if kind == b"fcTL":
+            found = True
+            top, bottom = (int.from_bytes(data[at + p : at + p + 2], "big") for p in (28, 30))
+            yield top / (bottom or 100)
+        elif kind == b"IEND":
+            break
+        at += 12 + size
+    if not found:
+        yield _SHOWN_DELAY
+
+
+_DELAYS: Final = {"GIF": _gif_delays, "WEBP": _webp_delays, "PNG": _png_delays}

@@ -1,0 +1,51 @@
+"""What a clip's file says of its own making: content credentials and XMP in the boxes of MP4 and MOV files."""
+
+from __future__ import annotations
+
+import os
+from typing import IO, Final
+
+from unmask.imaging.bmff import MAX_BOXES
+from unmask.imaging.provenance import Provenance, read_provenance
+
+_MOST_BOX: Final = 16 * 2**20  # bytes of one box that are read
+_MOST: Final = 64 * 2**20  # of all
+_HEIF_HEAD: Final = (16).to_bytes(4, "big") + b"ftypheic" + bytes(4)  # boxes behind it are read as those of an image
+
+
+def clip_provenance(path: str | os.PathLike[str]) -> Provenance:
+    """The marks of a clip, of which no frame is decoded and nothing but its outer boxes is read.
+
+    Returns:
+        The marks; ``Provenance("none", ())`` for files that are no MP4 or MOV or cannot be read. Never raises.
+    """
+    try:
+        with open(path, "rb") as file:  # noqa: PTH123
+            boxes = _metadata_boxes(file, os.fstat(file.fileno()).st_size)
+    except (OSError, ValueError):
+        boxes = b""
+    return read_provenance(_HEIF_HEAD + boxes)
+
+
+def _metadata_boxes(file: IO[bytes], size: int) -> bytes:
+    """The outer boxes that may hold metadata: ``uuid`` and ``meta``."""
+    found: list[bytes] = []
+    at = total = 0
+    for _ in range(MAX_BOXES):
+        file.seek(at)
+        head = file.read(16)
+        length, kind = int.from_bytes(head[:4], "big"), head[4:8]
+        if len(head) < 8:
+            break
+        if length == 1:
+            length = int.from_bytes(head[8:16], "big")
+        elif length == 0:
+            length = size - at
+        if length < 8:
+            break
+        if kind in (b"uuid", b"meta") and total + min(length, _MOST_BOX) <= _MOST:
+            file.seek(at)
+            found.append(file.read(min(length, _MOST_BOX)))
+            total += len(found[-1])
+        at += length
+    return b"".join(found)
