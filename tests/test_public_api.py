@@ -31,6 +31,7 @@ from unmask.imaging.decode import DecodeLimits, ImageSource
 from unmask.imaging.faces import Face
 from unmask.imaging.provenance import Provenance
 from unmask.imaging.session import single_thread_session
+from unmask.install import install_line
 from unmask.lazy import lazy_names
 
 NAMES = [
@@ -104,7 +105,7 @@ def test_the_packages_of_data_export_their_functions() -> None:
 
 def test_a_missing_extra_is_said_with_the_pip_command() -> None:
     get, names = lazy_names("package", {"Thing": "no_such_module", "Other": "no_such_module"}, {"Thing": "train"})
-    with pytest.raises(MissingExtraError, match=re.escape('pip install "unmask[train]"')):
+    with pytest.raises(MissingExtraError, match=re.escape(install_line("train"))):
         get("Thing")
     with pytest.raises(ModuleNotFoundError):  # a name without an extra: the installation is broken
         get("Other")

@@ -19,6 +19,7 @@ from unmask.imaging import credentials
 from unmask.imaging.credentials import Action, check_credentials, read_credentials
 from unmask.imaging.marks import Mark
 from unmask.imaging.provenance import read_provenance
+from unmask.install import install_line
 
 pytest.importorskip("c2pa")
 pytest.importorskip("cryptography")
@@ -217,7 +218,7 @@ def test_not_checked_without_the_extra(jpeg: bytes, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     found = read_credentials(pixels_changed(jpeg), "image/jpeg")
     assert found.state == "could not be checked"
-    assert 'pip install "unmask[provenance]"' in found.note
+    assert install_line("provenance") in found.note
     checked = check_credentials(jpeg, read_provenance(jpeg))
     assert (checked.credentials_state, checked.marks) == ("could not be checked", (MADE,))
 

@@ -55,8 +55,7 @@ _ADVICE: dict[CredentialsState, str] = {
     "stored elsewhere": f"Open the original file in C2PA Verify ({VERIFY}), which can fetch the credentials.",
 }
 _UNCHECKED: Final = {
-    "missing": str(MissingExtraError("provenance", "the check")) + ".",
-    "old": 'the installed c2pa-python is too old: pip install --upgrade "unmask[provenance]".',
+    "old": "the installed c2pa-python is too old: pip install --upgrade c2pa-python.",
     "unreadable": "they are cut, damaged, or of a kind that cannot be read.",
     "algorithm": "they use an algorithm that is not supported.",
     "other": "a check failed for another reason than a change of the image.",
@@ -171,6 +170,11 @@ class Credentials:
         return asdict(self)
 
 
+def _why(reason: str) -> str:
+    """Why credentials could not be checked; '' if they could."""
+    return f"{MissingExtraError('provenance', 'the check')}." if reason == "missing" else _UNCHECKED.get(reason, "")
+
+
 def read_credentials(data: bytes, mime: str | None = None, trust_anchors: bytes | None = None) -> Credentials:
     """Check the content credentials inside a file. Nothing is fetched: a manifest stored elsewhere is not read.
 
@@ -227,7 +231,7 @@ def default_anchors() -> bytes | None:
 
 def plain(state: CredentialsState, reason: str = "") -> Credentials:
     """A state without details; ``reason`` is a key of the reasons why credentials could not be checked."""
-    return Credentials(state, _NOTES[state] + _UNCHECKED.get(reason, ""), _ADVICE[state])
+    return Credentials(state, _NOTES[state] + _why(reason), _ADVICE[state])
 
 
 def _settings(trust_anchors: bytes | None) -> dict[str, Any]:
@@ -311,7 +315,7 @@ def _from_report(report: Mapping[str, Any] | str) -> Credentials:
     status = _items(report.get("validation_status"))
     return Credentials(
         state=state,
-        note=_NOTES[state] + _UNCHECKED.get(reason, ""),
+        note=_NOTES[state] + _why(reason),
         advice=_ADVICE[state],
         generator=next((name for name in generators if name), _text(manifest.get("claim_generator"))),
         title=_text(manifest.get("title")),

@@ -293,7 +293,7 @@ def test_without_scikit_learn_the_probes_say_so(make_set: MakeSet, monkeypatch: 
     import sys
 
     monkeypatch.setitem(sys.modules, "sklearn", None)
-    with pytest.raises(MissingExtraError, match=r"unmask\[train\]"):
+    with pytest.raises(MissingExtraError, match=r"pip install .*\[train\]"):
         audit(make_set(4).manifest)
     audit(make_set(4).manifest, probes=False)
 

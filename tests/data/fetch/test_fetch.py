@@ -1235,7 +1235,7 @@ def test_bad_policies(change: dict[str, Any]) -> None:
 
 def test_missing_extra_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    with pytest.raises(MissingExtraError, match=r"unmask\[fetch\]"):
+    with pytest.raises(MissingExtraError, match=r"pip install .*\[fetch\]"):
         run(tmp_path, {"url": "http://127.0.0.1/"})
 
 
