@@ -16,7 +16,7 @@ from unmask.text import printable
 from unmask.version import __version__
 
 if TYPE_CHECKING:
-    from unmask.explain.explainer import Explanation
+    from unmask.explain.explanation import Explanation
 
 IMAGE_SEARCHES: Final = (
     ("Google Lens", "https://lens.google.com/"),

@@ -7,29 +7,29 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image
 
 from unmask.bundle.bundle import ask_graph
-from unmask.bundle.schema import BundleInfo
 from unmask.detect.detector import Detector
 from unmask.detect.overlay import draw_evidence
 from unmask.detect.verdict import RegionVerdict, Verdict
 from unmask.errors import BundleError
+from unmask.explain.explanation import Explanation as Explanation
 from unmask.explain.facts import gather
 from unmask.explain.faithfulness import Depth, Faithfulness, check, runs
 from unmask.explain.maps import OCCLUSION_GRID, EvidenceMap, Floats, occlude
-from unmask.explain.metadata import Metadata, read_metadata
+from unmask.explain.metadata import read_metadata
 from unmask.explain.places import Place, find_places
 from unmask.explain.redraw import redrawn
 from unmask.explain.shown import SHOWN_SIDE, close_up, shown, zoomed
-from unmask.explain.views import View, comparable, forensic_views
-from unmask.explain.words import Sentence, compose, reasons
-from unmask.imaging.credentials import Credentials, read_credentials
+from unmask.explain.views import comparable, forensic_views
+from unmask.explain.words import compose
+from unmask.imaging.credentials import read_credentials
 from unmask.imaging.decode import Decoded, ImageSource, read_bytes
+from unmask.imaging.faces import Box
 from unmask.imaging.jpeg import read_compression
 from unmask.imaging.preprocessing import Pixels, render
 from unmask.imaging.provenance import read_provenance
@@ -38,125 +38,6 @@ from unmask.imaging.session import single_thread_session
 if TYPE_CHECKING:
     from unmask.explain.gradients import GradientMaps
     from unmask.models.network import FaceNetwork
-
-
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
-class Explanation:
-    """The reasons for a verdict, and what else the image and its file show.
-
-    Attributes:
-        verdict: the verdict; its regions have maps by occlusion if the model computes none.
-        method: how the maps of the regions were made.
-        deciding: index of the region that decides about the image.
-        places: where the evidence of that region lies; empty without a face, and unless the map is ``reliable``.
-        faithfulness: whether its map can be relied on; ``None`` if it was not checked, or without a face.
-        views: forensic views; ``None`` if they were left out.
-        metadata: metadata of the file; ``None`` for images in memory.
-        credentials: content credentials of the file; ``None`` for images in memory.
-        gradients: gradients of a torch network; ``None`` without a run.
-        facts: everything that was measured, by name.
-        sentences: the facts in plain words.
-        image: RGB, upright, at most 1,024 pixels per side.
-        overlay: the image with faces and evidence drawn on it, in faint grey unless ``reliable``. Without evidence if
-            the verdict is NO_FACE.
-        closeup: RGB, the region that decides.
-        closeup_overlay: that region with its evidence drawn on it in the same way.
-        size: width and height of the original image in pixels.
-        info: description of the bundle that gave the verdict.
-        file_bytes: size of the file; ``None`` for images in memory.
-    """
-
-    verdict: Verdict
-    method: str
-    deciding: int
-    places: tuple[Place, ...]
-    faithfulness: Faithfulness | None
-    views: tuple[View, ...] | None
-    metadata: Metadata | None
-    credentials: Credentials | None
-    gradients: GradientMaps | None
-    facts: dict[str, Any]
-    sentences: tuple[Sentence, ...]
-    image: Image.Image
-    overlay: Image.Image
-    closeup: Image.Image
-    closeup_overlay: Image.Image
-    size: tuple[int, int]
-    info: BundleInfo
-    file_bytes: int | None
-
-    def __repr__(self) -> str:
-        views = "no views" if self.views is None else f"{len(self.views)} views"
-        return f"<Explanation {self.verdict.verdict}, {len(self.sentences)} sentences, {views}>"
-
-    @property
-    def reliable(self) -> bool | None:
-        """Whether the evidence map passed its check; ``None`` if it was not checked, or there is none."""
-        return None if self.faithfulness is None else self.faithfulness.reliable
-
-    @property
-    def _regions(self) -> tuple[RegionVerdict, ...]:
-        """The regions with evidence; without a face there is none, since the detector was not made for the image."""
-        return () if self.verdict.verdict == "NO_FACE" else self.verdict.regions
-
-    @property
-    def reasons(self) -> tuple[Sentence, ...]:
-        """At most three of the sentences, for a first look; see :func:`unmask.explain.words.reasons`."""
-        return reasons(self.sentences)
-
-    @property
-    def text(self) -> str:
-        """The sentences as one paragraph."""
-        return " ".join(sentence.text for sentence in self.sentences)
-
-    def to_json(self) -> dict[str, Any]:
-        """Everything but the images, as plain values; for one image and detector always the same except ``ms``."""
-        return {
-            "schema": 1,
-            "verdict": self.verdict.to_json(),
-            "text": self.text,
-            "reasons": [sentence.to_json() for sentence in self.reasons],
-            "sentences": [sentence.to_json() for sentence in self.sentences],
-            "facts": self.facts,
-            "size": list(self.size),
-            "evidence": {
-                "method": self.method,
-                "unit": "calibrated logit, above 0 towards fake; the mean over cells is the logit of a linear detector",
-                "reliable": self.reliable,
-                "deciding_region": self.deciding if self._regions else None,
-                "regions": [
-                    {
-                        "crop": [round(edge, 1) for edge in region.crop],
-                        "fake_probability": round(region.fake_probability, 6),
-                        "map": [[round(float(cell), 4) for cell in row] for row in region.evidence],
-                    }
-                    for region in self._regions
-                ],
-                "places": [place.to_json() for place in self.places],
-                "faithfulness": self.faithfulness and self.faithfulness.to_json(),
-            },
-            "forensics": None if self.views is None else [view.to_json() for view in self.views],
-            "metadata": self.metadata and self.metadata.to_json(),
-            "credentials": self.credentials and self.credentials.to_json(),
-            "gradients": self.gradients
-            and [{"channel": each.channel, "share": round(each.share, 6)} for each in self.gradients.features],
-        }
-
-    def write(self, folder: Path) -> Path:
-        """Write ``report.html``, ``explanation.json`` and the images as PNG files into a folder.
-
-        Args:
-            folder: created if missing; nothing is written outside it.
-
-        Returns:
-            The path of ``report.html``.
-
-        Raises:
-            UsageError: ``cannot_write``.
-        """
-        from unmask.explain.page import write_explanation
-
-        return write_explanation(self, folder)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -238,8 +119,7 @@ class Explainer:
         sha256 = None if data is None else hashlib.sha256(data).hexdigest()
         verdict = replace(seen.verdict, path=path, provenance=provenance, sha256=sha256, notes=decoded.notes)
         decided = verdict.regions[seen.deciding]
-        depth = _depth(faithfulness) if verdict.verdict != "NO_FACE" else "none"
-        checked = None if depth == "none" else self.check(seen, advance, compare=depth == "full")
+        checked = None if verdict.verdict == "NO_FACE" else self.check_to(faithfulness, seen, advance)
         reliable = checked is not None and checked.reliable
         places: tuple[Place, ...] = ()
         if reliable and decided.face is not None:
@@ -291,8 +171,32 @@ class Explainer:
             verdict = replace(verdict, regions=tuple(replace(region, evidence=values) for region, values in regions))
         decided = self.detector.deciding(verdict.regions)
         deciding = next(at for at, region in enumerate(verdict.regions) if region is decided)
-        evidence = EvidenceMap(decided.evidence, "class_activation" if has_map else "occlusion")
-        return Judged(verdict, deciding, evidence, crops[deciding])
+        return self._of_region(verdict, deciding, crops[deciding])
+
+    def judge_face(self, image: Image.Image, box: Box, advance: Callable[[], None] = lambda: None) -> Judged:
+        """Like :meth:`judge`, but the map is that of the face that has this box, as if that face decided.
+
+        Raises:
+            ValueError: no face that was found has this box.
+        """
+        seen = self.judge(image, advance)
+        for place, region in enumerate(seen.verdict.regions):
+            if region.face is not None and region.face.box == box:
+                is_fake = region.fake_probability >= self.detector.threshold
+                verdict = replace(seen.verdict, result="FAKE" if is_fake else "REAL")
+                return self._of_region(verdict, place, self._pixels(image, region))
+        raise ValueError(f"no face at {box}")
+
+    def _of_region(self, verdict: Verdict, place: int, pixels: Pixels) -> Judged:
+        has_map = self.detector.bundle.info.evidence == "cam"
+        values = verdict.regions[place].evidence
+        return Judged(verdict, place, EvidenceMap(values, "class_activation" if has_map else "occlusion"), pixels)
+
+    def check_to(
+        self, depth: bool | Depth, seen: Judged, advance: Callable[[], None] = lambda: None
+    ) -> Faithfulness | None:
+        """:meth:`check` as deeply as asked for, see :meth:`explain`; ``None`` if it is left out."""
+        return None if (asked := _depth(depth)) == "none" else self.check(seen, advance, compare=asked == "full")
 
     def check(
         self, seen: Judged, advance: Callable[[], None] = lambda: None, *, draw: int = 0, compare: bool = True

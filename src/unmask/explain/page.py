@@ -27,7 +27,7 @@ from unmask.pages.page import data_uri, render
 from unmask.version import __version__
 
 if TYPE_CHECKING:
-    from unmask.explain.explainer import Explanation
+    from unmask.explain.explanation import Explanation
 
 REPORT: Final = "report.html"
 SCRIPT: Final = "unmask.explain/report.js"

@@ -9,7 +9,7 @@ from typing import Final
 from unmask.detect.gallery import entry_of
 from unmask.detect.verdict import TITLES, Verdict
 from unmask.explain.citation import report_time, shown_time
-from unmask.explain.explainer import Explanation
+from unmask.explain.explanation import Explanation
 from unmask.explain.page import REPORT, folder_name, render_html, write_explanation
 from unmask.files import OutputFolder, cannot_write, write_whole
 from unmask.pages.gallery import GalleryEntry, render_gallery
