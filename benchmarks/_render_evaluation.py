@@ -84,12 +84,15 @@ def _how(result: Evaluation) -> str:
 
 
 def robustness_tiers(content: Result) -> list[str]:
-    """The tiers on every test image, and in a sentence the worst of the grid."""
-    tiers, grid = (Robustness.from_dict(content[name]) for name in ("tiers", "grid"))
+    """The tiers on every test image, and in a sentence the worst of the grid, if it was tested."""
+    tiers = Robustness.from_dict(content["tiers"])
     worst, sources, images, *_ = robustness_headline(tiers)
+    lines = [_list([images, worst, sources]), _conditions(tiers)]
+    if "grid" not in content:
+        return lines
+    grid = Robustness.from_dict(content["grid"])
     return [
-        _list([images, worst, sources]),
-        _conditions(tiers),
+        *lines,
         _list([f"One degradation at a time, on {grid.data.n:,} images. {robustness_headline(grid)[0]}"]),
     ]
 

@@ -214,6 +214,7 @@ _RENDERERS: dict[str, Callable[[Result], list[str]]] = {
     "evaluation-speed": evaluation_speed,
     "robustness": robustness,
     "robustness#tiers": robustness_tiers,
+    "robustness-edition-2#tiers": robustness_tiers,
     "bench": bench,
     "logo": logo,
     "left-out": left_out,

@@ -2,6 +2,8 @@
 
     python benchmarks/robustness.py --manifest ../shared/data/faces/manifest.csv \\
         --out benchmarks/results/robustness.json
+    python benchmarks/robustness.py --manifest ../shared/data/faces/manifest.csv --edition 2 --sample 0 \\
+        --out benchmarks/results/robustness-edition-2.json
 
 Test images are used to report, never to choose.
 """
@@ -31,7 +33,8 @@ def main() -> None:
     parser.add_argument("--work", type=Path, help="folder to resume an interrupted run in (default: a temporary one)")
     parser.add_argument("--split", default="test", help="split to use (default: test)")
     parser.add_argument("--edition", default="1", help="edition of the shared images (default: 1)")
-    parser.add_argument("--sample", type=int, default=400, help="images for the grid, 400 or more (default: 400)")
+    about = "images for the grid, 400 or more, or 0 to test the tiers only (default: 400)"
+    parser.add_argument("--sample", type=int, default=400, help=about)
     parser.add_argument("--seed", type=int, default=0, help="random seed (default: 0)")
     parser.add_argument("--workers", type=int, help="worker threads (default: number of CPUs)")
     arguments = parser.parse_args()
@@ -41,14 +44,11 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as temporary:
         work = arguments.work or Path(temporary)
         work.mkdir(parents=True, exist_ok=True)
-        for name, images, chosen in (
-            ("tiers", split, conditions.tiers()),
-            (
-                "grid",
-                draw_rows(split, arguments.sample, arguments.seed),
-                [conditions.Condition("clean"), *conditions.grid()],
-            ),
-        ):
+        parts = [("tiers", split, conditions.tiers())]
+        if arguments.sample:
+            sample = draw_rows(split, arguments.sample, arguments.seed)
+            parts.append(("grid", sample, [conditions.Condition(conditions.CLEAN), *conditions.grid()]))
+        for name, images, chosen in parts:
             with progress_bar(name, sum(1 for _ in images)) as advance:
                 (tables,) = score_conditions(
                     [detector],
@@ -65,7 +65,7 @@ def main() -> None:
             results[name] = result.to_dict()
     write_json(
         arguments.out,
-        {"run": describe_run(_PACKAGES, detector.bundle.sha256, smoke=arguments.sample < 400), **results},
+        {"run": describe_run(_PACKAGES, detector.bundle.sha256, smoke=0 < arguments.sample < 400), **results},
     )
 
 

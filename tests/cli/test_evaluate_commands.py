@@ -111,7 +111,8 @@ def test_robustness_and_bench_stand_in_the_report(bundle: Path, table: Path, tmp
     text = run("robustness", bundle, "--manifest", table, "--out", out, "--grid", "brightness", "--draws", 100)
     assert "Worst tier: " in text and "Worst of the grid: brightness" in text
     names = {path.stem for path in (out / "scores").iterdir()}
-    assert names == {"clean", "web", "hard", *(f"brightness-{level}" for level in ("0.3", "0.5", "0.7", "1.4", "2"))}
+    levels = {f"brightness-{level}" for level in ("0.3", "0.5", "0.7", "1.4", "2")}
+    assert names == {"clean", "web", "hard", "face-128", "face-96", "face-64"} | levels
     bench = run("bench", bundle, "--out", out / "bench.json", "--calls", 20, "--batch", 2, "--price", 0.5)
     assert "at 0.5 per core-hour" in bench
     run("evaluate", bundle, "--manifest", table, "--out", out, "--draws", 100)
@@ -130,11 +131,12 @@ def test_robustness_of_several_and_a_sample(bundle: Path, table: Path, tmp_path:
     arguments = ("robustness", bundle, bundle, "--manifest", table, "--tiers-only", "--limit", 5, "--seed", 3)
     found = json.loads(run(*arguments, "--out", tmp_path / "a", "--draws", 100, "--json"))
     assert [result["data"]["n"] for result in found["results"]] == [5, 5]
-    assert [entry["name"] for entry in found["results"][0]["conditions"]] == ["clean", "web", "hard"]
+    names = [entry["name"] for entry in found["results"][0]["conditions"]]
+    assert names == ["clean", "web", "hard", "face-128", "face-96", "face-64"]
     assert {path.name for path in (tmp_path / "a").iterdir()} == {"robustness.jsonl", "1-bright", "2-bright"}
     assert not list((tmp_path / "a").rglob("*.png"))
     run(*arguments, "--out", tmp_path / "a", "--draws", 100, "--keep-images")
-    assert len(list((tmp_path / "a" / "images").rglob("*.png"))) == 15
+    assert len(list((tmp_path / "a" / "images").rglob("*.png"))) == 5 * 6
 
 
 @pytest.mark.parametrize(

@@ -34,7 +34,7 @@ def _all() -> list[Condition]:
 
 
 def test_the_tiers_are_what_they_are_called() -> None:
-    assert [each.name for each in tiers()] == ["clean", "web", "hard"]
+    assert [each.name for each in tiers()] == ["clean", "web", "hard", "face-128", "face-96", "face-64"]
     steps = {each.name: each.steps(_make_image(), "a", 0, _no_face) for each in tiers()}
     assert steps["clean"] == []
     for name, side, quality in (("web", 768, 60), ("hard", 512, 40)):
@@ -46,6 +46,22 @@ def test_the_tiers_are_what_they_are_called() -> None:
     assert degrade(_make_image(300, 1024), Condition("hard"), "a", 0, _no_face).size == (150, 512)
     # Small images are not enlarged.
     assert degrade(_make_image(200, 100), Condition("hard"), "a", 0, _no_face).size == (200, 100)
+
+
+@pytest.mark.parametrize(
+    ("face", "level", "size"),
+    [
+        ((40.0, 20.0, 120.0, 100.0), 64, (128, 96)),  # a face of 80 px in 160 x 120
+        ((40.0, 20.0, 120.0, 110.0), 64, (114, 85)),  # its longer side counts: 90 px
+        ((40.0, 20.0, 120.0, 100.0), 96, (160, 120)),  # smaller already: never enlarged
+        (None, 96, (96, 72)),  # the whole image stands for a face
+    ],
+)
+def test_the_largest_face_is_shrunk_to_a_side(face: Box | None, level: float, size: tuple[int, int]) -> None:
+    image = _make_image()
+    shrunk = degrade(image, Condition("face", level), "a", 0, lambda: face)
+    assert shrunk.size == size
+    assert (shrunk.tobytes() == image.tobytes()) == (size == image.size)
 
 
 def test_names_are_unique_and_the_grid_is_whole() -> None:

@@ -22,9 +22,7 @@ def robustness(
     bundles: options.BundleArguments = None,
     root: options.Root = None,
     split: options.Split = None,
-    tiers_only: Annotated[
-        bool, typer.Option("--tiers-only", help="Test the tiers clean, web and hard only, not the grid.")
-    ] = False,
+    tiers_only: Annotated[bool, typer.Option("--tiers-only", help="Test the tiers only, not the grid.")] = False,
     grid: Annotated[
         list[str] | None,
         typer.Option(metavar="NAME", help="Test this degradation of the grid only, with the tiers (repeatable)."),
@@ -41,10 +39,11 @@ def robustness(
 ) -> None:
     """Evaluate detectors on degraded images.
 
-    The same images are scored clean, in two more tiers, and under a grid of degradations. Tiers: web (longest side at
-    most 768 px, JPEG quality 60) and hard (512 px, JPEG quality 40). Grid: jpeg, webp, avif, rescale, blur, noise,
-    crop, rotation, brightness, grey, screenshot, occlusion. The threshold is the same throughout, and every metric is
-    reported with its drop from the clean images.
+    The same images are scored clean, in more tiers, and under a grid of degradations. Tiers: web (longest side at
+    most 768 px, JPEG quality 60), hard (512 px, JPEG quality 40), and face-128, face-96 and face-64 (shrunk until the
+    largest face has this side in pixels). Grid: jpeg, webp, avif, rescale, blur, noise, crop, rotation, brightness,
+    grey, screenshot, occlusion. The threshold is the same throughout, and every metric is reported with its drop from
+    the clean images.
 
     Exit codes: 0 all images read, 1 some image could not be read, 2 usage error, 3 missing extra or broken bundle.
     """

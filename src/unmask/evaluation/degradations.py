@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, Final
@@ -25,6 +25,8 @@ FindFace = Callable[[], Box | None]
 _MakeSteps = Callable[[float, Image.Image, Rng, FindFace], list[Step]]
 
 CLEAN: Final = "clean"
+FACES: Final = (128.0, 96.0, 64.0)
+"""Sides in pixels that the largest face is shrunk to."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +34,7 @@ class Condition:
     """One way in which images are changed before a detector sees them.
 
     Attributes:
-        family: ``clean``, ``web``, ``hard``, or what is varied, e.g. ``jpeg``.
+        family: ``clean``, ``web``, ``hard``, ``face``, or what is varied, e.g. ``jpeg``.
         level: in the family's unit; ``None`` for a family without levels.
     """
 
@@ -77,8 +79,8 @@ class Family:
 
 
 def tiers() -> list[Condition]:
-    """The named tiers, mildest first."""
-    return [Condition(name) for name in TIERS]
+    """The tiers, mildest first within each family."""
+    return _of_each(TIERS)
 
 
 def grid(names: Sequence[str] = ()) -> list[Condition]:
@@ -94,7 +96,7 @@ def grid(names: Sequence[str] = ()) -> list[Condition]:
         if name in unavailable():
             raise UsageError("unavailable_condition", f"This Pillow was built without {name.upper()}.")
     chosen = names or [name for name in GRID if name not in unavailable()]
-    return [Condition(name, level) for name in dict.fromkeys(chosen) for level in (_FAMILIES[name].levels or (None,))]
+    return _of_each(dict.fromkeys(chosen))
 
 
 @cache
@@ -133,6 +135,11 @@ def default_finder() -> FaceFinder:
     return FaceFinder(FacePolicy())
 
 
+def _of_each(names: Iterable[str]) -> list[Condition]:
+    """All conditions of some families."""
+    return [Condition(name, level) for name in names for level in (_FAMILIES[name].levels or (None,))]
+
+
 def _given(name: str, parameter: str, *, whole: bool = False, **fixed: Any) -> _MakeSteps:
     """One step whose parameter is the level."""
 
@@ -147,6 +154,13 @@ def _platform(side: int, quality: int) -> _MakeSteps:
         return [Step("fit", {"side": side}), Step("jpeg", {"quality": quality, "subsampling": "4:2:0"})]
 
     return make
+
+
+def _face(level: float, image: Image.Image, rng: Rng, find_face: FindFace) -> list[Step]:
+    # Without a face the whole image stands for it, as it does for the detector.
+    x0, y0, x1, y1 = find_face() or (0.0, 0.0, float(image.width), float(image.height))
+    factor = level / max(x1 - x0, y1 - y0)
+    return [Step("rescale", {"factor": factor, "filter": "lanczos", "restore": False})] if factor < 1 else []
 
 
 def _noise(level: float, image: Image.Image, rng: Rng, find_face: FindFace) -> list[Step]:
@@ -195,6 +209,7 @@ TIERS: Final[dict[str, Family]] = {
     CLEAN: Family("the images as they are", "", (), _no_steps),
     "web": Family("longest side at most 768 px, JPEG 60", "", (), _platform(768, 60)),
     "hard": Family("longest side at most 512 px, JPEG 40", "", (), _platform(512, 40)),
+    "face": Family("shrunk until the largest face has this side; smaller ones stay as they are", "px", FACES, _face),
 }
 GRID: Final[dict[str, Family]] = {
     "jpeg": Family(

@@ -150,7 +150,7 @@ def _conditions(name: str, about: FamilyFacts, entries: list[ConditionResult], c
     metrics = [each.figures.balanced_accuracy for each in entries]
     values = [each.value or 0.0 for each in metrics]
     places = [at / (len(entries) - 1) for at in range(len(entries))]
-    labels = [each.family if each.level is None else f"{each.level:g}" for each in entries]
+    labels = [each.name if each.family != name or each.level is None else f"{each.level:g}" for each in entries]
     ends = [_ends(each) for each in metrics]
     return curves(
         name,
