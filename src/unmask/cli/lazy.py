@@ -27,6 +27,7 @@ class Verb:
         renamed: old spellings of options that still work for one release, with the new ones.
         reads_images: whether it has the option for the largest image to read.
         reads_tables: whether it has the options that say what a table calls its columns and labels.
+        below: commands that are called by their name after this one's.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Verb:
     renamed: Mapping[str, str] = field(default_factory=dict)
     reads_images: bool = False
     reads_tables: bool = False
+    below: Sequence[Verb] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +54,7 @@ class LazyCommand(TyperCommand):
     def __init__(self, verb: Verb) -> None:
         super().__init__(verb.name, help=verb.summary, short_help=verb.summary, rich_markup_mode=None)
         self._verb = verb
+        self.commands = {below.name: LazyCommand(below) for below in verb.below}
 
     def load(self) -> VerbCommand:
         """Import the function and build the command from its signature."""
@@ -118,6 +121,8 @@ class LazyGroup(TyperGroup):
     def resolve_command(self, ctx: Any, args: list[str]) -> tuple[Any, Any, list[str]]:
         """The command that ``args`` begin with, imported, and what follows it."""
         name, command, rest = super().resolve_command(ctx, args)
+        if isinstance(command, LazyCommand) and rest and rest[0] in command.commands:
+            name, command, rest = f"{name} {rest[0]}", command.commands[rest[0]], rest[1:]
         return name, command.load() if isinstance(command, LazyCommand) else command, rest
 
     def get_params(self, ctx: Any) -> list[Any]:

@@ -11,6 +11,16 @@ from unmask.version import __version__
 
 COMMANDS = (
     Verb("detect", "unmask.cli.detect:detect", "Classify faces in images as real or fake.", reads_images=True),
+    Verb(
+        "scan",
+        "unmask.cli.scan:scan",
+        "Classify millions of images, resumable, into Parquet files.",
+        reads_images=True,
+        below=(
+            Verb("status", "unmask.cli.scan:status", "Show how far a scan is."),
+            Verb("merge", "unmask.cli.scan:merge", "Join the parts of a scan, or write a scan as one table."),
+        ),
+    ),
     Verb("explain", "unmask.cli.explain:explain", "Explain a verdict.", reads_images=True),
     Verb(
         "train", "unmask.cli.train:train", "Train a detector on labelled images.", reads_images=True, reads_tables=True

@@ -17,7 +17,8 @@ from typing import Any, Final
 
 from unmask.data.scanned import PLAN, ROWS, SCHEMA, read_plan
 from unmask.errors import UsageError
-from unmask.files import OutputFolder, cannot_write, whole_file
+from unmask.files import OutputFolder, cannot_write, whole_file, write_whole
+from unmask.imaging.find import PassedOver
 from unmask.imaging.limits import DecodeLimits
 from unmask.scan.extra import pyarrow
 from unmask.scan.items import Item, shard_of
@@ -46,7 +47,6 @@ class Plan:
         model_name: its name and version.
         bundle_sha256: its hash.
         threshold: probabilities from here up are fake.
-        uncertain: both ends of the band of uncertain probabilities.
         limits: on each file.
         timeout: seconds for one image.
         passed_over: files in the sources that are no images.
@@ -63,7 +63,6 @@ class Plan:
     model_name: str
     bundle_sha256: str
     threshold: float
-    uncertain: tuple[float, float]
     limits: DecodeLimits
     timeout: float
     passed_over: int
@@ -94,7 +93,7 @@ class Plan:
     def from_json(cls, facts: Mapping[str, Any]) -> Plan:
         """The plan of :meth:`to_json`; raises KeyError, TypeError or ValueError for anything else."""
         told = {name: facts[name] for name in cls.__slots__}
-        pairs = {name: tuple(told[name]) for name in ("sources", "part", "columns", "uncertain")}
+        pairs = {name: tuple(told[name]) for name in ("sources", "part", "columns")}
         return cls(**{**told, **pairs, "limits": DecodeLimits(**told["limits"])})
 
 
@@ -188,7 +187,9 @@ def write_parquet(path: Path, table: Any) -> None:
         arrow.parquet.write_table(table, file, compression="zstd")
 
 
-def plan_scan(path: Path, items: Iterable[Item], plan: Plan, shard_size: int) -> ScanFolder:
+def plan_scan(
+    path: Path, items: Iterable[Item], plan: Plan, shard_size: int, passed_over: PassedOver | None = None
+) -> ScanFolder:
     """List the items of a scan and deal them out to shards; memory does not grow with their number.
 
     Killed before the end, nothing but ``work/`` is there, and the next call begins again.
@@ -196,8 +197,9 @@ def plan_scan(path: Path, items: Iterable[Item], plan: Plan, shard_size: int) ->
     Args:
         path: the folder; held by the caller.
         items: of all parts; those listed twice count once.
-        plan: without the number of images and shards, which are found here.
+        plan: without the number of images and shards, and the columns, which are found here.
         shard_size: images in a shard, on average.
+        passed_over: counts what listing the items passes over.
 
     Raises:
         UsageError: ``no_pictures``, there are no items; ``cannot_write``; those of listing the sources.
@@ -222,10 +224,19 @@ def plan_scan(path: Path, items: Iterable[Item], plan: Plan, shard_size: int) ->
         listed.unlink()
     except OSError as error:
         raise cannot_write(listed, error) from error
-    plan = replace(plan, images=count, shards=shards, columns=tuple(columns))
-    with whole_file(path / PLAN) as out:
-        out.write(json.dumps(plan.to_json(), indent=1).encode() + b"\n")
+    files = 0 if passed_over is None else passed_over.files
+    plan = replace(plan, images=count, shards=shards, columns=tuple(columns), passed_over=files)
+    write_plan(path, plan)
     return ScanFolder(path)
+
+
+def write_plan(path: Path, plan: Plan) -> None:
+    """Write the plan of a scan, which from then on says what it is.
+
+    Raises:
+        UsageError: ``cannot_write``.
+    """
+    write_whole(path / PLAN, json.dumps(plan.to_json(), indent=1) + "\n")
 
 
 def shard_name(shard: int, shards: int) -> str:

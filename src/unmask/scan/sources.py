@@ -29,17 +29,14 @@ _BYTES_COLUMNS: Final = ("bytes", "image", "content", "data", "jpg", "png")
 _COMPRESSED: Final = (".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".tar.zst")
 
 
-def list_items(
-    sources: Sequence[str], passed_over: PassedOver, *, recursive: bool = True, root: Path | None = None
-) -> Iterator[Item]:
-    """The images of sources, in flat memory.
+def list_items(sources: Sequence[str], passed_over: PassedOver, root: Path | None = None) -> Iterator[Item]:
+    """The images of sources, in flat memory; folders are searched with their subfolders.
 
     Args:
         sources: each a folder, a glob, an image file, ``-`` for paths on standard input, a table (.csv, .tsv, .parquet)
             with a column ``path``, ``url`` or ``bytes``, a tar archive, or a URL of any of these but a folder of which
             only a prefix is known: it stands for the images below it.
         passed_over: files that are no images are counted there.
-        recursive: whether subfolders are searched, too.
         root: folder that paths in tables are relative to and must not leave; by default the table's own.
 
     Yields:
@@ -60,9 +57,9 @@ def list_items(
                 raise UsageError("bad_source", text)
             yield from _in_store(source, passed_over)
         elif os.path.isdir(source):  # noqa: PTH112 - Path.is_dir raises for a name that is too long
-            yield from _in_folder(source, passed_over, recursive=recursive)
+            yield from _in_folder(source, passed_over)
         elif glob.has_magic(source) and not os.path.lexists(source):
-            for found in sorted(glob.glob(source, recursive=recursive)) or [source]:  # noqa: PTH207 - keeps the spelling
+            for found in sorted(glob.glob(source, recursive=True)) or [source]:  # noqa: PTH207 - keeps the spelling
                 if not os.path.isdir(found):  # noqa: PTH112
                     yield from _file(found, root)
         else:
@@ -98,7 +95,7 @@ def _object(url: str, path: str | None = None, cells: dict[str, str] | None = No
     return Item(path=path or url, uri=url, unit=path or url, kind="object", cells=cells or {})
 
 
-def _in_folder(folder: str, passed_over: PassedOver, *, recursive: bool) -> Iterator[Item]:
+def _in_folder(folder: str, passed_over: PassedOver) -> Iterator[Item]:
     """The images in a folder, without hidden files and folders, in the order of the file system."""
     try:
         listing = os.scandir(folder)
@@ -118,11 +115,8 @@ def _in_folder(folder: str, passed_over: PassedOver, *, recursive: bool) -> Iter
                 yield _item(entry.path)
             else:
                 passed_over.files += 1
-    if not recursive:
-        passed_over.subfolders += len(subfolders)
-        return
     for subfolder in subfolders:
-        yield from _in_folder(subfolder, passed_over, recursive=True)
+        yield from _in_folder(subfolder, passed_over)
 
 
 def _in_store(url: str, passed_over: PassedOver) -> Iterator[Item]:
