@@ -15,7 +15,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import IO, Any, Final
 
 from unmask.errors import MissingExtraError, UsageError
 from unmask.imaging.blocks import MAX_MANIFEST
@@ -187,13 +187,27 @@ def read_credentials(data: bytes, mime: str | None = None, trust_anchors: bytes 
     Raises:
         UsageError: ``bad_trust_anchors``: not PEM text.
     """
+    mime = mime or _FORMATS.get(sniff_format(data) or "", "")
+    return read_file_credentials(io.BytesIO(data), mime, read_provenance(data), trust_anchors)
+
+
+def read_file_credentials(
+    file: IO[bytes], mime: str, provenance: Provenance, trust_anchors: bytes | None = None
+) -> Credentials:
+    """Like :func:`read_credentials`, of a file that is too large to be held in memory, such as a clip.
+
+    Args:
+        file: at its start, seekable.
+        mime: its media type.
+        provenance: its notes, which say whether it has a manifest.
+        trust_anchors: see :func:`read_credentials`.
+    """
     settings = _settings(trust_anchors)
-    found = read_provenance(data)
-    if found.c2pa == "none":
-        return plain(found.credentials_state)
+    if provenance.c2pa == "none":
+        return plain(provenance.credentials_state)
     if importlib.util.find_spec("c2pa") is None:
         return plain("could not be checked", "missing")
-    return _from_report(_report(data, mime or _FORMATS.get(sniff_format(data) or "", ""), settings))
+    return _from_report(_report(file, mime, settings))
 
 
 def check_credentials(data: bytes, provenance: Provenance, trust_anchors: bytes | None = None) -> Provenance:
@@ -256,13 +270,13 @@ def _settings(trust_anchors: bytes | None) -> dict[str, Any]:
     return settings
 
 
-def _report(data: bytes, mime: str, settings: dict[str, Any]) -> Mapping[str, Any] | str:
+def _report(file: IO[bytes], mime: str, settings: dict[str, Any]) -> Mapping[str, Any] | str:
     """The library's report on the file, or why there is none: a key of the reasons above."""
     try:
         import c2pa
 
         with c2pa.Settings.from_dict(settings) as made, c2pa.Context(settings=made) as context:
-            reader = c2pa.Reader.try_create(mime, io.BytesIO(data), context=context)
+            reader = c2pa.Reader.try_create(mime, file, context=context)
             if reader is None:
                 return "unreadable"
             with reader:

@@ -6,10 +6,12 @@ import os
 from typing import IO, Final
 
 from unmask.imaging.bmff import MAX_BOXES
+from unmask.imaging.credentials import Credentials, plain, read_file_credentials
 from unmask.imaging.provenance import Provenance, read_provenance
 
 _MOST_BOX: Final = 16 * 2**20  # bytes of one box that are read
 _MOST: Final = 64 * 2**20  # of all
+_MIME: Final = "video/mp4"  # of MOV, too: the boxes are the same
 _HEIF_HEAD: Final = (16).to_bytes(4, "big") + b"ftypheic" + bytes(4)  # boxes behind it are read as those of an image
 
 
@@ -25,6 +27,28 @@ def clip_provenance(path: str | os.PathLike[str]) -> Provenance:
     except (OSError, ValueError):
         boxes = b""
     return read_provenance(_HEIF_HEAD + boxes)
+
+
+def clip_credentials(
+    path: str | os.PathLike[str], provenance: Provenance, trust_anchors: bytes | None = None
+) -> Credentials:
+    """Check the content credentials of a clip; the file is read piece by piece, and only if it has any.
+
+    Args:
+        path: of the file.
+        provenance: what :func:`clip_provenance` found in it.
+        trust_anchors: see :func:`~unmask.imaging.credentials.read_credentials`.
+
+    Raises:
+        UsageError: ``bad_trust_anchors``; never because of the file.
+    """
+    if provenance.c2pa == "none":
+        return plain(provenance.credentials_state)
+    try:
+        with open(path, "rb") as file:  # noqa: PTH123
+            return read_file_credentials(file, _MIME, provenance, trust_anchors)
+    except OSError:
+        return plain("could not be checked", "unreadable")
 
 
 def _metadata_boxes(file: IO[bytes], size: int) -> bytes:
