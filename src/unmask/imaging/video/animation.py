@@ -16,9 +16,10 @@ from unmask.imaging.decode import decode, read_header
 from unmask.imaging.formats import canvas_size, sniff_format
 from unmask.imaging.limits import DecodeLimits
 from unmask.imaging.video.cuts import Look, is_cut, look_at
-from unmask.imaging.video.facts import ANIMATIONS, ClipFacts
+from unmask.imaging.video.delays import ANIMATIONS, frame_delays
+from unmask.imaging.video.facts import ClipFacts
 from unmask.imaging.video.limits import VideoLimits
-from unmask.imaging.video.reading import RawFrame
+from unmask.imaging.video.raw import RawFrame
 from unmask.imaging.walk import check_container
 
 _LEAST_DELAY: Final = 0.02  # seconds; browsers show shorter ones as a tenth of a second
@@ -156,56 +157,9 @@ class OpenAnimation:
     def _frame_ends(self) -> list[float]:
         """Seconds at which each frame ends, by the file's parts alone."""
         ends: list[float] = []
-        for delay in _DELAYS[self._name](self._data):
+        for delay in frame_delays(self._name, self._data):
             ends.append((ends[-1] if ends else 0.0) + (delay if delay >= _LEAST_DELAY else _SHOWN_DELAY))
             if len(ends) > self._limits.max_animation_frames:
                 most = self._limits.max_animation_frames
                 raise VideoError("too_many_frames", f"The animation has over {most:,} frames, the most that are read.")
         return ends or [_SHOWN_DELAY]
-
-
-def _gif_delays(data: bytes) -> Iterator[float]:
-    at, delay, size = 13 + (3 << (data[10] & 7) + 1 if len(data) > 10 and data[10] & 128 else 0), 0.0, len(data)
-    while at < size and data[at] in (0x21, 0x2C):
-        if data[at] == 0x21:
-            if data[at + 1 : at + 3] == b"\xf9\x04":
-                delay = int.from_bytes(data[at + 4 : at + 6], "little") / 100
-            at += 2
-        else:
-            flags = data[at + 9] if at + 9 < size else 0
-            at += 11 + (3 << (flags & 7) + 1 if flags & 128 else 0)
-            yield delay
-            delay = 0.0
-        while at < size and data[at]:
-            at += 1 + data[at]
-        at += 1
-
-
-def _webp_delays(data: bytes) -> Iterator[float]:
-    at, found = 12, False
-    while at + 8 <= len(data):
-        kind, size = data[at : at + 4], int.from_bytes(data[at + 4 : at + 8], "little")
-        if kind == b"ANMF":
-            found = True
-            yield int.from_bytes(data[at + 20 : at + 23], "little") / 1000
-        at += 8 + size + size % 2
-    if not found:
-        yield _SHOWN_DELAY
-
-
-def _png_delays(data: bytes) -> Iterator[float]:
-    at, found = 8, False
-    while at + 8 <= len(data):
-        size, kind = int.from_bytes(data[at : at + 4], "big"), data[at + 4 : at + 8]
-        if kind == b"fcTL":
-            found = True
-            top, bottom = (int.from_bytes(data[at + p : at + p + 2], "big") for p in (28, 30))
-            yield top / (bottom or 100)
-        elif kind == b"IEND":
-            break
-        at += 12 + size
-    if not found:
-        yield _SHOWN_DELAY
-
-
-_DELAYS: Final = {"GIF": _gif_delays, "WEBP": _webp_delays, "PNG": _png_delays}

@@ -15,9 +15,6 @@ _NAMES: Final = "mp4 m4v mov qt 3gp 3g2 mkv webm avi mpg mpeg m2ts vob flv ogv w
 CLIP_SUFFIXES: Final = frozenset(f".{name}" for name in _NAMES.split())
 """A file with one of these suffixes is treated as a clip whatever it holds, so that its error is shown."""
 
-ANIMATIONS: Final = frozenset({"GIF", "WEBP", "PNG"})
-"""Image formats that may hold several frames, and are read as clips where that is asked for."""
-
 HEAD: Final = 1024
 """First bytes of a file that tell its format."""
 

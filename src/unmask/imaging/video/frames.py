@@ -21,7 +21,8 @@ import PIL.Image
 
 from unmask.errors import MissingExtraError, UsageError, VideoError
 from unmask.imaging.decode_worker import HEAD
-from unmask.imaging.video.facts import ClipFacts
+from unmask.imaging.video.facts import HEAD as HEAD_BYTES
+from unmask.imaging.video.facts import ClipFacts, sniff_container
 from unmask.imaging.video.limits import VideoLimits, default_video_limits
 
 DEFAULT_FRAMES: Final = 32
@@ -82,8 +83,6 @@ class ClipReader:
     def __init__(
         self, path: str | os.PathLike[str], limits: VideoLimits | None = None, *, as_clip: bool = False
     ) -> None:
-        if not has_video():
-            raise MissingExtraError("video", "Reading clips")
         self._path, self._as_clip = os.fspath(path), as_clip
         self._limits = limits or default_video_limits()
         self._process: subprocess.Popen[bytes] | None = None
@@ -152,7 +151,12 @@ class ClipReader:
 
     def _start(self) -> ClipFacts:
         file = _open(self._path, self._limits)
-        settings: dict[str, Any] = {"limits": asdict(self._limits), "as_clip": self._as_clip}
+        is_video = sniff_container(os.read(file, HEAD_BYTES)) is not None
+        os.lseek(file, 0, os.SEEK_SET)
+        if is_video and not has_video():
+            os.close(file)
+            raise MissingExtraError("video", "Reading clips")
+        settings: dict[str, Any] = {"limits": asdict(self._limits), "as_clip": self._as_clip, "video": is_video}
         inherited = os.name == "posix"
         settings |= {"file": file} if inherited else {"path": self._path}
         try:

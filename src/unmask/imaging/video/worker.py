@@ -11,7 +11,7 @@ import json
 import os
 import signal
 import sys
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from unmask.errors import ImageError, VideoError
 from unmask.imaging.decode_worker import HEAD, CpuClock, limit_memory
@@ -20,7 +20,9 @@ from unmask.imaging.video.cuts import spread
 from unmask.imaging.video.facts import HEAD as HEAD_BYTES
 from unmask.imaging.video.facts import sniff_container
 from unmask.imaging.video.limits import VideoLimits
-from unmask.imaging.video.reading import OpenClip
+
+if TYPE_CHECKING:
+    from unmask.imaging.video.reading import OpenClip
 
 
 def main(told: str) -> None:
@@ -31,6 +33,8 @@ def main(told: str) -> None:
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides when to end
+    if settings["video"]:
+        import unmask.imaging.video.reading  # noqa: F401 - FFmpeg's libraries do not count against the memory
     limit_memory(limits.memory_bytes)
     with os.fdopen(settings["file"], "rb") if "file" in settings else open(settings["path"], "rb") as file:  # noqa: PTH123
         try:
@@ -51,6 +55,8 @@ def _open(file: IO[bytes], as_clip: bool, limits: VideoLimits) -> OpenClip | Ope
     file.seek(0)
     container = sniff_container(head)
     if container is not None:
+        from unmask.imaging.video.reading import OpenClip
+
         return OpenClip(file, size, container, limits)
     if not as_clip:
         raise VideoError("unsupported_format", "This is not a clip of a kind that is read.")
