@@ -37,6 +37,13 @@ SERVICE = {
     "header_seconds": "s",
     "rate": "a second",
     "burst": "",
+    "max_clip_mib": "MiB",
+    "max_clip_minutes": "minutes",
+    "max_clip_frames": "",
+    "clip_queue": "",
+    "clip_workers": "",
+    "clip_seconds": "s",
+    "clip_upload_seconds": "s",
 }
 FETCH = {
     "concurrency": "",

@@ -75,6 +75,19 @@ def write_whole(path: Path, content: bytes | str, *, durable: bool = True) -> No
         file.write(content.encode() if isinstance(content, str) else content)
 
 
+def move_file(source: Path, path: Path) -> None:
+    """Give a file another name on the same file system, whose content is on the disk; a file of that name is replaced.
+
+    Raises:
+        UsageError: ``cannot_write``.
+    """
+    try:
+        source.replace(path)
+        _sync_folder(path.parent)
+    except OSError as error:
+        raise cannot_write(path, error) from error
+
+
 def cannot_write(path: Path, error: OSError) -> UsageError:
     """The error to raise when a file or folder cannot be written."""
     return UsageError("cannot_write", f"{path}: cannot be written: {error.strerror or error}")

@@ -44,8 +44,9 @@ from unmask.serve.database import metadata, open_database
 from unmask.serve.evidence import from_text, overlays, to_text
 from unmask.serve.images import ImageFolder, thumbnail
 from unmask.serve.problems import Problem
+from unmask.serve.rows import cursor_of, parse_cursor
 from unmask.serve.schemas import Evidence, Feedback, VerdictFields
-from unmask.serve.store import Query, Record, Retention, Store, _cursor, _parse
+from unmask.serve.store import Query, Record, Retention, Store
 from unmask.serve.stored import complete
 
 DAY = 86_400_000
@@ -320,11 +321,11 @@ def test_many_old_records_are_all_migrated(tmp_path: Path) -> None:
 @given(st.text(max_size=60))
 def test_a_cursor_is_one_that_was_given_or_a_problem(cursor: str) -> None:
     try:
-        moment, identifier = _parse(cursor)
+        moment, identifier = parse_cursor(cursor)
     except Problem as problem:
         assert problem.code == "bad_cursor"
     else:
-        assert _parse(_cursor({"time_ms": moment, "id": identifier})) == (moment, identifier)  # type: ignore[arg-type]
+        assert parse_cursor(cursor_of({"time_ms": moment, "id": identifier})) == (moment, identifier)  # type: ignore[arg-type]
 
 
 @given(st.text(alphabet="ab%_\\'\"", max_size=6), st.text(alphabet="ab%_\\'\"", max_size=3))

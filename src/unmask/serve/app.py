@@ -16,12 +16,13 @@ from unmask.bundle.bundle import Bundle
 from unmask.detect.detector import Detector
 from unmask.imaging.decode_pool import DecodePool
 from unmask.imaging.limits import DecodeLimits
-from unmask.serve import pages, problems, routes, routes_history
+from unmask.serve import pages, problems, routes, routes_history, routes_videos
 from unmask.serve.access import Gate
+from unmask.serve.clips import Clips, why_no_clips
 from unmask.serve.engine import Engine
 from unmask.serve.explain_queue import ExplainQueue
 from unmask.serve.history import History
-from unmask.serve.limits import BodyLimits
+from unmask.serve.limits import BodyLimit, BodyLimits
 from unmask.serve.metrics import Metrics
 from unmask.serve.problems import ProblemDetails
 from unmask.serve.service import Service
@@ -78,13 +79,18 @@ def create_app(settings: Settings, detector: Detector, store: Store | None) -> F
             thumbnails=store is not None and settings.images_folder is not None,
         )
         explain_queue = ExplainQueue(detector, settings.explanations)
-        app.state.service = Service(settings, engine, explain_queue, history, metrics)
+        clips = None
         try:
+            if why_no_clips(settings) is None:
+                clips = await Clips.start(settings, detector, engine, history, metrics)
+            app.state.service = Service(settings, engine, explain_queue, history, metrics, clips)
             if history is not None:
                 history.start()
             yield
         finally:
             # All open requests have been answered by now; nobody waits for what is left.
+            if clips is not None:
+                await clips.close(_CLOSING_SECONDS)
             await asyncio.to_thread(engine.close, _CLOSING_SECONDS)
             await asyncio.to_thread(pool.close)
             explain_queue.close()
@@ -104,14 +110,15 @@ def create_app(settings: Settings, detector: Detector, store: Store | None) -> F
     problems.install(app)
     app.include_router(routes.router)
     app.include_router(routes_history.router)
+    app.include_router(routes_videos.router)
     pages.install(app)
     # The middleware added last is the outermost.
     app.add_middleware(
         BodyLimits,
-        max_bytes=settings.max_body,
+        limit=BodyLimit(settings.max_body, settings.deadline),
         max_total_bytes=round(settings.max_waiting_mib * 2**20),
-        deadline=settings.deadline,
         metrics=metrics,
+        uploads={routes_videos.PATH: BodyLimit(settings.max_clip, settings.clip_upload_seconds, in_memory=False)},
     )
     if settings.cors:
         app.add_middleware(

@@ -1,4 +1,4 @@
-"""The history's one table, and opening and migrating its database."""
+"""The history's tables, and opening and migrating their database."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from sqlalchemy import (
     Engine,
     Float,
     Index,
+    Integer,
     LargeBinary,
     MetaData,
     String,
@@ -55,12 +56,38 @@ verdicts = Table(
     Index("verdicts_by_sha256", "sha256"),
 )
 
+# A clip has a record from the moment it is accepted; ``alive_ms`` is when the instance that has it last said so.
+clips = Table(
+    "clips",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("time_ms", BigInteger, nullable=False),
+    Column("sha256", String(64), nullable=False),
+    Column("filename", Text, nullable=False),
+    Column("bytes", BigInteger, nullable=False),
+    Column("frames", Integer, nullable=False),
+    Column("state", String(9), nullable=False),
+    Column("alive_ms", BigInteger, nullable=False),
+    Column("ended_ms", BigInteger),
+    Column("word", String(9)),
+    Column("fake_probability", Float),
+    Column("verdict", Text),
+    Column("error", Text),
+    Column("clip", Text),
+    Column("clip_bytes", BigInteger),
+    Column("feedback", String(6)),
+    Column("note", Text),
+    Column("feedback_ms", BigInteger),
+    Index("clips_by_time", "time_ms", "id"),
+    Index("clips_by_sha256", "sha256"),
+)
+
 # An arbitrary number, the same for all instances of the service.
 _LOCK = 0x756E6D61736B
 
 
 def open_database(url: str) -> Engine:
-    """Open a database and migrate its table.
+    """Open a database and migrate its tables.
 
     Args:
         url: an SQLAlchemy URL; ``sqlite://`` is a database in memory, for one thread at a time.
@@ -83,7 +110,7 @@ def open_database(url: str) -> Engine:
 
 
 def lock(connection: Connection) -> None:
-    """Stop other instances from changing the table or the stored images until this transaction ends."""
+    """Stop other instances from changing the tables or the stored files until this transaction ends."""
     if connection.dialect.name == "postgresql":
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
     # In SQLite every transaction here holds the database's one lock.

@@ -34,12 +34,15 @@ def open_store(settings: Settings) -> Store | None:
     if settings.store_folder is not None:
         settings.store_folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     images = ImageFolder(settings.images_folder) if settings.images_folder is not None else None
+    return Store(settings.database_url, images, retention_of(settings))
+
+
+def retention_of(settings: Settings) -> Retention:
+    """The limits of the history that the settings give."""
     records = settings.keep_records
     if settings.store == MEMORY:
         records = min(records or _MOST_IN_MEMORY, _MOST_IN_MEMORY)
-    return Store(
-        settings.database_url, images, Retention(settings.keep_days, records, round(settings.keep_mib * 2**20))
-    )
+    return Retention(settings.keep_days, records, round(settings.keep_mib * 2**20))
 
 
 class History:

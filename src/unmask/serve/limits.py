@@ -6,8 +6,9 @@ import asyncio
 import ipaddress
 import time
 from collections import OrderedDict
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -61,6 +62,21 @@ class RateLimiter:
         return 0.0 if allowed else (1 - left) / self._rate
 
 
+@dataclass(frozen=True, slots=True)
+class BodyLimit:
+    """Limits of one request.
+
+    Attributes:
+        max_bytes: largest body in bytes.
+        deadline: seconds from the start of the request to its response.
+        in_memory: whether the body is held in memory until the response, and not written to the disk as it arrives.
+    """
+
+    max_bytes: int
+    deadline: float
+    in_memory: bool = True
+
+
 class BodyLimits:
     """Middleware that limits request bodies as they are read: size of each, size of all together, and time.
 
@@ -68,18 +84,25 @@ class BodyLimits:
 
     Args:
         app: the application to protect.
-        max_bytes: largest body in bytes.
+        limit: of each request.
         max_total_bytes: largest size of all bodies in memory, in bytes.
-        deadline: seconds from the start of a request to its response.
-        metrics: shows the bytes of all bodies.
+        metrics: shows the bytes of all bodies in memory.
+        uploads: other limits for requests to some paths that are not GET.
     """
 
-    def __init__(self, app: ASGIApp, max_bytes: int, max_total_bytes: int, deadline: float, metrics: Metrics) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        limit: BodyLimit,
+        max_total_bytes: int,
+        metrics: Metrics,
+        uploads: Mapping[str, BodyLimit] | None = None,
+    ) -> None:
         self._app = app
-        self._max_bytes = max_bytes
+        self._limit = limit
+        self._uploads = uploads or {}
         self._max_total_bytes = max_total_bytes
         self._used = 0
-        self._deadline = deadline
         self._metrics = metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -87,7 +110,8 @@ class BodyLimits:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        deadline = asyncio.get_running_loop().time() + self._deadline
+        limit = self._limit if scope["method"] == "GET" else self._uploads.get(scope["path"], self._limit)
+        deadline = asyncio.get_running_loop().time() + limit.deadline
         scope["unmask.deadline"] = deadline
         held, complete = 0, False
 
@@ -102,11 +126,12 @@ class BodyLimits:
                 raise Problem(408, "upload_too_slow", "The request did not arrive in time.") from None
             size = len(message.get("body", b""))
             held += size
-            self._use(size)
+            if limit.in_memory:
+                self._use(size)
             complete = not message.get("more_body", False)
-            if held > self._max_bytes:
-                raise self._too_large()
-            if self._used > self._max_total_bytes:
+            if held > limit.max_bytes:
+                raise _too_large(limit)
+            if limit.in_memory and self._used > self._max_total_bytes:
                 raise Problem(
                     429, "too_much_waiting", "Too many uploads are in progress. Try again later.", {"Retry-After": "2"}
                 )
@@ -114,18 +139,20 @@ class BodyLimits:
 
         try:
             announced = dict(scope["headers"]).get(b"content-length", b"0")
-            if not announced.isdigit() or int(announced) > self._max_bytes:
-                raise self._too_large()
+            if not announced.isdigit() or int(announced) > limit.max_bytes:
+                raise _too_large(limit)
             await self._app(scope, limited, send)
         finally:
-            self._use(-held)
+            if limit.in_memory:
+                self._use(-held)
 
     def _use(self, change: int) -> None:
         self._used += change
         self._metrics.body_bytes.set(self._used)
 
-    def _too_large(self) -> Problem:
-        return Problem(413, "body_too_large", f"A request may have at most {self._max_bytes:,} bytes.")
+
+def _too_large(limit: BodyLimit) -> Problem:
+    return Problem(413, "body_too_large", f"A request may have at most {limit.max_bytes:,} bytes.")
 
 
 def _client(address: str) -> str:

@@ -8,6 +8,7 @@ from unmask.detect.verdict import Verdict
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _METHODS = {"GET", "HEAD", "POST", "DELETE", "OPTIONS"}
+_CLIP_SECONDS = (0.5, 1, 2, 5, 10, 20, 60, 120, 300)
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 
 
@@ -49,6 +50,20 @@ class Metrics:
             buckets=(1, 2, 4, 8, 16, 32, 64),
             registry=self.registry,
         )
+        self.clips_waiting = Gauge("unmask_clips_waiting", "Clips waiting or in progress", registry=self.registry)
+        self.clips = Counter(
+            "unmask_clips_total", "Clips by verdict, failed or cancelled", ("outcome",), registry=self.registry
+        )
+        self.clips_turned_away = Counter(
+            "unmask_clips_turned_away_total", "Clips rejected because the queue was full", registry=self.registry
+        )
+        self.clip_frames = Counter("unmask_clip_frames_total", "Frames of clips judged", registry=self.registry)
+        self._clip_seconds = Histogram(
+            "unmask_clip_seconds",
+            "Time to judge a clip in seconds",
+            buckets=_CLIP_SECONDS,
+            registry=self.registry,
+        )
 
     def observe_request(self, method: str, route: str, status: int, seconds: float) -> None:
         """Count one request; status 0 means that the client disconnected before the response."""
@@ -60,6 +75,11 @@ class Metrics:
         self._images.labels(verdict.result or "unreadable").inc()
         self._verdicts.labels(verdict.verdict or "unreadable").inc()
         self._marked.inc(bool(verdict.marks))
+
+    def observe_clip(self, verdict: str, seconds: float) -> None:
+        """Count one clip by its verdict."""
+        self.clips.labels(verdict).inc()
+        self._clip_seconds.observe(seconds)
 
     def text(self) -> bytes:
         """Format all metrics as Prometheus text."""

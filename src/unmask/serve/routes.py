@@ -14,6 +14,7 @@ from unmask.detect.verdict import Verdict
 from unmask.explain.page import SCRIPT
 from unmask.pages.page import policy
 from unmask.serve import problems
+from unmask.serve.clips import limits_of
 from unmask.serve.evidence import overlays
 from unmask.serve.limits import until
 from unmask.serve.metrics import CONTENT_TYPE
@@ -33,11 +34,12 @@ _TITLES = {
     403: "Request from another site's page",
     404: "Not found",
     408: "Request not received in time",
+    409: "The record has no verdict",
     413: "Request too large",
-    415: "Unsupported image format, or not a multipart form",
+    415: "Unsupported format, or not a multipart form",
     421: "Host name not accepted",
-    422: "Unreadable image, too many pixels, or invalid request",
-    429: "Too many requests or images; Retry-After gives the seconds to wait",
+    422: "Unreadable image or clip, too many pixels, or invalid request",
+    429: "Too many requests, images or clips; Retry-After gives the seconds to wait",
     500: "Unexpected error in the service",
     503: "History not available, or too little memory",
     504: "Response not ready in time",
@@ -177,6 +179,7 @@ async def model(service: InService) -> Model:
             keeps_images=settings.images_folder is not None,
             keep_days=settings.keep_days,
             token_required=bool(settings.token_hashes),
+            clips=limits_of(settings) if service.clips is not None else None,
         ),
     )
 

@@ -29,7 +29,7 @@ from unmask.serve.schemas import (
 from unmask.serve.stored import complete
 
 router = APIRouter(prefix="/v1", tags=["history"])
-_NO_NUL = r"^[^\x00]*$"
+NO_NUL = r"^[^\x00]*$"
 
 
 @router.get("/history", summary="List past verdicts, newest first", responses=errors(404, 503))
@@ -37,7 +37,7 @@ async def list_history(
     service: InService,
     query: Annotated[
         str,
-        Query(max_length=200, pattern=_NO_NUL, description="Part of a file name or note, or the start of a hash."),
+        Query(max_length=200, pattern=NO_NUL, description="Part of a file name or note, or the start of a hash."),
     ] = "",
     verdict: Annotated[Word | None, Query(description="Only this verdict.")] = None,
     marked: Annotated[bool | None, Query(description="Only images with marks, or only others.")] = None,

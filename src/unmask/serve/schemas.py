@@ -229,6 +229,16 @@ class Ready(BaseModel):
     status: Literal["ready"]
 
 
+class ClipLimits(BaseModel):
+    """Which clips the service accepts."""
+
+    max_bytes: int
+    max_seconds: float = Field(description="Longest clip in seconds.")
+    frames: int = Field(description="Frames judged unless a request asks for another number.")
+    max_frames: int
+    queue: int = Field(description="Most clips being sent, waiting or in progress.")
+
+
 class ServiceLimits(BaseModel):
     """What the service accepts and stores."""
 
@@ -240,6 +250,7 @@ class ServiceLimits(BaseModel):
     keeps_images: bool
     keep_days: float = Field(description="Days that records are kept; 0 means forever.")
     token_required: bool
+    clips: ClipLimits | None = Field(None, description="Null if the service accepts no clips.")
 
 
 class Model(BaseModel):

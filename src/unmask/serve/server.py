@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import logging
 import os
 import signal
@@ -11,6 +13,7 @@ import threading
 
 import uvicorn
 from alembic.util import CommandError
+from fastapi import FastAPI
 from sqlalchemy.exc import SQLAlchemyError
 
 from unmask.errors import UsageError
@@ -22,6 +25,8 @@ from unmask.serve.settings import Settings
 from unmask.serve.store import Store
 
 _BACKLOG = 2048
+# Time to note that clips were interrupted, should the history be slow.
+_STOP_SECONDS = 3.0
 _MAIN = threading.main_thread()
 
 
@@ -40,9 +45,11 @@ def run(settings: Settings) -> None:
         logging.getLogger(noisy).setLevel(logging.WARNING)
     detector, store = load_detector(settings), _store(settings)
     with _listen(settings) as listener:
-        server = uvicorn.Server(
+        app = create_app(settings, detector, store)
+        server = _Server(
+            app,
             uvicorn.Config(
-                create_app(settings, detector, store),
+                app,
                 log_config=None,
                 access_log=False,  # the service writes its own log, without paths and queries
                 server_header=False,
@@ -52,7 +59,7 @@ def run(settings: Settings) -> None:
                 timeout_keep_alive=15,
                 timeout_graceful_shutdown=round(settings.deadline) + 1,
                 backlog=_BACKLOG,
-            )
+            ),
         )
         # uvicorn handles the signals while it runs and raises them again when it ends, which must not count as failure.
         # One that arrives before it runs must stop it, too.
@@ -65,6 +72,22 @@ def run(settings: Settings) -> None:
         logging.getLogger("unmask.serve").warning("stopped with work in progress")
         logging.shutdown()
         os._exit(0)
+
+
+class _Server(uvicorn.Server):
+    """A server that interrupts clips, and with them the streams about them, before it waits for open responses."""
+
+    def __init__(self, app: FastAPI, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.app = app
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        service = getattr(self.app.state, "service", None)
+        if service is not None and service.clips is not None:
+            with contextlib.suppress(SQLAlchemyError, TimeoutError):
+                async with asyncio.timeout(_STOP_SECONDS):
+                    await service.clips.queue.stop()
+        await super().shutdown(sockets)
 
 
 def _store(settings: Settings) -> Store | None:

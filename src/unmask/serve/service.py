@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from starlette.requests import ClientDisconnect, Request
 
 from unmask.detect.verdict import Verdict
+from unmask.serve.clips import Clips, why_no_clips
 from unmask.serve.engine import Engine, Judged
 from unmask.serve.explain_queue import ExplainQueue
 from unmask.serve.history import History
@@ -35,6 +36,7 @@ class Service:
         explain_queue: the explainer and its queue.
         history: the history; ``None`` if none is kept.
         metrics: metrics of the service.
+        clips: the parts for clips; ``None`` if none are accepted.
     """
 
     settings: Settings
@@ -42,6 +44,7 @@ class Service:
     explain_queue: ExplainQueue
     history: History | None
     metrics: Metrics
+    clips: Clips | None = None
 
     async def judge(self, request: Request, uploads: Sequence[Upload]) -> list[tuple[Verdict, Record | None]]:
         """Classify uploads; return verdicts in their order, each with its record in the history.
@@ -74,6 +77,16 @@ class Service:
         if self.history is None:
             raise Problem(404, "no_history", "This service keeps no history.")
         return self.history
+
+    def require_clips(self) -> Clips:
+        """Return the parts for clips.
+
+        Raises:
+            Problem: 404, this service accepts no clips.
+        """
+        if self.clips is None:
+            raise Problem(404, "no_clips", why_no_clips(self.settings) or "This service accepts no clips.")
+        return self.clips
 
 
 def service_of(request: Request) -> Service:

@@ -58,14 +58,17 @@ class Settings(BaseSettings):
         "which is lost when the service stops.",
     )
     no_store: bool = Field(False, description="Store no history.")
-    keep_images: bool = Field(False, description="Store the uploaded images, too.")
+    keep_images: bool = Field(False, description="Store the uploaded images and clips, too.")
     images: Path | None = Field(
-        None, description="Folder for stored images (default: images/ in the folder of --store)."
+        None, description="Folder for stored images and clips (default: images/ in the folder of --store)."
     )
     keep_days: float = Field(90, ge=0, description="Delete records older than N days; 0 keeps them forever.")
     keep_records: int = Field(100_000, ge=0, description="Keep at most N records, the newest; 0 keeps all.")
     keep_mib: float = Field(
-        10_240, ge=0, description="Disk space for stored images in MiB; the oldest are deleted first. 0 sets no limit."
+        10_240,
+        ge=0,
+        description="Disk space for stored images in MiB, and as much again for clips; the oldest are deleted first. "
+        "0 sets no limit.",
     )
 
     token_hashes: tuple[Annotated[str, AfterValidator(_token_hash)], ...] = Field(
@@ -100,6 +103,20 @@ class Settings(BaseSettings):
     max_connections: int = Field(512, ge=1, description="Open connections; further ones are refused.")
     header_seconds: float = Field(15, gt=0, description="Time limit for the headers of a request, in seconds.")
 
+    no_clips: bool = Field(False, description="Accept no clips.")
+    max_clip_mib: float = Field(256, gt=0, le=4096, description="Largest clip in MiB.")
+    max_clip_minutes: float = Field(30, gt=0, description="Longest clip in minutes.")
+    max_clip_frames: int = Field(128, ge=1, le=1024, description="Frames of one clip that a request may ask for.")
+    clip_queue: int = Field(8, ge=1, description="Clips being sent, waiting or in progress; further ones are rejected.")
+    clip_workers: int = Field(1, ge=1, description="Clips judged at once; images go first.")
+    clip_seconds: float = Field(300, gt=0, description="Time limit for judging one clip, in seconds.")
+    clip_upload_seconds: float = Field(300, gt=0, description="Time limit for sending one clip, in seconds.")
+    clip_folder: Path | None = Field(
+        None,
+        description="Folder for clips that wait (default: that of the stored ones, or else the system's folder for "
+        "temporary files).",
+    )
+
     @model_validator(mode="after")
     def _consistent(self) -> Settings:
         if self.keep_images and self.images_folder is None:
@@ -122,6 +139,11 @@ class Settings(BaseSettings):
     def max_body(self) -> int:
         """Largest request in bytes."""
         return round(self.max_body_mib * 2**20)
+
+    @property
+    def max_clip(self) -> int:
+        """Largest clip in bytes."""
+        return round(self.max_clip_mib * 2**20)
 
     @property
     def database_url(self) -> str | None:
@@ -159,6 +181,11 @@ class Settings(BaseSettings):
         if self.images is not None:
             return self.images.absolute()
         return self.store_folder / "images" if self.store_folder else None
+
+    @property
+    def clips_folder(self) -> Path | None:
+        """Where clips are kept: with the images; ``None`` when they are not."""
+        return self.images_folder / "clips" if self.images_folder is not None else None
 
     def shown(self) -> dict[str, object]:
         """All settings as plain values, a password in the database's URL hidden."""

@@ -2,30 +2,27 @@
 
 from __future__ import annotations
 
-import base64
 import json
-import math
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, delete, func, insert, or_, select, tuple_, update
+from sqlalchemy import ColumnElement, Connection, Engine, RowMapping, func, insert, or_, select, tuple_, update
 
 from unmask.detect.verdict import Verdict
-from unmask.serve import evidence
+from unmask.serve import evidence, rows
 from unmask.serve.database import lock, open_database, verdicts
 from unmask.serve.images import ImageFolder
 from unmask.serve.problems import Problem
 from unmask.serve.schemas import Feedback
 
-_ROWS_AT_ONCE = 1000
 # Columns to read: evidence and thumbnails are most of a record, and few readers need them.
 _WITHOUT_EVIDENCE = [column for column in verdicts.c if column.name != "evidence"]
 _EXPORTED = [column for column in _WITHOUT_EVIDENCE if column.name != "thumbnail"]
 _REMOVED = [verdicts.c.id, verdicts.c.image, verdicts.c.image_bytes]
-_CLOCK_TRUSTED_AFTER = 86_400.0  # seconds
+CLOCK_TRUSTED_AFTER = 86_400.0  # seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +107,11 @@ class Store:
         self._retention = retention or Retention()
         self._opened = time.monotonic()
 
+    @property
+    def database(self) -> Engine:
+        """The open database, for the other tables of the history; closed with the store."""
+        return self._engine
+
     def add(self, records: Sequence[Record]) -> None:
         """Store verdicts, all or none; once this returns they are on the disk."""
         with self._engine.begin() as connection:
@@ -124,7 +126,7 @@ class Store:
             Problem: 404, no such record.
         """
         with self._engine.begin() as connection:
-            return _one(connection, identifier)
+            return rows.one(connection, verdicts, identifier)
 
     def page(self, query: Query, cursor: str | None, limit: int) -> tuple[list[RowMapping], str | None]:
         """Return records, newest first, and the cursor of the next page if there is one.
@@ -134,11 +136,11 @@ class Store:
         """
         statement = select(*_WITHOUT_EVIDENCE).where(*_conditions(query))
         if cursor is not None:
-            statement = statement.where(tuple_(verdicts.c.time_ms, verdicts.c.id) < tuple_(*_parse(cursor)))
+            statement = statement.where(tuple_(verdicts.c.time_ms, verdicts.c.id) < tuple_(*rows.parse_cursor(cursor)))
         statement = statement.order_by(verdicts.c.time_ms.desc(), verdicts.c.id.desc()).limit(limit + 1)
         with self._engine.begin() as connection:
-            rows = list(connection.execute(statement).mappings())
-        return rows[:limit], _cursor(rows[limit - 1]) if len(rows) > limit else None
+            found = list(connection.execute(statement).mappings())
+        return found[:limit], rows.cursor_of(found[limit - 1]) if len(found) > limit else None
 
     def give_feedback(self, identifier: UUID, feedback: Feedback) -> RowMapping:
         """Store feedback on a verdict, in place of earlier feedback.
@@ -153,7 +155,7 @@ class Store:
         }
         with self._engine.begin() as connection:
             connection.execute(update(verdicts).where(verdicts.c.id == identifier).values(values))
-            return _one(connection, identifier)
+            return rows.one(connection, verdicts, identifier)
 
     def remove(self, identifier: UUID) -> None:
         """Delete a record, and its image if no other record has the same.
@@ -163,7 +165,7 @@ class Store:
         """
         with self._engine.begin() as connection:
             lock(connection)
-            row = _one(connection, identifier)
+            row = rows.one(connection, verdicts, identifier)
             self._delete(connection, [row])
 
     def labelled(self, after: UUID | None) -> list[RowMapping]:
@@ -188,19 +190,18 @@ class Store:
         A clock that is set to the future must not empty the history. Where all records look too old, their age counts
         from the newest one until this store has been open for a day, in which a wrong clock is noticed.
         """
-        trusts_clock = time.monotonic() - self._opened > _CLOCK_TRUSTED_AFTER
+        trusts_clock = time.monotonic() - self._opened > CLOCK_TRUSTED_AFTER
         limits, deleted = self._retention, 0
-        oldest = (verdicts.c.time_ms, verdicts.c.id)
         with self._engine.begin() as connection:
             lock(connection)
             if limits.days:
-                deleted += self._delete(connection, _aged(connection, limits.days, trusts_clock=trusts_clock))
+                old = rows.aged(connection, _REMOVED, verdicts, limits.days, trusts_clock=trusts_clock)
+                deleted += self._delete(connection, old)
             if limits.records:
-                count = connection.execute(select(func.count()).select_from(verdicts)).scalar_one()
-                many = select(*_REMOVED).order_by(*oldest).limit(max(0, count - limits.records))
-                deleted += self._delete(connection, connection.execute(many).mappings().all())
+                deleted += self._delete(connection, rows.surplus(connection, _REMOVED, verdicts, limits.records))
             if limits.image_bytes and self._images is not None:
-                deleted += self._delete(connection, _beyond(connection, limits.image_bytes))
+                images = (verdicts.c.image, verdicts.c.image_bytes)
+                deleted += self._delete(connection, rows.beyond(connection, _REMOVED, *images, limits.image_bytes))
         return deleted
 
     def sweep(self) -> int:
@@ -209,7 +210,7 @@ class Store:
             return 0
         with self._engine.begin() as connection:
             lock(connection)
-            orphans = [name for name in self._images.names() if not _is_named(connection, name)]
+            orphans = [name for name in self._images.names() if not rows.is_named(connection, verdicts.c.image, name)]
             for name in orphans:
                 self._images.remove(name)
             return len(orphans) + self._images.remove_partials()
@@ -256,28 +257,19 @@ class Store:
             "thumbnail": record.thumbnail if name else None,
         }
 
-    def _delete(self, connection: Connection, rows: Sequence[RowMapping]) -> int:
-        for start in range(0, len(rows), _ROWS_AT_ONCE):
-            some = [row["id"] for row in rows[start : start + _ROWS_AT_ONCE]]
-            connection.execute(delete(verdicts).where(verdicts.c.id.in_(some)))
+    def _delete(self, connection: Connection, found: Sequence[RowMapping]) -> int:
+        rows.delete_rows(connection, verdicts, found)
         if self._images is not None:
-            for name in {row["image"] for row in rows if row["image"]}:
-                if not _is_named(connection, name):
+            for name in {row["image"] for row in found if row["image"]}:
+                if not rows.is_named(connection, verdicts.c.image, name):
                     self._images.remove(name)
-        return len(rows)
+        return len(found)
 
     def _export(self, statement: Any, key: ColumnElement[UUID], after: UUID | None) -> list[RowMapping]:
         if after is not None:
             statement = statement.where(key > after)
         with self._engine.begin() as connection:
-            return list(connection.execute(statement.order_by(key).limit(_ROWS_AT_ONCE)).mappings())
-
-
-def _one(connection: Connection, identifier: UUID) -> RowMapping:
-    row = connection.execute(select(verdicts).where(verdicts.c.id == identifier)).mappings().one_or_none()
-    if row is None:
-        raise Problem(404, "not_found", "No such record.")
-    return row
+            return list(connection.execute(statement.order_by(key).limit(rows.ROWS_AT_ONCE)).mappings())
 
 
 def _conditions(query: Query) -> Iterator[ColumnElement[bool]]:
@@ -299,55 +291,3 @@ def _conditions(query: Query) -> Iterator[ColumnElement[bool]]:
         yield verdicts.c.feedback.is_(None)
     elif query.feedback is not None:
         yield verdicts.c.feedback == query.feedback
-
-
-def _cursor(row: RowMapping) -> str:
-    return base64.urlsafe_b64encode(f"{row['time_ms']}.{row['id'].hex}".encode()).decode().rstrip("=")
-
-
-def _parse(cursor: str) -> tuple[int, UUID]:
-    try:
-        padded = cursor + "=" * (-len(cursor) % 4)
-        time_ms, _, identifier = base64.b64decode(padded, altchars=b"-_", validate=True).decode("ascii").partition(".")
-        parsed = int(time_ms)
-        if not 0 <= parsed < 2**62:
-            raise ValueError
-        return parsed, UUID(hex=identifier)
-    except ValueError:
-        raise Problem(422, "bad_cursor", "Invalid cursor: use the value of next from the previous page.") from None
-
-
-def _is_named(connection: Connection, name: str) -> bool:
-    named = select(verdicts.c.id).where(verdicts.c.image == name).limit(1)
-    return connection.execute(named).first() is not None
-
-
-def _aged(connection: Connection, days: float, *, trusts_clock: bool) -> list[RowMapping]:
-    """Find records older than ``days``: at most a tenth of all records, so that no single mistake empties it.
-
-    Args:
-        connection: to the database.
-        days: greatest age of a record.
-        trusts_clock: whether to go by the clock even where it says that all records are too old.
-    """
-    age, now = round(days * 86_400_000), time.time_ns() // 1_000_000
-    count, newest = connection.execute(select(func.count(), func.max(verdicts.c.time_ms)).select_from(verdicts)).one()
-    if not count:
-        return []
-    before = (now if trusts_clock or now - newest <= age else newest) - age
-    old = select(*_REMOVED).where(verdicts.c.time_ms < before).order_by(verdicts.c.time_ms, verdicts.c.id)
-    return list(connection.execute(old.limit(math.ceil(count / 10))).mappings())
-
-
-def _beyond(connection: Connection, limit: int) -> list[RowMapping]:
-    """Find the oldest records to delete so that the images of the others fit into the limit in bytes."""
-    newest = select(*_REMOVED).where(verdicts.c.image.is_not(None)).order_by(verdicts.c.time_ms.desc(), verdicts.c.id)
-    seen: set[str] = set()
-    beyond = []
-    for row in connection.execute(newest).mappings():
-        if row["image"] not in seen:
-            limit -= row["image_bytes"]
-            seen.add(row["image"])
-        if limit < 0:
-            beyond.append(row)
-    return beyond
