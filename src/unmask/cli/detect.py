@@ -1,10 +1,10 @@
-"""``unmask detect``: verdicts on images."""
+"""``unmask detect``: verdicts on images and clips."""
 
 from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -16,15 +16,15 @@ from unmask.cli.examples import with_examples
 
 if TYPE_CHECKING:
     from unmask.cli.finish import Finished
-    from unmask.cli.output import Output
+    from unmask.cli.output import FileVerdict, Output
     from unmask.detect.detector import Detector
     from unmask.detect.kept import KeptVerdicts
-    from unmask.detect.verdict import Verdict
     from unmask.imaging.find import PassedOver
 
 
 @with_examples(
     "unmask detect portrait.jpg",
+    "unmask detect clip.mp4 --frames 64",
     "unmask detect photos/ --recursive --json > verdicts.jsonl",
     "unmask detect photos/ -r --sort suspicion --top 100 --html worst.html",
     "unmask detect photos/ -r --resume photos.jsonl --csv > verdicts.csv",
@@ -81,6 +81,19 @@ def detect(
             help="Time between two looks of --watch, for which a file must stay unchanged (default: 2).",
         ),
     ] = None,
+    frames: Annotated[
+        int | None,
+        typer.Option(
+            min=1, max=4096, metavar="N", help="Frames of a clip to judge, spread over its scenes (default: 32)."
+        ),
+    ] = None,
+    every: Annotated[
+        float | None, typer.Option(metavar="SECONDS", help="Judge a frame of a clip each so many seconds instead.")
+    ] = None,
+    as_clip: Annotated[
+        bool,
+        typer.Option("--as-clip", help="Judge animated GIF, WebP and PNG images as clips, not by their first frame."),
+    ] = False,
     model: options.Model = None,
     threshold: options.Threshold = None,
     fail_on: Annotated[
@@ -93,13 +106,15 @@ def detect(
     ] = None,
     workers: options.Workers = None,
 ) -> None:
-    """Classify faces in images as real or fake.
+    """Classify faces in images and clips as real or fake.
 
-    Folders are searched for images by content, whatever their names. What is passed over is counted at the end.
+    Folders are searched for images and clips by content, whatever their names. What is passed over is counted at the
+    end.
 
-    Exit codes: 0 all images read, 1 some image could not be read or some subfolder was passed over, 2 usage error,
+    Exit codes: 0 all files read, 1 some file could not be read or some subfolder was passed over, 2 usage error,
     3 broken installation or bundle, 4 --fail-on.
     """
+    from unmask.cli.clips import FileJudge
     from unmask.cli.finish import Finisher
     from unmask.cli.inputs import expand
     from unmask.cli.tally import Tally
@@ -107,6 +122,7 @@ def detect(
     from unmask.detect.ranking import most_suspicious
     from unmask.errors import UsageError
     from unmask.imaging.find import PassedOver
+    from unmask.imaging.video.frames import DEFAULT_FRAMES
     from unmask.parallel import ordered_map
     from unmask.progress import progress_bar
     from unmask.text import printable
@@ -116,27 +132,40 @@ def detect(
     _check(sort, top, watch, watch_interval)
     tally, passed_over = Tally(fail_on), PassedOver()
     with ExitStack() as running:
-        batches: Iterable[Iterable[str]] = [expand(paths, passed_over, recursive=recursive)]
+        batches: Iterable[Iterable[str]] = [expand(paths, passed_over, recursive=recursive, clips=True)]
         if watch:
             batches = _watch(paths, passed_over, recursive, evidence, watch_interval or _INTERVAL, running)
         detector = load(model, threshold)
-        finish = Finisher(detector, evidence, html)
-        judge: Callable[[str], Verdict] = detector.detect_or_error
         kept: KeptVerdicts | None = None
         if resume is not None:
             from unmask.detect.kept import KeptVerdicts
 
             kept = running.enter_context(KeptVerdicts(resume, detector))
-            judge = kept.judge
+        single = paths[0] if len(paths) == 1 and not watch else None  # several files keep the CPUs busy themselves
+        judge = FileJudge(
+            detector,
+            threshold,
+            frames=frames,
+            every=every,
+            as_clip=as_clip,
+            kept=kept,
+            workers=workers if single is not None and Path(single).is_file() else 1,
+        )
+        finish = Finisher(detector, judge, evidence, html)
         output = _output(as_json, as_csv, detector, passed_over)
         # On a terminal the verdicts themselves show the progress.
         show = sys.stderr.isatty() and not watch and (sort is not None or not sys.stdout.isatty())
-        bar = progress_bar("images", _number(paths, recursive) if show else None, show=show, rate=True)
+        is_clip = single is not None and judge.is_clip(single)
+        if is_clip:
+            bar = progress_bar("frames", None if every else frames or DEFAULT_FRAMES, show=show, rate=True)
+        else:
+            bar = progress_bar("images", _number(paths, recursive) if show else None, show=show, rate=True)
 
-        def count(verdict: Verdict) -> Verdict:
+        def count(verdict: FileVerdict) -> FileVerdict:
             tally.add(verdict)
             output.count(verdict)
-            advance()
+            if not is_clip:
+                advance()
             return verdict
 
         def write(finished: Finished) -> None:
@@ -151,12 +180,14 @@ def detect(
         if sort is None:
             running.enter_context(output)
             advance = running.enter_context(bar)
+            judge.advance = advance if is_clip else judge.advance
             for batch in batches:
                 for finished in ordered_map(lambda path: finish(judge(path)), batch, workers):
                     count(finished.verdict)
                     write(finished)
         else:
             with bar as advance:
+                judge.advance = advance if is_clip else judge.advance
                 judged = (verdict for batch in batches for verdict in ordered_map(judge, batch, workers))
                 ranked = most_suspicious(map(count, judged), top)
             running.enter_context(output)
@@ -172,7 +203,7 @@ def detect(
         raise UsageError("no_pictures", "No images found.")
     if tally.alarm:
         raise typer.Exit(4)
-    if tally.failed or passed_over.subfolders > 0:
+    if tally.failed or passed_over.subfolders > 0 or passed_over.clips > 0:
         raise typer.Exit(1)
 
 
@@ -238,4 +269,4 @@ def _number(paths: Sequence[str], recursive: bool) -> int | None:
     from unmask.cli.inputs import expand
     from unmask.imaging.find import PassedOver
 
-    return None if "-" in paths else sum(1 for _ in expand(paths, PassedOver(), recursive=recursive))
+    return None if "-" in paths else sum(1 for _ in expand(paths, PassedOver(), recursive=recursive, clips=True))

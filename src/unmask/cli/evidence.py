@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
+from PIL import Image
+
 from unmask.detect.overlay import draw_evidence
 from unmask.detect.verdict import Verdict
 from unmask.files import OutputFolder, whole_file
@@ -27,10 +29,16 @@ def evidence_path(folder: Path, verdict: Verdict) -> Path:
     return folder / f"{stem}.{tag}.evidence.png"
 
 
-def write_evidence(folder: Path, verdict: Verdict) -> Path:
-    """Write an image with its evidence map, and return the path."""
+def write_evidence(folder: Path, verdict: Verdict, image: Image.Image | None = None) -> Path:
+    """Write an image with its evidence map, and return the path.
+
+    Args:
+        folder: for it.
+        verdict: with its evidence maps.
+        image: the image; ``None`` to read it from the verdict's path.
+    """
     assert verdict.path is not None
     target = OutputFolder(folder).path / evidence_path(folder, verdict).name
     with whole_file(target, durable=False) as file:
-        draw_evidence(decode_image(verdict.path), verdict).save(file, "PNG")
+        draw_evidence(decode_image(verdict.path) if image is None else image, verdict).save(file, "PNG")
     return target

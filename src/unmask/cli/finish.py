@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,8 +11,10 @@ from unmask.detect.detector import Detector
 from unmask.detect.verdict import Verdict
 from unmask.errors import ImageError
 from unmask.text import printable
+from unmask.video.verdict import ClipVerdict
 
 if TYPE_CHECKING:
+    from unmask.cli.clips import FileJudge
     from unmask.cli.gallery import Gallery
     from unmask.pages.gallery import GalleryEntry
 
@@ -27,7 +29,7 @@ class Finished:
         problem: why its evidence could not be drawn; ``None`` if it was, or was not asked for.
     """
 
-    verdict: Verdict
+    verdict: Verdict | ClipVerdict
     entry: GalleryEntry | None = None
     problem: str | None = None
 
@@ -37,6 +39,7 @@ class Finisher:
 
     Args:
         detector: the detector of the verdicts.
+        judge: reads files again, to show them.
         evidence: folder for images with their evidence maps.
         html: where the gallery is written.
 
@@ -44,16 +47,16 @@ class Finisher:
         UsageError: ``cannot_write``.
     """
 
-    def __init__(self, detector: Detector, evidence: Path | None, html: Path | None) -> None:
-        self._detector, self._evidence = detector, evidence
+    def __init__(self, detector: Detector, judge: FileJudge, evidence: Path | None, html: Path | None) -> None:
+        self._detector, self._judge, self._evidence = detector, judge, evidence
         self._gallery: Gallery | None = None
         if html is not None:
             from unmask.cli.gallery import Gallery
 
-            self._gallery = Gallery(html, detector)
+            self._gallery = Gallery(html, detector, judge)
 
-    def __call__(self, verdict: Verdict) -> Finished:
-        """Draw the evidence of one image and make its thumbnail."""
+    def __call__(self, verdict: Verdict | ClipVerdict) -> Finished:
+        """Draw the evidence of one image, or of a clip's most suspicious frame, and make its thumbnail."""
         drawn = problem = None
         if self._evidence is not None and verdict.error is None and verdict.verdict != "NO_FACE":
             try:
@@ -81,9 +84,12 @@ class Finisher:
         if self._gallery is not None:
             self._gallery.write(total)
 
-    def _draw(self, verdict: Verdict, folder: Path) -> Path:
+    def _draw(self, verdict: Verdict | ClipVerdict, folder: Path) -> Path:
         from unmask.cli.evidence import evidence_path, has_evidence, write_evidence
 
+        if isinstance(verdict, ClipVerdict):
+            image = self._judge.image(verdict.path, verdict.shown_s)
+            return write_evidence(folder, replace(self._detector.detect(image), path=verdict.path), image)
         if not has_evidence(verdict):  # it comes from a journal
             target = evidence_path(folder, verdict)
             if target.exists():

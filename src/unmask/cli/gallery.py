@@ -7,17 +7,18 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-from unmask.cli.output import remarks_on
+from unmask.cli.clips import FileJudge
+from unmask.cli.output import FileVerdict, remarks_on
 from unmask.detect.detector import Detector
 from unmask.detect.gallery import entry_of
-from unmask.detect.verdict import TITLES, Verdict
+from unmask.detect.verdict import TITLES
 from unmask.errors import ImageError, UsageError
 from unmask.explain.citation import report_time, shown_time
 from unmask.files import OutputFolder, whole_file
-from unmask.imaging.decode import decode_image
 from unmask.pages.gallery import GalleryEntry, gallery_parts
 from unmask.pages.page import thumbnail_uri
 from unmask.version import __version__
+from unmask.video.verdict import ClipVerdict
 
 _PAGES: Final = (".html", ".htm")
 # Photographs are then decoded at a quarter or an eighth of their size, which is quick and enough for a thumbnail.
@@ -31,21 +32,22 @@ class Gallery:
         path: an ``.html`` file; anything else is a folder, in which ``index.html`` is written. Folders down to it are
             made at once, so that a place that cannot be written is found before the work.
         detector: the detector of the verdicts.
+        judge: reads files again, to show them.
 
     Raises:
         UsageError: ``cannot_write``, ``bad_source_date_epoch``.
     """
 
-    def __init__(self, path: Path, detector: Detector) -> None:
+    def __init__(self, path: Path, detector: Detector, judge: FileJudge) -> None:
         self.path = path if path.suffix.lower() in _PAGES and not path.is_dir() else path / "index.html"
-        self._detector = detector
+        self._detector, self._judge = detector, judge
         self._entries: list[GalleryEntry] = []
         self._time = report_time()
         OutputFolder(self.path.parent)
         if self.path.is_dir():
             raise UsageError("cannot_write", f"{self.path}: cannot be written: it is a folder")
 
-    def entry(self, verdict: Verdict, evidence: Path | None) -> GalleryEntry:
+    def entry(self, verdict: FileVerdict, evidence: Path | None) -> GalleryEntry:
         """The entry of an image, with its thumbnail; safe to call from several threads.
 
         Args:
@@ -56,7 +58,7 @@ class Gallery:
         return entry_of(
             verdict,
             text=" ".join(remarks_on(verdict)),
-            thumbnail=self._thumbnail(str(verdict.path)) if read else "",
+            thumbnail=self._thumbnail(verdict) if read else "",
             link=self._link(Path(str(verdict.path)), evidence) if read else None,
         )
 
@@ -86,15 +88,19 @@ class Gallery:
             for part in gallery_parts(self._entries, title="Verdicts", about=about, words=TITLES):
                 file.write(part)
 
-    def _thumbnail(self, path: str) -> str:
-        limits = self._detector.limits
+    def _thumbnail(self, verdict: FileVerdict) -> str:
+        path, limits = str(verdict.path), self._detector.limits
         try:
+            if isinstance(verdict, ClipVerdict):
+                return thumbnail_uri(self._judge.image(path, verdict.shown_s))
             try:
-                image = decode_image(path, replace(limits, max_memory=min(limits.max_memory, _THUMBNAIL_MEMORY)))
+                image = self._judge.image(
+                    path, limits=replace(limits, max_memory=min(limits.max_memory, _THUMBNAIL_MEMORY))
+                )
             except ImageError as error:
                 if error.code != "too_many_pixels":  # raised, too, where the format can be decoded at full size only
                     raise
-                image = decode_image(path, limits)
+                image = self._judge.image(path, limits=limits)
         except ImageError:  # it was readable a moment ago; the verdict stands
             return ""
         return thumbnail_uri(image)

@@ -10,6 +10,9 @@ from typing import Self
 
 from unmask.detect.verdict import Verdict
 from unmask.text import harmless_cell
+from unmask.video.verdict import ClipVerdict
+
+FileVerdict = Verdict | ClipVerdict
 
 
 class Output:
@@ -19,10 +22,10 @@ class Output:
         """Start: write a header if there is one."""
         return self
 
-    def count(self, verdict: Verdict) -> None:
+    def count(self, verdict: FileVerdict) -> None:
         """Take a verdict into the totals of the summary, whether or not it is written, too."""
 
-    def add(self, verdict: Verdict) -> None:
+    def add(self, verdict: FileVerdict) -> None:
         """Write one verdict."""
         raise NotImplementedError
 
@@ -36,7 +39,7 @@ class Output:
 class JsonOutput(Output):
     """JSON lines, one per verdict."""
 
-    def add(self, verdict: Verdict) -> None:
+    def add(self, verdict: FileVerdict) -> None:
         """Write one line; paths that are not valid UTF-8 come out escaped."""
         print(json.dumps(verdict.to_dict()), flush=True)
 
@@ -68,12 +71,12 @@ class CsvOutput(Output):
         self._writer.writerow(self._COLUMNS)
         return self
 
-    def add(self, verdict: Verdict) -> None:
+    def add(self, verdict: FileVerdict) -> None:
         """Write one row; the error column holds its code."""
         content = verdict.to_dict()
-        boxes = [" ".join(f"{edge:g}" for edge in face["box"]) for face in content["faces"]]
+        boxes = [" ".join(f"{edge:g}" for edge in face["box"]) for face in content.get("faces", ())]
         content |= {
-            "faces": len(boxes),
+            "faces": len(verdict.tracks) if isinstance(verdict, ClipVerdict) else len(boxes),
             "boxes": "; ".join(boxes),
             "marks": "; ".join(mark.text for mark in verdict.marks),
             "notes": " ".join(verdict.notes),
@@ -85,13 +88,28 @@ class CsvOutput(Output):
         self._writer.writerow(["" if content[name] is None else content[name] for name in self._COLUMNS])
 
 
-def remarks_on(verdict: Verdict) -> list[str]:
+def remarks_on(verdict: FileVerdict) -> list[str]:
     """What to know besides the verdict and the marks, in sentences; of an unreadable image its error."""
     if verdict.error is not None:
         return [verdict.error.message]
     remarks = [verdict.kind_remark] if verdict.kind_remark else []
+    if isinstance(verdict, ClipVerdict):
+        return [*remarks, *_remarks_on_clip(verdict), *verdict.notes]
     if len(verdict.faces) > 1:
         remarks.append(f"{len(verdict.faces)} faces.")
     if verdict.novelty is not None and verdict.novelty.out_of_distribution:
         remarks.append("Unlike the training images.")
     return [*remarks, *verdict.notes]
+
+
+def _remarks_on_clip(verdict: ClipVerdict) -> list[str]:
+    frames = "1 frame" if verdict.frames_judged == 1 else f"{verdict.frames_judged:,} frames"
+    remarks = [f"Clip of {verdict.duration_s or 0:.1f} s, {frames}."]
+    deciding = verdict.deciding
+    if deciding is not None and len(verdict.tracks) > 1:
+        remarks.append(
+            f"{len(verdict.tracks):,} faces; the one from {deciding.start_s:.1f} to {deciding.end_s:.1f} s decides."
+        )
+    if verdict.out_of_distribution is not None and verdict.out_of_distribution > 0.5:
+        remarks.append("Unlike the training images.")
+    return remarks

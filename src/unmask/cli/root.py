@@ -10,7 +10,9 @@ from unmask.cli.lazy import Family, LazyGroup, Verb
 from unmask.version import __version__
 
 COMMANDS = (
-    Verb("detect", "unmask.cli.detect:detect", "Classify faces in images as real or fake.", reads_images=True),
+    Verb(
+        "detect", "unmask.cli.detect:detect", "Classify faces in images and clips as real or fake.", reads_images=True
+    ),
     Verb(
         "scan",
         "unmask.cli.scan:scan",

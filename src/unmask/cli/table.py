@@ -8,9 +8,9 @@ from typing import Self
 from rich.console import Console
 from rich.text import Text
 
-from unmask.cli.output import Output, remarks_on
+from unmask.cli.output import FileVerdict, Output, remarks_on
 from unmask.detect.detector import Detector
-from unmask.detect.verdict import WORDS, Verdict
+from unmask.detect.verdict import WORDS
 from unmask.imaging.find import PassedOver
 from unmask.text import printable
 
@@ -45,12 +45,12 @@ class TableOutput(Output):
         self._console.print(Text(self._line("verdict", self._PROBABILITY, "image", "remarks"), style="dim"))
         return self
 
-    def count(self, verdict: Verdict) -> None:
+    def count(self, verdict: FileVerdict) -> None:
         """Count for the summary."""
         self._counts[verdict.verdict] += 1
         self._marked += bool(verdict.marks)
 
-    def add(self, verdict: Verdict) -> None:
+    def add(self, verdict: FileVerdict) -> None:
         """Write one line."""
         self._shown += 1
         path = printable(str(verdict.path).encode(errors="backslashreplace").decode())

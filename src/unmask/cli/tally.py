@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from unmask.detect.verdict import Verdict
+from unmask.detect.judged import Judged
 from unmask.errors import UsageError
 
-_ALARMS: Final[dict[str, Callable[[Verdict], bool]]] = {
+_ALARMS: Final[dict[str, Callable[[Judged], bool]]] = {
     "fake": lambda verdict: verdict.verdict == "FAKE",
     "uncertain": lambda verdict: verdict.uncertain,
     "mark": lambda verdict: bool(verdict.marks),
@@ -39,7 +39,7 @@ class Tally:
         self.total = 0
         self.failed = self.alarm = False
 
-    def add(self, verdict: Verdict) -> None:
+    def add(self, verdict: Judged) -> None:
         """Count one."""
         self.total += 1
         self.failed |= verdict.error is not None

@@ -10,10 +10,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
-from unmask.cli.inputs import files_in
+from unmask.cli.inputs import files_in, is_wanted
 from unmask.errors import UsageError
 from unmask.files import stamp
-from unmask.imaging.find import PassedOver, is_image
+from unmask.imaging.find import PassedOver
 
 # The names under which browsers and tools write a file until it is whole.
 _PARTIAL: Final = (".part", ".partial", ".crdownload", ".download", ".filepart", ".opdownload", ".tmp", ".temp", "~")
@@ -66,7 +66,7 @@ class Watched:
         if is_complete:  # a network folder that is away for a moment must not be judged again as a whole
             self._done = {path: then for path, then in self._done.items() if path in found}
         self._done |= {path: found[path] for path in whole}
-        images = [path for path in whole if is_image(path)]
+        images = [path for path in whole if is_wanted(path, PassedOver(), clips=True)]
         self._others.difference_update(images)
         self._others.update(set(whole).difference(images))
         self._passed_over.files = len(self._others)

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from pathlib import PurePath
 
-from unmask.detect.verdict import Verdict
+from unmask.detect.judged import Judged
 from unmask.pages.gallery import GalleryEntry
 
 
-def entry_of(
-    verdict: Verdict, *, text: str | None = None, thumbnail: str = "", link: str | None = None
-) -> GalleryEntry:
+def entry_of(verdict: Judged, *, text: str | None = None, thumbnail: str = "", link: str | None = None) -> GalleryEntry:
     """The entry of a verdict.
 
     Args:
-        verdict: the verdict, or the error, of an image with a path.
+        verdict: the verdict, or the error, of a file with a path.
         text: sentences to show with it (default: the verdict's notes).
         thumbnail: the image as a data URI; '' without one.
         link: path of its report, relative to the gallery.

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 from threading import Lock
 from types import TracebackType
-from typing import Any, Final, Self, get_type_hints
+from typing import Any, Final, Protocol, Self, TypeVar, get_type_hints
 
 import numpy as np
 from pydantic import BaseModel, Field, ValidationError, create_model
 
 from unmask.detect.detector import Detector
 from unmask.detect.verdict import RegionVerdict, Verdict
-from unmask.errors import UsageError
+from unmask.errors import ImageError, UsageError
 from unmask.files import digest, stamp
 from unmask.imaging.faces import Box, Face
 from unmask.journal import Journal
@@ -37,6 +38,16 @@ _FIELDS: Final = {
 _Kept: Final[Any] = create_model(
     "_Kept", faces=(tuple[_Face, ...], ...), **{name: (kind, ...) for name, kind in _FIELDS.items()}
 )  # type: ignore[call-overload]
+
+
+class _Finished(Protocol):
+    """A verdict, which may hold an error."""
+
+    @property
+    def error(self) -> ImageError | None: ...
+
+
+_Judged = TypeVar("_Judged", bound=_Finished)
 
 
 class KeptVerdicts:
@@ -88,18 +99,40 @@ class KeptVerdicts:
         Raises:
             UsageError: ``cannot_write``.
         """
+        return self.keep(path, (), lambda: self._detector.detect_or_error(path), _facts, _restored)
+
+    def keep(
+        self,
+        path: str,
+        about: tuple[object, ...],
+        judge: Callable[[], _Judged],
+        facts: Callable[[_Judged], dict[str, Any]],
+        restored: Callable[[dict[str, Any], str], _Judged | None],
+    ) -> _Judged:
+        """The verdict on a file: the kept one or a new one, which is then kept.
+
+        Args:
+            path: of the file.
+            about: what else the verdict follows from, besides the file, the bundle and the threshold.
+            judge: makes the verdict.
+            facts: what is kept of it, as plain values.
+            restored: makes it from the facts and the path; ``None`` where they are damaged.
+
+        Raises:
+            UsageError: ``cannot_write``.
+        """
         if "\0" in path:  # no file has such a name
-            return self._detector.detect_or_error(path)
+            return judge()
         # As it was before reading: a file that changes meanwhile is judged again by the next run.
-        key = digest(os.path.abspath(path), *stamp(Path(path)))  # noqa: PTH100 - Path.absolute keeps ".."
+        key = digest(os.path.abspath(path), *stamp(Path(path)), *about)  # noqa: PTH100 - Path.absolute keeps ".."
         kept = self._journal.get(key)
-        if kept is not None and (verdict := _restored(kept, path)) is not None:
+        if kept is not None and (verdict := restored(kept, path)) is not None:
             with self._turn:
                 self.reused += 1
             return verdict
-        verdict = self._detector.detect_or_error(path)
+        verdict = judge()
         if verdict.error is None:
-            self._journal.note(key, {"path": path, **_facts(verdict)})
+            self._journal.note(key, {"path": path, **facts(verdict)})
         return verdict
 
 

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Iterable
+from typing import TypeVar
 
-from unmask.detect.verdict import Verdict
+from unmask.detect.judged import Judged
+
+_Verdict = TypeVar("_Verdict", bound=Judged)
 
 _DIGITS = 6  # of a probability; verdicts that print alike are alike
 
 
-def suspicion(verdict: Verdict) -> tuple[int, float, int]:
+def suspicion(verdict: Judged) -> tuple[int, float, int]:
     """A key that sorts the most suspicious verdict first.
 
     By probability of fake, highest first, whatever the verdict; of equal ones, more marks in the file first. Images
@@ -23,7 +26,7 @@ def suspicion(verdict: Verdict) -> tuple[int, float, int]:
     return 0, -round(verdict.fake_probability, _DIGITS), -len(verdict.marks)
 
 
-def most_suspicious(verdicts: Iterable[Verdict], top: int | None = None) -> list[Verdict]:
+def most_suspicious(verdicts: Iterable[_Verdict], top: int | None = None) -> list[_Verdict]:
     """Verdicts sorted by :func:`suspicion`; equal ones stay in their order.
 
     Args:

@@ -24,13 +24,15 @@ class PassedOver:
     Attributes:
         files: files that are no images.
         subfolders: folders that were not searched, and so may hold images.
+        clips: video files that were left out, for the extra ``video`` is not installed.
     """
 
     files: int = 0
     subfolders: int = 0
+    clips: int = 0
 
     def __bool__(self) -> bool:
-        return self.files + self.subfolders > 0
+        return self.files + self.subfolders + self.clips > 0
 
     def __str__(self) -> str:
         parts = []
@@ -38,10 +40,17 @@ class PassedOver:
             parts.append(
                 "1 file that is not an image" if self.files == 1 else f"{self.files:,} files that are not images"
             )
+        if self.clips:
+            clips = "1 clip" if self.clips == 1 else f"{self.clips:,} clips"
+            parts.append(f"{clips} (reading them needs the extra video)")
         if self.subfolders:
             folders = "1 subfolder" if self.subfolders == 1 else f"{self.subfolders:,} subfolders"
             parts.append(f"{folders} (--recursive searches them)")
-        return f"passed over {' and '.join(parts) or 'nothing'}"
+        return f"passed over {_joined(parts) or 'nothing'}"
+
+
+def _joined(parts: list[str]) -> str:
+    return " and ".join([", ".join(parts[:-1]), parts[-1]] if len(parts) > 1 else parts)
 
 
 def is_image(path: str) -> bool:

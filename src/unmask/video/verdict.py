@@ -173,6 +173,16 @@ class ClipVerdict:
         return None if self.deciding_track is None else self.tracks[self.deciding_track]
 
     @property
+    def shown_s(self) -> float:
+        """Time of the frame that stands for the clip: the most suspicious one of the deciding track, else the middle.
+
+        0 with an error.
+        """
+        if self.deciding is not None:
+            return self.deciding.times[self.deciding.most_suspicious]
+        return self.times[len(self.times) // 2] if self.times else 0.0
+
+    @property
     def face_found(self) -> bool:
         """Whether any face was found."""
         return bool(self.tracks)

@@ -41,7 +41,7 @@ class OpenAnimation:
     def __init__(self, data: bytes, limits: VideoLimits) -> None:
         name = sniff_format(data)
         if name not in ANIMATIONS:
-            raise VideoError("unsupported_format", "Only GIF, WebP and PNG images are read as clips.")
+            raise VideoError("unsupported_format", "This is neither a clip nor an animated image.")
         self._name, self._data, self._limits = name, data, limits
         self._image_limits = DecodeLimits(
             max_bytes=limits.max_animation_bytes,
