@@ -18,6 +18,7 @@ from unmask.recipes.parts import (
     Schedule,
 )
 from unmask.recipes.schema import Recipe
+from unmask.recipes.temporal import Temporal
 
 __all__ = [
     "Augmentation",
@@ -33,4 +34,5 @@ __all__ = [
     "Question",
     "Recipe",
     "Schedule",
+    "Temporal",
 ]

@@ -30,6 +30,7 @@ from unmask.recipes.parts import (
     Schedule,
     Text,
 )
+from unmask.recipes.temporal import Temporal
 from unmask.text import printable, quote, shorten
 
 MAX_RECIPE_BYTES: Final = 256 << 10
@@ -39,6 +40,7 @@ MAX_DEPTH: Final = 32
 _MAX_LISTED = 10
 _MAX_REASON = 400
 _MAX_KEY = 100
+_HEEDED_BY_TEMPORAL_HEADS: Final = {"name", "summary", "seed", "temporal", "limits", "paper"}
 _HEEDED_BY_ENSEMBLES: Final = {"name", "summary", "seed", "ensemble", "preprocessing", "limits", "paper"}
 
 
@@ -57,6 +59,7 @@ class Recipe(Part):
         questions: if given, the classifier is fitted once for each, instead of once for all fakes; at most four.
         features: if given, the backbones stay frozen and their features are computed once.
         ensemble: if given, the recipe trains these members instead of a network of its own.
+        temporal: if given, the recipe trains a head over the frames of clips, on a detector that stays as it is.
         preprocessing: from image to pixels.
         data: how images are sampled and weighted.
         augmentation: random changes to training images.
@@ -75,6 +78,7 @@ class Recipe(Part):
     questions: tuple[Question, ...] = Field((), max_length=4)
     features: Features | None = None
     ensemble: Ensemble | None = None
+    temporal: Temporal | None = None
     preprocessing: Preprocessing = Preprocessing()
     data: DataPolicy = DataPolicy()
     augmentation: Augmentation = Augmentation()
@@ -90,6 +94,8 @@ class Recipe(Part):
             raise ValueError("ensemble: set fusion, classifier, questions and features in its members' recipes")
         if self.questions and (self.classifier is None or self.classifier.estimator != "logistic_regression"):
             raise ValueError("questions: each is a logistic regression; set classifier.estimator")
+        if self.temporal is not None and (self.classifier or self.features or self.fusion or self.ensemble):
+            raise ValueError("temporal: its detector is a bundle, so no network is trained or joined here")
         names = [question.name for question in self.questions]
         if len(set(names)) < len(names):
             raise ValueError("questions: two have the same name")
@@ -97,6 +103,7 @@ class Recipe(Part):
 
     def __repr__(self) -> str:
         made = f"ensemble of {len(self.ensemble.members)}" if self.ensemble else "+".join(b.name for b in self.branches)
+        made = made if self.temporal is None else f"{self.temporal.kind} over frames of {self.temporal.detector}"
         return f"<Recipe {self.name}, {made}>"
 
     __str__ = __repr__
@@ -105,6 +112,8 @@ class Recipe(Part):
         """Why a setting, e.g. ``schedule.epochs``, has no effect in this recipe; '' if it has one."""
         if self.ensemble is not None and key.partition(".")[0] not in _HEEDED_BY_ENSEMBLES:
             return "an ensemble's members bring their own; change it in their recipes."
+        if self.temporal is not None and key.partition(".")[0] not in _HEEDED_BY_TEMPORAL_HEADS:
+            return "its detector is a bundle, which stays as it is."
         if key not in ("schedule.epochs", "schedule.learning_rate"):
             return ""
         if self.schedule.phases:
@@ -160,6 +169,8 @@ class Recipe(Part):
         settings = self.model_dump(
             mode="json", exclude={"summary": True, "limits": True, "paper": True, "head": {"mirror"}}
         )
+        if self.temporal is None:  # recipes of before there were temporal heads keep their digest
+            del settings["temporal"]
         return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
 
 

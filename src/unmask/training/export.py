@@ -74,17 +74,32 @@ class _Pooled(nn.Module):
 
 
 def _export(network: nn.Module, size: int, outputs: list[str]) -> bytes:
-    network.eval()
     example = torch.zeros(2, size, size, 3, dtype=torch.uint8)
+    return export_graph(network, (example,), ["pixels"], outputs, ({0: torch.export.Dim("batch")},))
+
+
+def export_graph(
+    network: nn.Module, example: tuple[Tensor, ...], inputs: list[str], outputs: list[str], free: tuple[Any, ...]
+) -> bytes:
+    """The graph of any network, without paths or source of the machine that exported it.
+
+    Args:
+        network: it is set to evaluation mode.
+        example: a value for each input.
+        inputs: their names.
+        outputs: names of the outputs.
+        free: for each input the dimensions that may have another size, as ``torch.export`` takes them.
+    """
+    network.eval()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         program = torch.onnx.export(
             network,
-            (example,),
+            example,
             dynamo=True,
-            input_names=["pixels"],
+            input_names=inputs,
             output_names=outputs,
-            dynamic_shapes=({0: torch.export.Dim("batch")},),
+            dynamic_shapes=free,
             opset_version=18,
             verbose=False,
         )
