@@ -96,8 +96,8 @@ def error_codes() -> str:
     said["missing_extra", errors.MissingExtraError.exit_code].add("{purpose} needs more packages: {pip line}")
     lines = [
         "# Error codes\n",
-        "Made from the code. Every error has a code for programs and a message for people; the exit code is that of the "
-        'command. In JSON: `"error": {"code": ..., "message": ...}`.\n',
+        "Made from the code. Every error has a code for programs and a message for people; the exit code is that of "
+        'the command. In JSON: `"error": {"code": ..., "message": ...}`.\n',
         "| code | exit code | what it says |",
         "| --- | ---: | --- |",
     ]
