@@ -61,7 +61,12 @@ def misfit(donor: Face, target: Face) -> tuple[float, bool]:
 
 
 def swap_faces(
-    target: Image.Image, target_face: Face, donor: Image.Image, donor_face: Face, rng: np.random.Generator
+    target: Image.Image,
+    target_face: Face,
+    donor: Image.Image,
+    donor_face: Face,
+    rng: np.random.Generator,
+    mirrored: bool | None = None,
 ) -> FaceSwap:
     """Replace the target's face by the donor's.
 
@@ -71,6 +76,7 @@ def swap_faces(
         donor: RGB and upright.
         donor_face: the face in it to take.
         rng: the only source of randomness.
+        mirrored: whether to mirror the donor; by default whichever fits better.
 
     Raises:
         UsageError: ``swap_impossible``: key points that define no transform, or a donor whose image ends too close to
@@ -82,7 +88,8 @@ def swap_faces(
     size = (window[2] - window[0], window[3] - window[1])
     if min(size) < 2 or reach < 2:
         raise UsageError("swap_impossible", "The target's face is outside its image or too small.")
-    mirrored = misfit(donor_face, target_face)[1]
+    if mirrored is None:
+        mirrored = misfit(donor_face, target_face)[1]
     part, points = _donor_part(donor, donor_face, mirrored)
     try:
         transform = umeyama(points, goal - window[:2])

@@ -43,7 +43,7 @@ FACES_NAME: Final = ".faces.jsonl"
 _VERSION = 1  # of what is drawn and how; after a change, everything is made again
 _DONORS_DRAWN, _DONORS_TRIED = 64, 16
 _WORST_MISFIT = 0.22  # in eye distances; beyond it the two look in different directions
-_LABELS: dict[str, dict[str, str]] = {
+LABELS: Final[dict[str, dict[str, str]]] = {
     "self-blend": {"label": "fake", "kind": "self-blend", "generator": "unmask-self-blend"},
     "reconstruct": {"label": "fake", "kind": "reconstruct", "generator": "unmask-reconstruct"},
     "swap": {"label": "fake", "kind": "faceswap", "generator": "unmask-faceswap"},
@@ -304,7 +304,7 @@ def _make(
             continue
         recipe = {"version": __version__, "seed": policy.seed, "draw": draw, "encoding": str(policy.encoding), **with_}
         made_with = json.dumps(recipe, sort_keys=True)
-        cells = {**_LABELS[policy.kind], "made_by": policy.kind, "made_with": made_with, **facts}
+        cells = {**LABELS[policy.kind], "made_by": policy.kind, "made_with": made_with, **facts}
         made.append(_write(original, new, mask, cells, draw, folder, policy))
     if policy.with_originals and made:
         made_with = json.dumps({"encoding": str(policy.encoding), "version": __version__})
