@@ -10,8 +10,6 @@ from typing import Annotated, Any, Literal
 import numpy as np
 import numpy.typing as npt
 from pydantic import (
-    BaseModel,
-    ConfigDict,
     Field,
     SerializerFunctionWrapHandler,
     ValidationError,
@@ -19,23 +17,18 @@ from pydantic import (
     model_validator,
 )
 
+from unmask.bundle.card import Card as Card
+from unmask.bundle.card import Recalibration as Recalibration
+from unmask.bundle.card import UnseenFamily as UnseenFamily
+from unmask.bundle.fields import Measured as Measured
+from unmask.bundle.fields import Name, Part, Text, without_empty
 from unmask.imaging.preprocessing import Preprocessing
 from unmask.text import quote, shorten
 
-_Text = Annotated[str, Field(max_length=10_000)]
-_Name = Annotated[str, Field(max_length=200)]
-_Digest = Annotated[str, Field(max_length=128)]
-_Count = Annotated[int, Field(ge=0, lt=2**63)]
-_Number = Annotated[float, Field(ge=-1e12, le=1e12)]
 _Logit = Annotated[float, Field(ge=-1e6, le=1e6)]
-_MAX_ENTRIES = 1_000
 _MAX_POINTS = 10_000
 _MAX_THRESHOLDS = 100
 _MAX_QUESTIONS = 16
-
-
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 def first_error(error: Exception) -> str:
@@ -62,7 +55,7 @@ def logistic(odds: float) -> float:
     return math.exp(odds) / (1 + math.exp(odds))
 
 
-class Calibration(_Part):
+class Calibration(Part):
     """How a logit becomes a probability of fake.
 
     Platt scaling uses ``slope * logit + bias`` as the log odds; temperature scaling is the case ``bias == 0``.
@@ -84,7 +77,7 @@ class Calibration(_Part):
     bias: _Logit = 0.0
     points: tuple[tuple[_Logit, float], ...] = Field((), max_length=_MAX_POINTS)
     prior: float = Field(0.5, gt=0, lt=1)
-    provenance: _Text = ""
+    provenance: Text = ""
 
     @model_validator(mode="after")
     def _rises(self) -> Calibration:
@@ -133,23 +126,7 @@ class Calibration(_Part):
         return cells + np.float32(self.odds(logit) - logit)
 
 
-class Measured(_Part):
-    """A measured proportion with its 95 % confidence interval.
-
-    Attributes:
-        value: the proportion, in [0, 1].
-        low: lower end of the interval.
-        high: upper end of the interval.
-        n: number of images that it was measured on.
-    """
-
-    value: float = Field(ge=0, le=1)
-    low: float = Field(ge=0, le=1)
-    high: float = Field(ge=0, le=1)
-    n: int = Field(ge=1, lt=2**63)
-
-
-class Threshold(_Part):
+class Threshold(Part):
     """A threshold on the probability, named after its false-positive rate.
 
     Attributes:
@@ -161,15 +138,15 @@ class Threshold(_Part):
         provenance: the data that it was set on, in words; '' if that is the calibration's data.
     """
 
-    name: _Name
+    name: Name
     false_positive_budget: float = Field(ge=0, le=1)
     fake_probability: float = Field(ge=0, le=1)
     true_positive_rate: float = Field(ge=0, le=1)
     false_positive_rate: Measured | None = None
-    provenance: _Text = ""
+    provenance: Text = ""
 
 
-class UncertainBand(_Part):
+class UncertainBand(Part):
     """The closed range of probabilities in which a verdict is flagged as uncertain.
 
     Attributes:
@@ -185,7 +162,7 @@ class UncertainBand(_Part):
     coverage: float = Field(ge=0, le=1)
 
 
-class OutOfDistribution(_Part):
+class OutOfDistribution(Part):
     """When an image counts as unlike the training images; the graph measures it in its output ``distance``.
 
     Attributes:
@@ -204,7 +181,7 @@ class OutOfDistribution(_Part):
     training_pictures: int = Field(ge=1, lt=2**63)
 
 
-class BundleQuestion(_Part):
+class BundleQuestion(Part):
     """A yes-or-no question that the graph answers in its output ``questions``, besides "is it fake?".
 
     Attributes:
@@ -214,11 +191,11 @@ class BundleQuestion(_Part):
     """
 
     name: str = Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=100)
-    kinds: tuple[_Name, ...] = Field((), max_length=100)
+    kinds: tuple[Name, ...] = Field((), max_length=100)
     calibration: Calibration = Calibration()
 
 
-class Clips(_Part):
+class Clips(Part):
     """How the frames of a clip become one verdict. Without it: the mean of the logits, judged as a single image's.
 
     Attributes:
@@ -237,7 +214,7 @@ class Clips(_Part):
     frames: int = Field(32, ge=1, le=1_000_000)
     calibration: Calibration = Calibration()
     thresholds: tuple[Threshold, ...] = Field(min_length=1, max_length=_MAX_THRESHOLDS)
-    default_threshold: _Name
+    default_threshold: Name
     uncertain: UncertainBand
 
     @model_validator(mode="after")
@@ -256,67 +233,23 @@ def _check_default(name: str, thresholds: tuple[Threshold, ...]) -> None:
         raise ValueError(f"default_threshold {quote(name)} is not among the thresholds")
 
 
-class Card(_Part):
-    """How the detector was made and where it fails.
+class Abstention(Part):
+    """Facts for which a verdict is UNCERTAIN whatever the probability. Each is off where it is ``None``.
 
     Attributes:
-        summary: one sentence.
-        recipe: the resolved recipe.
-        members: the resolved recipes of an ensemble's members, by name.
-        recipe_digest: SHA-256 of the recipe.
-        manifest_digest: SHA-256 of the manifest's content.
-        weights: where the backbone's pretrained weights came from.
-        sources: number of training images by label and source.
-        metrics: metrics on the validation split.
-        limits: known limits, one sentence each.
-        packages: versions of the packages that it was made with.
-        commit: revision of unmask that it was made with, if known.
+        smallest_face: side in pixels below which a face is too small; of the longer side of the face that decides.
+        reencoded: JPEG quality, 1 to 95: verdicts that flip when the image is saved again with it are uncertain.
+        resized: fraction of the size: verdicts that flip when the image is shrunk to it are uncertain.
+        provenance: the data that this was decided on, in words.
     """
 
-    summary: _Text = ""
-    recipe: dict[_Name, Any] = Field({}, max_length=_MAX_ENTRIES)
-    members: dict[_Name, dict[_Name, Any]] = Field({}, max_length=_MAX_ENTRIES)
-    recipe_digest: _Digest = ""
-    manifest_digest: _Digest = ""
-    weights: dict[_Name, _Text] = Field({}, max_length=_MAX_ENTRIES)
-    sources: dict[_Name, dict[str, _Count]] = Field({}, max_length=_MAX_ENTRIES)
-    metrics: dict[_Name, _Number] = Field({}, max_length=_MAX_ENTRIES)
-    limits: tuple[_Text, ...] = Field((), max_length=_MAX_ENTRIES)
-    packages: dict[_Name, _Name] = Field({}, max_length=_MAX_ENTRIES)
-    commit: _Name = ""
+    smallest_face: float | None = Field(None, gt=0, le=100_000)
+    reencoded: int | None = Field(None, ge=1, le=95)
+    resized: float | None = Field(None, ge=0.05, lt=1)
+    provenance: Text = ""
 
 
-class Recalibration(_Part):
-    """How a bundle was recalibrated after training.
-
-    Attributes:
-        bundle_sha256: the bundle that was recalibrated.
-        manifest_digest: SHA-256 of the manifest of the images used.
-        real: number of real images.
-        fake: number of fake images.
-        groups: number of groups.
-        asked: the requested method.
-        folds: cross-validation folds; 0 if there were too few images to measure.
-        holdout: whether the last fold was used for measuring only.
-        seed: random seed of the folds and of the bootstrap.
-        metrics: metrics before and after, with their confidence intervals.
-        unmask: version of unmask.
-    """
-
-    bundle_sha256: _Digest
-    manifest_digest: _Digest
-    real: _Count
-    fake: _Count
-    groups: _Count
-    asked: _Name
-    folds: _Count
-    holdout: bool
-    seed: _Count
-    metrics: dict[_Name, _Number] = Field({}, max_length=_MAX_ENTRIES)
-    unmask: _Name = ""
-
-
-class BundleInfo(_Part):
+class BundleInfo(Part):
     """All of ``bundle.json``.
 
     Attributes:
@@ -335,6 +268,7 @@ class BundleInfo(_Part):
         out_of_distribution: when an image counts as unlike the training images; ``None`` if not measured.
         questions: what the graph's output ``questions`` answers, in its order; empty if it has none.
         clips: how the frames of a clip become one verdict; ``None``: the mean of their logits, as a single image's.
+        abstention: facts for which a verdict is UNCERTAIN whatever the probability; ``None``: there are none.
         card: how the detector was made.
         recalibration: how the bundle was recalibrated; ``None`` if it was not.
     """
@@ -345,13 +279,14 @@ class BundleInfo(_Part):
     preprocessing: Preprocessing
     calibration: Calibration = Calibration()
     thresholds: tuple[Threshold, ...] = Field(min_length=1, max_length=_MAX_THRESHOLDS)
-    default_threshold: _Name
+    default_threshold: Name
     uncertain: UncertainBand
     main_face: float = Field(0.4, ge=0, le=1)
     evidence: Literal["cam", "none"] = "cam"
     out_of_distribution: OutOfDistribution | None = None
     questions: tuple[BundleQuestion, ...] = Field((), max_length=_MAX_QUESTIONS)
     clips: Clips | None = None
+    abstention: Abstention | None = None
     card: Card = Card()
     recalibration: Recalibration | None = None
 
@@ -370,13 +305,7 @@ class BundleInfo(_Part):
 
     @model_serializer(mode="wrap")
     def _without_empty(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        # Versions that know no questions or clips refuse a key that they do not know.
-        content: dict[str, Any] = write(self)
-        if not self.questions:
-            content.pop("questions", None)
-        if self.clips is None:
-            content.pop("clips", None)
-        return content
+        return without_empty(write(self), "questions", "clips", "abstention")
 
     @property
     def threshold(self) -> Threshold:

@@ -16,6 +16,7 @@ from PIL import Image
 
 from unmask.bundle.bundle import Bundle, ask_graph
 from unmask.bundle.schema import Threshold
+from unmask.detect.abstention import Changed, changed, reasons
 from unmask.detect.verdict import Novelty, RegionVerdict, Verdict, word_of
 from unmask.errors import ImageError, UsageError
 from unmask.imaging.credentials import check_credentials, default_anchors
@@ -39,6 +40,7 @@ class Prepared:
         size: width and height of the upright image in pixels.
         notes: problems in the file; see :class:`~unmask.imaging.decode.Decoded`.
         started: start of the work on it, by ``time.perf_counter()``.
+        changed: what the network must see besides, so that a verdict that flips can be noticed.
     """
 
     path: str | None
@@ -48,6 +50,7 @@ class Prepared:
     size: tuple[int, int]
     notes: tuple[str, ...]
     started: float
+    changed: tuple[Changed, ...] = ()
 
     def __repr__(self) -> str:
         return f"<Prepared {self.path!r}, regions {len(self.regions)}>"
@@ -140,7 +143,8 @@ class Detector:
         factor = decoded.reduction
         if look is not None:
             look(decoded.image)
-        regions = preprocess(decoded.image, self.bundle.info.preprocessing, self._finder)
+        preprocessing = self.bundle.info.preprocessing
+        regions = preprocess(decoded.image, preprocessing, self._finder)
         return Prepared(
             _path_of(source),
             tuple(region.scaled(factor) for region in regions) if factor > 1 else tuple(regions),
@@ -149,24 +153,43 @@ class Detector:
             (decoded.image.width * factor, decoded.image.height * factor),
             decoded.notes,
             started,
+            changed(decoded.image, regions, self.bundle.info.abstention, preprocessing),
         )
 
     def judge(self, images: Sequence[Prepared]) -> list[Verdict]:
         """Give verdicts on prepared images, in their order, with one run of the network."""
-        judged = iter(self._judge([region for image in images for region in image.regions]))
-        return [self._verdict(image, tuple(islice(judged, len(image.regions)))) for image in images]
+        parts = [part for image in images for part in (image.regions, *(each.regions for each in image.changed))]
+        judged = iter(self._judge([region for part in parts for region in part]))
+        verdicts = []
+        for image in images:
+            regions = tuple(islice(judged, len(image.regions)))
+            others = {each.name: tuple(islice(judged, len(each.regions))) for each in image.changed}
+            verdicts.append(self._verdict(image, regions, others))
+        return verdicts
 
-    def _verdict(self, image: Prepared, regions: tuple[RegionVerdict, ...]) -> Verdict:
+    def _verdict(
+        self, image: Prepared, regions: tuple[RegionVerdict, ...], others: dict[str, tuple[RegionVerdict, ...]]
+    ) -> Verdict:
         deciding = self.deciding(regions)
         probability = deciding.fake_probability
         band = self.bundle.info.uncertain
         no_face = self._finder is not None and regions[0].face is None
+        is_fake = probability >= self.threshold
+        flips = [
+            name
+            for name, other in others.items()
+            if (self.deciding(other).fake_probability >= self.threshold) != is_fake
+        ]
+        word = word_of(probability, self.threshold, band, no_face=no_face)
+        doubts: tuple[str, ...] = ()
+        if word in ("FAKE", "REAL"):
+            doubts = reasons(self.bundle.info.abstention, deciding.face, flips)
         return Verdict(
             path=image.path,
-            verdict=word_of(probability, self.threshold, band, no_face=no_face),
+            verdict="UNCERTAIN" if doubts else word,
             fake_probability=probability,
             kinds=deciding.kinds,
-            result="FAKE" if probability >= self.threshold else "REAL",
+            result="FAKE" if is_fake else "REAL",
             regions=regions,
             provenance=image.provenance,
             model=self.model_name,
@@ -175,7 +198,7 @@ class Detector:
             novelty=self._novelty(regions),
             sha256=image.sha256,
             size=image.size,
-            notes=image.notes,
+            notes=(*image.notes, *doubts),
         )
 
     def deciding(self, regions: Iterable[RegionVerdict]) -> RegionVerdict:
