@@ -81,19 +81,9 @@ def detect(
             help="Time between two looks of --watch, for which a file must stay unchanged (default: 2).",
         ),
     ] = None,
-    frames: Annotated[
-        int | None,
-        typer.Option(
-            min=1, max=4096, metavar="N", help="Frames of a clip to judge, spread over its scenes (default: 32)."
-        ),
-    ] = None,
-    every: Annotated[
-        float | None, typer.Option(metavar="SECONDS", help="Judge a frame of a clip each so many seconds instead.")
-    ] = None,
-    as_clip: Annotated[
-        bool,
-        typer.Option("--as-clip", help="Judge animated GIF, WebP and PNG images as clips, not by their first frame."),
-    ] = False,
+    frames: options.Frames = None,
+    every: options.Every = None,
+    as_clip: options.AsClip = False,
     model: options.Model = None,
     threshold: options.Threshold = None,
     fail_on: Annotated[

@@ -1,4 +1,4 @@
-"""``unmask explain``: why a verdict is what it is, as a report."""
+"""``unmask explain``: why a verdict on an image or clip is what it is, as a report."""
 
 from __future__ import annotations
 
@@ -14,22 +14,24 @@ from unmask.cli import deprecated, options
 from unmask.cli.examples import with_examples
 
 if TYPE_CHECKING:
+    from unmask.detect.judged import Judged
     from unmask.models.network import FaceNetwork
 
 
 @with_examples(
     "unmask explain portrait.jpg --out report/",
+    "unmask explain clip.mp4 --out report/",
     "unmask explain photos/*.jpg --out reports/ --no-forensics",
 )
 def explain(
     paths: options.ImagesIfAny = None,
     out: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", file_okay=False, help="Write a folder per image, and an index of several."),
+        typer.Option(metavar="DIR", file_okay=False, help="Write a folder per file, and an index of several."),
     ] = None,
     html: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", dir_okay=False, help="Write the report of one image as a self-contained page."),
+        typer.Option(metavar="FILE", dir_okay=False, help="Write the report of one file as a self-contained page."),
     ] = None,
     as_json: options.JsonLines = False,
     recursive: options.Recursive = False,
@@ -42,7 +44,7 @@ def explain(
     ] = None,
     threshold: options.Threshold = None,
     forensics: Annotated[
-        bool, typer.Option("--forensics/--no-forensics", help="Include forensic views of image and file.")
+        bool, typer.Option("--forensics/--no-forensics", help="Include forensic views of images and their files.")
     ] = True,
     check: Annotated[
         str,
@@ -51,6 +53,9 @@ def explain(
             help="Check whether the evidence map can be relied on: against random orders, or also against other maps.",
         ),
     ] = "quick",
+    frames: options.Frames = None,
+    every: options.Every = None,
+    as_clip: options.AsClip = False,
     seed: options.Seed = 0,
     manifest: Annotated[Path | None, typer.Option(hidden=True)] = None,
     root: Annotated[Path | None, typer.Option(hidden=True)] = None,
@@ -61,19 +66,24 @@ def explain(
 
     The report begins with one screen to cite: verdict, reasons, limits, what to do next, hashes, and the commands to
     verify it. Below are which regions the detector relied on, whether this map is faithful, and what forensic views and
-    the file's metadata say. It prints on two pages. SOURCE_DATE_EPOCH sets its time.
+    the file's metadata say. The report on a clip has a timeline, and its most suspicious and most innocent frames. It
+    prints on two pages. SOURCE_DATE_EPOCH sets its time.
 
-    Exit codes: 0 all images read, 1 some image could not be read, 2 usage error, 3 broken installation or bundle.
+    Exit codes: 0 all files read, 1 some file could not be read, 2 usage error, 3 broken installation or bundle.
     """
+    from unmask.cli.clips import FileJudge
     from unmask.cli.extras import need
     from unmask.cli.inputs import expand
     from unmask.detect.detector import load
     from unmask.errors import ImageError, UsageError
     from unmask.explain.citation import report_time
+    from unmask.explain.clips.explainer import ClipExplainer, ClipExplanation
     from unmask.explain.explainer import Explainer
+    from unmask.explain.explanation import Explanation
     from unmask.explain.faithfulness import Depth
     from unmask.explain.reports import Reports, write_html
     from unmask.imaging.find import PassedOver
+    from unmask.imaging.video.frames import DEFAULT_FRAMES
     from unmask.progress import progress_bar
     from unmask.text import printable
 
@@ -98,28 +108,45 @@ def explain(
     depths: dict[str, Depth] = {"none": "none", "quick": "quick", "full": "full"}
     if check not in depths:
         raise UsageError("bad_check", f"--check must be none, quick or full, not {check!r}.")
+    judge = FileJudge(
+        explainer.detector, threshold, frames=frames, every=every, as_clip=as_clip, kept=None, workers=None
+    )
     now = report_time()
     passed_over = PassedOver()
-    listed = list(expand(paths or [], passed_over, recursive=recursive))
+    listed = list(expand(paths or [], passed_over, recursive=recursive, clips=True))
     if passed_over:
         print(f"unmask: {passed_over}", file=sys.stderr)
     if not listed:
         raise UsageError("no_pictures", "No images found.")
     if html is not None and len(listed) > 1:
-        raise UsageError("bad_call", f"--html takes one image, not {len(listed)}; use --out DIR for several.")
+        raise UsageError("bad_call", f"--html takes one file, not {len(listed)}; use --out DIR for several.")
     reports = None if out is None else Reports(out, explainer.detector.model_name, now)
+    clips = {path for path in listed if judge.is_clip(path)}
+    depth, frames = depths[check], frames or DEFAULT_FRAMES
+    clip_explainer = ClipExplainer(explainer, judge.detector) if clips else None
+
+    def explain_file(path: str) -> Explanation | ClipExplanation:
+        if clip_explainer is None or path not in clips:
+            return explainer.explain(path, forensics=forensics, faithfulness=depth, advance=advance)
+        return clip_explainer.explain(path, frames, every, faithfulness=depth, as_clip=as_clip, advance=advance)
+
+    steps = (len(listed) - len(clips)) * explainer.steps(depth)
+    if clip_explainer is not None:
+        steps += len(clips) * clip_explainer.steps(frames, depth)
     failed, report = 0, html
-    with progress_bar("explaining", len(listed) * explainer.steps(depths[check])) as advance:
+    with progress_bar("explaining", steps) as advance:
         for path in listed:
             started = time.perf_counter()
             try:
-                found = explainer.explain(path, forensics=forensics, faithfulness=depths[check], advance=advance)
+                found = explain_file(path)
             except ImageError as error:
                 failed += 1
-                verdict = explainer.detector.unreadable(error, started, path)
-                content: dict[str, Any] = {"schema": 1, "verdict": verdict.to_json()}
+                verdict: Judged = explainer.detector.unreadable(error, started, path)
+                if path in clips:
+                    verdict = judge.detector.unreadable(path, error, started)
+                content: dict[str, Any] = {"schema": 1, "verdict": verdict.to_dict()}
                 if reports is not None:
-                    reports.add_failure(verdict)
+                    reports.add_failure(verdict, is_clip=path in clips)
                 print(f"unmask: {printable(path)}: {error.message}", file=sys.stderr)
             else:
                 content = found.to_json()

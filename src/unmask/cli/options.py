@@ -100,3 +100,14 @@ ImageFormat = Annotated[
 ]
 Json = Annotated[bool, typer.Option("--json", help=_JSON)]
 JsonLines = Annotated[bool, typer.Option("--json", help="Print JSON lines, one object per image.")]
+Frames = Annotated[
+    int | None,
+    typer.Option(min=1, max=4096, metavar="N", help="Frames of a clip to judge, spread over its scenes (default: 32)."),
+]
+Every = Annotated[
+    float | None, typer.Option(metavar="SECONDS", help="Seconds between judged frames of a clip, instead of --frames.")
+]
+AsClip = Annotated[
+    bool,
+    typer.Option("--as-clip", help="Judge animated GIF, WebP and PNG images as clips, not by their first frame."),
+]

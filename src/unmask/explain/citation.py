@@ -16,7 +16,10 @@ from unmask.text import printable
 from unmask.version import __version__
 
 if TYPE_CHECKING:
+    from unmask.bundle.schema import BundleInfo
+    from unmask.detect.verdict import Verdict
     from unmask.explain.explanation import Explanation
+    from unmask.video.verdict import ClipVerdict
 
 IMAGE_SEARCHES: Final = (
     ("Google Lens", "https://lens.google.com/"),
@@ -81,13 +84,28 @@ def commands(explanation: Explanation, name: str) -> list[tuple[str, str]]:
         explanation: the explanation of an image file.
         name: file name of the image.
     """
-    verdict, threshold = explanation.verdict, explanation.facts["threshold"]
+    threshold, usual = explanation.facts["threshold"], explanation.info.threshold.fake_probability
+    return commands_for(explanation.verdict, explanation.info, name, None if threshold == usual else threshold)
+
+
+def commands_for(
+    verdict: Verdict | ClipVerdict, info: BundleInfo, name: str, threshold: float | None, options: str = ""
+) -> list[tuple[str, str]]:
+    """The commands that give the same verdict on a file again, each with what it must print.
+
+    Args:
+        verdict: the verdict.
+        info: description of the bundle that gave it.
+        name: file name.
+        threshold: that of the verdict; ``None``: the bundle's own.
+        options: further ones of ``unmask detect``, each after a space.
+    """
     shipped = verdict.bundle_sha256 == _shipped_sha256()
-    bundle = "" if shipped else f" {explanation.info.name}/"
-    options = f" --model{bundle}" if bundle else ""
-    if threshold != explanation.info.threshold.fake_probability:
-        options += f" --threshold {threshold!r}"
-    image = shlex.quote(printable(f"./{name}" if name.startswith("-") else name))
+    bundle = "" if shipped else f" {info.name}/"
+    given = f" --model{bundle}" if bundle else ""
+    if threshold is not None:
+        given += f" --threshold {threshold!r}"
+    file = shlex.quote(printable(f"./{name}" if name.startswith("-") else name))
     number = (
         "verdict NO_FACE"
         if verdict.verdict == "NO_FACE"
@@ -96,7 +114,7 @@ def commands(explanation: Explanation, name: str) -> list[tuple[str, str]]:
     return [
         ("unmask --version", f"prints unmask {__version__}" + ("" if shipped else "; its package lacks the bundle")),
         (f"unmask bundle verify{bundle} --json", f"prints sha256 {verdict.bundle_sha256}"),
-        (f"unmask detect {image}{options} --json", f"prints sha256 {verdict.sha256} and {number}"),
+        (f"unmask detect {file}{given}{options} --json", f"prints sha256 {verdict.sha256} and {number}"),
     ]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -123,18 +124,25 @@ class Explanation:
             and [{"channel": each.channel, "share": round(each.share, 6)} for each in self.gradients.features],
         }
 
-    def write(self, folder: Path) -> Path:
+    def write(self, folder: Path, time: datetime | None = None) -> Path:
         """Write ``report.html``, ``explanation.json`` and the images as PNG files into a folder.
 
         Args:
             folder: created if missing; nothing is written outside it.
+            time: of the report; see :func:`unmask.explain.citation.report_time`.
 
         Returns:
             The path of ``report.html``.
 
         Raises:
-            UsageError: ``cannot_write``.
+            UsageError: ``cannot_write``, ``bad_source_date_epoch``.
         """
         from unmask.explain.page import write_explanation
 
-        return write_explanation(self, folder)
+        return write_explanation(self, folder, time)
+
+    def to_html(self, time: datetime | None = None) -> str:
+        """The report as a self-contained page; see :func:`unmask.explain.page.render_html`."""
+        from unmask.explain.page import render_html
+
+        return render_html(self, time)

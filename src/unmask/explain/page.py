@@ -61,7 +61,7 @@ def write_explanation(explanation: Explanation, folder: Path, time: datetime | N
     images |= {f"forensics-{view.name}": view.image for view in explanation.views or () if view.image is not None}
     images |= {name: image for name, _, image in _gradient_images(explanation)}
     for name, image in images.items():
-        out.write(f"{name}.png", _encoded(image, "PNG"), durable=False)
+        out.write(f"{name}.png", encoded(image, "PNG"), durable=False)
     out.write("explanation.json", (json.dumps(explanation.to_json(), indent=1, allow_nan=False) + "\n").encode())
     out.write(REPORT, render_html(explanation, time).encode())
     return folder / REPORT
@@ -103,16 +103,16 @@ def render_html(explanation: Explanation, time: datetime | None = None, name: st
         commands=[] if verdict.sha256 is None else commands(explanation, name),
         searches=IMAGE_SEARCHES,
         credentials_check=CREDENTIALS_CHECK,
-        image=_data_uri(explanation.image),
-        overlay=_data_uri(explanation.overlay),
-        closeup=_data_uri(explanation.closeup),
-        closeup_overlay=_data_uri(explanation.closeup_overlay),
-        views=[(view, view.image and _data_uri(view.image)) for view in explanation.views or ()],
+        image=jpeg_uri(explanation.image),
+        overlay=jpeg_uri(explanation.overlay),
+        closeup=jpeg_uri(explanation.closeup),
+        closeup_overlay=jpeg_uri(explanation.closeup_overlay),
+        views=[(view, view.image and jpeg_uri(view.image)) for view in explanation.views or ()],
         outside=[figure for view in explanation.views or () for figure in view.figures if figure.outside],
-        gradients=[(title, _data_uri(image)) for _, title, image in _gradient_images(explanation)],
+        gradients=[(title, jpeg_uri(image)) for _, title, image in _gradient_images(explanation)],
         charts=[] if explanation.faithfulness is None else _charts(explanation.faithfulness),
-        fake_colour=_css(TOWARDS_FAKE),
-        real_colour=_css(TOWARDS_REAL),
+        fake_colour=css_colour(TOWARDS_FAKE),
+        real_colour=css_colour(TOWARDS_REAL),
         percent=percent,
         along=along,
         shown=_shown,
@@ -234,15 +234,18 @@ def along(value: float) -> str:
     return f"{100 * value:.2f}"
 
 
-def _css(colour: tuple[int, int, int]) -> str:
+def css_colour(colour: tuple[int, int, int]) -> str:
+    """An RGB colour for CSS."""
     return f"rgb{colour}"
 
 
-def _data_uri(image: Image.Image) -> str:
+def jpeg_uri(image: Image.Image) -> str:
+    """An RGB image inside a report, as JPEG."""
     return data_uri(image, _QUALITY)
 
 
-def _encoded(image: Image.Image, form: str, **options: Any) -> bytes:
+def encoded(image: Image.Image, form: str, **options: Any) -> bytes:
+    """The bytes of an image file in one of Pillow's formats."""
     buffer = io.BytesIO()
     image.save(buffer, form, **options)
     return buffer.getvalue()

@@ -2,7 +2,7 @@
 // Shows the images of a gallery a page at a time. All text is set as text, never as markup.
 (() => {
   const byId = (id) => document.getElementById(id);
-  const { rows, words, size } = JSON.parse(byId("data").textContent);
+  const { rows, words, size, noun } = JSON.parse(byId("data").textContent);
   const controls = byId("controls");
   const probability = (row) => (row.fake === null ? -1 : row.fake);
   const orders = {
@@ -47,7 +47,7 @@
   const show = () => {
     const end = Math.min(start + size, found.length);
     byId("images").replaceChildren(...found.slice(start, end).map(card));
-    byId("shown").textContent = `${found.length.toLocaleString("en")} of ${rows.length.toLocaleString("en")} images`;
+    byId("shown").textContent = `${found.length.toLocaleString("en")} of ${rows.length.toLocaleString("en")} ${noun}`;
     byId("place").textContent = `${start + 1} to ${end} of ${found.length}`;
     byId("pager").hidden = found.length <= size;
     byId("previous").disabled = start === 0;

@@ -44,7 +44,12 @@ class GalleryEntry:
 
 
 def render_gallery(
-    entries: Iterable[GalleryEntry], *, title: str, about: Sequence[str], words: Mapping[Any, str]
+    entries: Iterable[GalleryEntry],
+    *,
+    title: str,
+    about: Sequence[str],
+    words: Mapping[Any, str],
+    noun: str = "images",
 ) -> str:
     """The page that shows many images.
 
@@ -53,15 +58,21 @@ def render_gallery(
         title: the heading.
         about: lines below it: detector, threshold, version, time.
         words: every verdict with its word for people, in the order of the totals.
+        noun: what the entries are, in the plural.
 
     Returns:
         HTML. The same input gives the same bytes.
     """
-    return b"".join(gallery_parts(entries, title=title, about=about, words=words)).decode()
+    return b"".join(gallery_parts(entries, title=title, about=about, words=words, noun=noun)).decode()
 
 
 def gallery_parts(
-    entries: Iterable[GalleryEntry], *, title: str, about: Sequence[str], words: Mapping[Any, str]
+    entries: Iterable[GalleryEntry],
+    *,
+    title: str,
+    about: Sequence[str],
+    words: Mapping[Any, str],
+    noun: str = "images",
 ) -> Iterator[bytes]:
     """The page of :func:`render_gallery` in parts, so that memory holds the thumbnails only once.
 
@@ -70,6 +81,7 @@ def gallery_parts(
         title: the same.
         about: the same.
         words: the same.
+        noun: the same.
 
     Yields:
         Pieces of HTML in UTF-8.
@@ -85,6 +97,7 @@ def gallery_parts(
         title=title,
         about=about,
         words=words,
+        noun=noun,
         counts=counts,
         marked=sum(bool(row["marks"]) for row in rows),
         rows=rows,
@@ -95,7 +108,7 @@ def gallery_parts(
     yield b'{"rows":['
     for number, row in enumerate(rows):
         yield (b"," if number else b"") + _inert_json(row)
-    yield b"]," + _inert_json({"words": words, "size": PAGE_SIZE})[1:]
+    yield b"]," + _inert_json({"words": words, "size": PAGE_SIZE, "noun": noun})[1:]
     yield after.encode()
 
 
