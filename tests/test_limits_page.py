@@ -18,6 +18,7 @@ from unmask.data.fetch.policy import FetchPolicy
 from unmask.evaluation.reports.write import MAX_RESULT_BYTES
 from unmask.imaging import decode_pool
 from unmask.imaging.limits import DecodeLimits
+from unmask.imaging.video.limits import VideoLimits
 from unmask.recipes import schema as recipes
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -76,6 +77,13 @@ def decoding() -> dict[str, str]:
     in_bytes = {"max_bytes", "max_memory", "max_exif_bytes", "max_iptc_bytes", "max_metadata_bytes", "max_fill_bytes"}
     return {f"DecodeLimits.{each.name}": shown(getattr(defaults, each.name), "bytes" if each.name in in_bytes else "")
             for each in fields(DecodeLimits)}  # fmt: skip
+
+
+def clips() -> dict[str, str]:
+    units = {"max_bytes": "bytes", "max_animation_bytes": "bytes", "memory_bytes": "bytes"}
+    units |= {"max_duration_s": "s", "cpu_seconds": "s"}
+    return {f"VideoLimits.{each.name}": shown(getattr(VideoLimits(), each.name), units.get(each.name, ""))
+            for each in fields(VideoLimits)}  # fmt: skip
 
 
 def bundles() -> dict[str, str]:
@@ -146,6 +154,7 @@ def on_the_page(heading: str) -> dict[str, str]:
     ("heading", "limits"),
     [
         ("Image files", decoding),
+        ("Clips", clips),
         ("Child processes", children),
         ("Bundles", bundles),
         ("Tables, recipes and results", parsers),

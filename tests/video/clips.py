@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -36,6 +36,7 @@ def encode(
     container: str | None = None,
     container_options: dict[str, str] | None = None,
     change: Callable[[Any], None] | None = None,
+    keys: Container[int] = (),
 ) -> Path:
     """Write a clip and return its path.
 
@@ -49,6 +50,7 @@ def encode(
         mirrored: whether players mirror them.
         container: its name, where the suffix does not tell.
         change: is called with the stream before the first frame.
+        keys: frames that must be key frames.
     """
     import av
 
@@ -66,6 +68,8 @@ def encode(
             frame = av.VideoFrame.from_ndarray(array, format="rgb24")
             frame.pts = at if times is None else times[at]
             frame.time_base = Fraction(1, fps)
+            if at in keys:
+                frame.pict_type = av.video.frame.PictureType.I
             output.mux(stream.encode(frame))
         output.mux(stream.encode(None))
     return path

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 from typing import IO, Final
 
-from unmask.imaging.bmff import MAX_BOXES
 from unmask.imaging.credentials import Credentials, plain, read_file_credentials
 from unmask.imaging.provenance import Provenance, read_provenance
+from unmask.imaging.video.boxes import outer_boxes
 
 _MOST_BOX: Final = 16 * 2**20  # bytes of one box that are read
 _MOST: Final = 64 * 2**20  # of all
@@ -54,22 +54,10 @@ def clip_credentials(
 def _metadata_boxes(file: IO[bytes], size: int) -> bytes:
     """The outer boxes that may hold metadata: ``uuid`` and ``meta``."""
     found: list[bytes] = []
-    at = total = 0
-    for _ in range(MAX_BOXES):
-        file.seek(at)
-        head = file.read(16)
-        length, kind = int.from_bytes(head[:4], "big"), head[4:8]
-        if len(head) < 8:
-            break
-        if length == 1:
-            length = int.from_bytes(head[8:16], "big")
-        elif length == 0:
-            length = size - at
-        if length < 8:
-            break
+    total = 0
+    for kind, at, length in outer_boxes(file, size):
         if kind in (b"uuid", b"meta") and total + min(length, _MOST_BOX) <= _MOST:
             file.seek(at)
             found.append(file.read(min(length, _MOST_BOX)))
             total += len(found[-1])
-        at += length
     return b"".join(found)

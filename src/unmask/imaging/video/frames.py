@@ -104,7 +104,7 @@ class ClipReader:
         Args:
             frames: how many, from 1 to ``limits.max_judged``: the middles of equal parts, each scene with at least
                 one. A clip of fewer frames gives all of them.
-            every: instead, one frame each so many seconds from the start, above 0.
+            every: instead, the seconds between frames, the first at the start; above 0.
 
         Raises:
             UsageError: ``bad_frames``: more than ``limits.max_judged`` frames, or none.

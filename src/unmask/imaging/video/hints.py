@@ -14,6 +14,9 @@ _FFMPEG: Final = re.compile(r"^(Lavf|Lavc|FFmpeg|HandBrake)", re.IGNORECASE)
 _CAMERA: Final = ("com.apple.quicktime.make", "com.apple.quicktime.model", "com.android.manufacturer", "make", "model")
 _LOW_BITS: Final = 0.03  # bits per pixel and frame, below which H.264 shows its blocks
 
+CAMERA: Final = "The file names the make or model of a camera or phone."
+"""The one hint that does not say that the clip was encoded again or strongly."""
+
 
 def writing_hints(facts: ClipFacts, first_packet: bytes) -> tuple[str, ...]:
     """Sentences on how the file was written; none holds text from the file.
@@ -30,7 +33,7 @@ def writing_hints(facts: ClipFacts, first_packet: bytes) -> tuple[str, ...]:
         at = f" at CRF {float(crf[1]):g}" if crf else ""
         hints.append(f"The clip was encoded by x26{found[1].decode()}{at}: by software, not by a camera or a phone.")
     if any(facts.metadata.get(name) for name in _CAMERA):
-        hints.append("The file names the make or model of a camera or phone.")
+        hints.append(CAMERA)
     pixels = facts.coded_size[0] * facts.coded_size[1] * facts.fps
     if facts.bit_rate and pixels and facts.bit_rate / pixels < _LOW_BITS:
         hints.append("The clip is strongly compressed, which may hide or imitate traces of manipulation.")

@@ -33,7 +33,7 @@ DECODERS: Final = (
 
 _MOST_ASPECT: Final = 4.0  # a pixel that is wider or narrower than that is an error of the file
 _SAMPLED: Final = 2_000  # entries of the index that tell whether the rate varies
-_COVERED, _LAST_KEY = 0.9, 20.0  # proportion of a clip that its index covers at least, less so many seconds
+_COVERED, _LAST_KEY = 0.9, 20.0  # an index covers at least this proportion of the clip, less these seconds
 _BUFFER: Final = 256 * 1024
 _PROBED: Final = 5 * 2**20  # bytes, and microseconds, in which FFmpeg looks for what headers do not tell
 _COVER: Final = 0x400  # FFmpeg's flag of a stream that is the cover of a record
@@ -153,9 +153,15 @@ def read_index(opened: Any, stream: Any, limits: VideoLimits) -> Index:
     is_full = len(steps) > 1 and 0 < len(keys) < count  # else it may hold key frames alone
     return Index(
         tuple(keys),
-        max(0.0, -keys[0]) + 1e-6 if keys else 0.0,
+        max(0.0, -keys[0], _reordering(stream)) + 1e-6 if keys else 0.0,
         max(steps) - min(steps) > max(1, 0.1 * max(steps)) if is_full else None,
     )
+
+
+def _reordering(stream: Any) -> float:
+    """Seconds by which a frame may be shown after the place that a container without display times gives it."""
+    rate = float(stream.average_rate or 0)
+    return stream.codec_context.reorder_depth / rate if rate > 1 else 0.0
 
 
 def time_base(stream: Any) -> float:

@@ -11,6 +11,7 @@ from typing import IO, Any, Final
 import av
 
 from unmask.errors import VideoError
+from unmask.imaging.video.boxes import ends_early
 from unmask.imaging.video.cuts import Look, is_cut, look_at
 from unmask.imaging.video.hints import writing_hints
 from unmask.imaging.video.limits import VideoLimits
@@ -19,9 +20,10 @@ from unmask.imaging.video.pixels import luma, rotation_of, turn_of, upright
 from unmask.imaging.video.raw import RawFrame
 
 _KEYS_LOOKED_AT: Final = 96  # key frames that are decoded to find scenes
-# Without an index, gaps of so many seconds are decoded and larger ones jumped over, to so many before the wanted time:
-# a key frame must lie between.
+# Without an index, gaps of up to 10 s are decoded. Larger ones are jumped over, to 5 s before the wanted time: a key
+# frame must lie between.
 _NO_INDEX_GAP, _NO_INDEX_LEAD = 10.0, 5.0
+_OF_A_CUT_FILE: Final = frozenset({"corrupt", "no_video", "unsupported_format", "out_of_memory"})
 _THREADS: Final = 2
 _MOST_PASSES: Final = 4  # over the packets of the whole clip
 _MOST_DAMAGED: Final = 10_000  # parts that are passed over before the rest of the clip is
@@ -59,12 +61,17 @@ class OpenClip:
         self._decoded_pixels = self._packets = self._damaged = 0
         self._first: _Decoded | None = None
         self._first_bytes = b""
-        self._open()
-        self.facts = read_facts(self._container, self._stream, self._index, container, size, limits)
-        check_facts(self.facts, limits)
-        if not self.facts.duration_s:
-            self._measure()
-        self._look_at_first()
+        try:
+            self._open()
+            self.facts = read_facts(self._container, self._stream, self._index, container, size, limits)
+            check_facts(self.facts, limits)
+            if not self.facts.duration_s:
+                self._measure()
+            self._look_at_first()
+        except VideoError as error:
+            if error.code in _OF_A_CUT_FILE and ends_early(file, container, size):
+                raise VideoError("truncated", "The clip ends too early; the file is incomplete.") from None
+            raise
 
     @property
     def notes(self) -> tuple[str, ...]:
