@@ -211,8 +211,10 @@ class OpenClip:
         return time if time - now > _NO_INDEX_GAP or (self._is_spent and time > now) else None
 
     def _seek(self, time: float) -> None:
-        """Go to the last key frame at or before a time, or near it where there is no index."""
-        if not self._index.keys:
+        """Go to a key frame of the index, or near a time where there is no index."""
+        if self._index.keys:
+            time += self._index.lead  # seeking goes by the times shown
+        else:
             time = max(0.0, time - _NO_INDEX_LEAD)
         stamp = (self._stream.start_time or 0) + math.floor(time / self._base + 1e-3)
         try:
