@@ -44,8 +44,13 @@ def test_an_item_survives_json(item: Item) -> None:
 @settings(max_examples=15, deadline=None)
 @given(items=st.lists(ITEMS, min_size=1, max_size=30), size=st.integers(1, 9), parts=st.integers(1, 4), data=st.data())
 def test_every_image_is_in_exactly_one_shard_of_one_part(
-    tiny_bundle: Path, tmp_path_factory: pytest.TempPathFactory, items: list[Item], size: int, parts: int, data: st.DataObject
-) -> None:  # fmt: skip
+    tiny_bundle: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+    items: list[Item],
+    size: int,
+    parts: int,
+    data: st.DataObject,
+) -> None:
     home = tmp_path_factory.mktemp("shards")
     shuffled = data.draw(st.permutations(items))
     found: dict[tuple[str, int], int] = {}

@@ -94,7 +94,7 @@ def calibrate(
         draws=Draws(draws, seed, workers),
     )
     new = write_bundle(folder, info, old.model, old.golden, old.files.get(CLIPS))
-    store.unlink()
+    store.unlink(missing_ok=True)  # none was needed for the rows of a scan
     result = result.model_copy(update={"bundle": str(out), "sha256": new.sha256})
     if as_json:
         print(result.to_json())

@@ -100,6 +100,7 @@ def evaluate(
     from unmask.cli.evaluate_output import print_result
     from unmask.cli.extras import need
     from unmask.cli.hold import hold
+    from unmask.data.scanned import ScanTable, is_scan
     from unmask.evaluation.compare import compare
     from unmask.evaluation.evaluate import evaluate as evaluate_scores
     from unmask.evaluation.reports.evaluation import Beside, write_report
@@ -125,7 +126,10 @@ def evaluate(
     hold(out)
     command = ["unmask", *sys.argv[1:]]
     how = Draws(draws, seed, workers)
-    image_root = root or (manifest if manifest and manifest.is_dir() else (manifest or Path(str(scores))).parent)
+    given = manifest or Path(str(scores))
+    if is_scan(given):
+        given = Path(ScanTable(given).root)
+    image_root = root or (given if given.is_dir() else given.parent)
     measured: list[tuple[Scores, Evaluation]] = []
     for table, facts, detector, folder in _tables(
         bundles, manifest, scores, root, split, where or (), out, threshold, workers

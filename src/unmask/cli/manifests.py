@@ -71,8 +71,9 @@ def _parts(values: Iterable[str]) -> list[str]:
 def open_manifest(path: Path, root: Path | None) -> Manifest:
     """Open a table, or a folder with real/ and fake/ in it; says on standard error what such a folder holds besides."""
     from unmask.data.manifest import Manifest
+    from unmask.data.scanned import is_scan
 
-    if not path.is_dir():
+    if not path.is_dir() or is_scan(path):
         return Manifest.open(path, root, translation=translation())
     table = Manifest.from_folders(path, translation())
     if passed_over := table.passed_over():

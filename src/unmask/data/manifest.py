@@ -19,7 +19,8 @@ from typing import Final
 from unmask.data import tables
 from unmask.data.folders import CLASS_FOLDERS, FolderTable, no_class
 from unmask.data.rows import STANDARD_COLUMNS, ManifestRow, RowsDigest, cells_of
-from unmask.data.translation import Translation, columns_found, labels_found, renamed
+from unmask.data.scanned import ScanTable
+from unmask.data.translation import Renamed, Translation, columns_found, labels_found, renamed
 from unmask.errors import ManifestError, UsageError
 from unmask.files import RootFolder
 from unmask.imaging.find import PassedOver
@@ -81,13 +82,13 @@ class Manifest:
         check_files: bool = False,
         translation: Translation | None = None,
     ) -> Manifest:
-        """Open a CSV (UTF-8) or Parquet file, reading no more than its column names.
+        """Open a CSV (UTF-8) or Parquet file, or the output of ``unmask scan``, reading no more than its column names.
 
         Names of columns count in any case; cells of a CSV file may be separated by semicolons or tabs, too.
 
         Args:
-            path: the file, ending in .csv, .tsv, either of them with .gz after it, or .parquet.
-            root: the folder that paths are relative to; by default the file's own.
+            path: the file, ending in .csv, .tsv, either of them with .gz after it, or .parquet; or a scan's folder.
+            root: the folder that paths are relative to; by default the file's own, or the one that a scan notes.
             check_files: whether iterating also raises ``missing_file`` for a path where no file is.
             translation: what the file calls our columns and labels, where it has other names for them.
 
@@ -98,9 +99,17 @@ class Manifest:
             MissingExtraError: a Parquet file, and pyarrow is not installed.
         """
         path = Path(path).absolute()
-        root, translation = path.parent if root is None else root, translation or Translation()
-        table = renamed(tables.open_table(path), translation, STANDARD_COLUMNS)
+        opened, translation = tables.open_table(path), translation or Translation()
+        if root is None:
+            root = opened.root if isinstance(opened, ScanTable) else path.parent
+        table = renamed(opened, translation, STANDARD_COLUMNS)
         return cls(table, root, check_files=check_files, translation=translation)
+
+    @property
+    def judged_by(self) -> str | None:
+        """The hash of the bundle whose verdicts the rows of a scan hold; ``None`` for all other tables."""
+        table = self._table.table if isinstance(self._table, Renamed) else self._table
+        return table.bundle_sha256 if isinstance(table, ScanTable) else None
 
     def passed_over(self) -> PassedOver:
         """Count what class folders hold besides images with a label; nothing for a table."""
@@ -120,8 +129,7 @@ class Manifest:
 
         Raises:
             ManifestError: ``no_class_folders``, ``empty_manifest`` (class folders without an image),
-                ``path_escapes_root``, ``linked_folder`` (a link to a folder inside the root), or
-                ``unreadable_manifest``.
+                ``path_escapes_root``, ``linked_folder`` (a link to a folder inside the root), ``unreadable_manifest``.
         """
         translation = translation or Translation()
         table = FolderTable(Path(root).absolute(), CLASS_FOLDERS | translation.fake | translation.real)
@@ -190,9 +198,8 @@ class Manifest:
         At most one problem is reported per row, so that one mistake is not counted as several. Two rows are
         duplicates when their paths lead to the same file, or, without a path, they have the same URL.
 
-        Memory does not grow with the rows: duplicates are found by sorting all paths in a temporary SQLite
-        database, which spills to the system's temporary folder (about the size of the path column) and is
-        gone afterwards.
+        Memory does not grow with the rows: duplicates are found by sorting all paths in a temporary SQLite database,
+        which spills to the system's temporary folder (about the size of the path column) and is gone afterwards.
 
         Args:
             check_files: whether each path must lead to a file.
@@ -201,9 +208,9 @@ class Manifest:
             The number of rows.
 
         Raises:
-            ManifestError: with the first 20 problems by row, their total, and the code of the first:
-                ``missing_file``, ``unknown_label``, ``duplicate_path``, ``path_escapes_root``, ``bad_row``
-                (wrong number of cells, or neither path nor url), ``empty_manifest``, ``unreadable_manifest``.
+            ManifestError: with the first 20 problems by row, their total, and the code of the first: ``missing_file``,
+                ``unknown_label``, ``duplicate_path``, ``path_escapes_root``, ``bad_row`` (wrong number of cells, or
+                neither path nor url), ``empty_manifest``, ``unreadable_manifest``.
         """
         import sqlite3  # here, since reading alone does not need it
 
@@ -255,9 +262,9 @@ class Manifest:
     def write(self, path: str | os.PathLike[str]) -> None:
         """Write the rows as CSV or Parquet, by the suffix; the file appears whole or not at all.
 
-        The columns are path, url (if the source has it), label, source, generator, kind, group, split, then
-        the others in the source's order. Every cell is kept as text, the label in lower case. Paths are
-        written as they are, so they hold for a manifest opened with the same root.
+        The columns are path, url (if the source has it), label, source, generator, kind, group, split, then the others
+        in the source's order. Every cell is kept as text, the label in lower case. Paths are written as they are, so
+        they hold for a manifest opened with the same root.
 
         Raises:
             ManifestError: a bad row, or ``bad_row`` for a cell that could not be read back: a NUL character,

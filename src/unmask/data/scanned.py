@@ -84,6 +84,11 @@ class ScanTable:
         return str(self.plan["root"])
 
     @property
+    def bundle_sha256(self) -> str:
+        """The hash of the bundle that judged."""
+        return str(self.plan["bundle_sha256"])
+
+    @property
     def columns(self) -> tuple[str, ...]:
         """The column names."""
         return (

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Final, Protocol
 
+from unmask.data.scanned import ScanTable, is_scan
 from unmask.errors import ManifestError, MissingExtraError, UnmaskError, UsageError
 from unmask.files import OutputFolder, whole_file
 from unmask.text import guard_cell, quote, shorten, unguard_cell
@@ -63,12 +64,12 @@ class Table(Protocol):
 
 
 def is_table(path: Path) -> bool:
-    """Whether a file's name is that of a table."""
-    return path.name.lower().endswith((*CSV_ENDINGS, ".parquet"))
+    """Whether a file's name is that of a table, or a folder holds a scan."""
+    return path.name.lower().endswith((*CSV_ENDINGS, ".parquet")) or is_scan(path)
 
 
-def open_table(path: Path, *, guarded: bool = False) -> CsvTable | ParquetTable:
-    """Open a table by its suffix and read its column names.
+def open_table(path: Path, *, guarded: bool = False) -> CsvTable | ParquetTable | ScanTable:
+    """Open a table by its suffix, or the output of ``unmask scan`` by its folder, and read its column names.
 
     Cells of a CSV file are separated by commas, semicolons or tabs: by whatever gives the header most columns, and by
     commas if those give it a column ``path``, ``url`` or ``label``.
@@ -80,7 +81,10 @@ def open_table(path: Path, *, guarded: bool = False) -> CsvTable | ParquetTable:
     Raises:
         ManifestError: ``unreadable_manifest`` or ``empty_manifest``.
         MissingExtraError: a Parquet file, and pyarrow is not installed.
+        UsageError: ``no_scan``, a scan of another version.
     """
+    if is_scan(path):
+        return ScanTable(path)
     if path.name.lower().endswith(CSV_ENDINGS):
         delimiter, columns = _header(path)
         return CsvTable(path, tuple(columns), delimiter, guarded)

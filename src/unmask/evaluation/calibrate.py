@@ -53,7 +53,7 @@ FEWEST: Final = 10
 """With fewer groups of a class than this, ``auto`` keeps the bundle's own calibration."""
 
 # Logits this many times smaller give probabilities from which they can be recovered to the last bit.
-_FLATTER = 32.0
+FLATTER = 32.0
 _FITS: Final = {"temperature": fit_temperature, "platt": fit_platt, "isotonic": fit_isotonic}
 
 
@@ -104,20 +104,24 @@ def score_logits(
     progress: Callable[[], None] = lambda: None,
 ) -> Labelled:
     """The network's logit for every image of a manifest; arguments and errors as of ``score_manifest``."""
-    flat = bundle.info.model_copy(update={"calibration": Calibration(method="temperature", slope=1 / _FLATTER)})
+    own = bundle.info.calibration
+    if manifest.judged_by == bundle.sha256 and not own.points:  # isotonic calibration cannot be undone
+        scores = score_manifest(Detector(bundle), manifest, progress=progress)
+        return labelled(scores, 1 / own.slope, own.odds(0.0))
+    flat = bundle.info.model_copy(update={"calibration": Calibration(method="temperature", slope=1 / FLATTER)})
     detector = Detector(replace(bundle, info=flat))
-    scores = score_manifest(detector, manifest, store, workers=workers, progress=progress)
-    return labelled(scores, _FLATTER)
+    scores = score_manifest(detector, manifest, store, workers=workers, progress=progress, reuse=False)
+    return labelled(scores, FLATTER)
 
 
-def labelled(scores: Scores, scale: float = 1.0) -> Labelled:
-    """The readable images of a table of scores; their logits are ``scale`` times the log odds."""
+def labelled(scores: Scores, scale: float = 1.0, offset: float = 0.0) -> Labelled:
+    """The readable images of a table of scores; their logits are ``scale`` times the log odds above ``offset``."""
     read = ~np.isnan(scores.fake_probability)
     probability = scores.fake_probability[read]
     with np.errstate(divide="ignore"):
         odds = np.log(probability) - np.log1p(-probability)
     # Graphs compute in single precision; what is beyond it is rounding noise.
-    logit = (scale * np.clip(odds, -36.0, 36.0)).astype(np.float32).astype(np.float64)
+    logit = (scale * (np.clip(odds, -36.0, 36.0) - offset)).astype(np.float32).astype(np.float64)
     _, group = np.unique(scores.groups()[read], return_inverse=True)
     return Labelled(logit, scores.is_fake[read], group, int(np.count_nonzero(~read)))
 

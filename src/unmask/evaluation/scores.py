@@ -54,6 +54,9 @@ COLUMNS: Final[tuple[str, ...]] = (
 """The first columns of our own tables. ``face_found``, ``uncertain`` and ``seen`` are true, false or blank;
 ``face_probabilities`` holds the probability of fake of each face, largest face first, separated by spaces."""
 
+# What of them follows from a verdict.
+_PREDICTED: Final = ("fake_probability", "face_found", "face_probabilities", "uncertain", "error")
+
 DEFAULT_THRESHOLD: Final = 0.5
 NO_ANSWER: Final = "no_answer"
 
@@ -244,6 +247,7 @@ def score_manifest(
     *,
     workers: int | None = None,
     progress: Callable[[], None] = lambda: None,
+    reuse: bool = True,
 ) -> Scores:
     """Score every image of a manifest with a detector.
 
@@ -253,6 +257,7 @@ def score_manifest(
         store: file of known scores, from which a stopped run resumes; created if it does not exist.
         workers: worker threads (default: number of CPUs).
         progress: called after each image.
+        reuse: whether the verdicts of a scan by the detector's bundle are taken as they are, without its images.
 
     Raises:
         UsageError: ``nothing_read`` when not a single image could be read, ``empty_scores``; ``folder_in_use``,
@@ -261,7 +266,8 @@ def score_manifest(
     """
     with nullcontext() if store is None else Journal(store) as journal:
         predictions = []
-        for prediction in _predictions(detector, manifest, journal, workers):
+        known = reuse and manifest.judged_by == detector.bundle.sha256
+        for prediction in _scanned(manifest) if known else _predictions(detector, manifest, journal, workers):
             predictions.append(prediction)
             progress()
     scores = tabulate(detector, manifest, predictions)
@@ -295,6 +301,12 @@ def tabulate(detector: Detector, manifest: Manifest, predictions: Iterable[tuple
         }
         rows.append((row.line, [cells[name] for name in columns]))
     return Scores.from_rows(columns, rows, manifest.name)
+
+
+def _scanned(manifest: Manifest) -> Iterator[tuple[ManifestRow, Cells]]:
+    """The predictions that the rows of a scan hold."""
+    for row in manifest:
+        yield row, {name: row.extra[name] for name in _PREDICTED}
 
 
 def _predictions(

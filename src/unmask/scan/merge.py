@@ -61,7 +61,8 @@ def _check(folders: Sequence[ScanFolder]) -> Plan:
     found, parts = [folder.plan.part[0] for folder in folders], first.plan.part[1]
     if found != list(range(1, parts + 1)):
         lack = sorted(set(range(1, parts + 1)) - set(found))
-        text = f"the parts {', '.join(map(str, lack))} of {parts} are missing" if lack else "a part is there twice"
+        is_double = len(set(found)) < len(found)
+        text = "a part is there twice" if is_double else f"parts of {parts} are missing: {', '.join(map(str, lack))}"
         raise UsageError("not_finished", f"{first.path}: {text}")
     return whole
 

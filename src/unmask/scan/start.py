@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
@@ -12,6 +13,7 @@ from unmask.detect.detector import load
 from unmask.errors import UsageError
 from unmask.imaging.find import PassedOver
 from unmask.imaging.limits import default_limits
+from unmask.scan import stores
 from unmask.scan.extra import pyarrow
 from unmask.scan.items import Item
 from unmask.scan.shards import WORK, Plan, ScanFolder, plan_scan
@@ -114,11 +116,15 @@ def _resumed(
 
 
 def _root(sources: Sequence[str], root: Path | None) -> Path:
-    """The folder that relative paths in the rows start from."""
+    """The folder that paths in the rows start from and do not leave: of a table its own."""
     if root is not None:
         return root.absolute()
-    only = Path(sources[0])
-    return only.absolute().parent if len(sources) == 1 and is_table(only) else Path.cwd()
+    local = [Path(source) for source in sources if stores.scheme_of(source) is None and source != "-"]
+    if len(sources) == 1 and local and is_table(local[0]):
+        return local[0].absolute().parent
+    if local and all(path.is_absolute() for path in local):
+        return Path(os.path.commonpath([path if path.is_dir() else path.parent for path in local]))
+    return Path.cwd()
 
 
 def _lasting(model: Path | None) -> str | None:
