@@ -36,6 +36,7 @@ def verbs(entries: Any = COMMANDS, words: tuple[str, ...] = ()) -> Iterator[tupl
             yield from verbs(entry.verbs, (*words, entry.name))
         else:
             yield (*words, entry.name), entry
+            yield from verbs(entry.below, (*words, entry.name))
 
 
 def load(words: tuple[str, ...]) -> Any:
