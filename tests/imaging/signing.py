@@ -63,6 +63,18 @@ class Maker:
         with c2pa.Signer.from_callback(self._sign, c2pa.C2paSigningAlg.ES256, self._chain, None) as signer:
             return _build(signer, form, side, says or claim(), remote, embed, None)
 
+    def signed_file(self, data: bytes, mime: str, says: dict[str, Any] | None = None) -> bytes:
+        """A signed copy of a file of this media type."""
+        signed = io.BytesIO()
+        with (
+            c2pa.Signer.from_callback(self._sign, c2pa.C2paSigningAlg.ES256, self._chain, None) as signer,
+            c2pa.Settings.from_dict(_OFFLINE) as settings,
+            c2pa.Context(settings=settings) as context,
+            c2pa.Builder(json.dumps(says or claim()), context=context) as builder,
+        ):
+            builder.sign(signer, mime, io.BytesIO(data), signed)
+        return signed.getvalue()
+
     def made_from(self, source: bytes) -> bytes:
         """A signed JPEG image made from another image."""
         says = claim({"action": "c2pa.opened", "parameters": {"org.cai.ingredientIds": ["source"]}})

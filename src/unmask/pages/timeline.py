@@ -7,7 +7,6 @@ from there, and readers who see no plot have them too.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -88,7 +87,7 @@ class Timeline:
         """Place in percent and label of the times on the axis."""
         length = max(self.duration_s, _STEPS[0])
         step = next((each for each in _STEPS if length / each <= _MOST_TICKS), length / _MOST_TICKS)
-        count = int(length / step + 1e-9)
+        count = int(self.duration_s / step + 1e-9)
         digits = 1 if step < 1 else 0
         return [(self.along(step * number), clock(step * number, digits)) for number in range(count + 1)]
 
@@ -119,8 +118,3 @@ def clock(seconds: float, digits: int = 1) -> str:
     hours, minute = divmod(minutes, 60)
     start = f"{hours}:{minute:02}" if hours else f"{minute}"
     return f"{start}:{second:02}" + (f".{part:0{digits}}" if digits else "")
-
-
-def names(lines: Sequence[TimeLine]) -> str:
-    """The lines' names, joined by commas."""
-    return ", ".join(line.name for line in lines)

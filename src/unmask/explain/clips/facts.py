@@ -12,6 +12,7 @@ from unmask.explain.facts import SMALL_FACE, UNSEEN
 from unmask.imaging.credentials import Credentials
 from unmask.imaging.faces import Box
 from unmask.imaging.video.facts import ClipFacts
+from unmask.imaging.video.hints import CAMERA
 from unmask.video.verdict import ClipVerdict, Track
 
 LEAST_FRAMES: Final = 8
@@ -19,10 +20,10 @@ LEAST_FRAMES: Final = 8
 POOLINGS: Final = {
     "mean": "the mean of its frames' logits",
     "top-k-mean": "the mean of the logits of its most suspicious frames",
-    "noisy-or": "the probability that at least one of its frames is fake",
-    "temporal": "that of a network that sees its frames in turn",
+    "noisy-or": "the chance that at least one of its frames is fake",
+    "temporal": "a network that sees its frames in turn",
 }
-"""What a track's number is, by the name of the pooling."""
+"""What a track's probability comes from, by the name of the pooling."""
 CODECS: Final = {
     "h264": "H.264", "hevc": "HEVC (H.265)", "vp8": "VP8", "vp9": "VP9", "av1": "AV1", "libdav1d": "AV1",
     "prores": "ProRes", "mpeg4": "MPEG-4", "mpeg2video": "MPEG-2", "mpeg1video": "MPEG-1", "mjpeg": "Motion JPEG",
@@ -85,6 +86,7 @@ def gather(
         "codec": CODECS.get(clip.codec, clip.codec),
         "encoder": clip.encoder or None,
         "hints": list(clip.hints),
+        "reencoding": [hint for hint in clip.hints if hint != CAMERA],
         "duration_s": clip.duration_s,
     } | _of_track(track, frame_threshold)
 

@@ -10,7 +10,10 @@ from unmask.explain.words import Rule, Tone
 
 RULES: Final[dict[str, tuple[Tone, Rule]]] = {}
 """The rules of clips by name, in the order of their sentences."""
-DOUBTS: Final = ("marks", "few_frames", "small_face", "divided", "written_again", "uncalibrated", "unseen")
+DOUBTS: Final = (
+    *("marks", "out_of_distribution", "few_frames", "small_face", "divided", "written_again", "uncalibrated"),
+    "unseen",
+)
 """Rules that name a reason to doubt the verdict, the strongest first."""
 
 
@@ -72,7 +75,7 @@ def basis(facts: Mapping[str, Any]) -> str | None:
         return None
     return (
         "Track {deciding_track} of {tracks} decides: a face that is seen from {track_start:clock} to "
-        "{track_end:clock}, judged in {track_frames} frames. Its number is {pooling}."
+        "{track_end:clock}, judged in {track_frames} frames. The probability comes from {pooling}."
     )
 
 
@@ -84,6 +87,17 @@ def place(facts: Mapping[str, Any]) -> str | None:
     return (
         "By themselves, {track_frames_fake} of its {track_frames} frames reach the threshold of a single image; they "
         "range from {lowest:share} (at {lowest_time:clock}) to {highest:share} (at {highest_time:clock})."
+    )
+
+
+@_rule("warning")
+def out_of_distribution(facts: Mapping[str, Any]) -> str | None:
+    """Whether most frames are unlike the training images."""
+    if facts["unlike_training"] is None or facts["unlike_training"] <= _MOST:
+        return None
+    return (
+        "{unlike_training:share} of the frames with this face are unlike the training images, so the verdict is less "
+        "certain."
     )
 
 
@@ -169,5 +183,6 @@ def file(facts: Mapping[str, Any]) -> str | None:
     return "The file holds {codec} video in {container}, and does not say which software wrote it."
 
 
+_MOST: Final = 0.5
 _DIVIDED: Final = 0.25
 """Proportion of frames on the other side of the threshold from which the frames count as divided."""
