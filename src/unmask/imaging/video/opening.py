@@ -37,6 +37,7 @@ _COVERED, _LAST_KEY = 0.9, 20.0  # an index covers at least this proportion of t
 _BUFFER: Final = 256 * 1024
 _PROBED: Final = 5 * 2**20  # bytes, and microseconds, in which FFmpeg looks for what headers do not tell
 _COVER: Final = 0x400  # FFmpeg's flag of a stream that is the cover of a record
+_SIZE: Final = re.compile(r"Picture size (\d{1,9})x(\d{1,9}) (?:is invalid|exceeds)")
 _ERRORS: Final = (
     (re.compile(r"streams exceeds", re.I), "too_complex", "The clip has more streams than are read."),
     (
@@ -66,7 +67,8 @@ def open_container(file: IO[bytes], container: str, limits: VideoLimits) -> Any:
     """Open a file; no frame is given out.
 
     Raises:
-        VideoError: ``truncated``, ``corrupt``, ``too_complex``, ``out_of_memory``.
+        VideoError: ``truncated``, ``corrupt``, ``too_complex``, ``out_of_memory``, ``side_too_long``,
+            ``too_many_pixels``.
     """
     options = {
         "protocol_whitelist": "none",
@@ -81,14 +83,42 @@ def open_container(file: IO[bytes], container: str, limits: VideoLimits) -> Any:
     said: list[Any] = []
     try:
         with av.logging.Capture(local=False) as said:
-            return av.open(file, "r", format=container, options=options, buffer_size=_BUFFER, metadata_errors="replace")
+            opened = av.open(
+                file, "r", format=container, options=options, buffer_size=_BUFFER, metadata_errors="replace"
+            )
     except MemoryError:
         failure = _explained(said, VideoError("out_of_memory", "Reading the clip needs too much memory."))
     except (av.FFmpegError, ValueError, OverflowError):
         failure = _explained(said, VideoError("corrupt", f"The {container} data is damaged and cannot be read."))
+    else:
+        size = _refused_size(said)
+        if size is None or any(_area(stream) for stream in opened.streams.video):
+            return opened
+        opened.close()
+        check_size(size, limits)
+        failure = VideoError("corrupt", "The clip does not say how large its frames are.")
     finally:
         av.logging.set_level(None)
     raise failure
+
+
+def check_size(size: tuple[int, int], limits: VideoLimits) -> None:
+    """Refuse frames that are too large.
+
+    Raises:
+        VideoError: ``side_too_long``, ``too_many_pixels``.
+    """
+    found = f"The clip has {size[0]:,} x {size[1]:,} pixels"
+    if max(size) > limits.max_side:
+        raise VideoError("side_too_long", f"{found}; a side may have at most {limits.max_side:,}.")
+    if size[0] * size[1] > limits.max_pixels:
+        raise VideoError("too_many_pixels", f"{found}; at most {limits.max_pixels:,} are decoded.")
+
+
+def _refused_size(said: list[Any]) -> tuple[int, int] | None:
+    """The size of frames that FFmpeg refused, as it did for ``max_pixels``."""
+    sizes = [_SIZE.search(str(entry[2])) for entry in said]
+    return next(((int(found[1]), int(found[2])) for found in sizes if found), None)
 
 
 def _explained(said: list[Any], otherwise: VideoError) -> VideoError:
@@ -219,16 +249,12 @@ def check_facts(facts: ClipFacts, limits: VideoLimits) -> None:
         VideoError: ``corrupt``, ``side_too_long``, ``too_many_pixels``, ``too_small``, ``too_long``,
             ``too_many_frames``.
     """
-    width, height = facts.coded_size
-    found = f"The clip has {width:,} x {height:,} pixels"
-    if width <= 0 or height <= 0:
+    if min(facts.coded_size) <= 0:
         raise VideoError("corrupt", "The clip does not say how large its frames are.")
     for size in (facts.coded_size, facts.size):
-        if max(size) > limits.max_side:
-            raise VideoError("side_too_long", f"{found}; a side may have at most {limits.max_side:,}.")
-        if size[0] * size[1] > limits.max_pixels:
-            raise VideoError("too_many_pixels", f"{found}; at most {limits.max_pixels:,} are decoded.")
+        check_size(size, limits)
     if min(facts.size) < limits.min_side:
+        found = f"The clip has {facts.size[0]:,} x {facts.size[1]:,} pixels"
         raise VideoError("too_small", f"{found}; a side must have at least {limits.min_side:,}.")
     if facts.duration_s > limits.max_duration_s:
         raise VideoError(

@@ -39,7 +39,7 @@ def main(told: str) -> None:
     with os.fdopen(settings["file"], "rb") if "file" in settings else open(settings["path"], "rb") as file:  # noqa: PTH123
         try:
             with CpuClock(limits.cpu_seconds):
-                clip = _open(file, settings["as_clip"], limits)
+                clip = open_clip(file, settings["as_clip"], limits)
             _answer(answers, {"facts": clip.facts.to_json()})
             for line in sys.stdin.buffer:
                 _frames(clip, json.loads(line), limits, answers)
@@ -49,7 +49,12 @@ def main(told: str) -> None:
             _answer(answers, {"code": "out_of_memory", "message": "Decoding the clip needs more memory than there is."})
 
 
-def _open(file: IO[bytes], as_clip: bool, limits: VideoLimits) -> OpenClip | OpenAnimation:
+def open_clip(file: IO[bytes], as_clip: bool, limits: VideoLimits) -> OpenClip | OpenAnimation:
+    """Open a clip or, where animations are clips, an animation.
+
+    Raises:
+        ImageError: it cannot be accepted or read.
+    """
     size = os.fstat(file.fileno()).st_size
     head = file.read(HEAD_BYTES)
     file.seek(0)
