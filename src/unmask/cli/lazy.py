@@ -71,14 +71,20 @@ class LazyCommand(TyperCommand):
             verb = with_translation(verb)
         app.command(self._verb.name, cls=VerbCommand)(verb)
         command = cast(VerbCommand, typer.main.get_command(app))
-        command.renamed = self._verb.renamed
+        command.renamed, command.commands = self._verb.renamed, self.commands
         return command
 
 
 class VerbCommand(TyperCommand):
-    """A command whose options may have old spellings, and whose help lists options by group."""
+    """A command whose options may have old spellings, and whose help lists options by group.
+
+    Attributes:
+        renamed: old spellings with the new ones.
+        commands: those below it, by name.
+    """
 
     renamed: Mapping[str, str] = {}
+    commands: Mapping[str, LazyCommand] = {}
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Parse, with old spellings replaced and warned about."""
