@@ -5,12 +5,11 @@ from __future__ import annotations
 import json
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from unmask.detect.overlay import TOWARDS_FAKE, TOWARDS_REAL
 from unmask.detect.verdict import TITLES
 from unmask.explain.citation import CREDENTIALS_CHECK, IMAGE_SEARCHES, commands_for, report_time, shown_time
-from unmask.explain.clips.explainer import ClipExplanation
 from unmask.explain.clips.facts import codec_facts, frame_word, median_side, steadiness
 from unmask.explain.page import (
     REPORT,
@@ -29,6 +28,9 @@ from unmask.pages.page import render
 from unmask.pages.timeline import TimeLine, Timeline, TimePoint, clock
 from unmask.version import __version__
 from unmask.video.verdict import Track
+
+if TYPE_CHECKING:
+    from unmask.explain.clips.explainer import ClipExplanation
 
 SCRIPTS: Final = ("unmask.pages/timeline.js", ZOOM)
 """The scripts of the report, by package and file."""
