@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     "unmask detect photos/ -r --sort suspicion --top 100 --html worst.html",
     "unmask detect photos/ -r --resume photos.jsonl --csv > verdicts.csv",
     "unmask detect inbox/ --watch --json",
+    "unmask detect photos/ -r --thorough --csv",
     "find . -name '*.jpg' | unmask detect - --csv --fail-on fake,mark",
 )
 def detect(
@@ -85,6 +86,7 @@ def detect(
     every: options.Every = None,
     as_clip: options.AsClip = False,
     model: options.Model = None,
+    thorough: options.Thorough = False,
     threshold: options.Threshold = None,
     fail_on: Annotated[
         str | None,
@@ -110,6 +112,7 @@ def detect(
     from unmask.cli.tally import Tally
     from unmask.detect.detector import load
     from unmask.detect.ranking import most_suspicious
+    from unmask.detect.thorough import load_thorough
     from unmask.errors import UsageError
     from unmask.imaging.find import PassedOver
     from unmask.imaging.video.frames import DEFAULT_FRAMES
@@ -125,7 +128,7 @@ def detect(
         batches: Iterable[Iterable[str]] = [expand(paths, passed_over, recursive=recursive, clips=True)]
         if watch:
             batches = _watch(paths, passed_over, recursive, evidence, watch_interval or _INTERVAL, running)
-        detector = load(model, threshold)
+        detector = load_thorough(model, threshold) if thorough else load(model, threshold)
         kept: KeptVerdicts | None = None
         if resume is not None:
             from unmask.detect.kept import KeptVerdicts

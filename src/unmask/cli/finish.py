@@ -89,7 +89,7 @@ class Finisher:
 
         if isinstance(verdict, ClipVerdict):
             image = self._judge.image(verdict.path, verdict.shown_s)
-            return write_evidence(folder, replace(self._detector.detect(image), path=verdict.path), image)
+            return write_evidence(folder, replace(self._detector.first.detect(image), path=verdict.path), image)
         if not has_evidence(verdict):  # it comes from a journal
             target = evidence_path(folder, verdict)
             if target.exists():

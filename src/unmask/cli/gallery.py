@@ -75,10 +75,12 @@ class Gallery:
         Raises:
             UsageError: ``cannot_write``.
         """
-        detector, shown = self._detector, len(self._entries)
-        bundle = f"bundle {detector.bundle.sha256[:12]}"
+        shown = len(self._entries)
         about = [
-            f"Detector {detector.model_name}, {bundle}, threshold {detector.threshold:.3f}.",
+            *(
+                f"{word} {each.model_name}, bundle {each.bundle.sha256[:12]}, threshold {each.threshold:.3f}."
+                for word, each in zip(("Detector", "Then"), self._detector.detectors, strict=False)
+            ),
             f"unmask {__version__}, {shown_time(self._time)}.",
             "A verdict is no proof, and “No sign of manipulation” is no proof that an image is real.",
         ]

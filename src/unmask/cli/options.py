@@ -63,6 +63,14 @@ BundleArguments = Annotated[
     typer.Argument(metavar="BUNDLE", help="Bundles, folders or zip files (default: the one that ships with unmask)."),
 ]
 Model = Annotated[Path | None, typer.Option(metavar="BUNDLE", help=_BUNDLE)]
+Thorough = Annotated[
+    bool,
+    typer.Option(
+        "--thorough",
+        help="Judge images again with the accurate detector if their verdict is UNCERTAIN or they are unlike the "
+        "training images; get it with unmask models pull accurate.",
+    ),
+]
 Threshold = Annotated[
     str | None,
     typer.Option(metavar="P|NAME", help="Threshold for FAKE: a probability, or a name in the bundle, such as fpr_1."),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from types import TracebackType
 from typing import Self
 
@@ -38,6 +39,7 @@ class TableOutput(Output):
         self._detector = detector
         self._passed_over = PassedOver() if passed_over is None else passed_over  # empty ones are false
         self._counts = dict.fromkeys((*WORDS, None), 0)
+        self._models = Counter[str]()
         self._marked = self._shown = 0
 
     def __enter__(self) -> Self:
@@ -49,6 +51,7 @@ class TableOutput(Output):
         """Count for the summary."""
         self._counts[verdict.verdict] += 1
         self._marked += bool(verdict.marks)
+        self._models[verdict.model] += verdict.error is None
 
     def add(self, verdict: FileVerdict) -> None:
         """Write one line."""
@@ -70,11 +73,13 @@ class TableOutput(Output):
         images = sum(self._counts.values())
         if images > 1 or (images and self._passed_over):
             self._console.print(Text(self._summary(), style="dim"))
-        info = self._detector.bundle.info
-        named = [item for item in info.thresholds if item.fake_probability == self._detector.threshold]
-        rate = f" ({100 * named[0].false_positive_budget:g} % false positives on validation data)" if named else ""
-        text = f"Threshold {self._detector.threshold:.3f}{rate}, {info.name}@{info.version}"
-        self._console.print(Text(text, style="dim"))
+        for detector in self._detector.detectors:
+            named = [item for item in detector.bundle.info.thresholds if item.fake_probability == detector.threshold]
+            rate = f" ({100 * named[0].false_positive_budget:g} % false positives on validation data)" if named else ""
+            text = f"Threshold {detector.threshold:.3f}{rate}, {detector.model_name}"
+            if len(self._detector.detectors) > 1:
+                text += f": {self._models[detector.model_name]:,} verdicts"
+            self._console.print(Text(text, style="dim"))
         super().__exit__(kind, error, trace)
 
     def _line(self, word: str, probability: str, path: str, remarks: str) -> str:

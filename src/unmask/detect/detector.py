@@ -41,6 +41,7 @@ class Prepared:
         notes: problems in the file; see :class:`~unmask.imaging.decode.Decoded`.
         started: start of the work on it, by ``time.perf_counter()``.
         changed: what the network must see besides, so that a verdict that flips can be noticed.
+        second: the same image for the second detector of a :class:`~unmask.detect.thorough.ThoroughDetector`.
     """
 
     path: str | None
@@ -51,6 +52,7 @@ class Prepared:
     notes: tuple[str, ...]
     started: float
     changed: tuple[Changed, ...] = ()
+    second: Prepared | None = None
 
     def __repr__(self) -> str:
         return f"<Prepared {self.path!r}, regions {len(self.regions)}>"
@@ -67,6 +69,7 @@ class Detector:
         limits: limits on size and format, checked before an image is decoded.
 
     Attributes:
+        finder: finds faces as the bundle wants it; ``None`` if it judges whole images.
         decoder: a function that decodes the bytes of image files, such as ``DecodePool.decode``; ``None`` decodes in
             this process. It is not pickled.
         trust_anchors: certificates of authorities whose signers of content credentials are trusted, as PEM; from the
@@ -87,7 +90,7 @@ class Detector:
         self.decoder: Callable[[bytes], Decoded] | None = None
         self._session = bundle.session()
         policy = bundle.info.preprocessing.faces
-        self._finder = FaceFinder(policy) if policy is not None else None
+        self.finder = FaceFinder(policy) if policy is not None else None
 
     def __repr__(self) -> str:
         return f"<Detector {self.model_name}, threshold {self.threshold:.3f}>"
@@ -144,7 +147,7 @@ class Detector:
         if look is not None:
             look(decoded.image)
         preprocessing = self.bundle.info.preprocessing
-        regions = preprocess(decoded.image, preprocessing, self._finder)
+        regions = preprocess(decoded.image, preprocessing, self.finder)
         return Prepared(
             _path_of(source),
             tuple(region.scaled(factor) for region in regions) if factor > 1 else tuple(regions),
@@ -173,7 +176,7 @@ class Detector:
         deciding = self.deciding(regions)
         probability = deciding.fake_probability
         band = self.bundle.info.uncertain
-        no_face = self._finder is not None and regions[0].face is None
+        no_face = self.finder is not None and regions[0].face is None
         is_fake = probability >= self.threshold
         flips = [
             name
@@ -245,6 +248,20 @@ class Detector:
             kind = type(sources).__name__
             raise UsageError("not_a_list", f"Pass a list of images, not a single {kind}; for one image use detect().")
         return ordered_map(self.detect_or_error, sources, workers)
+
+    @property
+    def first(self) -> Detector:
+        """The detector itself; of two in turn the first one."""
+        return self
+
+    @property
+    def detectors(self) -> tuple[Detector, ...]:
+        """The detectors that verdicts may be of."""
+        return (self,)
+
+    def detector_of(self, verdict: Verdict) -> Detector:
+        """The detector that gave one of this detector's verdicts."""
+        return self
 
     @property
     def model_name(self) -> str:

@@ -159,12 +159,13 @@ def _restored(facts: dict[str, Any], path: str) -> Verdict | None:
 
 
 def _header(detector: Detector) -> dict[str, Any]:
+    thresholds = [each.threshold for each in detector.detectors]
     return {
         "journal": _KIND,
         "schema": _SCHEMA,
-        "model": detector.model_name,
-        "bundle_sha256": detector.bundle.sha256,
-        "threshold": detector.threshold,
+        "model": ", then ".join(each.model_name for each in detector.detectors),
+        "bundle_sha256": "+".join(each.bundle.sha256 for each in detector.detectors),
+        "threshold": detector.threshold if len(thresholds) == 1 else thresholds,
     }
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import time
 from collections.abc import Callable, Sequence
@@ -16,7 +15,7 @@ from unmask.bundle.schema import log_odds, logistic
 from unmask.detect.detector import Detector
 from unmask.detect.verdict import RegionVerdict, Verdict, Word, word_of
 from unmask.errors import ImageError
-from unmask.imaging.video.frames import DEFAULT_FRAMES, ClipReader, Frame
+from unmask.imaging.video.frames import DEFAULT_FRAMES, ClipReader, Frame, count_every
 from unmask.imaging.video.limits import VideoLimits, default_video_limits
 from unmask.parallel import ordered_map
 from unmask.video.marks import clip_provenance
@@ -72,6 +71,7 @@ class ClipDetector:
         limits: VideoLimits | None = None,
         workers: int | None = None,
     ) -> None:
+        detector = detector.first  # logits of two detectors do not mix
         info = detector.bundle.info
         self.detector = detector
         self.limits = limits or default_video_limits()
@@ -117,19 +117,18 @@ class ClipDetector:
         """
         started = time.perf_counter()
         with ClipReader(path, self.limits, as_clip=as_clip) as clip:
-            expected = frames if every is None else int(clip.facts.duration_s / every) + 1
+            wanted = clip.frames(frames, every)
+            expected = frames if every is None else count_every(clip.facts.duration_s, every)
             if clip.facts.frames is not None:
                 expected = min(expected, clip.facts.frames)
             judged: list[JudgedFrame] = []
             if progress is not None:
                 progress(0, expected)
-            for each in ordered_map(self.judge_frame, clip.frames(frames, every), self._workers, ahead=_AHEAD):
+            for each in ordered_map(self.judge_frame, wanted, self._workers, ahead=_AHEAD):
                 judged.append(each)
                 if progress is not None:
                     progress(len(judged), max(expected, len(judged)))
-            facts, notes = clip.facts, clip.notes
-        with open(path, "rb") as file:  # noqa: PTH123
-            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+            facts, notes, sha256 = clip.facts, clip.notes, clip.sha256()
         tracks = self.tracks_of(judged)
         deciding = self.deciding(tracks)
         if deciding is not None:
