@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib.util
 import json
 import math
@@ -76,8 +77,8 @@ class ClipReader:
         VideoError: the clip cannot be accepted or read; codes ``not_found``, ``is_directory``, ``not_a_file``,
             ``permission_denied``, ``read_error``, ``empty``, ``file_too_large``, ``unsupported_format``, ``no_video``,
             ``truncated``, ``corrupt``, ``too_long``, ``too_many_frames``, ``too_many_pixels``, ``side_too_long``,
-            ``too_small``, ``too_complex``, ``out_of_memory``, and ``decode_stopped``: it took too much time or memory,
-            or crashed its child.
+            ``too_small``, ``too_complex``, ``out_of_memory``, ``changed``, and ``decode_stopped``: it
+            took too much time or memory, or crashed its child.
     """
 
     def __init__(
@@ -118,7 +119,7 @@ class ClipReader:
             return self._read({"frames": frames, "times": None})
         if not (math.isfinite(every) and every > 0):
             raise UsageError("bad_frames", f"The time between frames must be above 0 s, not {every}.")
-        count = int(self.facts.duration_s / every) + 1
+        count = count_every(self.facts.duration_s, every)
         if count > self._limits.max_judged:
             raise UsageError(
                 "bad_frames",
@@ -137,6 +138,19 @@ class ClipReader:
         """
         return self._read({"times": sorted(time + _NUDGE for time in times)})
 
+    def sha256(self) -> str:
+        """Hash of the file.
+
+        Raises:
+            VideoError: ``changed``: it is no longer the file whose frames were read.
+        """
+        with os.fdopen(_open(self._path, self._limits), "rb") as file:
+            same = _identity(file.fileno()) == self._identity
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+            if not same or _identity(file.fileno()) != self._identity:
+                raise VideoError("changed", "The file was changed while it was read.")
+        return digest
+
     def close(self) -> None:
         """End the child, whatever it does."""
         process, self._process = self._process, None
@@ -151,6 +165,7 @@ class ClipReader:
 
     def _start(self) -> ClipFacts:
         file = _open(self._path, self._limits)
+        self._identity = _identity(file)
         is_video = sniff_container(os.read(file, HEAD_BYTES)) is not None
         os.lseek(file, 0, os.SEEK_SET)
         if is_video and not has_video():
@@ -226,6 +241,11 @@ class ClipReader:
 _NUDGE: Final = 1e-6  # seconds; the time of a frame must give that frame after rounding
 
 
+def count_every(duration_s: float, every: float) -> int:
+    """Number of frames of a clip with a time between them, the first at its start; at least 1."""
+    return max(1, math.ceil(duration_s / every - 1e-9))
+
+
 def probe(path: str | os.PathLike[str], limits: VideoLimits | None = None, *, as_clip: bool = False) -> ClipFacts:
     """What a clip's file says of itself; its first frame alone is decoded.
 
@@ -290,6 +310,11 @@ def _open(path: str, limits: VideoLimits) -> int:
         reason = error.strerror or type(error).__name__
         failure = VideoError("read_error", f"The file could not be read ({reason}).")
     raise failure
+
+
+def _identity(file: int) -> tuple[int, int, int, int]:
+    status = os.fstat(file)
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
 
 
 def _check(status: os.stat_result, limits: VideoLimits) -> None:
