@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import fnmatch
+import os
 import re
 from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import PurePosixPath
-from typing import Any
+from typing import Any, Final
 
 from unmask.errors import ImageError, UsageError
 from unmask.imaging.find import IMAGE_SUFFIXES
@@ -16,6 +17,7 @@ from unmask.scan.extra import pyarrow
 
 _URL = re.compile(r"([a-z][a-z0-9+.-]{0,31})://", re.IGNORECASE)
 _WEB = frozenset({"http", "https", "ftp"})
+_ATTEMPTS: Final = 8
 _MAGIC = re.compile(r"[*?[]")
 
 
@@ -53,6 +55,8 @@ def _store(scheme: str, bucket: str) -> tuple[Any, str]:
     try:
         if scheme == "file":
             return fs.LocalFileSystem(), ""
+        if scheme == "s3":
+            return _s3(bucket), ""
         return fs.FileSystem.from_uri(f"{scheme}://{bucket}")[0], ""
     except Exception as failed:
         try:
@@ -61,6 +65,29 @@ def _store(scheme: str, bucket: str) -> tuple[Any, str]:
             return fs.PyFileSystem(fs.FSSpecHandler(fsspec.filesystem(scheme))), ""
         except Exception:
             raise UsageError("bad_store", f"{scheme}://{bucket}: cannot be opened: {failed}") from failed
+
+
+def _s3(bucket: str) -> Any:
+    """The file system of a bucket. Keys and profiles are found as by every AWS program; pyarrow ignores the endpoint.
+
+    ``AWS_ENDPOINT_URL`` names a store that is not Amazon's, ``AWS_NO_SIGN_REQUEST=YES`` reads a public bucket without
+    credentials.
+    """
+    from pyarrow import fs
+
+    endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
+    region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
+    if not (region or endpoint):
+        region = fs.resolve_s3_region(bucket)
+    return fs.S3FileSystem(
+        region=region,
+        endpoint_override=endpoint,
+        anonymous=os.environ.get("AWS_NO_SIGN_REQUEST", "").upper() in ("YES", "TRUE", "1"),
+        # A store that is asked by many machines says "slow down", each time twice as long.
+        retry_strategy=fs.AwsStandardS3RetryStrategy(max_attempts=_ATTEMPTS),
+        connect_timeout=10,
+        request_timeout=60,
+    )
 
 
 def list_objects(url: str) -> Iterator[str]:
