@@ -5,11 +5,14 @@ import type { Model } from "./api/types";
 import { type Announcement, Announcements } from "./components/Announcements";
 import { Header } from "./components/Header";
 import { TokenDialog } from "./components/TokenDialog";
+import type { Route } from "./logic/route";
 import { App as Context, type AppContext } from "./state/app";
 import { readToken, writeToken } from "./state/token";
-import { useRoute } from "./state/useRoute";
+import { useClips } from "./state/useClips";
+import { go, useRoute } from "./state/useRoute";
 import { t } from "./strings";
 import { CheckView } from "./views/CheckView";
+import { ClipsView } from "./views/ClipsView";
 import { DetectorView } from "./views/DetectorView";
 import { HistoryView } from "./views/HistoryView";
 import { RecordView } from "./views/RecordView";
@@ -84,8 +87,7 @@ export function App() {
         }
       />
       <main id="main" tabIndex={-1}>
-        {/* Stays mounted, so the queue keeps running while other views are shown. */}
-        <CheckView shown={route.view === "check"} />
+        <Checks view={route.view} />
         {route.view === "history" && <HistoryView filter={route} />}
         {route.view === "record" && <RecordView key={route.id} id={route.id} />}
         {route.view === "detector" && <DetectorView />}
@@ -102,6 +104,25 @@ export function App() {
         />
       )}
     </Context>
+  );
+}
+
+/** The views for images and for clips: both stay mounted, so their queues keep running while other views are shown. */
+function Checks({ view }: { view: Route["view"] }) {
+  const clips = useClips();
+  const { add } = clips;
+  const addClips = useCallback(
+    (files: readonly File[]) => {
+      add(files);
+      go({ view: "clips" });
+    },
+    [add],
+  );
+  return (
+    <>
+      <CheckView shown={view === "check"} addClips={addClips} />
+      <ClipsView shown={view === "clips"} clips={clips} />
+    </>
   );
 }
 

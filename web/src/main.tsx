@@ -8,6 +8,7 @@ import "./styles/controls.css";
 import "./styles/parts.css";
 import "./styles/queue.css";
 import "./styles/result.css";
+import "./styles/clips.css";
 import "./styles/details.css";
 import "./styles/views.css";
 

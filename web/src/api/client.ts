@@ -1,8 +1,20 @@
 /** The API calls of the page. Each returns the result or throws a {@link Problem}. */
 
 import type { Filter } from "../logic/route";
+import { readEvents } from "./events";
 import { Problem } from "./problem";
-import type { Answer, Detection, Explanation, HistoryPage, HistoryRecord, Judged, Model } from "./types";
+import type {
+  Answer,
+  Clip,
+  ClipItem,
+  ClipPage,
+  Detection,
+  Explanation,
+  HistoryPage,
+  HistoryRecord,
+  Judged,
+  Model,
+} from "./types";
 
 export type Client = ReturnType<typeof createClient>;
 
@@ -87,10 +99,62 @@ export function createClient(token: () => string | null) {
       });
     },
 
+    /** Queue a clip. `onProgress` receives the uploaded fraction, 1 at the end. */
+    sendClip(file: File, name: string, onProgress: (fraction: number) => void, signal: AbortSignal): Promise<Clip> {
+      const form = new FormData();
+      form.append("video", file, name);
+      return upload("v1/videos", form, authorized(), onProgress, signal);
+    },
+
+    clip: (id: string, signal: AbortSignal): Promise<Clip> => json(clipPath(id), { signal }),
+
+    /** One page of clips: the first, or the one at `cursor`. */
+    clips(cursor: string | null, signal?: AbortSignal): Promise<ClipPage> {
+      const fields = new URLSearchParams(cursor === null ? {} : { cursor });
+      return json(`v1/videos?${fields}`, signal ? { signal } : {});
+    },
+
+    /** Receive a clip at first and after each change, until it is finished or the connection ends. */
+    async followClip(id: string, take: (clip: Clip) => void, signal: AbortSignal): Promise<void> {
+      const response = await call(`${clipPath(id)}/events`, { signal });
+      await readEvents(response, ({ data }) => {
+        take(JSON.parse(data) as Clip);
+      }).catch((error: unknown) => {
+        if (error instanceof DOMException && error.name === "AbortError") throw error;
+        throw Problem.offline();
+      });
+    },
+
+    cancelClip: (id: string): Promise<Clip> => json(`${clipPath(id)}/cancel`, { method: "POST" }),
+
+    async deleteClip(id: string): Promise<void> {
+      await call(clipPath(id), { method: "DELETE" });
+    },
+
+    /** The stored file of a clip; null if it was not stored, or has been deleted. */
+    async fileOfClip({ id, clip }: Pick<ClipItem, "id" | "clip">, signal: AbortSignal): Promise<Blob | null> {
+      if (clip === null) return null;
+      try {
+        return await (await call(`${clipPath(id)}/clip`, { signal })).blob();
+      } catch (caught) {
+        if (caught instanceof Problem && caught.code === "no_clip") return null;
+        throw caught;
+      }
+    },
+
+    giveClipFeedback: (id: string, answer: Answer): Promise<Clip> =>
+      json(`${clipPath(id)}/feedback`, {
+        method: "POST",
+        headers: { "Content-Type": "application/json" },
+        body: JSON.stringify(answer),
+      }),
+
     /** The history as CSV: all records, or those marked right or wrong as a manifest. */
     exportHistory: async (rows: "all" | "labelled"): Promise<Blob> => (await call(`v1/export?rows=${rows}`)).blob(),
   };
 }
+
+const clipPath = (id: string) => `v1/videos/${encodeURIComponent(id)}`;
 
 function imageForm(file: Blob, name: string): FormData {
   const form = new FormData();

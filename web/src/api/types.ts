@@ -18,6 +18,32 @@ export type Answer = Pick<Schemas["FeedbackRecord"], "verdict" | "note">;
 export type HistoryItem = Schemas["HistoryItem"];
 export type HistoryPage = Schemas["HistoryPage"];
 
+export type ClipFrame = Schemas["ClipFrame"];
+export type ClipTrack = Schemas["ClipTrack"];
+export type ClipItem = Schemas["ClipItem"];
+export type ClipPage = Schemas["ClipPage"];
+export type ClipLimits = Schemas["ClipLimits"];
+
+/** What a clip's file says of itself, see `unmask.imaging.video.facts`. */
+export interface ClipFacts {
+  container: string;
+  codec: string;
+  profile: string;
+  encoder: string;
+  fps: number;
+  size: [number, number];
+  variable_rate: boolean | null;
+  hints: string[];
+}
+
+export type ClipVerdict = Schemas["ClipVerdict"] & {
+  video?: ClipFacts | null;
+  out_of_distribution?: { flagged: boolean } | null;
+};
+
+/** A clip, from its upload to its verdict. */
+export type Clip = Omit<Schemas["Clip"], "verdict"> & { verdict: ClipVerdict | null };
+
 /** A verdict, new or from the history. */
 export type Verdict = Schemas["VerdictFields"] & {
   /** How unlike the training images it is, if the detector measures that. */

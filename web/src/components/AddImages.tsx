@@ -1,7 +1,7 @@
-import { type ReactNode, useRef } from "react";
 import { bytes } from "../logic/format";
 import { useApp } from "../state/app";
 import { locale, t } from "../strings";
+import { FileButton } from "./FileButton";
 
 interface Props {
   /** Whether no images were added yet: then there is room for notes. */
@@ -34,38 +34,5 @@ export function AddImages({ first, over, keptHere, add }: Props) {
         </p>
       )}
     </section>
-  );
-}
-
-interface FileButtonProps {
-  add: (files: readonly File[]) => void;
-  accept: string;
-  className: string;
-  /** Open the camera, if there is one. */
-  capture?: boolean;
-  children: ReactNode;
-}
-
-function FileButton({ add, accept, className, capture = false, children }: FileButtonProps) {
-  const input = useRef<HTMLInputElement>(null);
-  return (
-    <>
-      <button type="button" className={className} onClick={() => input.current?.click()}>
-        {children}
-      </button>
-      <input
-        ref={input}
-        type="file"
-        hidden
-        accept={accept}
-        multiple={!capture}
-        capture={capture ? "environment" : undefined}
-        onChange={({ currentTarget }) => {
-          add([...(currentTarget.files ?? [])]);
-          // Reset, so that the same file can be chosen again.
-          currentTarget.value = "";
-        }}
-      />
-    </>
   );
 }

@@ -12,9 +12,11 @@ interface Props {
   id: string;
   given: Answer | null;
   saved?: ((answer: Answer) => void) | undefined;
+  /** Stores the feedback; by default on the record of an image. */
+  give?: (answer: Answer) => Promise<unknown>;
 }
 
-export function FeedbackForm({ id, given, saved }: Props) {
+export function FeedbackForm({ id, given, saved, give }: Props) {
   const { client, announce } = useApp();
   const { problem, attempt } = useAttempt();
   const name = useId();
@@ -34,7 +36,7 @@ export function FeedbackForm({ id, given, saved }: Props) {
     if (verdict === null) return;
     setState("saving");
     const worked = await attempt(async () => {
-      await client.giveFeedback(id, { verdict, note });
+      await (give ?? ((answer: Answer) => client.giveFeedback(id, answer)))({ verdict, note });
       saved?.({ verdict, note });
       announce(t.feedback.saved);
     });

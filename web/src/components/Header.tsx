@@ -5,6 +5,7 @@ import { Moon, Sun } from "./icons";
 
 const places: [Route, string][] = [
   [{ view: "check" }, t.title.check],
+  [{ view: "clips" }, t.title.clips],
   [{ view: "history", ...noFilter }, t.title.history],
   [{ view: "detector" }, t.title.detector],
 ];

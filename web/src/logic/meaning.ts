@@ -1,6 +1,6 @@
 /** Which sentences explain a verdict, and with which numbers. The text is in `strings/`. */
 
-import type { Model, Verdict } from "../api/types";
+import type { ClipVerdict, Model, Verdict } from "../api/types";
 import { digitsApart, ofHundred } from "./format";
 
 export type Sentence =
@@ -48,12 +48,26 @@ export function scaleOf(verdict: Verdict, model: Model | null): Scale | null {
   if (share === null) return null;
   if (model !== null && verdict.bundle_sha256 === model.bundle_sha256) {
     const { threshold, uncertain } = model;
-    const limits = { threshold, low: uncertain.low, high: uncertain.high };
-    if (wordAt(share, limits) === verdict.verdict) {
-      return { share, limits, digits: digitsApart(share, Object.values(limits)) };
-    }
+    return scaleWithin(share, verdict.verdict, { threshold, low: uncertain.low, high: uncertain.high });
   }
   return { share, limits: null, digits: 1 };
+}
+
+/** As {@link scaleOf}, for a clip, which names its own threshold. */
+export function scaleOfClip(verdict: ClipVerdict, model: Model | null): Scale | null {
+  const share = shareOf(verdict);
+  if (share === null) return null;
+  if (model !== null && verdict.bundle_sha256 === model.bundle_sha256) {
+    const { low, high } = model.uncertain;
+    return scaleWithin(share, verdict.verdict, { threshold: verdict.threshold, low, high });
+  }
+  return { share, limits: null, digits: 1 };
+}
+
+function scaleWithin(share: number, word: Word | null, limits: Limits): Scale {
+  return wordAt(share, limits) === word
+    ? { share, limits, digits: digitsApart(share, Object.values(limits)) }
+    : { share, limits: null, digits: 1 };
 }
 
 /** As `unmask.detect.verdict` chooses the word. */

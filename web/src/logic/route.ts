@@ -15,7 +15,11 @@ export interface Filter {
 export const noFilter: Filter = { query: "", verdict: "", marked: false, feedback: "" };
 
 export type Route =
-  { view: "check" } | ({ view: "history" } & Filter) | { view: "record"; id: string } | { view: "detector" };
+  | { view: "check" }
+  | { view: "clips" }
+  | ({ view: "history" } & Filter)
+  | { view: "record"; id: string }
+  | { view: "detector" };
 
 export function parseRoute(hash: string): Route {
   const [path = "", search = ""] = hash.replace(/^#\/?/, "").split("?", 2);
@@ -31,13 +35,15 @@ export function parseRoute(hash: string): Route {
       feedback: oneOf(["right", "wrong", "unsure", "none"], fields.get("feedback")),
     };
   }
-  return { view: view === "detector" ? view : "check" };
+  return { view: view === "detector" || view === "clips" ? view : "check" };
 }
 
 export function addressOf(route: Route): string {
   switch (route.view) {
     case "check":
       return "#/";
+    case "clips":
+      return "#/clips";
     case "detector":
       return "#/detector";
     case "record":

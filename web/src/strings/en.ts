@@ -15,6 +15,7 @@ const words = {
 export const en = {
   title: {
     check: "Check images",
+    clips: "Check clips",
     history: "History",
     record: "Record",
     detector: "The detector",
@@ -279,6 +280,78 @@ export const en = {
     none: "This service keeps no history, so it cannot store feedback.",
   },
 
+  clips: {
+    question: "Is this clip a recording?",
+    lead: "unmask judges frames spread over the clip, follows each face, and shows when it looks manipulated.",
+    drop: "Drop clips here",
+    orPaste: "or choose files",
+    choose: "Choose clips",
+    formats: "MP4, MOV, WebM, MKV or AVI.",
+    limits: (size: string, minutes: number) => `Up to ${size} and ${many(minutes, "1 minute", "# minutes")} each.`,
+    kept: "Clips go only to this service. It keeps the verdict, and the clip only if set up to.",
+    keptNothing: "Clips go only to this service, which keeps the verdict for an hour and the clip not at all.",
+    none: "No clip found in what you added. Images are checked under “Check images”.",
+    off: "This service accepts no clips.",
+
+    heading: "Clips",
+    unnamed: "Unnamed clip",
+    sending: "Sending the clip.",
+    reading: "Reading",
+    waiting: "Waiting",
+    behind: (count: number) => `Waiting behind ${many(count, "1 clip", "# clips")}`,
+    running: "Checking",
+    frameOf: (judged: number, total: number) => `Checking, frame ${judged} of ${total}`,
+    done: "Done",
+    failed: "Failed",
+    cancelled: "Cancelled",
+    cancel: "Cancel",
+    cancelOf: (name: string) => `Cancel ${name}`,
+    removed: (name: string) => `${name} was removed.`,
+
+    player: (name: string) => `The clip ${name}`,
+    noPreview: "This browser cannot play the clip, but the service has read it.",
+    notHere: "The clip is not stored. Open its file to see it with its timeline.",
+    open: "Open the file",
+    otherFile: "This is another file: its size is not that of the clip.",
+
+    noFace: "No face was found in any frame. The detector was made for faces, so it cannot judge this clip.",
+    noSign: "The detector found no sign of manipulation. That is not a proof that the clip is real.",
+    deciding: (count: number) =>
+      count === 1
+        ? "The verdict is that of the one face in the clip."
+        : `Of the ${count} tracks, the most suspicious of the long and large ones decides the verdict.`,
+    frameByFrame: (frames: number) =>
+      `${many(frames, "1 frame was", "# frames were")} judged, each as an image; what happens between them was not.`,
+    unlike:
+      "Most frames are unlike the images that the detector was trained on, so the verdict is more likely to be wrong.",
+
+    timeline: "Timeline",
+    timelineNote:
+      "The probability of fake of each frame, from 0 at the bottom to 100\u00a0% at the top; the dashed line is the " +
+      "threshold. Press a timeline to go there, or use the arrow keys; the space bar plays and pauses.",
+    timelineOf: (track: string) => `Timeline of ${track}`,
+    track: (number: number) => `Track ${number}`,
+    decides: "decides",
+    frameWords: (time: string, percent: string) => `${time}: ${percent} probability of fake`,
+    framesTable: "All frames as a table",
+
+    tracks: "Tracks",
+    trackHead: "Track",
+    from: "From",
+    to: "To",
+    time: "Time",
+    frames: "Frames",
+    duration: "Length",
+    framesJudged: "Frames judged",
+    codec: "Format",
+    size: "Size",
+    perSecond: "frames per second",
+    encoder: "Written by",
+    bytes: "File size",
+    sha256: "Hash of the clip",
+    seconds: (count: string) => `${count} s`,
+  },
+
   history: {
     heading: "History",
     search: "Search",
@@ -369,6 +442,10 @@ export const en = {
       decode_stopped: "Reading the image took too much time or memory and was stopped. Save the image again.",
       out_of_memory: "The service has too little memory for this image.",
       storage_unavailable: "The service cannot store the image at the moment.",
+      interrupted: "The service stopped before the clip was judged. Send it again.",
+      no_video: "The file has no picture, or none that unmask reads.",
+      too_long: "The clip is too long for this service.",
+      clip_stopped: "Judging the clip took longer than the service allows. Cut it, or send a smaller one.",
     } as Record<string, string>,
     statuses: {
       400: "The service did not understand the request.",

@@ -4,6 +4,7 @@ import { AddImages } from "../components/AddImages";
 import { KeysDialog } from "../components/KeysDialog";
 import { Outcome } from "../components/Outcome";
 import { QueueList } from "../components/QueueList";
+import { isClip } from "../logic/clips";
 import type { KeyAction } from "../logic/keys";
 import { useApp } from "../state/app";
 import { type Group, neighbour, type Order, sorted } from "../state/arrange";
@@ -15,7 +16,13 @@ import { useKeys, useKeysEnabled } from "../state/useKeys";
 import { useQueue } from "../state/useQueue";
 import { t } from "../strings";
 
-export function CheckView({ shown }: { shown: boolean }) {
+interface Props {
+  shown: boolean;
+  /** Takes clips that were added here. */
+  addClips: (files: readonly File[]) => void;
+}
+
+export function CheckView({ shown, addClips }: Props) {
   const { announce } = useApp();
   const { queue, keeping, add, choose, answer, retry, remove } = useQueue();
   const [order, setOrder] = useState<Order>("added");
@@ -25,10 +32,13 @@ export function CheckView({ shown }: { shown: boolean }) {
   const giveFeedback = useFeedback(answer);
   const addOrAnnounce = useCallback(
     (files: readonly File[]) => {
-      if (files.length > 0) add(files);
-      else announce(t.add.none);
+      const clips = files.filter(isClip);
+      const others = files.filter((file) => !isClip(file));
+      if (others.length > 0) add(others);
+      if (clips.length > 0) addClips(clips);
+      if (files.length === 0) announce(t.add.none);
     },
-    [add, announce],
+    [add, addClips, announce],
   );
   const over = useImageDrop(shown, addOrAnnounce);
   useAnnounced(queue.items);
