@@ -14,6 +14,7 @@ from starlette.middleware.cors import CORSMiddleware
 
 from unmask.bundle.bundle import Bundle
 from unmask.detect.detector import Detector
+from unmask.detect.thorough import load_thorough
 from unmask.imaging.decode_pool import DecodePool
 from unmask.imaging.limits import DecodeLimits
 from unmask.serve import pages, problems, routes, routes_history, routes_videos
@@ -43,7 +44,7 @@ def load_detector(settings: Settings) -> Detector:
     """Load the detector that the settings name.
 
     Raises:
-        BundleError: the bundle is missing, broken or altered.
+        BundleError: the bundle, or the accurate one that ``thorough`` needs, is missing, broken or altered.
         UsageError: the bundle has no such threshold.
     """
     limits = DecodeLimits(
@@ -51,6 +52,8 @@ def load_detector(settings: Settings) -> Detector:
         max_bytes=settings.max_body,
         max_memory=round(settings.max_decode_mib * 2**20),
     )
+    if settings.thorough:
+        return load_thorough(settings.model, settings.threshold, limits)
     return Detector(Bundle.open(settings.model), settings.threshold, limits)
 
 
@@ -69,7 +72,8 @@ def create_app(settings: Settings, detector: Detector, store: Store | None) -> F
         history = History(store) if store is not None else None
         workers = settings.workers or os.cpu_count() or 1
         pool = DecodePool(workers, detector.limits, cpu_seconds=settings.decode_seconds)
-        detector.decoder = pool.decode
+        for each in (detector, detector.first, *detector.detectors):
+            each.decoder = pool.decode
         engine = Engine(
             detector,
             workers=workers,

@@ -25,12 +25,13 @@ class ExplainQueue:
     """Explains one image at a time.
 
     Args:
-        detector: the detector whose verdicts are explained.
+        detector: the detector whose verdicts are explained; of two in turn the one that judges the image.
         capacity: most images waiting or in progress.
     """
 
     def __init__(self, detector: Detector, capacity: int) -> None:
-        self._explainer = Explainer(detector)
+        self._detector = detector
+        self._explainers = {each.bundle.sha256: Explainer(each) for each in (detector.first, *detector.detectors[1:])}
         self._capacity = capacity
         self._in_queue = 0
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="unmask-explain")
@@ -77,7 +78,11 @@ class ExplainQueue:
         return await asyncio.wrap_future(work)
 
     def _explain(self, data: bytes, faithfulness: bool) -> Explanation:
-        return self._explainer.explain(data, faithfulness="full" if faithfulness else "quick")
+        explainers = self._explainers
+        explainer = explainers[self._detector.bundle.sha256]
+        if len(explainers) > 1:
+            explainer = explainers[self._detector.detect(data).bundle_sha256]
+        return explainer.explain(data, faithfulness="full" if faithfulness else "quick")
 
     def _ended(self) -> None:
         self._in_queue -= 1

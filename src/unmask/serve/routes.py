@@ -19,7 +19,7 @@ from unmask.serve.evidence import overlays
 from unmask.serve.limits import until
 from unmask.serve.metrics import CONTENT_TYPE
 from unmask.serve.problems import Problem, ProblemDetails
-from unmask.serve.schemas import Detected, Detection, Explained, Health, Model, Ready, ServiceLimits
+from unmask.serve.schemas import Detected, Detection, Explained, Health, Model, Ready, SecondModel, ServiceLimits
 from unmask.serve.service import Service, service_of, while_connected
 from unmask.serve.store import Record
 from unmask.serve.uploads import Upload, read_uploads
@@ -170,6 +170,13 @@ async def model(service: InService) -> Model:
         thresholds=list(info.thresholds),
         uncertain=info.uncertain,
         bundle=info.model_dump(mode="json"),
+        second=next(
+            (
+                SecondModel(model=each.model_name, bundle_sha256=each.bundle.sha256, threshold=each.threshold)
+                for each in detector.detectors[1:]
+            ),
+            None,
+        ),
         limits=ServiceLimits(
             max_body_bytes=settings.max_body,
             max_images=settings.max_images,

@@ -253,6 +253,14 @@ class ServiceLimits(BaseModel):
     clips: ClipLimits | None = Field(None, description="Null if the service accepts no clips.")
 
 
+class SecondModel(BaseModel):
+    """The detector that judges again what the first one is not sure of."""
+
+    model: str
+    bundle_sha256: str
+    threshold: float = Field(description="Threshold in use: an image is FAKE when its probability reaches it.")
+
+
 class Model(BaseModel):
     """The detector of the service."""
 
@@ -264,6 +272,11 @@ class Model(BaseModel):
     thresholds: list[Threshold] = Field(description="All thresholds of the bundle, by rising budget.")
     uncertain: UncertainBand
     bundle: dict[str, Any] = Field(description="Content of `bundle.json`: calibration, training card and more.")
+    second: SecondModel | None = Field(
+        None,
+        description="Judges images whose first verdict is UNCERTAIN, or that are unlike the training images of the "
+        "first detector; null if the service is not `--thorough`. `model` of a verdict says which detector gave it.",
+    )
     limits: ServiceLimits
 
 

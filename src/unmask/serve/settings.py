@@ -46,7 +46,13 @@ class Settings(BaseSettings):
     host: str = Field("127.0.0.1", description="Address to listen on.")
     port: int = Field(8000, ge=0, le=65535, description="Port to listen on; 0 takes any free port.")
     model: Path | None = Field(
-        None, description="Bundle, a folder or zip file (default: the one that ships with unmask)."
+        None,
+        description="Bundle: a folder, a zip file or a name of unmask models list (default: the one in the package).",
+    )
+    thorough: bool = Field(
+        False,
+        description="Judge images again with the accurate detector if their verdict is UNCERTAIN or they are unlike "
+        "the training images.",
     )
     threshold: str | None = Field(
         None, description="Threshold for FAKE: a probability, or a name in the bundle, such as fpr_1."
