@@ -95,10 +95,15 @@ def _grey(path: Path, *shades: int) -> Path:
     return encode(path, [np.full((64, 64, 3), shade, np.uint8) for shade in shades], fps=4, options={"crf": "1"})
 
 
-def test_without_faces_frames_are_pooled(tiny: ClipDetector, tmp_path: Path) -> None:
+def test_a_clip_without_a_face(tiny_bundle: Path, tmp_path: Path) -> None:
+    verdict = ClipDetector(Detector(Bundle.open(tiny_bundle)), workers=1).detect(_grey(tmp_path / "a.mp4", 112, 160))
+    assert verdict.verdict == "NO_FACE" and verdict.uncertain and not verdict.face_found
+
+
+def test_where_no_faces_are_sought_frames_are_pooled(tiny: ClipDetector, tmp_path: Path) -> None:
     verdict = tiny.detect(_grey(tmp_path / "a.mp4", 112, 112, 160, 160))
     # Logits -1, -1, 2 and 2: their mean is one half.
-    assert verdict.verdict == "NO_FACE" and verdict.tracks == () and verdict.deciding_track is None
+    assert verdict.verdict == "FAKE" and verdict.tracks == () and verdict.deciding_track is None
     assert verdict.fake_probability == pytest.approx(1 / (1 + np.exp(-0.5)), abs=0.02)
     assert verdict.times == (0.0, 0.25, 0.5, 0.75)
 

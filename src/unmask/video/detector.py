@@ -76,6 +76,7 @@ class ClipDetector:
         self.detector = detector
         self.limits = limits or default_video_limits()
         self.policy = info.clips
+        self._seeks_faces = info.preprocessing.faces is not None
         self._head = ClipHead.of(detector.bundle)
         self._calibration = info.calibration if info.clips is None else info.clips.calibration
         self._band = info.uncertain if info.clips is None else info.clips.uncertain
@@ -139,7 +140,7 @@ class ClipDetector:
             probability = self._pooled([each.regions[0] for each in shown], [each.time_s for each in judged])
         return ClipVerdict(
             path=os.fspath(path),
-            verdict=self._word(probability, no_face=deciding is None),
+            verdict=self._word(probability, no_face=deciding is None and self._seeks_faces),
             fake_probability=probability,
             result="FAKE" if probability >= self.threshold else "REAL",
             tracks=tracks,

@@ -109,7 +109,7 @@ class ClipVerdict:
         path: as given.
         verdict: FAKE, REAL, UNCERTAIN or NO_FACE; ``None`` with an error.
         fake_probability: of the deciding track, in [0, 1]; ``None`` with an error. Without a face it is pooled over
-            whole frames, and unreliable.
+            whole frames, and unreliable where faces were sought.
         result: ``"FAKE"`` if the probability reaches the threshold, else ``"REAL"``; ``None`` with an error.
         tracks: the faces through the clip, in order of appearance.
         deciding_track: place in ``tracks`` of the one that decides: the main track with the highest probability;

@@ -13,7 +13,7 @@ from PIL.ImageFile import ImageFile
 
 from unmask.errors import ImageError, VideoError
 from unmask.imaging.decode import decode, read_header
-from unmask.imaging.formats import canvas_size, sniff_format
+from unmask.imaging.formats import canvas_size, ends_early, sniff_format
 from unmask.imaging.limits import DecodeLimits
 from unmask.imaging.video.cuts import Look, is_cut, look_at
 from unmask.imaging.video.delays import ANIMATIONS, frame_delays
@@ -119,11 +119,7 @@ class OpenAnimation:
                     decoded = decode(image, self._image_limits).image  # every frame: a later one builds on it
                 except (ImageError, EOFError, OSError, ValueError, SyntaxError) as error:
                     if index == 0:
-                        raise (
-                            error
-                            if isinstance(error, ImageError)
-                            else VideoError("corrupt", f"The {self._name} data is damaged and cannot be decoded.")
-                        ) from None
+                        raise (error if isinstance(error, ImageError) else self._damaged()) from None
                     self._notes.append(f"The animation ends early: frame {at + 1:,} cannot be decoded.")
                     return
                 look = look_at(np.asarray(decoded.convert("L")))
@@ -143,7 +139,12 @@ class OpenAnimation:
         except (ImageError, MemoryError):
             raise
         except Exception:
-            raise VideoError("corrupt", f"The {self._name} data is damaged and cannot be decoded.") from None
+            raise self._damaged() from None
+
+    def _damaged(self) -> VideoError:
+        if ends_early(self._name, self._data, None):
+            return VideoError("truncated", f"The {self._name} data ends too early; the file is incomplete.")
+        return VideoError("corrupt", f"The {self._name} data is damaged and cannot be decoded.")
 
     def _check_size(self, size: tuple[int, int]) -> None:
         found, limits = f"The animation has {size[0]:,} x {size[1]:,} pixels", self._limits
