@@ -110,6 +110,8 @@ def scan(
         with progress_bar("images", images, rate=True) as advance:
             _run(folder, engine, workers, advance)
         summary = finish(folder, thumbnails=thumbnails)
+    else:
+        folder.clean()  # killed at its very end, it may not have come to that
     if as_json:
         print(json.dumps(summary, allow_nan=False))
     else:

@@ -43,8 +43,8 @@ def finish(
     """
     summary = summarize(folder, runs)
     page = render_page(summary, _thumbnails(folder, summary) if thumbnails else {})
-    write_whole(folder.path / SUMMARY, json.dumps(summary, indent=1, allow_nan=False) + "\n")
     write_whole(folder.path / PAGE, page)
+    write_whole(folder.path / SUMMARY, json.dumps(summary, indent=1, allow_nan=False) + "\n")  # last: it says finished
     if summary["complete"]:
         folder.clean()
     return summary

@@ -168,8 +168,14 @@ class ScanFolder:
         write_parquet(self.file_of(shard), table_of(rows, items, self.plan.columns))
 
     def clean(self) -> None:
-        """Remove what only an unfinished scan needs."""
+        """Remove what only an unfinished scan needs; by who holds the folder."""
         shutil.rmtree(self.path / WORK, ignore_errors=True)
+
+    def remove_partials(self) -> None:
+        """Delete what killed runs left of files that they were writing; by who holds the folder."""
+        for folder in (self.path, self.path / ROWS):
+            for partial in folder.glob(".*.partial"):
+                partial.unlink(missing_ok=True)
 
 
 def write_parquet(path: Path, table: Any) -> None:

@@ -112,6 +112,7 @@ def _resumed(
         if threshold is not None and detector.threshold != plan.threshold:
             text = f"{out}: holds verdicts for the threshold {plan.threshold}; use another folder"
             raise UsageError("other_scan", text)
+    folder.remove_partials()
     return folder
 
 
