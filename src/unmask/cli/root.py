@@ -143,6 +143,13 @@ COMMANDS = (
             Verb("verify", "unmask.cli.bundle:verify", "Check a bundle's hashes and replay its golden cases."),
             Verb("export", "unmask.cli.bundle:export", "Export the bundle of a training run again.", reads_tables=True),
             Verb("card", "unmask.cli.bundle:card", "Write a model card in the format of Hugging Face."),
+            Verb(
+                "quantize",
+                "unmask.cli.quantize:quantize",
+                "Quantise a detector: smaller, and with static also faster.",
+                reads_images=True,
+                reads_tables=True,
+            ),
         ),
     ),
     Family(

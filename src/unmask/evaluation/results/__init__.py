@@ -8,6 +8,7 @@ from unmask.evaluation.results.cost import Bench
 from unmask.evaluation.results.evaluation import DataCard, Evaluation, Slice
 from unmask.evaluation.results.held_out import HeldOut
 from unmask.evaluation.results.map_study import MapStudy
+from unmask.evaluation.results.quantization import QuantizationResult
 from unmask.evaluation.results.reproduction import Reproduction
 from unmask.evaluation.results.robustness import Robustness
 
@@ -19,6 +20,7 @@ RESULTS: tuple[type[Result], ...] = (
     Evaluation,
     HeldOut,
     MapStudy,
+    QuantizationResult,
     Reproduction,
     Robustness,
 )
@@ -38,6 +40,7 @@ __all__ = [
     "MapStudy",
     "Metric",
     "Part",
+    "QuantizationResult",
     "Reproduction",
     "Result",
     "Robustness",
