@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from unmask.detect.detector import Detector
+from unmask.errors import VideoError
+from unmask.imaging.video.delays import ANIMATIONS
 from unmask.imaging.video.frames import probe
 from unmask.imaging.video.limits import VideoLimits
 from unmask.serve.settings import Settings
@@ -40,7 +42,9 @@ class ClipJudge:
         Raises:
             VideoError: with the code of the reason.
         """
-        probe(path, self._limits, as_clip=True)
+        facts = probe(path, self._limits, as_clip=True)
+        if facts.container in ANIMATIONS and facts.frames == 1:
+            raise VideoError("unsupported_format", "The file is a still image, not a clip.")
 
     def __call__(self, path: Path, frames: int, progress: Callable[[int, int], None]) -> dict[str, Any]:
         """Judge a clip; see :class:`unmask.serve.clip_queue.Judge`. Its path here is no business of others."""
