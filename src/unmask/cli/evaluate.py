@@ -64,6 +64,9 @@ def evaluate(
         Path | None,
         typer.Option(metavar="FILE", help="Include a result of unmask bench (default: DIR/bench.json if it exists)."),
     ] = None,
+    frames: Annotated[
+        int, typer.Option(min=1, metavar="N", help="Of a manifest of clips: frames judged of each.")
+    ] = 32,
     draws: options.Draws = 2000,
     seed: options.Seed = 0,
     workers: options.Workers = None,
@@ -77,7 +80,8 @@ def evaluate(
     """Evaluate detectors on labelled images with confidence intervals.
 
     Metrics are reported next to those of the majority-class baseline, and by source, generator and kind. An image that
-    cannot be read counts as an error. Several bundles are evaluated one by one, then compared.
+    cannot be read counts as an error. Several bundles are evaluated one by one, then compared. A manifest of clips is
+    evaluated by clip, by track and by frame.
 
     Exit codes: 0 all images read, 1 some image could not be read, 2 usage error, 3 missing extra or broken bundle.
     """
@@ -132,7 +136,7 @@ def evaluate(
     image_root = root or (given if given.is_dir() else given.parent)
     measured: list[tuple[Scores, Evaluation]] = []
     for table, facts, detector, folder in _tables(
-        bundles, manifest, scores, root, split, where or (), out, threshold, workers
+        bundles, manifest, scores, root, split, where or (), out, threshold, frames, workers
     ):
         result = evaluate_scores(table, by or (), how, command=command, detector=facts)
         if folder is not None:
@@ -168,15 +172,19 @@ def _tables(
     where: Sequence[str],
     out: Path | None,
     threshold: str | None,
+    frames: int,
     workers: int | None,
 ) -> Iterator[tuple[Scores, DetectorFacts, Detector | None, Path | None]]:
     """Each score table with facts about its detector, the detector, and the folder for its results."""
     from unmask.cli.manifests import choose_split, open_manifest, read_where, translation
+    from unmask.data.clip_rows import holds_clips
     from unmask.detect.detector import load
     from unmask.errors import UsageError
+    from unmask.evaluation.clip_scores import score_clips
     from unmask.evaluation.results.base import DetectorFacts
     from unmask.evaluation.scores import Scores, check_threshold, score_manifest
     from unmask.progress import progress_bar
+    from unmask.video.detector import ClipDetector
 
     if scores is not None:
         try:
@@ -187,6 +195,7 @@ def _tables(
         return
     assert manifest is not None
     chosen = choose_split(open_manifest(manifest, root).select(**read_where(where)), split)
+    are_clips = holds_clips(chosen)
     detectors = [load(bundle, threshold) for bundle in bundles] if bundles else [load(threshold=threshold)]
     total = sum(1 for _ in chosen)
     for at, detector in enumerate(detectors, 1):
@@ -195,7 +204,11 @@ def _tables(
         folder = _folder(out if out is None or len(detectors) == 1 else out / f"{at}-{info.name}")
         with progress_bar(f"{info.name}@{info.version}", total) as advance:
             store = None if folder is None else folder / "answers.jsonl"
-            found = score_manifest(detector, chosen, store, workers=workers, progress=advance)
+            if are_clips:
+                judge = ClipDetector(detector, threshold, workers=workers)
+                found = score_clips(judge, chosen, store, frames=frames, progress=advance)
+            else:
+                found = score_manifest(detector, chosen, store, workers=workers, progress=advance)
         facts = DetectorFacts(
             bundle_sha256=detector.bundle.sha256,
             sources_in_training=info.card.sources,

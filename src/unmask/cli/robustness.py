@@ -32,6 +32,9 @@ def robustness(
     keep_images: Annotated[
         bool, typer.Option("--keep-images", help="Write the degraded images to images/ in the output folder.")
     ] = False,
+    frames: Annotated[
+        int, typer.Option(min=1, metavar="N", help="Of a manifest of clips: frames judged of each.")
+    ] = 32,
     draws: options.Draws = 2000,
     seed: options.Seed = 0,
     workers: options.Workers = None,
@@ -45,41 +48,51 @@ def robustness(
     grey, screenshot, occlusion. The threshold is the same throughout, and every metric is reported with its drop from
     the clean images.
 
+    Clips are tested clean, encoded again as H.264 at CRF 23, 32 and 40, and at half size (h264, half-size).
+
     Exit codes: 0 all images read, 1 some image could not be read, 2 usage error, 3 missing extra or broken bundle.
     """
     from unmask.cli.evaluate_output import print_robustness
     from unmask.cli.hold import hold
     from unmask.cli.manifests import choose_split, open_manifest
+    from unmask.data.clip_rows import holds_clips
     from unmask.detect.detector import load
     from unmask.errors import UsageError
     from unmask.evaluation import degradations as conditions
+    from unmask.evaluation.clip_robustness import score_clip_conditions
     from unmask.evaluation.reports.robustness import write_robustness
     from unmask.evaluation.results.base import DetectorFacts
     from unmask.evaluation.robustness import draw_rows, measure_conditions, score_conditions
     from unmask.files import OutputFolder
     from unmask.progress import progress_bar
     from unmask.stats.resample import Draws
+    from unmask.video.detector import ClipDetector
 
     if tiers_only and grid:
         raise UsageError("bad_call", "--tiers-only and --grid cannot be combined.")
-    chosen = conditions.tiers() + ([] if tiers_only else conditions.grid(grid or ()))
     images = choose_split(open_manifest(manifest, root), split)
+    are_clips = holds_clips(images)
+    if are_clips:
+        if tiers_only:
+            raise UsageError("bad_call", "There are no tiers of clips; leave out --tiers-only.")
+        chosen = conditions.clip_grid(grid or ())
+    else:
+        chosen = conditions.tiers() + ([] if tiers_only else conditions.grid(grid or ()))
     if limit is not None:
         images = draw_rows(images, limit, seed)
     detectors = [load(bundle, threshold) for bundle in bundles] if bundles else [load(threshold=threshold)]
     hold(out)
     folder = OutputFolder(out).path
     with progress_bar(f"{len(chosen)} conditions", sum(1 for _ in images)) as advance:
-        tables = score_conditions(
-            detectors,
-            images,
-            chosen,
-            folder / "robustness.jsonl",
-            seed=seed,
-            keep=folder / "images" if keep_images else None,
-            workers=workers,
-            progress=advance,
-        )
+        kept = folder / ("clips" if are_clips else "images") if keep_images else None
+        store = folder / "robustness.jsonl"
+        if are_clips:
+            judges = [ClipDetector(detector, threshold, workers=workers) for detector in detectors]
+            tables = score_clip_conditions(judges, images, chosen, store, frames=frames, keep=kept, progress=advance)
+        else:
+            tables = score_conditions(
+                detectors, images, chosen, store, seed=seed, keep=kept, workers=workers, progress=advance
+            )
     results = []
     for at, (detector, by_condition) in enumerate(zip(detectors, tables, strict=True), 1):
         info = detector.bundle.info

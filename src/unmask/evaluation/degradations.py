@@ -99,6 +99,21 @@ def grid(names: Sequence[str] = ()) -> list[Condition]:
     return _of_each(dict.fromkeys(chosen))
 
 
+def clip_grid(names: Sequence[str] = ()) -> list[Condition]:
+    """The clean clips, and the conditions of the named families of clips, or of all.
+
+    Raises:
+        UsageError: ``unknown_condition``.
+    """
+    for name in names:
+        if name not in CLIP_GRID:
+            known = ", ".join(CLIP_GRID)
+            raise UsageError("unknown_condition", f"Unknown degradation {name!r} of clips; there are {known}.")
+    chosen = names or tuple(CLIP_GRID)
+    varied = [Condition(name, level) for name in dict.fromkeys(chosen) for level in (CLIP_GRID[name].levels or (None,))]
+    return [Condition(CLEAN), *varied]
+
+
 @cache
 def unavailable() -> tuple[str, ...]:
     """Families of the grid for which Pillow lacks the codec."""
@@ -239,4 +254,9 @@ GRID: Final[dict[str, Family]] = {
     ),
     "occlusion": Family("a grey rectangle in the face's box", "of the box covered", (0.1, 0.25, 0.5), _occlude),
 }
-_FAMILIES: Final = {**TIERS, **GRID}
+CLIP_GRID: Final[dict[str, Family]] = {
+    "h264": Family("encoded again as H.264", "CRF", (23, 32, 40), _no_steps),
+    "half-size": Family("shrunk to half the side, then encoded as H.264 at CRF 23", "", (), _no_steps),
+}
+"""Of clips; what they do is in :mod:`unmask.evaluation.clip_robustness`."""
+_FAMILIES: Final = {**TIERS, **GRID, **CLIP_GRID}

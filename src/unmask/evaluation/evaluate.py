@@ -12,7 +12,7 @@ from typing import Final
 import numpy as np
 
 from unmask.errors import UsageError
-from unmask.evaluation.by_face import by_face
+from unmask.evaluation.by_face import by_face, by_frame
 from unmask.evaluation.measure import SliceKey, measure, measure_within, rate
 from unmask.evaluation.results.base import (
     ByLabel,
@@ -99,6 +99,7 @@ def evaluate(
         overall=overall,
         by_group=_by_group(scores, images, draws),
         by_face=_by_face(scores, draws),
+        by_frame=_by_frame(scores, draws),
         by=slices,
         curves=Curves.model_validate(points),
         mistakes=_mistakes(scores, images),
@@ -248,6 +249,12 @@ def _by_face(scores: Scores, draws: Draws) -> Block | None:
     faces = by_face(scores)
     is_same = faces is None or (faces.fake_probability.tolist() == scores.fake_probability.tolist())
     return None if faces is None or is_same else measure(Images.of(faces), draws)[0]
+
+
+def _by_frame(scores: Scores, draws: Draws) -> Block | None:
+    """The metrics of single frames of clips; ``None`` for images."""
+    frames = by_frame(scores)
+    return None if frames is None else measure(Images.of(frames), draws)[0]
 
 
 def _mistakes(scores: Scores, images: Images) -> Mistakes:

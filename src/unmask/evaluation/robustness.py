@@ -17,6 +17,7 @@ from unmask.detect.detector import Detector
 from unmask.errors import ImageError, UsageError
 from unmask.evaluation.degradations import (
     CLEAN,
+    CLIP_GRID,
     GRID,
     TIERS,
     Condition,
@@ -325,7 +326,7 @@ def _headline(found: Sequence[ConditionResult]) -> RobustnessHeadline:
         return float((each.accuracy.value if value is None else value) or 0.0)
 
     of_tiers = [each for each in found if each.family in TIERS and each.family != CLEAN]
-    of_grid = [each for each in found if each.family in GRID]
+    of_grid = [each for each in found if each.family in GRID or each.family in CLIP_GRID]
     return RobustnessHeadline(
         worst_tier=min(reversed(of_tiers), key=score).name if of_tiers else None,
         worst_of_grid=min(reversed(of_grid), key=score).name if of_grid else None,

@@ -45,7 +45,7 @@ class Temporal(Part):
     still_frames: int = Field(8, ge=2, le=64)
     still_epochs: int = Field(10, ge=0, le=10_000)
     still_rate: float = Field(1e-3, gt=0, le=1)
-    epochs: int = Field(60, ge=1, le=10_000)
+    epochs: int = Field(40, ge=1, le=10_000)
     learning_rate: float = Field(1e-3, gt=0, le=1)
     batch_size: int = Field(16, ge=2, le=4_096)
     weight_decay: float = Field(0.05, ge=0, le=1e3)

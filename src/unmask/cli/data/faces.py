@@ -37,13 +37,14 @@ def faces(
     no_face: Annotated[
         str, typer.Option(metavar="skip|whole", help="Skip images without a face, or write the whole image.")
     ] = "skip",
+    frames: Annotated[int, typer.Option(min=1, metavar="N", help="Of a manifest of clips: frames of each.")] = 8,
     workers: options.Workers = None,
     as_json: options.Json = False,
 ) -> None:
-    """Crop faces out of images.
+    """Crop faces out of images, or out of the frames of clips.
 
     Writes the crops, and a manifest that keeps every column. Images without a face, and unreadable ones, are listed in
-    misses.csv. Run again to resume after an interruption.
+    misses.csv. Run again to resume after an interruption. The crops of a clip (extra video) are one group.
 
     Exit codes: 0 all images read, 1 some image could not be read, 2 usage error.
     """
@@ -67,6 +68,7 @@ def faces(
         every_face=all_faces,
         whole_without_face=no_face == "whole",
         encoding=Encoding.parse(encoding),
+        frames=frames,
     )
     with progress_bar("faces", None) as advance:
         report = cut_faces(table, out, policy, workers=workers, progress=advance)

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path, PurePath
+from pathlib import Path
 
 from unmask.cli.manifests import open_manifest
 from unmask.data.make.made import check_apart
 from unmask.data.manifest import Manifest
-from unmask.errors import UsageError
-from unmask.imaging.video.facts import CLIP_SUFFIXES
 
 
 def open_input(manifest: Path, root: Path | None, out: Path) -> Manifest:
@@ -22,19 +20,6 @@ def open_input(manifest: Path, root: Path | None, out: Path) -> Manifest:
     table = open_manifest(manifest, root)
     check_apart(table, out, from_folders=manifest.is_dir())
     return table
-
-
-def holds_clips(table: Manifest) -> bool:
-    """Whether a manifest's files are clips, by their suffixes.
-
-    Raises:
-        UsageError: ``mixed_manifest``: some are clips and some are images.
-    """
-    are_clips = {PurePath(row.path).suffix.lower() in CLIP_SUFFIXES for row in table if row.path}
-    if len(are_clips) > 1:
-        text = f"{table.name} holds images and clips; select one of them, for example by a manifest each."
-        raise UsageError("mixed_manifest", text)
-    return are_clips == {True}
 
 
 def print_report(summary: str, misses: Mapping[str, int], out: Path) -> None:

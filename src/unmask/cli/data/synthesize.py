@@ -67,7 +67,8 @@ def synthesize(
 
     Exit codes: 0 all images read, 1 some image could not be read, 2 usage error.
     """
-    from unmask.cli.data.output import holds_clips, open_input, print_report
+    from unmask.cli.data.output import open_input, print_report
+    from unmask.data.clip_rows import holds_clips
     from unmask.data.make.made import Encoding
     from unmask.data.make.synthesize import KINDS, Kind, SynthesisPolicy
     from unmask.data.make.synthesize import synthesize as make

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import chain
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from PIL import Image
@@ -93,7 +93,7 @@ def encode_clip(frames: Iterable[Image.Image], fps: float, encoding: ClipEncodin
     ) as container:
         name = "libx264" if encoding.codec == "h264" else "ffv1"
         try:
-            stream = container.add_stream(name, rate=Fraction(fps).limit_denominator(1001))
+            stream: Any = container.add_stream(name, rate=Fraction(fps).limit_denominator(1001))
         except (av.error.FFmpegError, ValueError):
             raise UsageError("no_encoder", f"The FFmpeg of this PyAV has no encoder {name}.") from None
         stream.width, stream.height = width, height

@@ -1,4 +1,4 @@
-"""``data faces``: crops of the faces in a manifest's images, with their own manifest."""
+"""``data faces``: crops of the faces in a manifest's images or clips, with their own manifest."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ import numpy as np
 from PIL import Image
 
 from unmask.data import tables
+from unmask.data.clip_rows import holds_clips
 from unmask.data.make.align import coverage, face_alignment, warp
 from unmask.data.make.made import MANIFEST_NAME, MISSES_NAME, Encoding, Names, made_columns, made_name, row_cells
 from unmask.data.manifest import Manifest
@@ -22,6 +23,7 @@ from unmask.errors import ImageError, UsageError
 from unmask.files import OutputFolder, digest, stamp
 from unmask.imaging.decode import decode_image
 from unmask.imaging.faces import Face, FaceFinder, FacePolicy, square_crop
+from unmask.imaging.video.frames import sample_frames
 from unmask.journal import Journal
 from unmask.parallel import ordered_map
 
@@ -37,6 +39,8 @@ COLUMNS = (
     "crop_outside",
 )
 """The columns that ``data faces`` adds. Boxes are [x0, y0, x1, y1] in pixels of the upright original, as JSON."""
+CLIP_COLUMNS = ("frame_index", "frame_time")
+"""Of clips, besides: the frame's place among those that were taken, and its time in seconds."""
 
 _Part = tuple[Image.Image, dict[str, str]]
 
@@ -54,6 +58,7 @@ class CutPolicy:
         every_face: crop all faces of an image instead of the largest.
         whole_without_face: use the whole image where no face is found, instead of reporting a miss.
         encoding: how crops are written.
+        frames: number of frames of a clip, spread over it.
     """
 
     mode: Literal["box", "aligned"] = "box"
@@ -62,6 +67,7 @@ class CutPolicy:
     every_face: bool = False
     whole_without_face: bool = False
     encoding: Encoding = field(default_factory=Encoding)
+    frames: int = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,11 +112,12 @@ def cut_faces(
     """Write a crop of each image's face, ``manifest.csv`` with a row each, and ``misses.csv``.
 
     An image that is unchanged since an earlier run wrote its crops with the same settings is not opened again.
-    Manifest and misses are written at the end.
+    Manifest and misses are written at the end. The crops of a clip are one group, its own if the manifest names none,
+    so that a split never divides them.
 
     Args:
-        manifest: the images. Its columns are kept; ``path``, ``url``, ``sha256``, ``width`` and ``height`` are
-            kept as ``original_path`` and so on, as a crop has its own.
+        manifest: the images, or clips. Its columns are kept; ``path``, ``url``, ``sha256``, ``width`` and ``height``
+            are kept as ``original_path`` and so on, as a crop has its own.
         out: the output folder; nothing is written outside it.
         policy: how to crop.
         faces: how to search faces; the default policy if not given.
@@ -125,8 +132,11 @@ def cut_faces(
     folder = OutputFolder(out)
     finder = FaceFinder(faces)
     names = Names(manifest)
-    settings = [asdict(policy), finder.policy.model_dump(mode="json")]
-    columns = made_columns(manifest, COLUMNS)
+    are_clips = holds_clips(manifest)
+    # What was made of images before clips were read is not made again.
+    chosen = {name: value for name, value in asdict(policy).items() if name != "frames" or are_clips}
+    settings = [chosen, finder.policy.model_dump(mode="json")]
+    columns = made_columns(manifest, (*COLUMNS, *CLIP_COLUMNS) if are_clips else COLUMNS)
     missed: list[dict[str, str]] = []
     reasons: Counter[str] = Counter()
     images = kept = unreadable = beyond = 0
@@ -152,7 +162,8 @@ def cut_faces(
                     "miss": ["no_file", "The row has only a URL; run unmask data fetch first."],
                     "failed": True,
                 }
-            return _cut_one(job.path, job.name, folder, finder, policy)
+            cut_one = _cut_clip if are_clips else _cut_one
+            return cut_one(job.path, job.name, folder, finder, policy)
 
         def rows() -> Iterator[list[str]]:
             nonlocal images, kept, unreadable, beyond
@@ -169,6 +180,8 @@ def cut_faces(
                     missed.append({**job.row.extra, **row_cells(job.row), **reason})
                 for crop in done["crops"]:
                     cells = {**row_cells(job.row), **crop["cells"]}
+                    if are_clips:
+                        cells["group"] = job.row.group or job.name
                     beyond += float(cells["crop_outside"]) > 0.01
                     yield [cells.get(column, "") for column in columns]
 
@@ -192,6 +205,33 @@ def _cut_one(path: Path, name: str, folder: OutputFolder, finder: FaceFinder, po
         image = decode_image(path)
     except ImageError as error:
         return {"crops": [], "miss": [error.code, error.message], "failed": True}
+    return _cut_image(image, name, folder, finder, policy, {})
+
+
+def _cut_clip(path: Path, name: str, folder: OutputFolder, finder: FaceFinder, policy: CutPolicy) -> dict[str, Any]:
+    """The crops of a clip's frames; a frame without a crop is passed over unless all are."""
+    crops: list[dict[str, Any]] = []
+    miss: list[str] | None = None
+    try:
+        for frame in sample_frames(path, policy.frames):
+            facts = {"frame_index": str(frame.index), "frame_time": f"{frame.time_s:.3f}"}
+            done = _cut_image(frame.image, name, folder, finder, policy, facts)
+            crops += done["crops"]
+            miss = miss or done["miss"]
+    except ImageError as error:
+        return {"crops": [], "miss": [error.code, error.message], "failed": True}
+    return {"crops": crops, "miss": None if crops else miss}
+
+
+def _cut_image(
+    image: Image.Image,
+    name: str,
+    folder: OutputFolder,
+    finder: FaceFinder,
+    policy: CutPolicy,
+    about: dict[str, str],
+) -> dict[str, Any]:
+    """The crops of an image; ``about`` holds further cells, and tells the frames of a clip apart."""
     found = finder.find(image)
     if not found and not policy.whole_without_face:
         return {"crops": [], "miss": ["no_face", "No face was found in the image."]}
@@ -210,12 +250,14 @@ def _cut_one(path: Path, name: str, folder: OutputFolder, finder: FaceFinder, po
             "face_index": str(index),
             "face_count": str(len(found)),
             "face_keypoints": _numbers(face.keypoints),
+            **about,
         }
         crops.append(_write(part, facts, name, index, folder, policy))
     if not found:
         whole = (0.0, 0.0, float(image.width), float(image.height))
         part = image if policy.size is None else image.resize((policy.size, policy.size), Image.Resampling.BICUBIC)
         facts = {"face_found": "false", "face_count": "0", "crop_box": _numbers(whole), "crop_outside": "0"}
+        facts |= about
         crops.append(_write(part, facts, name, 0, folder, policy))
     return {"crops": crops, "miss": None}
 
@@ -252,7 +294,8 @@ def _write(
     part: Image.Image, facts: dict[str, str], name: str, index: int, folder: OutputFolder, policy: CutPolicy
 ) -> dict[str, Any]:
     content = policy.encoding.encode(part)
-    target = made_name(name, policy.encoding.suffix, "face", index)
+    frame = [facts["frame_index"]] if "frame_index" in facts else []
+    target = made_name(name, policy.encoding.suffix, "face", index, *frame)
     folder.write(target, content, durable=False)
     cells = {
         **facts,

@@ -108,7 +108,8 @@ def report(
     robustness: dict[str, Any] | None = None
     if beside.robustness is not None:
         robustness = robustness_content(beside.robustness)
-    further = {"whole groups": result.by_group, "single faces": result.by_face}
+    faces = "single faces" if result.by_frame is None else "tracks"
+    further = {"whole groups": result.by_group, faces: result.by_face, "frames": result.by_frame}
     content = {
         "further": {name: block for name, block in further.items() if block is not None},
         "robustness": robustness,

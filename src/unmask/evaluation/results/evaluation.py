@@ -201,7 +201,8 @@ class Evaluation(Result):
         headline: what to read first.
         overall: metrics of all images.
         by_group: metrics of whole groups, such as videos; ``None`` where each group is one image.
-        by_face: metrics of single faces; ``None`` if unknown, or where each image has one face.
+        by_face: metrics of single faces, of clips: of tracks; ``None`` if unknown, or where each image has one face.
+        by_frame: metrics of the frames of clips; ``None`` for images.
         by: slices by column.
         curves: points of the charts.
         mistakes: the most confident mistakes.
@@ -218,6 +219,7 @@ class Evaluation(Result):
     overall: Block
     by_group: Block | None
     by_face: Block | None
+    by_frame: Block | None = None
     by: dict[str, tuple[Slice, ...]]
     curves: Curves
     mistakes: Mistakes
