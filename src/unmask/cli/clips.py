@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from functools import cached_property
+from typing import TYPE_CHECKING, Final
 
 from unmask.detect.detector import Detector
 from unmask.detect.kept import KeptVerdicts
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 
     from unmask.video.detector import ClipDetector
     from unmask.video.verdict import ClipVerdict
+
+
+_MOST_UNLIKE: Final = 0.5  # proportion of frames that are unlike the training images, beyond which a clip is
 
 
 class FileJudge:
@@ -59,7 +63,6 @@ class FileJudge:
         self._detector, self._threshold = detector, threshold
         self._frames, self._every, self._as_clip = frames or DEFAULT_FRAMES, every, as_clip
         self._kept, self._workers = kept, workers
-        self._clips: ClipDetector | None = None
         self.advance: Callable[[], object] = lambda: None
 
     def __call__(self, path: str) -> Verdict | ClipVerdict:
@@ -96,15 +99,26 @@ class FileJudge:
         return next(frames_at(path, [time_s], as_clip=self._as_clip)).image
 
     def _judge_clip(self, path: str) -> ClipVerdict:
-        return self.detector.detect_or_error(
+        first = self._first.detect_or_error(
             path, self._frames, self._every, lambda done, _: self.advance() if done else None, as_clip=self._as_clip
         )
+        if self._second is None or not (
+            first.verdict == "UNCERTAIN" or (first.out_of_distribution or 0) > _MOST_UNLIKE
+        ):
+            return first
+        return self._second.detect_or_error(path, self._frames, self._every, as_clip=self._as_clip)
 
-    @property
-    def detector(self) -> ClipDetector:
-        """The detector of clips."""
-        if self._clips is None:
-            from unmask.video.detector import ClipDetector
+    @cached_property
+    def _first(self) -> ClipDetector:
+        return self._clip_detector(self._detector)
 
-            self._clips = ClipDetector(self._detector, self._threshold, workers=self._workers)
-        return self._clips
+    @cached_property
+    def _second(self) -> ClipDetector | None:
+        """The accurate one of ``--thorough``, which judges clips that leave the first one in doubt."""
+        _, *others = self._detector.detectors
+        return self._clip_detector(others[0]) if others else None
+
+    def _clip_detector(self, detector: Detector) -> ClipDetector:
+        from unmask.video.detector import ClipDetector
+
+        return ClipDetector(detector, self._threshold, workers=self._workers)

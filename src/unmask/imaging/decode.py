@@ -48,7 +48,7 @@ from PIL.WebPImagePlugin import WebPImageFile
 
 from unmask.errors import ImageError
 from unmask.imaging.budget import DECODING
-from unmask.imaging.formats import canvas_size, ends_early, first_directory_fits, sniff_format
+from unmask.imaging.formats import HEAD, canvas_size, ends_early, first_directory_fits, sniff_container, sniff_format
 from unmask.imaging.limits import DecodeLimits, default_limits
 from unmask.imaging.scaling import choose_reduction, draft, scaled_to_rgb
 from unmask.imaging.walk import check_container
@@ -269,6 +269,8 @@ def _open(data: bytes, limits: DecodeLimits, notes: list[str]) -> tuple[ImageFil
     """Check a file against the limits and open it; no pixel is decoded."""
     name = sniff_format(data)
     if name is None:
+        if sniff_container(data[:HEAD]) is not None:
+            raise _unsupported("This is a video, not an image: unmask detect and unmask explain read it.")
         raise _unsupported("This is not a JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF or HEIC image.")
     if name == "HEIC" and importlib.util.find_spec("pi_heif") is None:
         raise _unsupported(

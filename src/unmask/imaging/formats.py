@@ -1,14 +1,31 @@
-"""Facts about encoded images that no pixel is decoded for: the format, the size of the canvas, where the data ends."""
+"""Facts about encoded images and clips without decoding: the format, the size of the canvas, where the data ends."""
 
 from __future__ import annotations
 
 import struct
+from typing import Final
 
 from PIL import TiffImagePlugin
 from PIL.ImageFile import ImageFile
 
 _HEIC_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs"}
 _BMP_HEADER_SIZES = {12, 40, 52, 56, 64, 108, 124}
+
+HEAD: Final = 1024
+"""First bytes of a file that tell its format."""
+
+_MOV_BOXES: Final = frozenset({b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot"})
+_STARTS: Final = {
+    b"\x1a\x45\xdf\xa3": "matroska",
+    b"\x00\x00\x01\xba": "mpeg",
+    b"\x00\x00\x01\xb3": "mpegvideo",
+    b"FLV\x01": "flv",
+    b"OggS": "ogg",
+    b"\x30\x26\xb2\x75\x8e\x66\xcf\x11": "asf",
+    b"DKIF": "ivf",
+    b"YUV4MPEG2": "yuv4mpegpipe",
+}
+_TS_PACKETS: Final = {188: 0, 192: 4, 204: 0}  # size of a packet, and where its first byte lies
 
 
 def sniff_format(data: bytes) -> str | None:
@@ -27,6 +44,26 @@ def sniff_format(data: bytes) -> str | None:
         return "TIFF"
     starts = {b"\xff\xd8\xff": "JPEG", b"\x89PNG\r\n\x1a\n": "PNG", b"GIF87a": "GIF", b"GIF89a": "GIF"}
     return next((name for start, name in starts.items() if data.startswith(start)), None)
+
+
+def sniff_container(data: bytes) -> str | None:
+    """Name the container of a video file by its first :data:`HEAD` bytes; ``None`` for none that is read as one.
+
+    Images are none, and neither are animations: they are images unless clips are asked for.
+    """
+    if sniff_format(data) is not None:
+        return None
+    if data[4:8] in _MOV_BOXES:
+        return "mov"
+    if data[:4] == b"RIFF" and data[8:12] == b"AVI ":
+        return "avi"
+    for start, name in _STARTS.items():
+        if data.startswith(start):
+            return name
+    for size, at in _TS_PACKETS.items():
+        if len(data) > at + 2 * size and data[at] == data[at + size] == data[at + 2 * size] == 0x47:
+            return "mpegts"
+    return None
 
 
 def canvas_size(name: str, data: bytes) -> tuple[int, int] | None:

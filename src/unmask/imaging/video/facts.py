@@ -8,28 +8,14 @@ from dataclasses import dataclass, fields
 from pathlib import PurePath
 from typing import Any, Final
 
+from unmask.imaging.formats import HEAD as HEAD
+from unmask.imaging.formats import sniff_container as sniff_container
 from unmask.imaging.formats import sniff_format
 
 # Not ts and mts: source files have these names. Clips that have them are known by their content.
 _NAMES: Final = "mp4 m4v mov qt 3gp 3g2 mkv webm avi mpg mpeg m2ts vob flv ogv wmv asf ivf"
 CLIP_SUFFIXES: Final = frozenset(f".{name}" for name in _NAMES.split())
 """A file with one of these suffixes is treated as a clip whatever it holds, so that its error is shown."""
-
-HEAD: Final = 1024
-"""First bytes of a file that tell its format."""
-
-_MOV_BOXES: Final = frozenset({b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot"})
-_STARTS: Final = {
-    b"\x1a\x45\xdf\xa3": "matroska",
-    b"\x00\x00\x01\xba": "mpeg",
-    b"\x00\x00\x01\xb3": "mpegvideo",
-    b"FLV\x01": "flv",
-    b"OggS": "ogg",
-    b"\x30\x26\xb2\x75\x8e\x66\xcf\x11": "asf",
-    b"DKIF": "ivf",
-    b"YUV4MPEG2": "yuv4mpegpipe",
-}
-_TS_PACKETS: Final = {188: 0, 192: 4, 204: 0}  # size of a packet, and where its first byte lies
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,26 +83,6 @@ class ClipFacts:
         """The facts of :meth:`to_json`."""
         pairs = {name: tuple(content[name]) for name in ("size", "coded_size", "hints", "notes")}
         return cls(**(content | pairs))
-
-
-def sniff_container(data: bytes) -> str | None:
-    """Name the container of a video file by its first :data:`HEAD` bytes; ``None`` for none that is read as one.
-
-    Images are none, and neither are animations: they are images unless clips are asked for.
-    """
-    if sniff_format(data) is not None:
-        return None
-    if data[4:8] in _MOV_BOXES:
-        return "mov"
-    if data[:4] == b"RIFF" and data[8:12] == b"AVI ":
-        return "avi"
-    for start, name in _STARTS.items():
-        if data.startswith(start):
-            return name
-    for size, at in _TS_PACKETS.items():
-        if len(data) > at + 2 * size and data[at] == data[at + size] == data[at + 2 * size] == 0x47:
-            return "mpegts"
-    return None
 
 
 def is_clip(path: str) -> bool:
