@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,7 @@ from unmask.evaluation.calibrate import Settings, _parts, fewest_reals, labelled
 from unmask.evaluation.calibrate import calibrate as calibrate_bundle
 from unmask.evaluation.calibration_metrics import Labelled
 from unmask.evaluation.calibration_metrics import sentences as sentences_of
+from unmask.evaluation.photographs import Photographs
 from unmask.evaluation.results import CalibrationResult
 from unmask.stats import metrics
 from unmask.stats.intervals import wilson
@@ -455,6 +457,58 @@ def test_the_command_writes_a_bundle_that_holds(tiny_bundle: Path, greys: Path, 
     assert "calibrated on these images" in " ".join(CliRunner().invoke(app, arguments).stdout.split())
     arguments[1] = str(tiny_bundle)
     assert "calibrated on these images" not in " ".join(CliRunner().invoke(app, arguments).stdout.split())
+
+
+def _photographs(bundle: Bundle, seed: int, count: int, bias: float) -> Photographs:
+    """Photographs that the detector takes for fakes more often than those among its images."""
+    made = drawn(seed, count, 1, bias=bias)
+    return Photographs(made[np.arange(count)], ("press", "web"), ("web",))
+
+
+def test_thresholds_on_photographs_keep_their_budget_on_other_photographs(bundle: Bundle) -> None:
+    images, photographs = drawn(3, 400, 400), _photographs(bundle, 4, 2000, -1.5)
+    info, result = calibrate(bundle, images, Settings("keep"), draws=FEW_DRAWS, photographs=photographs)
+    assert info.calibration == bundle.info.calibration
+    others = _photographs(bundle, 5, 20_000, -1.5).images.logit
+    for each, shown in zip(info.thresholds, result["thresholds"], strict=True):
+        rate = float(np.mean([info.calibration.probability(value) >= each.fake_probability for value in others]))
+        assert rate == pytest.approx(each.false_positive_budget, rel=0.4)
+        assert each.false_positive_rate is not None and each.false_positive_rate.n == 2000
+        assert each.false_positive_rate.low <= rate <= each.false_positive_rate.high
+        assert shown["on_photographs"]["value"] == each.false_positive_rate.value and shown["is_new"]
+        # The manifest's own real images are easier.
+        assert shown["after"]["false_positive_rate"]["value"] < 0.7 * rate
+        assert each.provenance == "2,000 photographs in 2,000 groups, held out, of 2 sources; training saw 1 of them"
+    assert info.uncertain.low <= info.threshold.fake_probability <= info.uncertain.high
+    said = " ".join(sentences(result))
+    assert "keeps its calibration" in said and "2,000 photographs in 2,000 groups, of 2 sources" in said
+    assert "training saw web" in said and "On photographs that it was not set on" in said
+
+
+def test_groups_of_photographs_stay_whole_and_few_support_no_threshold(bundle: Bundle) -> None:
+    few = Photographs(Labelled(np.linspace(-4, 4, 90), np.zeros(90, bool), np.arange(90) // 3), ("press",), ())
+    info, result = calibrate(bundle, drawn(3, 400, 400), Settings("keep"), draws=FEW_DRAWS, photographs=few)
+    assert [each["name"] for each in result["unsupported"]] == ["fpr_1"]
+    one, five = info.thresholds
+    assert one.fake_probability == bundle.info.thresholds[0].fake_probability
+    assert "training saw none of them" in five.provenance and "in 30 groups" in five.provenance
+
+
+def test_the_command_takes_photographs(tiny_bundle: Path, greys: Path, tmp_path: Path) -> None:
+    shutil.copytree(greys / "real", tmp_path / "press")
+    lines = [f"press/{number:02}.png,{{}},s{number % 2}" for number in range(30)]
+    tables = {name: tmp_path / f"{name}.csv" for name in ("real", "mixed")}
+    tables["real"].write_text("\n".join(["path,label,source", *(line.format("real") for line in lines)]))
+    tables["mixed"].write_text("\n".join(["path,label,source", *(line.format("fake") for line in lines)]))
+    arguments = (tiny_bundle, "--manifest", greys, "--draws", 100, "--method", "keep", "--photographs")
+    done = call(*arguments, tables["real"], "--out", tmp_path / "new", "--json")
+    assert done.exit_code == 1, done.output  # the image of the manifest that could not be read
+    result = json.loads(done.stdout)
+    assert result["photographs"]["sources"] == ["s0", "s1"] and result["photographs"]["n"] == 30
+    five = Bundle.open(tmp_path / "new").info.thresholds[1]
+    assert five.provenance == "30 photographs in 30 groups, held out, of 2 sources; training saw none of them"
+    refused = call(*arguments, tables["mixed"], "--out", tmp_path / "other")
+    assert isinstance(refused.exception, UsageError) and refused.exception.code == "not_photographs"
 
 
 def test_the_command_never_writes_over_a_bundle(tiny_bundle: Path, greys: Path) -> None:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 @with_examples(
     "unmask calibrate --manifest my-images/ --out calibrated",
     "unmask calibrate mine/bundle --manifest faces.csv --prior 0.05 --out new",
+    "unmask calibrate --method keep --manifest faces.csv --photographs press.csv --out new",
 )
 def calibrate(
     out: Annotated[Path, typer.Option(metavar="DIR", file_okay=False, help="Folder for the new bundle.")],
@@ -30,8 +31,9 @@ def calibrate(
     method: Annotated[
         str,
         typer.Option(
-            metavar="auto|temperature|platt|isotonic",
-            help="Calibration method; auto chooses one, and changes little when there are few images.",
+            metavar="auto|keep|temperature|platt|isotonic",
+            help="Calibration method; auto chooses one, and changes little when there are few images; keep changes "
+            "no probability.",
         ),
     ] = "auto",
     prior: Annotated[float, typer.Option(metavar="P", help="Proportion of fakes expected in use.")] = 0.5,
@@ -39,6 +41,14 @@ def calibrate(
         list[float] | None,
         typer.Option(
             metavar="P", help="False-positive rate to set a threshold for (repeatable; default: 0.01 and 0.05)."
+        ),
+    ] = None,
+    photographs: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Set the thresholds on these held-out real images, best of sources that training did not see, in "
+            "place of the manifest's.",
         ),
     ] = None,
     folds: Annotated[int, typer.Option(metavar="N", help="Number of cross-validation folds.")] = 5,
@@ -70,6 +80,7 @@ def calibrate(
     from unmask.evaluation.calibrate import Settings, score_logits
     from unmask.evaluation.calibrate import calibrate as calibrate_bundle
     from unmask.evaluation.calibration_metrics import sentences
+    from unmask.evaluation.photographs import Photographs
     from unmask.stats.resample import Draws
     from unmask.training.calibration import BUDGETS
 
@@ -85,6 +96,13 @@ def calibrate(
     store = folder / "answers.jsonl"
     with progress_bar(f"{old.info.name}@{old.info.version}", sum(1 for _ in chosen)) as advance:
         images = score_logits(old, chosen, store, workers=workers, progress=advance)
+    held_out = None
+    if photographs is not None:
+        shown = open_manifest(photographs, None)
+        shown = choose_split(shown, _default_split(shown))
+        with progress_bar("photographs", sum(1 for _ in shown)) as advance:
+            logits = score_logits(old, shown, store, workers=workers, progress=advance)
+        held_out = Photographs.of(old, shown, logits)
     info, result = calibrate_bundle(
         old,
         images,
@@ -92,6 +110,7 @@ def calibrate(
         manifest_digest=chosen.digest(),
         in_training=table.digest() == old.info.card.manifest_digest and split != "test",
         draws=Draws(draws, seed, workers),
+        photographs=held_out,
     )
     new = write_bundle(folder, info, old.model, old.golden, old.files.get(CLIPS))
     store.unlink(missing_ok=True)  # none was needed for the rows of a scan
@@ -101,7 +120,7 @@ def calibrate(
     else:
         print("\n".join(sentences(result)))
         print(f"Bundle in {out}, sha256 {new.sha256}")
-    if images.unreadable:
+    if images.unreadable or (held_out is not None and held_out.images.unreadable):
         raise typer.Exit(1)
 
 

@@ -21,6 +21,7 @@ from unmask.data.manifest import Manifest
 from unmask.detect.detector import Detector
 from unmask.errors import UsageError
 from unmask.evaluation.calibration_metrics import Labelled, errors, flat, rates
+from unmask.evaluation.photographs import Photographs, facts_of, photograph_thresholds
 from unmask.evaluation.results.calibration import (
     CalibratedDetector,
     CalibratedThreshold,
@@ -47,8 +48,8 @@ from unmask.training.calibration import (
 )
 from unmask.version import __version__
 
-Method = Literal["auto", "temperature", "platt", "isotonic"]
-METHODS: Final[tuple[Method, ...]] = ("auto", "temperature", "platt", "isotonic")
+Method = Literal["auto", "keep", "temperature", "platt", "isotonic"]
+METHODS: Final[tuple[Method, ...]] = ("auto", "keep", "temperature", "platt", "isotonic")
 FEWEST: Final = 10
 """With fewer groups of a class than this, ``auto`` keeps the bundle's own calibration."""
 
@@ -63,7 +64,7 @@ class Settings:
 
     Attributes:
         method: ``auto``: the bundle's own calibration, stretched and moved as far as the images support it, or kept
-            where there are fewer than 10 groups of a class.
+            where there are fewer than 10 groups of a class. ``keep``: the bundle's own.
         budgets: false-positive rates, a threshold for each.
         prior: expected proportion of fakes.
         folds: number of cross-validation folds.
@@ -134,6 +135,7 @@ def calibrate(
     manifest_digest: str = "",
     in_training: bool = False,
     draws: Draws | None = None,
+    photographs: Photographs | None = None,
 ) -> tuple[BundleInfo, CalibrationResult]:
     """Calibrate a bundle.
 
@@ -144,6 +146,7 @@ def calibrate(
         manifest_digest: of the images' manifest, to note.
         in_training: whether the bundle was trained on these images, so that its metrics before are too good.
         draws: how intervals are drawn.
+        photographs: held-out photographs to set thresholds on, in place of the real ones among the images.
 
     Returns:
         The new description for the same graph, and the result.
@@ -161,10 +164,14 @@ def calibrate(
     parts = _parts(images, folds, settings)
     fitted_on = images[parts[0][0]] if settings.holdout else images
     calibration = _calibration(bundle.info, fitted_on, settings)
-    supported = [budget for budget in settings.budgets if _is_supported(budget, fitted_on)]
-    measured = _measure(bundle.info, images, parts, settings, supported, draws)
-    made = _thresholds(bundle.info, calibration, fitted_on, supported)
-    new = tuple(_with_rate(each, measured.after.get(each.name)) for each in made)
+    reals = fitted_on if photographs is None else photographs.images
+    supported = [budget for budget in settings.budgets if _is_supported(budget, reals)]
+    measured = _measure(bundle.info, images, parts, settings, supported, draws, photographs)
+    made = _thresholds(bundle.info, calibration, fitted_on, supported, photographs, settings)
+    on_photographs = {} if photographs is None else {threshold_name(budget) for budget in supported}
+    new = tuple(
+        each if each.name in on_photographs else _with_rate(each, measured.after.get(each.name)) for each in made
+    )
     default = next(each for each in new if each.name == bundle.info.default_threshold)
     band = uncertain_band(_probability(calibration, fitted_on.logit), fitted_on.is_fake, default.fake_probability)
     changes = {
@@ -186,7 +193,7 @@ def calibrate(
         ),
     }
     info = bundle.info.model_copy(update=changes)
-    return info, _result(bundle, info, images, fitted_on, settings, measured, in_training)
+    return info, _result(bundle, info, images, fitted_on, settings, measured, in_training, photographs)
 
 
 def _parts(images: Labelled, folds: int, settings: Settings) -> list[tuple[Codes, Codes]]:
@@ -204,7 +211,9 @@ def _calibration(old: BundleInfo, images: Labelled, settings: Settings) -> Calib
     """The calibration fitted on some images."""
     reals, fakes = images.groups_of(False), images.groups_of(True)
     words = f"{_words(images)}, classes weighted equally"
-    if settings.method != "auto":
+    if settings.method == "keep":
+        found = old.calibration
+    elif settings.method != "auto":
         found = _FITS[settings.method](images.logit, images.is_fake, words)
     elif min(reals, fakes) >= FEWEST:
         found = fit_shrunk(
@@ -230,11 +239,19 @@ def _is_supported(budget: float, images: Labelled) -> bool:
 
 
 def _thresholds(
-    old: BundleInfo, calibration: Calibration, images: Labelled, budgets: list[float]
+    old: BundleInfo,
+    calibration: Calibration,
+    images: Labelled,
+    budgets: list[float],
+    photographs: Photographs | None,
+    settings: Settings,
 ) -> tuple[Threshold, ...]:
     """New thresholds for the budgets; the bundle's others are converted to the new probabilities."""
-    made = thresholds(_probability(calibration, images.logit), images.is_fake, budgets, of_others=True)
-    made = tuple(each.model_copy(update={"provenance": _words(images)}) for each in made)
+    if photographs is None:
+        made = thresholds(_probability(calibration, images.logit), images.is_fake, budgets, of_others=True)
+        made = tuple(each.model_copy(update={"provenance": _words(images)}) for each in made)
+    else:
+        made = photograph_thresholds(photographs, images, calibration, budgets, settings.folds, settings.seed)
     names = {each.name for each in made}
     kept = [_moved(each, old.calibration, calibration) for each in old.thresholds if each.name not in names]
     return tuple(sorted([*made, *kept], key=lambda each: each.false_positive_budget))
@@ -245,6 +262,8 @@ def _moved(threshold: Threshold, old: Calibration, new: Calibration) -> Threshol
     logit = old.least_logit(threshold.fake_probability)
     moved = {math.inf: 1.0, -math.inf: 0.0}.get(logit)
     probability = new.probability(logit) if moved is None else moved
+    if old == new:  # there and back rounds
+        probability = threshold.fake_probability
     words = threshold.provenance or old.provenance
     return threshold.model_copy(update={"fake_probability": probability, "provenance": words})
 
@@ -270,13 +289,14 @@ def _measure(
     settings: Settings,
     budgets: list[float],
     draws: Draws,
+    photographs: Photographs | None,
 ) -> _Measured:
     order = np.concatenate([measure for _, measure in parts])
     after, called = [], []
     for fit, measure in parts:
         calibration = _calibration(old, images[fit], settings)
         probability = _probability(calibration, images[measure].logit)
-        new = _thresholds(old, calibration, images[fit], budgets)
+        new = _thresholds(old, calibration, images[fit], budgets, photographs, settings)
         after.append(probability)
         called.append({each.name: probability >= each.fake_probability for each in new})
     held_out = images[order]
@@ -309,10 +329,12 @@ def _result(
     settings: Settings,
     measured: _Measured,
     in_training: bool,
+    photographs: Photographs | None,
 ) -> CalibrationResult:
     assert info.recalibration is not None
-    reals = fitted_on.groups_of(False)
-    supported = {threshold_name(budget) for budget in settings.budgets if _is_supported(budget, fitted_on)}
+    base = fitted_on if photographs is None else photographs.images
+    reals = base.groups_of(False)
+    supported = {threshold_name(budget) for budget in settings.budgets if _is_supported(budget, base)}
     return CalibrationResult(
         kind="calibration",
         detector=CalibratedDetector(model=f"{info.name}@{info.version}", bundle_sha256=bundle.sha256),
@@ -329,7 +351,7 @@ def _result(
         ),
         method=CalibrationMethod(
             asked=settings.method,
-            kept=settings.method == "auto" and min(reals, fitted_on.groups_of(True)) < FEWEST,
+            kept=settings.method == "auto" and min(map(fitted_on.groups_of, (False, True))) < FEWEST,
             prior=settings.prior,
             folds=info.recalibration.folds,
             holdout=settings.holdout,
@@ -346,13 +368,15 @@ def _result(
                 is_new=each.name in supported,
                 before=measured.before.get(each.name),
                 after=measured.after[each.name],
+                on_photographs=each.false_positive_rate if photographs and each.name in supported else None,
             )
             for each in info.thresholds
         ),
-        unsupported=tuple(_unsupported(bundle.info, settings, fitted_on)),
+        unsupported=tuple(_unsupported(bundle.info, settings, base)),
         smallest_budget=1 / (reals + 1),
         uncertain=info.uncertain,
         in_training=in_training,
+        photographs=None if photographs is None else facts_of(photographs),
     )
 
 

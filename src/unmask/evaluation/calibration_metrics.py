@@ -169,6 +169,15 @@ def sentences(result: CalibrationResult) -> Iterator[str]:
             f"{title} {with_interval(before)} before, {with_interval(after)} after: {_verdict(difference)}"
             f"{by_chance if before is change.before.ece else ''}."
         )
+    photographs = result.photographs
+    if photographs is not None:
+        seen = f"training saw {', '.join(photographs.seen)}" if photographs.seen else "training saw none of them"
+        yield (
+            f"Thresholds are set on {photographs.n:,} photographs in {photographs.groups:,} groups, of "
+            f"{len(photographs.sources):,} sources; {seen}."
+        )
+        if photographs.failures:
+            yield f"Unreadable, left out: {photographs.failures:,} photographs."
     yield from (_threshold(each) for each in result.thresholds)
     yield from (_unsupported(each, result) for each in result.unsupported)
     band = result.uncertain
@@ -181,6 +190,8 @@ def sentences(result: CalibrationResult) -> Iterator[str]:
 def _how(result: CalibrationResult) -> str:
     old, new, method = result.calibration.before, result.calibration.after, result.method
     prior = "" if method.prior == 0.5 else f" Probabilities expect {100 * method.prior:.3g} % fakes."
+    if method.asked == "keep":
+        return f"The bundle keeps its calibration.{prior}"
     if method.kept:
         return f"Too few groups of a class to judge by: the bundle keeps its calibration.{prior}"
     if new.points:
@@ -212,11 +223,18 @@ def _threshold(found: CalibratedThreshold) -> str:
         else f" At the old threshold: specificity {percent(before.specificity)}, recall of fake "
         f"{percent(before.recall_fake)}."
     )
+    other = found.on_photographs
+    photographs = (
+        ""
+        if other is None
+        else f" On photographs that it was not set on: a false-positive rate of {100 * other.value:.1f} % "
+        f"({100 * other.low:.1f}–{100 * other.high:.1f})."
+    )
     return (
         f"{found.name}{' (used for verdicts)' if found.is_default else ''}: threshold "
         f"{found.fake_probability:.3f}{'' if found.is_new else ', as before'}; specificity "
         f"{percent(found.after.specificity)}, so a false-positive rate of {percent(found.after.false_positive_rate)} "
-        f"on a budget of {100 * found.budget:g} %; recall of fake {percent(found.after.recall_fake)}.{was}"
+        f"on a budget of {100 * found.budget:g} %; recall of fake {percent(found.after.recall_fake)}.{was}{photographs}"
     )
 
 

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from unmask.bundle.schema import Calibration, UncertainBand
+from unmask.bundle.schema import Calibration, Measured, UncertainBand
 from unmask.evaluation.results.base import Estimate, Metric, Part, Result
 
 
@@ -57,9 +57,11 @@ class CalibratedThreshold(Part):
         budget: false-positive rate that it is meant to keep.
         fake_probability: where it lies.
         is_default: whether verdicts use it.
-        is_new: whether it was set on these images.
+        is_new: whether it was set on these images, or on photographs.
         before: rates at the old threshold of that name.
         after: rates at this one.
+        on_photographs: its false-positive rate on photographs of groups that it was not set on; ``None`` if it was
+            not set on photographs.
     """
 
     name: str
@@ -69,6 +71,7 @@ class CalibratedThreshold(Part):
     is_new: bool
     before: ThresholdRates | None = None
     after: ThresholdRates
+    on_photographs: Measured | None = None
 
 
 class UnsupportedBudget(Part):
@@ -140,6 +143,28 @@ class CalibrationMethod(Part):
     seed: int
 
 
+class PhotographFacts(Part):
+    """Held-out photographs that thresholds were set on.
+
+    Attributes:
+        name: of their table.
+        manifest_digest: of it.
+        n: number of readable photographs.
+        groups: number of groups.
+        failures: number of unreadable ones.
+        sources: names of their sources.
+        seen: those of them that the bundle was trained on.
+    """
+
+    name: str
+    manifest_digest: str
+    n: int
+    groups: int
+    failures: int
+    sources: tuple[str, ...]
+    seen: tuple[str, ...]
+
+
 class CalibratedDetector(Part):
     """The bundle before: name and version, and its hash."""
 
@@ -161,6 +186,7 @@ class CalibrationResult(Result):
         smallest_budget: the smallest one that there are enough for.
         uncertain: the new uncertain band.
         in_training: whether the bundle was trained on these images.
+        photographs: what thresholds were set on in place of these images.
         bundle: the new bundle's folder; ``None`` until it is written.
         sha256: its hash.
     """
@@ -177,5 +203,6 @@ class CalibrationResult(Result):
     smallest_budget: float
     uncertain: UncertainBand
     in_training: bool
+    photographs: PhotographFacts | None = None
     bundle: str | None = None
     sha256: str | None = None
