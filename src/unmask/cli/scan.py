@@ -6,15 +6,12 @@ import json
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import Annotated, Any, Final
 
 import typer
 
 from unmask.cli import options
 from unmask.cli.examples import with_examples
-
-if TYPE_CHECKING:
-    from unmask.scan.shards import ScanFolder
 
 _ENGINES: Final = ("local", "ray")
 _SHOWN_CODES: Final = 5
@@ -26,7 +23,7 @@ ScanArgument = Annotated[Path, typer.Argument(metavar="SCAN", help="Output folde
     "unmask scan photos/ --out scan/",
     "unmask scan photos/ --out scan/ --resume",
     'unmask scan "archive/*.tar" --out scan/ --workers 16',
-    "unmask scan s3://bucket/photos/ --out scan/",
+    "unmask scan s3://bucket/photos/ --out scan/ --engine ray --address auto",
     "unmask scan paths.parquet --root /data --out part2/ --part 2/4",
 )
 def scan(
@@ -46,6 +43,17 @@ def scan(
         str,
         typer.Option(metavar="local|ray", help="Run on this machine, or on a Ray cluster; the results are the same."),
     ] = "local",
+    address: Annotated[
+        str | None,
+        typer.Option(
+            metavar="auto|HOST:PORT|ray://HOST:PORT",
+            help="Ray cluster to use (default: Ray is started on this machine and stopped at the end).",
+        ),
+    ] = None,
+    gpus: Annotated[
+        float,
+        typer.Option(min=0.0, max=8.0, metavar="N", help="With --engine ray: GPUs for each worker, such as 0.25."),
+    ] = 0.0,
     model: options.Model = None,
     threshold: options.Threshold = None,
     root: Annotated[
@@ -84,6 +92,8 @@ def scan(
 
     if engine not in _ENGINES:
         raise UsageError("bad_call", f"--engine must be one of {', '.join(_ENGINES)}, not {engine!r}.")
+    if engine != "ray" and (address is not None or gpus):
+        raise UsageError("bad_call", "--address and --gpus go with --engine ray.")
     need("scale", "unmask scan", "pyarrow", *(["ray"] if engine == "ray" else []))
     from unmask.scan.finish import PAGE, finish
     from unmask.scan.start import start
@@ -108,7 +118,14 @@ def scan(
     if summary is None:
         images = round(folder.plan.images * missing / folder.plan.shards)
         with progress_bar("images", images, rate=True) as advance:
-            _run(folder, engine, workers, advance)
+            if engine == "ray":
+                from unmask.scan.ray_engine import run_ray
+
+                run_ray(folder, workers, _counted(advance), address=address, gpus=gpus)
+            else:
+                from unmask.scan.engine import run_local
+
+                run_local(folder, workers, _counted(advance))
         summary = finish(folder, thumbnails=thumbnails)
     else:
         folder.clean()  # killed at its very end, it may not have come to that
@@ -168,14 +185,12 @@ def merge(
     print(f"{merge_scans(scans, out):,} images in {out}")
 
 
-def _run(folder: ScanFolder, engine: str, workers: int | None, advance: Callable[[], None]) -> None:
-    from unmask.scan.engine import run_local
-
+def _counted(advance: Callable[[], None]) -> Callable[[int], None]:
     def progress(count: int) -> None:
         for _ in range(count):
             advance()
 
-    run_local(folder, workers, progress)
+    return progress
 
 
 def _part(text: str | None) -> tuple[int, int]:

@@ -11,6 +11,7 @@ from typing import Any, Final, Protocol
 from unmask.detect.detector import Detector, load
 from unmask.errors import BundleError, ImageError
 from unmask.imaging.limits import DecodeLimits
+from unmask.imaging.session import compute_on_gpu
 from unmask.scan.items import Item
 from unmask.scan.rows import Row, facts_of, facts_of_error
 
@@ -28,6 +29,7 @@ class JudgeSettings:
         limits: on each image file.
         timeout: seconds that one image may take.
         seen: file of verdicts by SHA-256, see :class:`unmask.scan.seen.Seen`; ``None`` for none.
+        gpu: compute on a GPU, which changes the last digits of probabilities.
     """
 
     model: str | None
@@ -36,13 +38,16 @@ class JudgeSettings:
     limits: DecodeLimits
     timeout: float = 60.0
     seen: str | None = None
+    gpu: bool = False
 
     def load(self) -> Detector:
         """The detector.
 
         Raises:
-            BundleError: the bundle is missing, broken, or not the one of the scan (``other_bundle``).
+            BundleError: the bundle is missing, broken, or not the one of the scan (``other_bundle``); ``no_gpu``.
         """
+        if self.gpu:
+            compute_on_gpu()
         detector = load(self.model, self.threshold)
         detector.limits = self.limits
         if detector.bundle.sha256 != self.bundle_sha256:
