@@ -37,6 +37,7 @@ from _render_explain import explanations, map_check, ood
 from _render_forensics import forensic_localisation, forensic_ranges
 from _render_models import classical_heads, contract, feature_cache, papers, training_step
 from _render_serve import hostile, serve
+from _render_video import video_speed
 from unmask.errors import UnmaskError
 
 _ROOT = Path(__file__).resolve().parent.parent
@@ -234,6 +235,7 @@ _RENDERERS: dict[str, Callable[[Result], list[str]]] = {
     "training-step": training_step,
     "serve": serve,
     "hostile": hostile,
+    "video-speed": video_speed,
     "detect-many": detect_many,
 }
 
