@@ -36,6 +36,7 @@ from _render_experiments import ablation, calibration, left_out, left_out_summar
 from _render_explain import explanations, map_check, ood
 from _render_forensics import forensic_localisation, forensic_ranges
 from _render_models import classical_heads, contract, feature_cache, papers, training_step
+from _render_scan import scan
 from _render_serve import hostile, serve
 from _render_video import video_speed
 from unmask.errors import UnmaskError
@@ -237,6 +238,7 @@ _RENDERERS: dict[str, Callable[[Result], list[str]]] = {
     "hostile": hostile,
     "video-speed": video_speed,
     "detect-many": detect_many,
+    "scan": scan,
 }
 
 
