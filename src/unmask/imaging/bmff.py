@@ -16,7 +16,8 @@ Kind = Literal["exif", "xmp", "jumbf"]
 MAX_BOXES = 4096
 _MAX_ITEMS, _MAX_READ = 1024, 16  # of all kinds, and those that are read
 _C2PA_BOX = bytes.fromhex("D8FEC3D61B0E483C92975828877EC481")
-_XMP_BOX = bytes.fromhex("BE7ACFCB97A942E89C71999491E3AFAC")
+XMP_BOX = bytes.fromhex("BE7ACFCB97A942E89C71999491E3AFAC")
+"""The name of a ``uuid`` box that holds XMP."""
 _XMP_TYPE = b"application/rdf+xml"
 
 
@@ -35,7 +36,7 @@ def bmff_metadata(data: bytes, limit: int, manifest_limit: int) -> Iterator[tupl
             at = start + 20 + len(purpose) + 1 + 8
             if purpose == b"manifest":
                 yield "jumbf", data[at : min(end, at + manifest_limit)]
-        elif kind == b"uuid" and data[start : start + 16] == _XMP_BOX:
+        elif kind == b"uuid" and data[start : start + 16] == XMP_BOX:
             yield "xmp", data[start + 16 : min(end, start + 16 + limit)]
         elif kind == b"meta":
             yield from _items(data, start + 4, end, limit)

@@ -49,6 +49,8 @@ _SETTINGS = {
     "exif:UserComment": "The file holds settings of an image generator, as AUTOMATIC1111 and Forge write them.",
     "png:prompt": "The file holds settings of an image generator, as ComfyUI writes them.",
     "png:workflow": "The file holds settings of an image generator, as ComfyUI writes them.",
+    "video:prompt": "The file holds settings of an image generator, as ComfyUI writes them.",
+    "video:workflow": "The file holds settings of an image generator, as ComfyUI writes them.",
     "png:Dream": "The file holds settings of an image generator, as InvokeAI writes them.",
     "png:sd-metadata": "The file holds settings of an image generator, as InvokeAI writes them.",
     "png:invokeai_metadata": "The file holds settings of an image generator, as InvokeAI writes them.",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import time
 from collections.abc import Callable, Sequence
@@ -24,7 +25,8 @@ from unmask.video.tracks import FaceSeen, RawTrack, TrackBuilder, appearance_of
 from unmask.video.verdict import ClipVerdict, Jitter, Track
 
 _MAIN_LENGTH: Final = 0.33  # of the longest track's frames that a main track has at least
-_AHEAD: Final = 3  # frames in hand for each thread, which bounds memory
+_AHEAD: Final = 3  # frames in hand for each thread, which bounds memory, and one of those that are large
+_LARGE: Final = 4_000_000  # pixels
 
 TEMPORAL: Final = "temporal"
 """The pooling that is a graph of the bundle, ``clips.onnx``."""
@@ -125,7 +127,8 @@ class ClipDetector:
             judged: list[JudgedFrame] = []
             if progress is not None:
                 progress(0, expected)
-            for each in ordered_map(self.judge_frame, wanted, self._workers, ahead=_AHEAD):
+            ahead = _AHEAD if math.prod(clip.facts.size) <= _LARGE else 1
+            for each in ordered_map(self.judge_frame, wanted, self._workers, ahead=ahead):
                 judged.append(each)
                 if progress is not None:
                     progress(len(judged), max(expected, len(judged)))
@@ -150,7 +153,7 @@ class ClipDetector:
             pooling=self.pooling,
             threshold=self.threshold,
             facts=facts,
-            provenance=clip_provenance(path),
+            provenance=clip_provenance(path, facts.metadata),
             model=self.detector.model_name,
             bundle_sha256=self.detector.bundle.sha256,
             ms=1000 * (time.perf_counter() - started),

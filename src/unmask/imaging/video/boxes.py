@@ -8,15 +8,17 @@ from typing import IO, Final
 _MOST_BOXES: Final = 4096
 
 
-def outer_boxes(file: IO[bytes], size: int) -> Iterator[tuple[bytes, int, int]]:
+def outer_boxes(file: IO[bytes], size: int, at: int = 0) -> Iterator[tuple[bytes, int, int]]:
     """Type, start and claimed length of each outer box of an MP4 or MOV file; ends at the first malformed one.
 
     Args:
         file: seekable; its position is changed.
-        size: its bytes.
+        size: its bytes, or the end of a box whose own boxes are wanted.
+        at: where the first box begins.
     """
-    at = 0
     for _ in range(_MOST_BOXES):
+        if at + 8 > size:
+            return
         file.seek(at)
         head = file.read(16)
         length, kind = int.from_bytes(head[:4], "big"), head[4:8]
