@@ -99,7 +99,7 @@ class FileJudge:
         return next(frames_at(path, [time_s], as_clip=self._as_clip)).image
 
     def _judge_clip(self, path: str) -> ClipVerdict:
-        first = self._first.detect_or_error(
+        first = self.first.detect_or_error(
             path, self._frames, self._every, lambda done, _: self.advance() if done else None, as_clip=self._as_clip
         )
         if self._second is None or not (
@@ -109,7 +109,8 @@ class FileJudge:
         return self._second.detect_or_error(path, self._frames, self._every, as_clip=self._as_clip)
 
     @cached_property
-    def _first(self) -> ClipDetector:
+    def first(self) -> ClipDetector:
+        """The detector of clips; with ``--thorough`` that of the first verdict."""
         return self._clip_detector(self._detector)
 
     @cached_property

@@ -123,7 +123,7 @@ def explain(
     reports = None if out is None else Reports(out, explainer.detector.model_name, now)
     clips = {path for path in listed if judge.is_clip(path)}
     depth, frames = depths[check], frames or DEFAULT_FRAMES
-    clip_explainer = ClipExplainer(explainer, judge.detector) if clips else None
+    clip_explainer = ClipExplainer(explainer, judge.first) if clips else None
 
     def explain_file(path: str) -> Explanation | ClipExplanation:
         if clip_explainer is None or path not in clips:
@@ -143,7 +143,7 @@ def explain(
                 failed += 1
                 verdict: Judged = explainer.detector.unreadable(error, started, path)
                 if path in clips:
-                    verdict = judge.detector.unreadable(path, error, started)
+                    verdict = judge.first.unreadable(path, error, started)
                 content: dict[str, Any] = {"schema": 1, "verdict": verdict.to_dict()}
                 if reports is not None:
                     reports.add_failure(verdict, is_clip=path in clips)
