@@ -11,8 +11,8 @@ def video_speed(result: Result) -> list[str]:
     detect, decode = short["detect"], short["decode"]
     headline = (
         f"**A clip of {result['clip'].partition(',')[0]} with {result['frames_judged']} frames judged, in a new "
-        f"process: {detect['median_s']:.1f} s**, median of {detect['runs']}, {short['ratio']:.1f} times as long as decoding all "
-        f"of its frames with PyAV, also in a new process. Peak memory of command and child on a clip of "
+        f"process: {detect['median_s']:.1f} s**, median of {detect['runs']}, {short['ratio']:.1f} times as long as decoding "
+        f"all of its frames with PyAV, also in a new process. Peak memory of command and child on a clip of "
         f"{hour['duration_s'] / 60:.0f} minutes: **{hour['peak_mib']:,.0f} MiB**. The clip: {result['clip']}."
     )
     rows = [
@@ -35,6 +35,50 @@ def video_speed(result: Result) -> list[str]:
         headline,
         table(("what", "time", "CPU time", "peak memory"), rows),
         f"In one process, one stage after the other: {parts}. The command does them at once.",
+    ]
+
+
+_CODES = {
+    "read": "read",
+    "truncated": "refused as incomplete",
+    "corrupt": "refused as damaged",
+    "no_video": "refused, no moving image in it",
+    "unsupported_format": "refused, of another kind",
+    "too_complex": "refused, too many streams",
+    "too_many_frames": "refused, too many frames",
+    "too_many_pixels": "refused, too many pixels",
+    "side_too_long": "refused, frames too large",
+    "too_small": "refused, frames too small",
+    "too_long": "refused, too long",
+    "out_of_memory": "stopped by the limit on memory",
+    "stopped": "stopped by the limit on time",
+    "crashed": "crashed the child",
+    "escaped": "ended the child with an error of its own",
+}
+
+
+def video_hostile(result: Result) -> list[str]:
+    """What came of clips that were made to harm their reader."""
+    special, cut, mutated = result["special"], result["cut"], result["mutations"]
+    unanswered = sum(part["outcomes"].get(code, 0) for part in (cut, mutated) for code in ("crashed", "escaped"))
+    ended = "none crashed its reader" if not unanswered else f"{unanswered:,} crashed the child that read them"
+    headline = (
+        f"**{mutated['files']:,} damaged copies of {len(result['sound'])} sound clips: {ended}.** The costliest took "
+        f"{mutated['cpu_s']['largest']:.2f} s of CPU time and {mutated['peak_mib']:,.0f} MiB in all. Each was read in "
+        "a child process of its own; one that crashes is an error of that file alone."
+    )
+    kinds = [code for code in _CODES if any(code in part["outcomes"] for part in (cut, mutated))]
+    rows = [
+        (_CODES[code], f"{mutated['outcomes'].get(code, 0):,}", f"{cut['outcomes'].get(code, 0):,}") for code in kinds
+    ]
+    cases = [
+        (name, _CODES[case["outcome"]], f"{case['cpu_s']:.2f} s", f"{case['peak_mib']:,.0f} MiB")
+        for name, case in special.items()
+    ]
+    return [
+        headline,
+        table(("outcome", "damaged copies", "cut at each of the first 64 KiB"), rows),
+        table(("clip", "outcome", "CPU time", "peak memory"), cases),
     ]
 
 

@@ -38,7 +38,7 @@ from _render_forensics import forensic_localisation, forensic_ranges
 from _render_models import classical_heads, contract, feature_cache, papers, training_step
 from _render_scan import scan
 from _render_serve import hostile, serve
-from _render_video import video_speed
+from _render_video import video_hostile, video_speed
 from unmask.errors import UnmaskError
 
 _ROOT = Path(__file__).resolve().parent.parent
@@ -236,6 +236,7 @@ _RENDERERS: dict[str, Callable[[Result], list[str]]] = {
     "training-step": training_step,
     "serve": serve,
     "hostile": hostile,
+    "video-hostile": video_hostile,
     "video-speed": video_speed,
     "detect-many": detect_many,
     "scan": scan,

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -212,6 +214,16 @@ def test_a_clip_that_is_replaced_while_it_is_read_is_an_error(tiny: ClipDetector
     with pytest.raises(VideoError) as caught:
         tiny.detect(path, progress=lambda done, total: other.replace(path) if done == 1 else None)
     assert caught.value.code == "changed"
+
+
+def test_only_the_child_loads_pyav(tmp_path: Path) -> None:
+    path = encode(tmp_path / "a.mp4", 4)
+    code = (
+        "import sys, unmask.cli.detect, unmask.cli.clips, unmask.video.detector, unmask.imaging.video.frames as frames\n"
+        f"assert len(list(frames.sample_frames({str(path)!r}, 2))) == 2\n"
+        "assert 'av' not in sys.modules and 'torch' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=120)
 
 
 def test_every(tmp_path: Path) -> None:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
-
-from unmask.bundle.schema import log_odds
 
 Logits = npt.NDArray[np.float64]
 
@@ -25,8 +24,9 @@ def _top_k_mean(logits: Logits, top: float) -> float:
 
 
 def _noisy_or(logits: Logits, top: float) -> float:
-    real = -np.logaddexp(0.0, logits).sum()  # the logarithm of the product of the probabilities of real
-    return log_odds(-float(np.expm1(real)))
+    real = -float(np.logaddexp(0.0, logits).sum())  # the logarithm of the product of the probabilities of real
+    # The log odds, without the probability of fake: of many frames it is 1, and clips would be equal.
+    return math.log(-math.expm1(real)) - real
 
 
 POOLINGS: Final[dict[str, Callable[[Logits, float], float]]] = {
@@ -47,7 +47,7 @@ def pool(logits: npt.ArrayLike, name: str = "mean", top: float = 0.25) -> float:
         top: for ``top-k-mean``: the proportion of frames that count, in (0, 1].
 
     Returns:
-        The logit of the track, from -36 to 36.
+        The logit of the track: from -36 to 36, and of ``noisy-or`` up to 36 for each frame.
     """
     each = np.clip(np.asarray(logits, np.float64), -_MOST, _MOST)
-    return float(np.clip(POOLINGS[name](each, top), -_MOST, _MOST))
+    return POOLINGS[name](each, top)
