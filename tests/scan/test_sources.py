@@ -117,9 +117,11 @@ def write_parquet(path: Path, text: str) -> str:
         ("link.png", "path_escapes_root"),
         ("file:///etc/hostname", "path_escapes_root"),
         ("https://example.com/a.png", "unsupported_url"),
+        ("sftp://example.com/a.png", "unsupported_url"),
+        ("gs://bucket?endpoint_override=example.com/a.png", "read_error"),
         ("", "bad_row"),
     ],
-    ids=["a parent", "another folder", "a link", "the same as a URL", "the web", "nothing"],
+    ids=["a parent", "another folder", "a link", "the same as a URL", "the web", "any host", "an endpoint", "nothing"],
 )
 def test_no_row_of_a_table_leads_out_or_is_lost(tmp_path: Path, cell: str, code: str) -> None:
     make_image(tmp_path / "outside.png", 1)
@@ -228,6 +230,22 @@ def test_a_damaged_archive_is_recorded(tmp_path: Path, damage: Callable[[bytes],
     source.write_bytes(damage(source.read_bytes()))
     found = contents(listed(str(source)))
     assert [value for value in found.values() if isinstance(value, str)] == codes
+
+
+def test_hostile_archives_end(tmp_path: Path) -> None:
+    header = tarfile.TarInfo("a.png").tobuf()
+    negative = bytearray(header)
+    negative[124:136] = b"\xff" * 11 + b"\x00"  # in base 256: -256
+    negative[148:156] = b"%06o\0 " % (sum(negative[:148]) + 8 * 32 + sum(negative[156:512]))
+    # A header for notes of 3 GiB, which tarfile would read into memory.
+    notes = tarfile.TarInfo("././@LongLink")
+    notes.type, notes.size = tarfile.GNUTYPE_LONGNAME, 3 * 2**30
+    for name, content in (("negative", bytes(negative)), ("notes", notes.tobuf(tarfile.GNU_FORMAT))):
+        path = tmp_path / f"{name}.tar"
+        path.write_bytes(header + content + bytes(1024))
+        found = contents(listed(str(path)))
+        assert found.pop(str(path)) == "truncated"
+        assert found == {f"{path}/a.png": "empty"}
 
 
 def test_what_cannot_be_sought_in_is_refused(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import tarfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path, PurePosixPath
-from typing import Any, Final
+from typing import IO, Any, Final, cast
 
 from unmask.data.tables import CSV_ENDINGS, open_table
 from unmask.errors import ManifestError, UsageError
@@ -23,6 +23,8 @@ from unmask.text import quote
 
 # Members of a tar archive that belong together: read in one go, and never spread over shards.
 _PIECE: Final = 256
+# Of names and notes of one member; tarfile reads them whole.
+_MAX_HEADER: Final = 2**20
 _READ_BATCH: Final = 4096
 # The names under which tables hold images: the datasets library writes image = {bytes, path}.
 _BYTES_COLUMNS: Final = ("bytes", "image", "content", "data", "jpg", "png")
@@ -88,11 +90,13 @@ def _item(path: str) -> Item:
     return _object(path)
 
 
-def _object(url: str, path: str | None = None, cells: dict[str, str] | None = None) -> Item:
-    if stores.is_web(stores.scheme_of(url) or ""):
-        problem = ("unsupported_url", "The web is no object store: unmask data fetch downloads such images.")
-        return Item(path=path or url, uri=url, unit=path or url, kind="object", cells=cells or {}, problem=problem)
-    return Item(path=path or url, uri=url, unit=path or url, kind="object", cells=cells or {})
+def _object(url: str, cells: dict[str, str] | None = None, *, is_given: bool = False) -> Item:
+    scheme = stores.scheme_of(url) or ""
+    if not (is_given or stores.is_known(scheme)):
+        web = ": unmask data fetch downloads such images" if stores.is_web(scheme) else ""
+        problem = ("unsupported_url", f"{scheme}:// is no object store{web}.")
+        return Item(path=url, uri=url, unit=url, kind="object", cells=cells or {}, problem=problem)
+    return Item(path=url, uri=url, unit=url, kind="object", cells=cells or {})
 
 
 def _in_folder(folder: str, passed_over: PassedOver) -> Iterator[Item]:
@@ -127,7 +131,7 @@ def _in_store(url: str, passed_over: PassedOver) -> Iterator[Item]:
         elif low.endswith(".parquet"):
             yield from _in_parquet(found, None)
         elif stores.is_image_name(found) or found == url:
-            yield _object(found)
+            yield _object(found, is_given=True)
         else:
             passed_over.files += 1
 
@@ -136,8 +140,15 @@ def _in_tar(path: str, uri: str) -> Iterator[Item]:
     """The members of an archive with the suffix of an image, and where their bytes are. Nothing is unpacked."""
     count = 0
     try:
-        with closing(open_container(uri)) as file, tarfile.open(fileobj=file, mode="r:") as archive:
+        with (
+            closing(open_container(uri)) as file,
+            tarfile.open(fileobj=cast(IO[bytes], _Headers(file)), mode="r:") as archive,
+        ):
+            offset = -1
             while (member := archive.next()) is not None:
+                if member.size < 0 or member.offset <= offset:  # it would be read for ever
+                    raise tarfile.ReadError("a size is negative")
+                offset = member.offset
                 archive.members = []  # type: ignore[attr-defined]  # kept by tarfile: memory would grow with their number
                 if not member.isreg() or PurePosixPath(member.name).suffix.lower() not in IMAGE_SUFFIXES:
                     continue
@@ -162,6 +173,19 @@ def _in_tar(path: str, uri: str) -> Iterator[Item]:
             kind="tar",
             problem=(code, text) if problem is None else (problem.code, problem.message),
         )
+
+
+class _Headers:
+    """An archive of which only headers are read, never more at once than one may be large."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self.tell, self.seek = file.tell, file.seek
+        self._read = file.read
+
+    def read(self, size: int) -> bytes:
+        if not 0 <= size <= _MAX_HEADER:
+            raise tarfile.ReadError("a header is too large")
+        return bytes(self._read(size))
 
 
 def _in_csv(path: Path, root: Path) -> Iterator[Item]:

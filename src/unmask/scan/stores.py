@@ -17,6 +17,8 @@ from unmask.scan.extra import pyarrow
 
 _URL = re.compile(r"([a-z][a-z0-9+.-]{0,31})://", re.IGNORECASE)
 _WEB = frozenset({"http", "https", "ftp"})
+# Which a row of a table may name: others, such as sftp, would let a table connect this machine to any host.
+_IN_TABLES = frozenset({"s3", "gs", "gcs", "abfs", "abfss", "az", "hdfs", "file"})
 _ATTEMPTS: Final = 8
 _MAGIC = re.compile(r"[*?[]")
 
@@ -32,6 +34,11 @@ def is_web(scheme: str) -> bool:
     return scheme in _WEB
 
 
+def is_known(scheme: str) -> bool:
+    """Whether a scheme is that of an object store which tables may name; on a command line others may stand, too."""
+    return scheme in _IN_TABLES
+
+
 def open_store(url: str) -> tuple[Any, str]:
     """The file system of a URL and the path in it, by pyarrow or else by fsspec.
 
@@ -43,7 +50,10 @@ def open_store(url: str) -> tuple[Any, str]:
     bare = url[len(scheme) + 3 :]
     if scheme == "file":
         return _store(scheme, "")[0], f"/{bare.partition('/')[2]}"
-    system, prefix = _store(scheme, bare.partition("/")[0])
+    bucket = bare.partition("/")[0]
+    if "?" in bucket or "#" in bucket:  # pyarrow would take options from there, such as another endpoint
+        raise UsageError("bad_store", f"{url}: is no URL of an object")
+    system, prefix = _store(scheme, bucket)
     return system, prefix + bare
 
 
