@@ -11,8 +11,8 @@ def video_speed(result: Result) -> list[str]:
     detect, decode = short["detect"], short["decode"]
     headline = (
         f"**A clip of {result['clip'].partition(',')[0]} with {result['frames_judged']} frames judged, in a new "
-        f"process: {detect['median_s']:.1f} s**, median of {detect['runs']}, {short['ratio']:.1f} times as long as decoding "
-        f"all of its frames with PyAV, also in a new process. Peak memory of command and child on a clip of "
+        f"process: {detect['median_s']:.1f} s**, median of {detect['runs']}, {short['ratio']:.1f} times as long as "
+        f"decoding all of its frames with PyAV, also in a new process. Peak memory of command and child on a clip of "
         f"{hour['duration_s'] / 60:.0f} minutes: **{hour['peak_mib']:,.0f} MiB**. The clip: {result['clip']}."
     )
     rows = [
