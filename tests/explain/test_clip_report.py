@@ -180,6 +180,18 @@ def test_no_face_has_no_probability_no_timeline_and_no_frames(faceless: ClipExpl
     assert len(Page(page).all("img")) == 1
 
 
+def test_a_detector_of_whole_images_and_an_animation(whole_image_bundle: Path, tmp_path: Path) -> None:
+    """There is a probability, but no face to follow; the command that repeats it says that the GIF is a clip."""
+    path = tmp_path / "moving.gif"
+    frames = [Image.new("RGB", (64, 48), (40 * number, 90, 90)) for number in range(5)]
+    frames[0].save(path, save_all=True, append_images=frames[1:], duration=200)
+    found = ClipExplainer(Explainer(load(whole_image_bundle))).explain(path, as_clip=True)
+    shown = words(render_clip(found, TIME))
+    assert found.verdict.verdict != "NO_FACE" and not found.verdict.tracks
+    assert "probability of fake" in shown and "no face to follow" in shown
+    assert "a GIF animation" in shown and "--as-clip --json" in shown
+
+
 def test_many_tracks_are_cut_to_those_of_most_frames(crowded: ClipExplanation) -> None:
     shown = words(render_clip(crowded, TIME))
     assert f"{40 - MOST_TRACKS} shorter tracks are in the JSON" in shown
