@@ -24,7 +24,7 @@ from unmask.video.pooling import POOLINGS, pool
         ("noisy-or", [0.0, 0.0], 0.25, math.log(3)),
         ("noisy-or", [2.0], 0.25, 2.0),
         # Sixteen frames that are surely fake are surer than one.
-        ("noisy-or", [30.0] * 16, 0.25, 480.0),
+        ("noisy-or", [36.0] * 16, 0.25, 576.0),
     ],
 )
 def test_poolings(name: str, logits: list[float], top: float, wanted: float) -> None:
