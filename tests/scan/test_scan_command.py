@@ -128,6 +128,22 @@ def test_distinct_hashes_are_counted_in_flat_memory(monkeypatch: pytest.MonkeyPa
         assert distinct.count() == 300
 
 
+@pytest.mark.nightly
+@pytest.mark.shared
+def test_the_shipped_detector_says_the_same(unmask: Unmask, shared_faces: Path, tmp_path: Path) -> None:
+    folder = min(path for path in shared_faces.iterdir() if path.is_dir())
+    out = tmp_path / "scan"
+    unmask("scan", folder, "--out", out)
+    told = {line["path"]: line for line in unmask("detect", folder, "--recursive", "--json").lines}
+    rows = outcome(out)[0]
+    assert len(rows) == len(told) > 50
+    for row in rows:
+        line = told[row["path"]]
+        assert (row["verdict"], row["sha256"], row["notes"]) == (line["verdict"], line["sha256"], line["notes"])
+        assert round(row["fake_probability"], 6) == line["fake_probability"]
+        assert [face["box"] for face in row["faces"]] == [face["box"] for face in line["faces"]]
+
+
 # --- parts and tables --------------------------------------------------------------------------------------
 
 
