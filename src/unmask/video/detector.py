@@ -6,7 +6,7 @@ import math
 import os
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -19,7 +19,7 @@ from unmask.errors import ImageError
 from unmask.imaging.video.frames import DEFAULT_FRAMES, ClipReader, Frame, count_every
 from unmask.imaging.video.limits import VideoLimits, default_video_limits
 from unmask.parallel import ordered_map
-from unmask.video.marks import clip_provenance
+from unmask.video.marks import clip_credentials, clip_provenance
 from unmask.video.pooling import pool
 from unmask.video.tracks import FaceSeen, RawTrack, TrackBuilder, appearance_of
 from unmask.video.verdict import ClipVerdict, Jitter, Track
@@ -141,6 +141,8 @@ class ClipDetector:
         else:
             shown = [each.verdict for each in judged]
             probability = self._pooled([each.regions[0] for each in shown], [each.time_s for each in judged])
+        provenance = clip_provenance(path, facts.metadata)
+        credentials = clip_credentials(path, provenance, self.detector.trust_anchors)
         return ClipVerdict(
             path=os.fspath(path),
             verdict=self._word(probability, no_face=deciding is None and self._seeks_faces),
@@ -153,7 +155,7 @@ class ClipDetector:
             pooling=self.pooling,
             threshold=self.threshold,
             facts=facts,
-            provenance=clip_provenance(path, facts.metadata),
+            provenance=replace(provenance, credentials_state=credentials.state),
             model=self.detector.model_name,
             bundle_sha256=self.detector.bundle.sha256,
             ms=1000 * (time.perf_counter() - started),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -234,8 +234,6 @@ class ClipExplainer:
         info = detector.bundle.info
         assert verdict.provenance is not None
         credentials = clip_credentials(path, verdict.provenance, detector.trust_anchors)
-        provenance = replace(verdict.provenance, credentials_state=credentials.state)
-        verdict = replace(verdict, provenance=provenance)
         track = verdict.deciding
         chosen = [] if track is None else list(_chosen(track))
         still: Image.Image | None = None
