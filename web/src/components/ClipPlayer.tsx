@@ -18,29 +18,26 @@ interface Props {
 export function ClipPlayer({ name, file, verdict, time, playerRef, moved }: Props) {
   const [broken, setBroken] = useState(false);
   const [framed, setFramed] = useState(true);
+  // Stable, for a new function would load the file again and lose the place.
   const load = useCallback(
     (video: HTMLVideoElement) => {
       const url = URL.createObjectURL(file);
       video.src = url;
+      if (playerRef) playerRef.current = video;
       return () => {
         video.removeAttribute("src");
         URL.revokeObjectURL(url);
+        if (playerRef) playerRef.current = null;
       };
     },
-    [file],
+    [file, playerRef],
   );
   if (broken) return <p className="no-image">{t.clips.noPreview}</p>;
   return (
     <figure className="image clip-figure">
       <div className="frame clip-frame">
         <video
-          ref={(video) => {
-            const release = video && load(video);
-            if (playerRef) playerRef.current = video;
-            return () => {
-              release?.();
-            };
-          }}
+          ref={load}
           controls
           muted
           playsInline

@@ -7,7 +7,7 @@ const whole = new Intl.NumberFormat(locale, { maximumFractionDigits: 0 });
 
 export function TracksTable({ verdict: { tracks, deciding_track } }: { verdict: ClipVerdict }) {
   return (
-    <div className="wide">
+    <div className="wide" role="region" aria-label={t.clips.tracks} tabIndex={0}>
       <table>
         <thead>
           <tr>

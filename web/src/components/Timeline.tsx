@@ -1,6 +1,6 @@
 import { type KeyboardEvent, type PointerEvent, useState } from "react";
 import type { ClipTrack } from "../api/types";
-import { clock, nearest, placeByKey } from "../logic/clips";
+import { clock, frameAt, placeByKey } from "../logic/clips";
 import { percent } from "../logic/format";
 import { locale, t } from "../strings";
 import { VerdictMark } from "./icons";
@@ -31,10 +31,10 @@ export function Timeline({ track, number, decides, duration, threshold, time, se
   const x = (seconds: number) => (WIDTH * seconds) / Math.max(duration, 1e-9);
   const y = (probability: number) => HEIGHT * (1 - probability);
   const points = frames.map(({ time_s, fake_probability }) => [x(time_s), y(fake_probability)] as const);
-  const shown = frames[nearest(frames, hovered ?? time)];
+  const shown = frameAt(track, hovered ?? time);
   const words = shown
     ? t.clips.frameWords(clock(shown.time_s, locale), percent(shown.fake_probability, locale, 1))
-    : clock(time, locale);
+    : t.clips.noFrame(clock(hovered ?? time, locale));
   const name = t.clips.track(number);
 
   const timeAt = (event: PointerEvent<HTMLElement>) => {

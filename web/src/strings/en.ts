@@ -333,6 +333,7 @@ export const en = {
     track: (number: number) => `Track ${number}`,
     decides: "decides",
     frameWords: (time: string, percent: string) => `${time}: ${percent} probability of fake`,
+    noFrame: (time: string) => `${time}: no frame of this track`,
     framesTable: "All frames as a table",
 
     tracks: "Tracks",
