@@ -189,6 +189,15 @@ def endless_gif(frames: int, size: tuple[int, int] = (64, 48)) -> bytes:
     return head + loop + frame * frames
 
 
+def _frame_beyond(data: bytes) -> bytes:
+    """The second frame lies beyond the canvas, far away."""
+    changed = bytearray(data)
+    control = b"\x21\xf9\x04"
+    at = data.index(control, data.index(control) + 1) + 8  # of the comma that begins the frame
+    changed[at + 1 : at + 9] = struct.pack("<HHHH", 60_000, 60_000, 64, 48)
+    return bytes(changed)
+
+
 def sized_mp4(source: bytes, width: int, height: int) -> bytes:
     """An MP4 file whose headers claim another size; its stream still has its own."""
     changed = bytearray(source)
@@ -221,6 +230,7 @@ def special_cases(folder: Path) -> dict[str, Callable[[], bytes]]:
     mp4 = (folder / "a.mp4").read_bytes()
     webm = (folder / "g.webm").read_bytes()
     avi = (folder / "f.avi").read_bytes()
+    gif = (folder / "m.gif").read_bytes()
 
     return {
         "headers claim 16k x 16k": lambda: sized_mp4(mp4, 16_384, 16_384),
@@ -230,6 +240,7 @@ def special_cases(folder: Path) -> dict[str, Callable[[], bytes]]:
         "65 streams": lambda: many_streams(65),
         "an endless GIF": lambda: endless_gif(400_000),
         "a GIF of 16k x 16k": lambda: endless_gif(10, (16_384, 16_384)),
+        "a GIF with a frame beyond its canvas": lambda: _frame_beyond(gif),
         "MP4 with the header of WebM": lambda: webm[:48] + mp4[48:],
         "WebM with the header of MP4": lambda: mp4[:48] + webm[48:],
         "MP4 with the header of AVI": lambda: b"RIFF\xff\xff\xff\xffAVI LIST" + mp4[16:],

@@ -46,6 +46,7 @@ def _read(data: bytes, tmp_path: Path) -> hostile.Outcome:
         ("65 streams", "too_complex"),
         ("an endless GIF", "too_many_frames"),
         ("a GIF of 16k x 16k", "side_too_long"),
+        ("a GIF with a frame beyond its canvas", "read"),  # up to that frame
         ("MP4 with the header of WebM", "corrupt"),
         ("WebM with the header of MP4", "truncated"),
         ("MP4 with the header of AVI", "truncated"),
@@ -73,6 +74,20 @@ def test_clips_that_are_cut(name: str, folder: Path, tmp_path: Path) -> None:
     for data in hostile.cut_copies((folder / name).read_bytes()):
         outcome = _read(data, tmp_path)
         assert outcome.code in SOUND | REFUSED, outcome
+
+
+@pytest.mark.parametrize(
+    ("name", "seed"),
+    [
+        ("d.mp4", 900),  # FFmpeg tells the file object to go before its start
+        ("c.mp4", 1234),
+        ("k.flv", 2353),  # a stream appears that was not there
+        ("m.gif", 163),  # a frame as large as frames get
+    ],
+)
+def test_mutations_that_once_escaped(name: str, seed: int, folder: Path, tmp_path: Path) -> None:
+    outcome = _read(hostile.mutate((folder / name).read_bytes(), seed), tmp_path)
+    assert outcome.code in SOUND | REFUSED, outcome
 
 
 def test_a_hundred_mutations(folder: Path, tmp_path: Path) -> None:

@@ -117,7 +117,9 @@ class OpenAnimation:
                     if at:
                         image.seek(at)
                     decoded = decode(image, self._image_limits).image  # every frame: a later one builds on it
-                except (ImageError, EOFError, OSError, ValueError, SyntaxError) as error:
+                except MemoryError:
+                    raise
+                except Exception as error:  # whatever Pillow's readers make of damaged data
                     if index == 0:
                         raise (error if isinstance(error, ImageError) else self._damaged()) from None
                     self._notes.append(f"The animation ends early: frame {at + 1:,} cannot be decoded.")

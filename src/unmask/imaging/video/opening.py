@@ -31,6 +31,10 @@ DECODERS: Final = (
 )
 """The decoders that may run: those of cameras, phones, editors and the web."""
 
+READ_ERRORS: Final = (av.FFmpegError, ValueError, OSError, IndexError, OverflowError)
+"""What PyAV raises on damaged files: FFmpeg's errors; those of the Python file object, which is told to go before its
+start; and of streams that appear late, which PyAV does not know."""
+
 _MOST_ASPECT: Final = 4.0  # a pixel that is wider or narrower than that is an error of the file
 _SAMPLED: Final = 2_000  # entries of the index that tell whether the rate varies
 _COVERED, _LAST_KEY = 0.9, 20.0  # an index covers at least this proportion of the clip, less these seconds
@@ -88,7 +92,7 @@ def open_container(file: IO[bytes], container: str, limits: VideoLimits) -> Any:
             )
     except MemoryError:
         failure = _explained(said, VideoError("out_of_memory", "Reading the clip needs too much memory."))
-    except (av.FFmpegError, ValueError, OverflowError):
+    except READ_ERRORS:
         failure = _explained(said, VideoError("corrupt", f"The {container} data is damaged and cannot be read."))
     else:
         size = _refused_size(said)
@@ -162,7 +166,7 @@ def read_index(opened: Any, stream: Any, limits: VideoLimits) -> Index:
     """
     base = time_base(stream)
     if opened.format.name.startswith("matroska"):  # it reads its index when it first seeks
-        with suppress(av.FFmpegError, ValueError):
+        with suppress(*READ_ERRORS):
             opened.seek(int(_duration(opened, stream) / base), stream=stream, backward=True)
             opened.seek(stream.start_time or 0, stream=stream, backward=True)
     entries = stream.index_entries

@@ -8,14 +8,20 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import IO, Any, Final
 
-import av
-
 from unmask.errors import VideoError
 from unmask.imaging.video.boxes import ends_early
 from unmask.imaging.video.cuts import Look, is_cut, look_at
 from unmask.imaging.video.hints import writing_hints
 from unmask.imaging.video.limits import VideoLimits
-from unmask.imaging.video.opening import check_facts, choose_stream, open_container, read_facts, read_index, time_base
+from unmask.imaging.video.opening import (
+    READ_ERRORS,
+    check_facts,
+    choose_stream,
+    open_container,
+    read_facts,
+    read_index,
+    time_base,
+)
 from unmask.imaging.video.pixels import luma, rotation_of, turn_of, upright
 from unmask.imaging.video.raw import RawFrame
 
@@ -219,7 +225,7 @@ class OpenClip:
         stamp = (self._stream.start_time or 0) + math.floor(time / self._base + 1e-3)
         try:
             self._container.seek(stamp, stream=self._stream, backward=True)
-        except (av.FFmpegError, ValueError, OverflowError):
+        except READ_ERRORS:
             self._damaged += 1
         self._stream.codec_context.flush_buffers()
         self._begin(time)
@@ -252,7 +258,7 @@ class OpenClip:
         for packet in self._stream_packets():
             try:
                 frames = packet.decode()
-            except (av.FFmpegError, ValueError):
+            except READ_ERRORS:
                 self._damaged += 1
                 if self._damaged > _MOST_DAMAGED:
                     return
@@ -273,7 +279,7 @@ class OpenClip:
                 if not self._first_bytes and packet.size:
                     self._first_bytes = bytes(memoryview(packet)[:_FIRST_BYTES])
                 yield packet
-        except (av.FFmpegError, ValueError):
+        except READ_ERRORS:
             self._damaged += 1
 
     def _nothing(self) -> VideoError:
