@@ -7,7 +7,7 @@ from typing import Annotated, Final
 
 import typer
 
-_MANIFEST: Final = "Labelled images: a CSV or Parquet table, or a folder with real/ and fake/ in it."
+_MANIFEST: Final = "Labelled images: a CSV or Parquet table, a folder with real/ and fake/ in it, or a scan."
 _IMAGES: Final = "Image files, folders or globs; - reads paths from standard input."
 _BUNDLE: Final = "Bundle: a folder, a zip file or a name of unmask models list (default: the one in the package)."
 _JSON: Final = "Print the result as JSON."
