@@ -40,7 +40,7 @@ results: .venv/.test
 
 ## Build the documentation's site into site/.
 docs: .venv/.test
-	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 clean:
 	rm -rf site .venv web/node_modules src/unmask/serve/static demo-output .mypy_cache .ruff_cache .import_linter_cache .pytest_cache .hypothesis
