@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 import numpy as np
+import PIL.Image
 from PIL.ImageFile import ImageFile
 
 from unmask.errors import ImageError, VideoError
@@ -104,36 +105,48 @@ class OpenAnimation:
         Raises:
             ImageError: the first frame cannot be decoded.
         """
-        wanted = sorted(
-            {min(int(np.searchsorted(self._ends, time, side="right")), len(self._ends) - 1) for time in times}
-        )
-        image = self._opened()
-        pixels, index, cut = 0, 0, False
+        places = {min(int(np.searchsorted(self._ends, time, side="right")), len(self._ends) - 1) for time in times}
+        wanted = iter(sorted(places))
+        target = next(wanted, None)
+        index, cut = 0, False
         before: Look | None = None
-        at = 0
-        for target in wanted:
-            while at <= target:
-                try:
-                    if at:
-                        image.seek(at)
-                    decoded = decode(image, self._image_limits).image  # every frame: a later one builds on it
-                except MemoryError:
-                    raise
-                except Exception as error:  # whatever Pillow's readers make of damaged data
-                    if index == 0:
-                        raise (error if isinstance(error, ImageError) else self._damaged()) from None
-                    self._notes.append(f"The animation ends early: frame {at + 1:,} cannot be decoded.")
+        last: tuple[int, PIL.Image.Image] | None = None  # decoded and not given out
+        for at, image in self._decoded():
+            look = look_at(np.asarray(image.convert("L")))
+            cut |= before is not None and is_cut(before, look, adjacent=True)
+            before, last = look, (at, image)
+            if at == target:
+                yield self._frame(index, at, cut, image)
+                target, last = next(wanted, None), None
+                index, cut = index + 1, False
+                if target is None:
                     return
-                look = look_at(np.asarray(decoded.convert("L")))
-                cut |= before is not None and is_cut(before, look, adjacent=True)
-                before = look
-                at += 1
-                pixels += image.width * image.height
-            yield RawFrame(index, 0.0 if target == 0 else self._ends[target - 1], target == 0, cut, decoded)
-            cut, index = False, index + 1
+        if last is not None:  # the animation ends early, and this is what stays on the screen
+            yield self._frame(index, last[0], cut, last[1])
+
+    def _decoded(self) -> Iterator[tuple[int, PIL.Image.Image]]:
+        """All frames with their places, for a later one builds on those before; ends early with a note."""
+        opened, pixels = self._opened(), 0
+        for at in range(len(self._ends)):
             if pixels > self._limits.max_decoded_pixels:
                 self._notes.append("The animation is so long that only its first frames were read.")
                 return
+            try:
+                if at:
+                    opened.seek(at)
+                image = decode(opened, self._image_limits).image
+            except MemoryError:
+                raise
+            except Exception as error:  # whatever Pillow's readers make of damaged data
+                if at == 0:
+                    raise (error if isinstance(error, ImageError) else self._damaged()) from None
+                self._notes.append(f"The animation ends early: frame {at + 1:,} cannot be decoded.")
+                return
+            pixels += image.width * image.height
+            yield at, image
+
+    def _frame(self, index: int, at: int, cut: bool, image: PIL.Image.Image) -> RawFrame:
+        return RawFrame(index, 0.0 if at == 0 else self._ends[at - 1], at == 0, cut, image)
 
     def _opened(self) -> ImageFile:
         try:
