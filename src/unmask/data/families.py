@@ -23,6 +23,22 @@ DIFFUSION: Final[Mapping[str, tuple[str, ...]]] = {
 FAMILIES: Final = (*DIFFUSION, "other", "stylegan", *MANIPULATED)
 """All families of fakes."""
 
+TITLES: Final[Mapping[str, str]] = {
+    "openai": "OpenAI (gpt-image, GPT-4o)",
+    "gemini": "Google Gemini (Nano Banana)",
+    "flux": "FLUX",
+    "sd1": "Stable Diffusion 1",
+    "sd2": "Stable Diffusion 2",
+    "sdxl": "Stable Diffusion XL",
+    "qwen": "Qwen-Image",
+    "hidream": "HiDream",
+    "other": "other generators, or ones that the manifest does not name",
+    "stylegan": "GANs (StyleGAN and its kind)",
+    "faceswap": "face swaps",
+    "photoshop": "photographs edited by hand",
+}
+"""Names of the families for people."""
+
 
 def family_of(label: str, kind: str, generator: str) -> str:
     """The family of an image by its manifest's columns: ``real``, or one of :data:`FAMILIES`.

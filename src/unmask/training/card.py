@@ -3,6 +3,23 @@
 from __future__ import annotations
 
 from unmask.bundle.schema import BundleInfo
+from unmask.data.families import FAMILIES, TITLES
+
+
+def _families(info: BundleInfo) -> list[str]:
+    card = info.card
+    if not card.families:
+        return []
+    lines = ["## Families of generators", ""]
+    lines += [f"- {TITLES.get(name, name)}: {count} fakes in training" for name, count in card.families.items()]
+    missing = [TITLES[name] for name in FAMILIES if name not in card.families]
+    lines += [f"- not seen: {'; '.join(missing)}"] if missing else []
+    lines += [
+        f"- {TITLES.get(name, name)}, left out of training: AUC {found.auc.value:.3f} ({found.auc.low:.3f}-"
+        f"{found.auc.high:.3f}), {100 * found.found.value:.0f} % of {found.found.n} fakes found"
+        for name, found in card.unseen.items()
+    ]
+    return [*lines, ""]
 
 
 def card_text(info: BundleInfo, sha256: str) -> str:
@@ -45,6 +62,7 @@ def card_text(info: BundleInfo, sha256: str) -> str:
             for source, count in sources.items()
         ],
         "",
+        *_families(info),
         "## Made from",
         "",
         *[f"- weights, {name.replace('_', ' ')}: {value}" for name, value in card.weights.items()],

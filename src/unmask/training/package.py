@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import importlib.metadata
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -15,6 +16,7 @@ from sklearn.metrics import roc_auc_score
 from unmask.bundle.bundle import Bundle, ask_graph, write_bundle
 from unmask.bundle.golden import golden_pixels
 from unmask.bundle.schema import BundleInfo, BundleQuestion, Card
+from unmask.data.families import FAMILIES
 from unmask.errors import BundleError
 from unmask.imaging.session import single_thread_session
 from unmask.models.network import FaceNetwork
@@ -114,6 +116,7 @@ def package_graph(
         manifest_digest=manifest_digest,
         weights=weights,
         sources=_count_sources(train),
+        families=count_families(sample.family for sample in train if sample.is_fake),
         metrics={
             "validation_pictures": len(is_fake),
             "validation_auc": round(float(roc_auc_score(is_fake, logit)), 6),
@@ -205,6 +208,12 @@ def _count_sources(samples: Sequence[Sample]) -> dict[str, dict[str, int]]:
         of_label = counts["fake" if sample.is_fake else "real"]
         of_label[sample.source] = of_label.get(sample.source, 0) + 1
     return {label: dict(sorted(sources.items())) for label, sources in counts.items()}
+
+
+def count_families(families: Iterable[str]) -> dict[str, int]:
+    """The number of fakes of each family, in the order of :data:`unmask.data.families.FAMILIES`."""
+    counts = Counter(families)
+    return {family: counts[family] for family in FAMILIES if counts[family]}
 
 
 def _commit() -> str:

@@ -11,6 +11,7 @@ import yaml
 
 from unmask.bundle.bundle import Bundle
 from unmask.bundle.schema import Card
+from unmask.data.families import FAMILIES, TITLES
 from unmask.errors import UsageError
 from unmask.evaluation.reports.evaluation import bundles_of
 from unmask.evaluation.reports.robustness import robustness_content
@@ -87,6 +88,9 @@ def model_card(bundle: Bundle, results: Sequence[CardResult] = (), licence: str 
         networks=_networks(info.card),
         schedules={name: _schedule(member) for name, member in (info.card.members or {"": info.card.recipe}).items()},
         sources=_sources(info.card.sources),
+        families={TITLES.get(name, name): count for name, count in info.card.families.items()},
+        missing_families=[TITLES[name] for name in FAMILIES if name not in info.card.families],
+        unseen={TITLES.get(name, name): found for name, found in info.card.unseen.items()},
         random_weights=any(key.endswith("source") and value == "none" for key, value in info.card.weights.items()),
         # The headline of the first evaluation and of the first robustness result.
         lines=[
