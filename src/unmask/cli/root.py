@@ -87,6 +87,7 @@ COMMANDS = (
         {"--pictures": "--images"},
         reads_images=True,
     ),
+    Verb("doctor", "unmask.cli.doctor:doctor", "Check the installation, the detector and this machine's speed."),
     Verb("serve", "unmask.cli.serve:serve", "Serve verdicts over HTTP, with a web page."),
     Family(
         "data",
@@ -147,6 +148,13 @@ COMMANDS = (
                 "quantize",
                 "unmask.cli.quantize:quantize",
                 "Quantise a detector: smaller, and with static also faster.",
+                reads_images=True,
+                reads_tables=True,
+            ),
+            Verb(
+                "prune",
+                "unmask.cli.prune:prune",
+                "Prune the network of a training run: fewer channels.",
                 reads_images=True,
                 reads_tables=True,
             ),
