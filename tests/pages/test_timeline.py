@@ -15,7 +15,7 @@ def point(time: float, value: float, word: str = "REAL") -> TimePoint:
 def timeline() -> Timeline:
     one = TimeLine("1", (point(0.0, 0.25), point(2.0, 1.0, "FAKE"), point(4.0, 0.0)))
     two = TimeLine("2", (point(2.0, 0.5, "UNCERTAIN"),), main=True)
-    return Timeline(8.0, (one, two), 0.7, (0.4, 0.6), cuts=(1.0,), flags=((2.0, "A"),))
+    return Timeline(8.0, (one, two), 0.7, (0.4, 0.6), flags=((2.0, "A"),))
 
 
 def test_lines_and_dots_are_where_their_values_are(timeline: Timeline) -> None:

@@ -51,9 +51,9 @@ class TimeLine:
     main: bool = False
 
     @property
-    def last(self) -> TimePoint:
-        """The last point, beside which the name is drawn."""
-        return self.points[-1]
+    def first(self) -> TimePoint:
+        """The first point, above which the name is drawn."""
+        return self.points[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,6 @@ class Timeline:
         lines: in the order of legend and table.
         threshold: drawn dashed, in [0, 1].
         band: both ends of the hatched range.
-        cuts: seconds at which the scene changes.
         flags: seconds and letters of moments that are shown elsewhere on the page.
     """
 
@@ -73,7 +72,6 @@ class Timeline:
     lines: tuple[TimeLine, ...]
     threshold: float
     band: tuple[float, float]
-    cuts: tuple[float, ...] = ()
     flags: tuple[tuple[float, str], ...] = ()
 
     @property
