@@ -1,4 +1,4 @@
-"""Markdown of the results of ``serve_load.py`` and ``hostile.py``."""
+"""Markdown of the results of ``serve_load.py``, ``serve_clips.py`` and ``hostile.py``."""
 
 from __future__ import annotations
 
@@ -83,6 +83,28 @@ def hostile(result: Result) -> list[str]:
     ]
     header = ("64 clients", "good requests", "costly requests", "p50 ms", "p99 ms", "peak memory, MiB")
     return [summary, table(header, rows), "Times are those of good requests; memory is that of all processes together."]
+
+
+def serve_clips(result: Result) -> list[str]:
+    """Response times of images beside clips, and of clips beside images."""
+    clips = result["clips"]
+    rows = [
+        (
+            row["clients"],
+            row["p50_ms"],
+            row["beside"]["p50_ms"],
+            f"{row['beside']['p50_ms'] / row['p50_ms']:.2f}",
+            row["p99_ms"],
+            row["beside"]["p99_ms"],
+        )
+        for row in result["images"]
+    ]
+    header = ("clients", "p50 ms alone", "p50 ms beside clips", "ratio", "p99 ms alone", "p99 ms beside clips")
+    return [
+        f"**A clip takes {clips['alone']:.1f} s, and {clips['beside']:.1f} s beside 4 clients that send images all the "
+        f"time** ({result['clip']}). Images, medians of {result['rounds']} runs:",
+        table(header, rows),
+    ]
 
 
 def _statuses(counts: Mapping[str, int]) -> str:
