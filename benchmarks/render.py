@@ -37,7 +37,7 @@ from _render_explain import explanations, map_check, ood
 from _render_forensics import forensic_localisation, forensic_ranges
 from _render_models import classical_heads, contract, feature_cache, papers, training_step
 from _render_scan import scan
-from _render_serve import hostile, serve
+from _render_serve import hostile, serve, serve_clips
 from _render_video import video_hostile, video_speed
 from unmask.errors import UnmaskError
 
@@ -235,6 +235,7 @@ _RENDERERS: dict[str, Callable[[Result], list[str]]] = {
     "papers": papers,
     "training-step": training_step,
     "serve": serve,
+    "serve-clips": serve_clips,
     "hostile": hostile,
     "video-hostile": video_hostile,
     "video-speed": video_speed,
