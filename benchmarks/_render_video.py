@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from _markdown import Result, table
+from _markdown import Result, area, table
 
 
 def video_speed(result: Result) -> list[str]:
@@ -84,3 +84,48 @@ def video_hostile(result: Result) -> list[str]:
 
 def _range(found: Result) -> str:
     return f"{found['median_s']:.2f} s ({found['min_s']:.2f}–{found['max_s']:.2f} s)"
+
+
+_METHODS = {
+    "mean": "mean of the frames' logits (ships)",
+    "top-k-mean": "mean of the highest quarter",
+    "noisy-or": "noisy-or",
+    "trajectory": "trajectory statistics (ReStraV)",
+    "mean and trajectory": "mean and trajectory statistics",
+    "gru": "GRU",
+    "transformer": "Transformer",
+}
+
+
+def video(result: Result) -> list[str]:
+    """What turns frames into a verdict: AUC of each method on clips left out, and the logit of each clip."""
+    intro = (
+        f"{result['clips']} clips, {result['fake']} of them fake, in {result['groups']} groups; each is judged by what "
+        f"saw no clip of its group. What is trained also saw {result['made']} clips made of the other real ones and "
+        f"{result['stills']} sequences of still images. 95 % intervals over {result['draws']:,} draws of whole groups; "
+        "the gain is paired. Pairs: fakes with a higher logit than the real clip of their group."
+    )
+    methods = [
+        (
+            _METHODS.get(each["name"], each["name"]),
+            area(each["auc"]),
+            "" if each["gain"] is None else _gain(each["gain"]),
+            f"{result['pairs'][each['name']]['right']} of {result['pairs'][each['name']]['pairs']}",
+        )
+        for each in result["methods"]
+    ]
+    names = list(result["table"][0]["logits"])
+    clips = [
+        (each["path"], each["kind"], *(f"{each['logits'][name]:+.2f}" for name in names)) for each in result["table"]
+    ]
+    return [
+        intro,
+        table(("method", "AUC", "gain over the mean", "pairs"), methods),
+        "The logit of each clip, towards fake. Thresholds differ between columns; compare within one.",
+        table(("clip", "kind", *names), clips),
+    ]
+
+
+def _gain(found: Result) -> str:
+    """A difference of two AUCs with its interval."""
+    return f"{found['value']:+.3f} ({found['low']:+.3f} to {found['high']:+.3f})"

@@ -36,9 +36,9 @@ from _render_experiments import ablation, calibration, left_out, left_out_summar
 from _render_explain import explanations, map_check, ood
 from _render_forensics import forensic_localisation, forensic_ranges
 from _render_models import classical_heads, contract, feature_cache, papers, training_step
-from _render_scan import scan
+from _render_scan import scan, scan_ray, scan_sizing
 from _render_serve import hostile, serve, serve_clips
-from _render_video import video_hostile, video_speed
+from _render_video import video, video_hostile, video_speed
 from unmask.errors import UnmaskError
 
 _ROOT = Path(__file__).resolve().parent.parent
@@ -237,10 +237,13 @@ _RENDERERS: dict[str, Callable[[Result], list[str]]] = {
     "serve": serve,
     "serve-clips": serve_clips,
     "hostile": hostile,
+    "video": video,
     "video-hostile": video_hostile,
     "video-speed": video_speed,
     "detect-many": detect_many,
     "scan": scan,
+    "scan-ray": scan_ray,
+    "scan-ray#sizing": scan_sizing,
 }
 
 

@@ -88,7 +88,7 @@ def main() -> None:
     write_json(
         given.out,
         {
-            **describe_run(_PACKAGES, bundle.sha256, smoke=given.smoke),
+            "run": describe_run(_PACKAGES, bundle.sha256, smoke=given.smoke),
             "clips": len(sequences),
             "fake": int(is_fake.sum()),
             "groups": len(set(groups)),

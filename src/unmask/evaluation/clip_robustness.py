@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Final
-
-from PIL import Image
 
 from unmask.data.make.clip_file import ClipEncoding, encode_clip
 from unmask.data.make.clips import read_clip
@@ -103,17 +101,12 @@ def encode_again(path: Path, condition: Condition) -> tuple[bytes, str] | None:
             return None
         encoding = _LOSSLESS
     else:
-        crf = _HALF_CRF if condition.level is None else round(condition.level)
-        encoding = ClipEncoding("h264", crf)
-    rate = probe(path).fps or 25.0
-    images = _shown(path, halved=condition.family == "half-size")
-    return encode_clip(images, rate, encoding), encoding.suffix
-
-
-def _shown(path: Path, *, halved: bool) -> Iterator[Image.Image]:
-    for image, _ in read_clip(path, MOST_FRAMES):
+        encoding = ClipEncoding("h264", _HALF_CRF if condition.level is None else round(condition.level))
+    rate, images = read_clip(path, MOST_FRAMES)
+    if condition.family == "half-size":
         # As apps do that send clips on: the side halved, with a filter.
-        yield image.reduce(2) if halved else image
+        images = (image.reduce(2) for image in images)
+    return encode_clip(images, rate, encoding), encoding.suffix
 
 
 def _judge(

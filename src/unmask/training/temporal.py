@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -206,7 +207,7 @@ def _train(
         [{"params": large, "weight_decay": settings.weight_decay}, {"params": small, "weight_decay": 0.0}], lr=rate
     )
     steps = -(-len(sequences) // settings.batch_size) * epochs
-    decay = torch.optim.lr_scheduler.OneCycleLR(optimizer, rate, total_steps=max(2, steps), pct_start=0.1)
+    decay = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _rate(step, steps))
     head.train()
     longest = max(len(each.frames) for each in sequences)
     for _ in range(epochs):
@@ -226,6 +227,12 @@ def _train(
             optimizer.step()
             decay.step()
     head.eval()
+
+
+def _rate(step: int, steps: int) -> float:
+    """The part of the peak rate at a step: a tenth of the steps upwards, the rest down to 0 by a cosine."""
+    rise = max(1, steps // 10)
+    return (step + 1) / rise if step < rise else 0.5 * (1 + math.cos(math.pi * (step - rise) / max(1, steps - rise)))
 
 
 def _batch(sequences: Sequence[FrameSequence], length: int, rng: np.random.Generator) -> tuple[Tensor, Tensor]:

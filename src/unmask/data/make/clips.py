@@ -44,6 +44,7 @@ _DONORS: Final = 4  # clips that are tried
 _DONOR_FRAMES: Final = 8  # of each of them
 _WORST_MISFIT: Final = 0.3  # in eye distances, over the whole clip
 _LEAST_SEEN: Final = 0.5  # of the frames must show the face
+_USUAL_RATE: Final = 25.0  # frames per second, of a clip that does not tell
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,8 +164,8 @@ def synthesize_clips(
     return SynthesisReport(len(used), counts["made"], counts["originals"], counts["kept"], found, counts["unreadable"])
 
 
-def read_clip(path: Path, most: int) -> Iterator[tuple[Image.Image, float]]:
-    """The first frames of a clip as they follow each other, and the clip's rate in frames per second.
+def read_clip(path: Path, most: int) -> tuple[float, Iterator[Image.Image]]:
+    """A clip's rate in frames per second, and its first frames as they follow each other.
 
     Args:
         path: of the clip.
@@ -173,12 +174,18 @@ def read_clip(path: Path, most: int) -> Iterator[tuple[Image.Image, float]]:
     Raises:
         VideoError: it cannot be read.
     """
+    frames = _frames(path, most)
+    rate, first = next(frames)
+    return rate, chain([first], (image for _, image in frames))
+
+
+def _frames(path: Path, most: int) -> Iterator[tuple[float, Image.Image]]:
     with ClipReader(path) as clip:
-        fps = clip.facts.fps or 25.0
+        fps = clip.facts.fps or _USUAL_RATE
         count = min(most, max(1, round(clip.facts.duration_s * fps)))
         # The middle of each frame's time: rounding cannot reach the one before it.
         for frame in clip.at([(at + 0.5) / fps for at in range(count)]):
-            yield frame.image, fps
+            yield fps, frame.image
 
 
 def _check(policy: ClipPolicy) -> None:
@@ -239,7 +246,8 @@ def _make(
     made: list[dict[str, Any]] = []
     misses: list[tuple[str, str]] = []
     try:
-        found = [finder.find(image) for image, _ in read_clip(original.path, policy.frames)]
+        rate, images = read_clip(original.path, policy.frames)
+        found = [finder.find(image) for image in images]
     except ImageError as error:
         return {"made": [], "misses": [(error.code, error.message)], "unreadable": 1}
     faces = follow(found)
@@ -256,7 +264,7 @@ def _make(
                 recipe["misfit"] = round(donor.misfit, 4)
                 row = donor.original.row
                 cells = {"donor_path": row.path, "donor_group": donor.original.group, "donor_source": row.source}
-            content, size = _encoded(_changed(original, faces, donor, policy, draw), original, policy)
+            content, size = _encoded(_changed(original, faces, donor, policy, draw), rate, policy)
         except UsageError as error:
             misses.append((error.code, error.message))
             continue
@@ -267,8 +275,7 @@ def _make(
         cells = {"made_by": "original", "made_with": made_with}
         if policy.kind == "swap":
             cells["donor_group"] = original.group
-        images = (image for image, _ in read_clip(original.path, policy.frames))
-        content, size = _encoded(images, original, policy)
+        content, size = _encoded(read_clip(original.path, policy.frames)[1], rate, policy)
         made.insert(0, _write(original, content, size, cells, 0, folder, policy))
     return {"made": made, "misses": misses, "unreadable": 0}
 
@@ -279,7 +286,7 @@ def _changed(
     """The frames of the fake; those without the face stay as they are."""
     seed = _seed(policy, "make", original.name, draw)
     tremor = np.random.default_rng([*seed, 1])
-    for (image, _), face in zip(read_clip(original.path, policy.frames), faces, strict=True):
+    for image, face in zip(read_clip(original.path, policy.frames)[1], faces, strict=True):
         if face is None:
             yield image
             continue
@@ -316,12 +323,10 @@ def _best_donor(tried: Iterable[_Original], faces: Sequence[Face | None], finder
     return best
 
 
-def _encoded(images: Iterator[Image.Image], original: _Original, policy: ClipPolicy) -> tuple[bytes, tuple[int, int]]:
-    with ClipReader(original.path) as clip:
-        fps = clip.facts.fps or 25.0
+def _encoded(images: Iterator[Image.Image], rate: float, policy: ClipPolicy) -> tuple[bytes, tuple[int, int]]:
     first = next(images)
     size = (first.width - first.width % 2, first.height - first.height % 2)
-    return encode_clip(chain([first], images), fps, policy.encoding), size
+    return encode_clip(chain([first], images), rate, policy.encoding), size
 
 
 def _write(
