@@ -110,3 +110,21 @@ def test_no_worker_outlives_its_scan(photos: Path, whole_image_bundle: Path, tmp
     assert len(workers) == 2 and not alive
     # and nobody holds the folder
     assert json.loads(json.dumps(status_of(tmp_path / "scan")))["state"] == "stopped"
+
+
+def test_ctrl_c_says_how_it_is_continued(photos: Path, whole_image_bundle: Path, tmp_path: Path) -> None:
+    out = tmp_path / "scan"
+    process = subprocess.Popen(
+        command(photos, out, whole_image_bundle),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env={**os.environ, SLOW: "0.2"},
+    )
+    deadline = time.monotonic() + 120
+    while not list(out.glob("verdicts/*.parquet")) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    printed, told = process.communicate(timeout=120)
+    assert (process.returncode, printed) == (130, b"")
+    assert told.decode() == f"unmask: stopped; --out {out} --resume does the rest\n"
+    assert 0 < len(ScanFolder(out).missing()) < ScanFolder(out).plan.shards

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -117,7 +119,7 @@ def scan(
     summary = None if missing else read_summary(out)
     if summary is None:
         images = round(folder.plan.images * missing / folder.plan.shards)
-        with progress_bar("images", images, rate=True) as advance:
+        with _resumable(out), progress_bar("images", images, rate=True) as advance:
             if engine == "ray":
                 from unmask.scan.ray_engine import run_ray
 
@@ -191,6 +193,18 @@ def _counted(advance: Callable[[], None]) -> Callable[[int], None]:
             advance()
 
     return progress
+
+
+@contextmanager
+def _resumable(out: Path) -> Iterator[None]:
+    """Say after Ctrl-C how the scan is continued."""
+    from unmask.text import printable
+
+    try:
+        yield
+    except KeyboardInterrupt:
+        print(f"unmask: stopped; --out {printable(str(out))} --resume does the rest", file=sys.stderr)
+        raise
 
 
 def _part(text: str | None) -> tuple[int, int]:
