@@ -25,6 +25,7 @@ from typer.testing import CliRunner
 
 from unmask.cli import app
 from unmask.detect.detector import load
+from unmask.errors import MissingExtraError
 from unmask.explain.clips.explainer import ClipExplainer, ClipExplanation
 from unmask.explain.clips.page import MOST_TRACKS, render_clip
 from unmask.explain.explainer import Explainer
@@ -255,6 +256,25 @@ def test_folders_mix_images_and_clips(clip: Path, astronaut: Image.Image, tiny_b
     page = tmp_path / "one.html"
     result = CliRunner().invoke(app, ["explain", str(folder / "a clip.mp4"), "--html", str(page), *quick])
     assert result.exit_code == 0 and "Timeline" in page.read_text()
+
+
+@pytest.mark.parametrize(("name", "codec"), [("clip.avi", "mpeg4"), ("clip.ts", "mpeg2video"), ("clip.webm", "libvpx")])
+def test_frames_are_found_again_in_any_container(
+    explainer: ClipExplainer, astronaut: Image.Image, tmp_path: Path, name: str, codec: str
+) -> None:
+    """Also where frames have no times of their own, as in AVI."""
+    face = np.asarray(astronaut.crop((100, 0, 356, 256)).resize((192, 192)))
+    path = encode(tmp_path / name, [face // 4 * 3 + number for number in range(16)], codec=codec)
+    found = explainer.explain(path, 8, faithfulness=False)
+    assert len(found.frames) == 6 and found.image.size == (192, 192)
+
+
+def test_without_the_extra_it_says_what_to_install(
+    clip: Path, tiny_bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("unmask.imaging.video.frames.has_video", lambda: False)
+    result = CliRunner().invoke(app, ["explain", str(clip), "--out", str(tmp_path), "--model", str(tiny_bundle)])
+    assert isinstance(result.exception, MissingExtraError) and result.exception.extra == "video"
 
 
 @pytest.fixture(scope="module")

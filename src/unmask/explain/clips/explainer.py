@@ -240,16 +240,17 @@ class ClipExplainer:
         explained: dict[int, FrameEvidence] = {}
         times = {verdict.shown_s} if track is None else {track.times[place] for _, place in chosen}
         for frame in frames_at(path, sorted(times), self.detector.limits, as_clip=as_clip):
-            if frame.time_s == verdict.shown_s:
+            if still is None or frame.time_s == verdict.shown_s:
                 still = shown(frame.image)
             for letter, (side, place) in zip(_LETTERS, chosen, strict=False):
                 if track is not None and track.times[place] == frame.time_s:
-                    explained[place] = self._frame(frame, track, place, letter, side, faithfulness, advance)
+                    found = self._frame(frame, track, place, letter, side, faithfulness, advance)
+                    explained |= {} if found is None else {place: found}
         assert still is not None
         facts = gather(verdict, info, detector.threshold, credentials)
         return ClipExplanation(
             verdict=verdict,
-            frames=tuple(explained[place] for _, place in chosen),
+            frames=tuple(explained[place] for _, place in chosen if place in explained),
             credentials=credentials,
             facts=facts,
             sentences=compose(facts, RULES),
@@ -273,8 +274,11 @@ class ClipExplainer:
         side: Side,
         faithfulness: bool | Depth,
         advance: Callable[[], None],
-    ) -> FrameEvidence:
-        seen = self.explainer.judge_face(frame.image, track.boxes[place], advance)
+    ) -> FrameEvidence | None:
+        try:
+            seen = self.explainer.judge_face(frame.image, track.boxes[place], advance)
+        except ValueError:  # a damaged file may give another frame when it is read again
+            return None
         region = seen.verdict.regions[seen.deciding]
         checked = self.explainer.check_to(faithfulness, seen, advance)
         reliable = checked is not None and checked.reliable
