@@ -327,7 +327,7 @@ export const en = {
 
     timeline: "Timeline",
     timelineNote:
-      "The probability of fake of each frame, from 0 at the bottom to 100\u00a0% at the top; the dashed line is the " +
+      "The probability of fake of each frame, from 0 at the bottom to 100 % at the top; the dashed line is the " +
       "threshold. Press a timeline to go there, or use the arrow keys; the space bar plays and pauses.",
     timelineOf: (track: string) => `Timeline of ${track}`,
     track: (number: number) => `Track ${number}`,
@@ -444,7 +444,7 @@ export const en = {
       out_of_memory: "The service has too little memory for this image.",
       storage_unavailable: "The service cannot store the image at the moment.",
       interrupted: "The service stopped before the clip was judged. Send it again.",
-      no_video: "The file has no picture, or none that unmask reads.",
+      no_video: "The file has no video, or none that unmask reads.",
       too_long: "The clip is too long for this service.",
       clip_stopped: "Judging the clip took longer than the service allows. Cut it, or send a smaller one.",
     } as Record<string, string>,
