@@ -52,11 +52,13 @@ class WaitingFolder:
         parent = Path(tempfile.gettempdir()) if base is None else base
         try:
             parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            for abandoned in parent.glob(f"{_PREFIX}*"):
-                _remove_abandoned(abandoned)
             self.path = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=parent))
             self._held = contextlib.ExitStack()
             self._held.enter_context(hold(self.path))
+            # Where the file system has no locks, nobody can know which folders are in use.
+            if _in_use(self.path):
+                for folder in parent.glob(f"{_PREFIX}*"):
+                    _remove_abandoned(folder)
         except OSError as error:
             raise cannot_write(parent, error) from error
 
@@ -68,6 +70,14 @@ class WaitingFolder:
         """Delete the folder and what is left in it."""
         shutil.rmtree(self.path, ignore_errors=True)
         self._held.close()
+
+
+def _in_use(folder: Path) -> bool:
+    try:
+        with hold(folder):
+            return False
+    except UsageError:
+        return True
 
 
 def _remove_abandoned(folder: Path) -> None:
