@@ -17,6 +17,7 @@ from unmask.bundle.bundle import Bundle
 from unmask.bundle.schema import Abstention, BundleInfo
 from unmask.detect.abstention import REENCODED, RESIZED, Changed, changed, reasons
 from unmask.detect.detector import Detector
+from unmask.explain.explainer import explain
 from unmask.imaging.faces import Face
 from unmask.imaging.preprocessing import Preprocessing, Region
 
@@ -121,3 +122,10 @@ def test_old_bundles_stay_valid(bundle: Bundle) -> None:
 def test_it_is_written_and_read(make_bundle: Callable[..., Bundle], tmp_path: Path) -> None:
     rule = Abstention(smallest_face=48, provenance="142 images")
     assert make_bundle(tmp_path / "b", abstention=rule).info.abstention == rule
+
+
+def test_an_explanation_says_why(bundle: Bundle, astronaut: Image.Image) -> None:
+    astronaut = astronaut.point(lambda value: min(255, value + 40))
+    explained = explain(astronaut, _with(bundle, smallest_face=400), faithfulness="none", forensics=False)
+    assert explained.verdict.verdict == "UNCERTAIN" and len(explained.verdict.notes) == 1
+    assert explained.sentences[0].text.endswith(explained.verdict.notes[0])

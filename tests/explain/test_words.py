@@ -175,6 +175,17 @@ BASIS = {"fake_probability": 0.5, "threshold": 0.45, "band_low": 0.4, "band_high
         # with the card's measurement, and without one
         ("unseen", {"verdict": "REAL", "unseen_true_positive_rate": 0.31}, "finds only 31.0 %"),
         ("unseen", {"verdict": "REAL"}, "are missed more often"),
+        # uncertain by its probability, or by a fact about the image
+        (
+            "verdict",
+            {"verdict": "UNCERTAIN", "fake_probability": 0.5, "band_low": 0.3, "band_high": 0.9},
+            "Between 30.0 %",
+        ),
+        (
+            "verdict",
+            {"verdict": "UNCERTAIN", "fake_probability": 0.95, "doubts": ["It is small."]},
+            "95.0 %. It is small.",
+        ),
     ],
 )
 def test_what_each_rule_says(rule: str, facts: dict[str, Any], words: str) -> None:

@@ -15,6 +15,8 @@ from unmask.imaging.preprocessing import Preprocessing, Region, crop_of, render
 
 REENCODED: Final = "reencoded"
 RESIZED: Final = "resized"
+BECAUSE: Final = "The verdict is uncertain because "
+"""How each reason begins."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,14 +68,14 @@ def reasons(rule: Abstention | None, face: Face | None, flips: Sequence[str]) ->
     found = []
     if rule.smallest_face is not None and face.side < rule.smallest_face:
         found.append(
-            f"The verdict is uncertain because the face is small: its side has {face.side:.0f} pixels, and fewer than "
+            f"{BECAUSE}the face is small: its side has {face.side:.0f} pixels, and fewer than "
             f"{rule.smallest_face:.0f} are too few."
         )
     changes = {
         REENCODED: f"saved again as JPEG of quality {rule.reencoded}",
         RESIZED: f"shrunk to {100 * (rule.resized or 0):.0f} % of its size",
     }
-    found += [f"The verdict is uncertain because it is another one if the image is {changes[name]}." for name in flips]
+    found += [f"{BECAUSE}it is another one if the image is {changes[name]}." for name in flips]
     return tuple(found)
 
 

@@ -117,7 +117,8 @@ class Explainer:
             else replace(read_provenance(data), credentials_state=credentials.state)
         )
         sha256 = None if data is None else hashlib.sha256(data).hexdigest()
-        verdict = replace(seen.verdict, path=path, provenance=provenance, sha256=sha256, notes=decoded.notes)
+        notes = (*decoded.notes, *seen.verdict.notes)
+        verdict = replace(seen.verdict, path=path, provenance=provenance, sha256=sha256, notes=notes)
         decided = verdict.regions[seen.deciding]
         checked = None if verdict.verdict == "NO_FACE" else self.check_to(faithfulness, seen, advance)
         reliable = checked is not None and checked.reliable

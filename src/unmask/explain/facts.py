@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from unmask.bundle.schema import BundleInfo
+from unmask.detect.abstention import BECAUSE
 from unmask.detect.detector import deciding_region
 from unmask.detect.verdict import Verdict
 from unmask.explain.faithfulness import Faithfulness
@@ -65,6 +66,7 @@ def gather(
         "band_low": info.uncertain.low,
         "band_high": info.uncertain.high,
         "accuracy_outside": info.uncertain.accuracy_outside,
+        "doubts": [note for note in verdict.notes if note.startswith(BECAUSE)],
         "likely_kind": verdict.likely_kind,
         "kind_probability": None if verdict.likely_kind is None else (verdict.kinds or {})[verdict.likely_kind],
         "unseen_true_positive_rate": info.card.metrics.get(UNSEEN),

@@ -158,6 +158,8 @@ def verdict(facts: Mapping[str, Any]) -> str | None:
                 "real."
             )
         case "UNCERTAIN":
+            if facts["doubts"]:
+                return "Uncertain: the probability that this image is fake is {fake_probability:share}. {doubts:text}"
             return (
                 "Uncertain: the probability that this image is fake is {fake_probability:share}. Between "
                 "{band_low:share} and {band_high:share} verdicts are often wrong."
