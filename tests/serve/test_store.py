@@ -40,6 +40,7 @@ from tests.serve.conftest import Start, make_image
 
 from unmask.detect.detector import Detector, load
 from unmask.detect.verdict import RegionVerdict, Verdict
+from unmask.serve.clip_store import ClipQuery, ClipRecord, ClipStore
 from unmask.serve.database import metadata, open_database
 from unmask.serve.evidence import from_text, overlays, to_text
 from unmask.serve.images import ImageFolder, thumbnail
@@ -518,6 +519,34 @@ def test_postgresql_holds_what_sqlite_holds(postgresql: str, detector: Detector)
         store.close()
     assert answers[0] == answers[1]
     assert len(answers[0]) == 5
+
+
+def test_postgresql_holds_clips_as_sqlite_does(postgresql: str) -> None:
+    url = postgresql.replace("postgresql://", "postgresql+psycopg://")
+    records = [ClipRecord("0" * 64, f"{place}%.mp4", 5, 32, time_ms=place) for place in range(1, 5)]
+    answers = []
+    for engine in (open_database("sqlite://"), open_database(url)):
+        store = ClipStore(engine)
+        for each in records:
+            store.add(each)
+        done, cancelled, _silent, waiting = (each.id for each in records)
+        assert store.begin(done)
+        assert store.finish(done, {"verdict": "FAKE", "fake_probability": 0.9}, None)
+        store.give_feedback(done, Feedback(verdict="right", note="déjà vu"))
+        assert store.cancel(cancelled)["state"] == "cancelled"
+        assert store.beat([cancelled, waiting]) == {waiting}
+        assert store.interrupt(60, [done]) == 1
+        rows, cursor = store.page(ClipQuery("%.mp4"), None, 3)
+        more, end = store.page(ClipQuery("%.mp4"), cursor, 3)
+        skipped = ("alive_ms", "ended_ms", "feedback_ms")
+        answers.append([{key: row[key] for key in row if key not in skipped} for row in [*rows, *more]])
+        assert end is None
+        assert [row["state"] for row in [*rows, *more]] == ["waiting", "failed", "cancelled", "done"]
+        assert store.apply_retention() == 0
+        for each in records:
+            store.remove(each.id)
+        engine.dispose()
+    assert answers[0] == answers[1]
 
 
 def test_a_store_that_cannot_be_reached_is_one_line(tiny_bundle: Path) -> None:
