@@ -35,17 +35,18 @@ def unmask(monkeypatch: pytest.MonkeyPatch, capfd: Any) -> Callable[..., Ran]:
 
 @pytest.fixture(scope="session")
 def labelled(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A manifest of 40 images with labels, groups and a column of our own; two are copies, one cannot be read."""
+    """A manifest of 40 images with labels, groups and columns of its own; two are copies, one cannot be read."""
     pytest.importorskip("pyarrow")
     home = tmp_path_factory.mktemp("labelled")
-    lines = ["path,label,source,group,age"]
+    lines = ["path,label,source,group,age,notes"]
     for at in range(38):
         # Bright ones are fake, though not all of them.
         make_image(home / f"{at:02d}.png", 60 + 4 * at, b"%d" % at)
-        lines.append(f"{at:02d}.png,{'fake' if at % 38 > 18 or at % 7 == 0 else 'real'},s{at % 2},g{at},{20 + at % 3}")
+        label = "fake" if at > 18 or at % 7 == 0 else "real"
+        lines.append(f"{at:02d}.png,{label},s{at % 2},g{at},{20 + at % 3},a note of ours")
     (home / "38.png").write_bytes((home / "37.png").read_bytes())
     (home / "39.png").write_bytes(b"no image")
-    lines += ["38.png,fake,s0,g37,20", "39.png,real,s1,g39,21"]
+    lines += ["38.png,fake,s0,g37,20,", "39.png,real,s1,g39,21,"]
     (home / "list.csv").write_text("\n".join(lines) + "\n")
     return home / "list.csv"
 

@@ -16,6 +16,29 @@ PLAN: Final = "scan.json"
 ROWS: Final = "verdicts"
 SCHEMA: Final = 1
 
+COLUMNS: Final = (
+    "path",
+    "sha256",
+    "verdict",
+    "fake_probability",
+    "face_found",
+    "faces",
+    "marks",
+    "notes",
+    "kinds",
+    "out_of_distribution",
+    "distance",
+    "width",
+    "height",
+    "error",
+    "error_message",
+    "model",
+    "bundle_sha256",
+    "threshold",
+    "ms",
+)
+"""The columns of a scan, in this order; those that a table of the source had follow."""
+
 _READ_BATCH: Final = 4096
 # What tables of scores call the columns of a scan that have other names, or other types, there.
 _TAKEN: Final = (
@@ -102,7 +125,7 @@ class ScanTable:
     @property
     def _kept(self) -> list[str]:
         # A column of the source that has the name of one of a scan's is there under another name, and left out here.
-        return [name for name in self.plan["columns"] if name not in _TAKEN]
+        return [name for name in self.plan["columns"] if name not in COLUMNS]
 
     def rows(self) -> Iterator[tuple[int, list[str]]]:
         """Walk the rows, a batch at a time, numbered from 1.

@@ -5,33 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
+from unmask.data.scanned import COLUMNS as COLUMNS
 from unmask.detect.verdict import Verdict
 from unmask.errors import ImageError
 from unmask.scan.extra import pyarrow
 from unmask.scan.items import Item
-
-COLUMNS: Final = (
-    "path",
-    "sha256",
-    "verdict",
-    "fake_probability",
-    "face_found",
-    "faces",
-    "marks",
-    "notes",
-    "kinds",
-    "out_of_distribution",
-    "distance",
-    "width",
-    "height",
-    "error",
-    "error_message",
-    "model",
-    "bundle_sha256",
-    "threshold",
-    "ms",
-)
-"""In this order; columns that a table of the source had follow."""
 
 Row = dict[str, Any]
 """Plain values by column, without the table's own columns."""
