@@ -78,7 +78,10 @@ def test_the_shards_of_a_version_stay_its_shards() -> None:
     ]
 
 
-def test_shards_are_of_about_the_size_that_was_asked_for(tiny_bundle: Path, tmp_path: Path) -> None:
+def test_shards_are_of_about_the_size_that_was_asked_for(
+    tiny_bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("unmask.scan.shards._BUFFERED", 300)  # dealt out in several goes
     items = [Item(path=f"{number}.jpg", uri=f"/{number}.jpg", unit=f"{number}.jpg") for number in range(2000)]
     random.Random(0).shuffle(items)
     folder = plan_scan(tmp_path / "scan", items, make_plan(tiny_bundle), 100)
