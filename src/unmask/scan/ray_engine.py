@@ -42,6 +42,7 @@ _READING_AT_ONCE: Final = 2
 # Pieces that wait at a worker, so that it is never idle.
 _IN_FLIGHT: Final = 2
 _WAIT: Final = 1.0
+_STARTS: Final = 3
 
 
 def run_ray(
@@ -287,13 +288,19 @@ def _connected(ray: Any, address: str | None, workers: int | None) -> Iterator[N
         }
     # Ray would tell its makers about the cluster.
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    try:
-        ray.init(**options, log_to_driver=False, logging_level="ERROR")
-        logging.getLogger("ray.data").setLevel(logging.ERROR)
-    except Exception as error:  # ConnectionError, RuntimeError of other versions, ValueError of addresses, grpc's own
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
-        where = "on this machine" if address is None else f"at {address}"
-        raise UsageError("no_cluster", f"There is no Ray {where}: {reason}") from error
+    for attempt in range(_STARTS):
+        try:
+            ray.init(**options, log_to_driver=False, logging_level="ERROR")
+            break
+        except Exception as error:  # ConnectionError, RuntimeError of other versions, ValueError of addresses, of grpc
+            ray.shutdown()
+            # Ray gives its processes 30 s to start, which on a busy machine is not enough the first time.
+            if address is None and attempt < _STARTS - 1:
+                continue
+            reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
+            where = "on this machine" if address is None else f"at {address}"
+            raise UsageError("no_cluster", f"There is no Ray {where}: {reason}") from error
+    logging.getLogger("ray.data").setLevel(logging.ERROR)
     try:
         yield
     finally:
