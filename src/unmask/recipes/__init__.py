@@ -17,6 +17,7 @@ from unmask.recipes.parts import (
     Question,
     Schedule,
 )
+from unmask.recipes.pruning import Pruning
 from unmask.recipes.schema import Recipe
 from unmask.recipes.temporal import Temporal
 
@@ -31,6 +32,7 @@ __all__ = [
     "Head",
     "Paper",
     "Phase",
+    "Pruning",
     "Question",
     "Recipe",
     "Schedule",

@@ -30,6 +30,7 @@ from unmask.recipes.parts import (
     Schedule,
     Text,
 )
+from unmask.recipes.pruning import Pruning
 from unmask.recipes.temporal import Temporal
 from unmask.text import printable, quote, shorten
 
@@ -60,6 +61,7 @@ class Recipe(Part):
         features: if given, the backbones stay frozen and their features are computed once.
         ensemble: if given, the recipe trains these members instead of a network of its own.
         temporal: if given, the recipe trains a head over the frames of clips, on a detector that stays as it is.
+        pruning: how ``unmask bundle prune`` is to prune the network after training; training itself does not.
         preprocessing: from image to pixels.
         data: how images are sampled and weighted.
         augmentation: random changes to training images.
@@ -79,6 +81,7 @@ class Recipe(Part):
     features: Features | None = None
     ensemble: Ensemble | None = None
     temporal: Temporal | None = None
+    pruning: Pruning | None = None
     preprocessing: Preprocessing = Preprocessing()
     data: DataPolicy = DataPolicy()
     augmentation: Augmentation = Augmentation()
@@ -167,7 +170,7 @@ class Recipe(Part):
     def digest(self) -> str:
         """SHA-256 of all settings that the trained weights depend on: not of descriptions."""
         settings = self.model_dump(
-            mode="json", exclude={"summary": True, "limits": True, "paper": True, "head": {"mirror"}}
+            mode="json", exclude={"summary": True, "limits": True, "paper": True, "pruning": True, "head": {"mirror"}}
         )
         if self.temporal is None:  # recipes of before there were temporal heads keep their digest
             del settings["temporal"]

@@ -8,6 +8,7 @@ from unmask.evaluation.results.cost import Bench
 from unmask.evaluation.results.evaluation import DataCard, Evaluation, Slice
 from unmask.evaluation.results.held_out import HeldOut
 from unmask.evaluation.results.map_study import MapStudy
+from unmask.evaluation.results.pruning import PruningResult
 from unmask.evaluation.results.quantization import QuantizationResult
 from unmask.evaluation.results.reproduction import Reproduction
 from unmask.evaluation.results.robustness import Robustness
@@ -20,6 +21,7 @@ RESULTS: tuple[type[Result], ...] = (
     Evaluation,
     HeldOut,
     MapStudy,
+    PruningResult,
     QuantizationResult,
     Reproduction,
     Robustness,
@@ -40,6 +42,7 @@ __all__ = [
     "MapStudy",
     "Metric",
     "Part",
+    "PruningResult",
     "QuantizationResult",
     "Reproduction",
     "Result",

@@ -1,0 +1,34 @@
+"""The part of a recipe that says how a trained network is pruned."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from unmask.recipes.parts import Part
+
+
+class Pruning(Part):
+    """How ``unmask bundle prune`` takes channels away, a part at a time, with training in between.
+
+    Attributes:
+        method: which channels go first. ``taylor``: those without which the loss changes least, to first order
+            (Molchanov et al., CVPR 2019); ``magnitude``: those with the smallest weights (Li et al., ICLR 2017).
+        keep: proportion of the multiplications that is to be left.
+        steps: number of parts.
+        epochs: of training after each part.
+        learning_rate: its peak, which falls to 0 in each part.
+        probes: training images that the loss is measured on, for ``taylor``.
+        widest: largest proportion of a layer's channels that is taken away.
+        multiple: numbers of channels stay multiples of this.
+    """
+
+    method: Literal["taylor", "magnitude"] = "taylor"
+    keep: float = Field(0.5, gt=0, lt=1)
+    steps: int = Field(4, ge=1, le=100)
+    epochs: int = Field(1, ge=1, le=1_000)
+    learning_rate: float = Field(3e-4, gt=0, le=1)
+    probes: int = Field(256, ge=2, le=100_000)
+    widest: float = Field(0.8, gt=0, lt=1)
+    multiple: int = Field(8, ge=1, le=64)
