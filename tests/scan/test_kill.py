@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -44,7 +45,11 @@ def finished(process: subprocess.Popen[bytes]) -> bool:
     return process.returncode >= 0
 
 
-def check_moments(moments: list[float], photos: Path, home: Path, bundle: Path) -> int:
+Moment = Callable[[Path, float], bool]
+"""Whether to kill now, given the folder of the scan and the time since its start, the whole scan being 1."""
+
+
+def check_moments(moments: list[Moment], photos: Path, home: Path, bundle: Path) -> int:
     """Kill a scan at each moment and resume it; returns how many were killed before their end."""
     whole = home / "whole"
     started = time.monotonic()
@@ -55,8 +60,9 @@ def check_moments(moments: list[float], photos: Path, home: Path, bundle: Path) 
     killed = 0
     for at, moment in enumerate(moments):
         out = home / f"killed-{at}"
-        process = begin(photos, out, bundle)
-        time.sleep(moment * length)
+        process, started = begin(photos, out, bundle), time.monotonic()
+        while process.poll() is None and not moment(out, (time.monotonic() - started) / length):
+            time.sleep(0.01)
         process.kill()
         killed += not finished(process)
         if (out / "scan.json").exists():
@@ -86,15 +92,19 @@ def photos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_killed_and_resumed(photos: Path, whole_image_bundle: Path, tmp_path: Path) -> None:
-    # At the time of listing or loading, and in the middle of judging.
-    assert check_moments([0.2, 0.7], photos, tmp_path, whole_image_bundle) == 2
+    moments: list[Moment] = [
+        lambda out, _: (out / "work").exists(),  # while listing
+        lambda out, _: len(list(out.glob("verdicts/shard-*"))) > 2,  # in the middle of judging
+    ]
+    assert check_moments(moments, photos, tmp_path, whole_image_bundle) > 0
 
 
 @pytest.mark.nightly
 def test_killed_at_many_random_moments(photos: Path, whole_image_bundle: Path, tmp_path: Path) -> None:
     make_image(photos / "poison.png", 200, CRASH)
     rng = random.Random(20)
-    moments = [rng.uniform(0.02, 1.0) for _ in range(MOMENTS)]
+    times = [rng.uniform(0.02, 1.0) for _ in range(MOMENTS)]
+    moments: list[Moment] = [lambda _, now, then=then: now >= then for then in times]  # type: ignore[misc]
     assert check_moments(moments, photos, tmp_path, whole_image_bundle) > MOMENTS / 2
 
 
