@@ -30,6 +30,7 @@ from unmask.training.rows import TrainingRows
 from unmask.training.samples import cache_crops, find_samples
 from unmask.training.start import Start
 from unmask.training.state import broken_run
+from unmask.training.temporal import fit_temporal
 from unmask.training.timing import Timing
 
 CACHE_BYTES = 8 * 2**30
@@ -79,6 +80,11 @@ def fit(
     if recipe.ensemble is not None:
         load_members(recipe, recipe.ensemble)
     rows = manifest if isinstance(manifest, TrainingRows) else TrainingRows.read(manifest)
+    if recipe.temporal is not None:
+        with hold(out):
+            bundle = fit_temporal(recipe, rows, out, resume=resume, workers=workers)
+            write_whole(out / "card.md", card_text(bundle.info, bundle.sha256))
+            return bundle
     with hold(out):
         open_run(out, recipe, rows.digest, start.describe() if start else "", resume=resume)
         timing = Timing(out / "timing.json")
