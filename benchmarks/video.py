@@ -76,15 +76,15 @@ def main() -> None:
         "mean and trajectory": _left_out(sequences, made, lambda train: _statistics(train, with_mean=True)),
     }
     spread: dict[str, list[float]] = {}
-    for name, settings in (("gru", gru), ("transformer", transformer)):
-        for title, extra, first in (
-            (name, made, stills),
-            (f"{name}, no stills", made, []),
-            (f"{name}, no made clips", [], stills),
-        ):
-            runs = [_heads(settings, sequences, extra, first, seed) for seed in range(1, given.seeds + 1)]
-            spread[title] = [rounded(auc(run, is_fake)) or 0.0 for run in runs]
-            logits[title] = np.mean(runs, axis=0)
+    for title, settings, extra, first in (
+        ("gru", gru, made, stills),
+        ("transformer", transformer, made, stills),
+        ("gru, no stills", gru, made, []),
+        ("gru, no made clips", gru, [], stills),
+    ):
+        runs = [_heads(settings, sequences, extra, first, seed) for seed in range(1, given.seeds + 1)]
+        spread[title] = [rounded(auc(run, is_fake)) or 0.0 for run in runs]
+        logits[title] = np.mean(runs, axis=0)
     write_json(
         given.out,
         {

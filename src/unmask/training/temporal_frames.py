@@ -40,6 +40,7 @@ from unmask.video.tracks import RawTrack, TrackBuilder
 _VERSION = 1  # of what is kept
 _BLEND, _TREMOR = 1, 2  # draws apart from those of the motion
 _TREMBLING = 0.01  # of the face's side
+_AHEAD = 3  # frames in hand for each thread
 
 Frames = npt.NDArray[np.float32]
 Work = tuple[ManifestRow, Path]
@@ -204,8 +205,7 @@ def track_frames(regions: Sequence[RegionVerdict], times: Sequence[float]) -> tu
 def _main_track(clips: ClipDetector, path: Path, frames: int) -> RawTrack | None:
     """The face that is there longest, and of these the largest."""
     builder = TrackBuilder()
-    for frame in sample_frames(path, frames):
-        judged = clips.judge_frame(frame)
+    for judged in ordered_map(clips.judge_frame, sample_frames(path, frames), None, ahead=_AHEAD):
         builder.add(judged.index, judged.time_s, judged.faces, after_cut=judged.after_cut)
 
     def rank(track: RawTrack) -> tuple[int, float]:

@@ -43,7 +43,7 @@ def follow(found: Sequence[Sequence[Face]]) -> list[Face | None]:
 
 
 def tremble(face: Face, amount: float, rng: np.random.Generator) -> Face:
-    """The face a little off its place and size, as it is found anew in each frame by frame-wise generators.
+    """The face a little off its place and size, as frame-wise generators find it in each frame.
 
     Args:
         face: the face.
