@@ -182,6 +182,20 @@ def test_a_frame_is_the_same_by_seeking_and_by_decoding_on(name: str, tmp_path: 
         assert alone.time_s == pytest.approx(time, abs=1 / 12 + 1e-3)
 
 
+@pytest.mark.parametrize("name", ["a.ts", "a.mpg"])
+def test_containers_without_an_index_are_jumped_through(name: str, tmp_path: Path) -> None:
+    # A key frame each 10 s, of which no index tells.
+    codec, options = ("libx264", {"g": "100"}) if name == "a.ts" else ("mpeg2video", {"g": "250"})
+    fps = 10 if name == "a.ts" else 25
+    path = encode(tmp_path / name, frames_of(fps * 32), codec=codec, fps=fps, options=options)
+    whole = {round(frame.time_s, 3): frame for frame in opened(path).frames([i / fps + 1e-3 for i in range(fps * 32)])}
+    clip = opened(path)
+    far = list(clip.frames([1.01, 14.01, 29.01]))
+    assert [frame.time_s for frame in far] == pytest.approx([1, 14, 29], abs=1 / fps)
+    assert [frame.image.tobytes() for frame in far] == [whole[round(frame.time_s, 3)].image.tobytes() for frame in far]
+    assert clip._decoded_pixels < 0.9 * SIZE[0] * SIZE[1] * 32 * fps
+
+
 def test_few_frames_are_all_judged_once(tmp_path: Path) -> None:
     frames = read(encode(tmp_path / "a.mp4", 5), count=32)
     assert [round(12 * frame.time_s) for frame in frames] == [0, 1, 2, 3, 4]

@@ -28,7 +28,7 @@ from unmask.imaging.video.raw import RawFrame
 _KEYS_LOOKED_AT: Final = 96  # key frames that are decoded to find scenes
 # Without an index, gaps of up to 10 s are decoded. Larger ones are jumped over, to 5 s before the wanted time: a key
 # frame must lie between.
-_NO_INDEX_GAP, _NO_INDEX_LEAD = 10.0, 5.0
+_NO_INDEX_GAP, _NO_INDEX_LEAD, _FURTHEST_LEAD = 10.0, 5.0, 40.0
 _OF_A_CUT_FILE: Final = frozenset({"corrupt", "no_video", "unsupported_format", "out_of_memory"})
 _THREADS: Final = 2
 _MOST_PASSES: Final = 4  # over the packets of the whole clip
@@ -129,8 +129,7 @@ class OpenClip:
         for time in times:
             jump = self._jump(time, shown or coming)
             if jump is not None:
-                self._seek(jump)
-                shown, coming = None, self._next()
+                shown, coming = None, self._reach(jump, time)
             while coming is not None and coming.time <= time:
                 cut |= coming.cut
                 shown, coming = coming, (None if self._is_spent else self._next())
@@ -214,14 +213,28 @@ class OpenClip:
             place = bisect.bisect_right(self._index.keys, time - self._index.lead)
             key = self._index.keys[place - 1] if place else -math.inf
             return key if key > now + self._index.lead else None
-        return time if time - now > _NO_INDEX_GAP or (self._is_spent and time > now) else None
+        return time - _NO_INDEX_LEAD if time - now > _NO_INDEX_GAP or (self._is_spent and time > now) else None
+
+    def _reach(self, jump: float, time: float) -> _Decoded | None:
+        """Jump towards a wanted time, and further back where the container lands behind it."""
+        lead = _NO_INDEX_LEAD
+        self._seek(jump)
+        coming = self._next()
+        while lead <= _FURTHEST_LEAD and not self._is_spent:
+            if coming.time <= time if coming is not None else self._index.keys:
+                break
+            lead *= 2
+            if lead >= time:
+                self._restart()
+                return self._next()
+            self._seek(time - lead)
+            coming = self._next()
+        return coming
 
     def _seek(self, time: float) -> None:
         """Go to a key frame of the index, or near a time where there is no index."""
         if self._index.keys:
             time += self._index.lead  # seeking goes by the times shown
-        else:
-            time = max(0.0, time - _NO_INDEX_LEAD)
         stamp = (self._stream.start_time or 0) + math.floor(time / self._base + 1e-3)
         try:
             self._container.seek(stamp, stream=self._stream, backward=True)
