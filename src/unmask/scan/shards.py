@@ -127,10 +127,6 @@ class ScanFolder:
         """The Parquet file of a shard."""
         return self.path / ROWS / shard_name(shard, self.plan.shards)
 
-    def is_done(self, shard: int) -> bool:
-        """Whether the rows of a shard are written."""
-        return self.file_of(shard).is_file()
-
     def missing(self) -> list[int]:
         """The shards of this part that are not done, in order."""
         done = {path.name for path in (self.path / ROWS).glob("shard-*.parquet")}
