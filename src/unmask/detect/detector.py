@@ -250,6 +250,11 @@ class Detector:
         return ordered_map(self.detect_or_error, sources, workers)
 
     @property
+    def session(self) -> Any:
+        """The session of the bundle's graph, see :meth:`unmask.bundle.bundle.Bundle.session`."""
+        return self._session
+
+    @property
     def first(self) -> Detector:
         """The detector itself; of two in turn the first one."""
         return self

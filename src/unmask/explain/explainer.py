@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from PIL import Image
@@ -38,6 +38,8 @@ from unmask.imaging.session import single_thread_session
 if TYPE_CHECKING:
     from unmask.explain.gradients import GradientMaps
     from unmask.models.network import FaceNetwork
+
+_LARGE: Final = 32 << 20  # bytes of a graph
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -249,6 +251,8 @@ class Explainer:
 
     @cached_property
     def _session(self) -> Any:
+        if len(self.detector.bundle.model) > _LARGE:  # a second copy of the weights would cost more than it saves
+            return self.detector.session
         # Not the detector's session, which sees batches of any size: here there are many of one size.
         return single_thread_session(self.detector.bundle.model, arena=True)
 
