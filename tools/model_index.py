@@ -19,7 +19,7 @@ from typing import Any, Final
 
 from unmask.bundle.bundle import CONTENT, DEFAULT_BUNDLE, MODEL, SUMS, Bundle
 from unmask.bundle.catalogue import PackageSource
-from unmask.bundle.parts import put_together, take_apart
+from unmask.bundle.parts import put_together, sources_of, take_apart
 from unmask.files import write_whole
 
 ASSETS: Final = Path(__file__).resolve().parents[1] / "src" / "unmask" / "assets"
@@ -60,8 +60,8 @@ def main() -> None:
         entries[arguments.name] = _entry(arguments.name, arguments.summary, bundle) | {
             "part": f"{arguments.name}.part",
             "part_sha256": hashlib.sha256(part).hexdigest(),
-            "packages": [CLIP.model_dump(mode="json")],
-            "bundles": {DEFAULT_BUNDLE: DEFAULT_BUNDLE},
+            "packages": [CLIP.model_dump(mode="json")] if CLIP.name in sources_of(part) else [],
+            "bundles": {name: name for name in sources_of(part) if name == DEFAULT_BUNDLE},
         }
         print(f"{arguments.name}: {len(part):,} bytes of {sum(map(len, bundle.files.values())):,} are our own")
     write_whole(INDEX, json.dumps(list(entries.values()), indent=2) + "\n")

@@ -112,7 +112,7 @@ def put_together(part: bytes, sources: Mapping[str, bytes]) -> dict[str, bytes]:
 
 
 def take_apart(files: Mapping[str, bytes], sources: Mapping[str, bytes]) -> bytes:
-    """The part of a bundle, the same for the same bytes.
+    """The part of a bundle, the same for the same bytes. It needs those sources only that hold some of them.
 
     Args:
         files: the bundle's files by name.
@@ -135,13 +135,23 @@ def take_apart(files: Mapping[str, bytes], sources: Mapping[str, bytes]) -> byte
             own += content[at:]
             pieces.append(_Own(length=len(content) - at))
         listed[name] = _File(sha256=hashlib.sha256(content).hexdigest(), pieces=tuple(pieces))
-    digests = {name: hashlib.sha256(content).hexdigest() for name, content in sources.items()}
+    used = {piece.source for file in listed.values() for piece in file.pieces if not isinstance(piece, _Own)}
+    digests = {name: hashlib.sha256(sources[name]).hexdigest() for name in sorted(used)}
     part = _Part.model_validate({"sources": digests, "files": listed})
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
         for inside, data in ((_LIST, part.model_dump_json().encode()), (_OWN, bytes(own))):
             archive.writestr(zipfile.ZipInfo(inside, (1980, 1, 1, 0, 0, 0)), data, zipfile.ZIP_DEFLATED, 9)
     return stream.getvalue()
+
+
+def sources_of(part: bytes) -> tuple[str, ...]:
+    """The names of the sources that a part needs, sorted.
+
+    Raises:
+        BundleError: ``broken_part``.
+    """
+    return tuple(sorted(_read(part)[0].sources))
 
 
 def _read(part: bytes) -> tuple[_Part, bytes]:
