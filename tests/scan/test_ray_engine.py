@@ -134,10 +134,16 @@ def cluster(nodes: int) -> Iterator[Any]:
 
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
     size = {"object_store_memory": 100 * 2**20, "include_dashboard": False}
-    made = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, **size})
+    made = Cluster()
     try:
-        for _ in range(nodes):
-            made.add_node(num_cpus=1, **size)
+        for cpus in (0, *[1] * nodes):
+            for attempt in range(3):  # Ray waits 30 s, on a busy machine too short
+                try:
+                    made.add_node(num_cpus=cpus, **size)
+                    break
+                except Exception:
+                    if attempt == 2:
+                        raise
         ray.init(address=made.address, log_to_driver=False, logging_level="ERROR")
         yield made
     finally:

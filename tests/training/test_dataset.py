@@ -212,7 +212,7 @@ def recipe(**changes: object) -> Recipe:
 
 def in_epoch(epoch: int) -> Any:
     """Stands for a trainer of a module in an epoch of the run."""
-    return SimpleNamespace(lightning_module=SimpleNamespace(epoch=epoch))
+    return SimpleNamespace(lightning_module=SimpleNamespace(epoch=epoch), global_rank=0, world_size=1)
 
 
 def batches(data: FaceData, epoch: int) -> list[tuple[bytes, list[float]]]:

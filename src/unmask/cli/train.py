@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -10,6 +11,14 @@ import typer
 
 from unmask.cli import options
 from unmask.cli.examples import with_examples
+
+
+class Accelerator(StrEnum):
+    """The kinds of processor."""
+
+    AUTO = "auto"
+    CPU = "cpu"
+    GPU = "gpu"
 
 
 @with_examples(
@@ -37,12 +46,27 @@ def train(
     cache_size: Annotated[
         float, typer.Option(metavar="GIB", min=0, help="Limit of the cache in GiB; 0 turns it off.")
     ] = 8.0,
+    devices: Annotated[
+        int, typer.Option(metavar="N", min=1, help="Processes on this machine; each has a GPU, where there are any.")
+    ] = 1,
+    nodes: Annotated[
+        int,
+        typer.Option(
+            metavar="N",
+            min=1,
+            help="Machines that run this command, with MASTER_ADDR, MASTER_PORT and NODE_RANK set and RUN shared.",
+        ),
+    ] = 1,
+    accelerator: Annotated[
+        Accelerator, typer.Option(help="Where the network is computed; auto: on a GPU if there is one.")
+    ] = Accelerator.AUTO,
     as_json: options.Json = False,
 ) -> None:
     """Train a detector on labelled images.
 
     Follows a recipe, and writes the bundle of the best epoch to bundle/ in the run folder. An interrupted run loses at
-    most the current epoch: --resume continues after the last complete one, with the same result.
+    most the current epoch: --resume continues after the last complete one, with the same result. With several devices
+    each takes its part of every batch: schedule.batch_size stays the size of the whole one.
 
     Exit codes: 0 trained, 2 usage error, 3 missing extra.
     """
@@ -51,6 +75,7 @@ def train(
     from unmask.recipes import Recipe
 
     prepare_training("Training")
+    from unmask.training.devices import Devices
     from unmask.training.fit import fit
     from unmask.training.start import Start
 
@@ -66,6 +91,7 @@ def train(
         workers=workers,
         cache=cache,
         cache_bytes=round(cache_size * 2**30),
+        devices=Devices(devices, nodes, accelerator.value),
     )
     info = bundle.info
     if as_json:

@@ -16,7 +16,7 @@ import lightning.pytorch as pl
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader, Dataset, Subset
 
 from unmask.data.face_index import FaceRecord
 from unmask.data.families import family_of
@@ -31,6 +31,7 @@ from unmask.imaging.preprocessing import Pixels, Preprocessing, crop_of, render
 from unmask.recipes import DataPolicy, Recipe
 from unmask.text import quote
 from unmask.training.crop_cache import CachedCrop, CropCache
+from unmask.training.sharding import Shard, ShardedBatches
 
 AS_IT_IS, SELF_BLENDED, RECONSTRUCTED = range(3)
 
@@ -234,7 +235,7 @@ def run_epoch(trainer: pl.Trainer | None) -> int:
 
 
 class FaceData(pl.LightningDataModule):
-    """The loaders of a run; a new plan every epoch.
+    """The loaders of a run; a new plan every epoch. With several processes each loads its part of every batch.
 
     Args:
         train: training samples.
@@ -259,12 +260,15 @@ class FaceData(pl.LightningDataModule):
     def train_dataloader(self) -> DataLoader[Any]:
         """The images of the current epoch; of the first one before there is a trainer."""
         epoch = run_epoch(self.trainer)
-        # Drop the last incomplete batch: batch normalisation over one or two images is noise.
-        return self._loader(_TrainingSet(self._train, self._recipe, epoch, self._cache), drop_last=True)
+        images = _TrainingSet(self._train, self._recipe, epoch, self._cache)
+        # Without the last incomplete batch: batch normalisation over one or two images is noise.
+        batches = Shard.of(self.trainer).batches(len(images), self._recipe.schedule.batch_size)
+        return DataLoader(images, batch_sampler=ShardedBatches(batches), num_workers=self._workers)
 
     def val_dataloader(self) -> DataLoader[Any]:
         """The validation images, the same in every epoch."""
-        return self._loader(_EvaluationSet(self._validation, self._recipe), drop_last=False)
-
-    def _loader(self, dataset: Dataset[Any], *, drop_last: bool) -> DataLoader[Any]:
-        return DataLoader(dataset, self._recipe.schedule.batch_size, num_workers=self._workers, drop_last=drop_last)
+        shard = Shard.of(self.trainer)
+        images: Dataset[Any] = _EvaluationSet(self._validation, self._recipe)
+        if shard.world > 1:
+            images = Subset(images, shard.rows(len(self._validation)).tolist())
+        return DataLoader(images, self._recipe.schedule.batch_size, num_workers=self._workers)

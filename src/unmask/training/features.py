@@ -33,6 +33,7 @@ from unmask.parallel import ordered_map
 from unmask.recipes import Recipe
 from unmask.training.dataset import Sample, plan_epoch, run_epoch
 from unmask.training.module import DetectorModule
+from unmask.training.sharding import Shard
 
 _VERSION = 1
 # Rows computed and written at a time; a kill loses at most these. Batches have the same content whether or not a run
@@ -265,19 +266,21 @@ class FeatureData(pl.LightningDataModule):
         views = len(self._pooled.train) // len(self._train)
         rng = np.random.default_rng([self._recipe.seed, epoch, _VIEW_DRAWS])
         rows = rng.integers(views, size=len(index)) * len(self._train) + index
-        size = self._recipe.schedule.batch_size
-        return self._loader(self._pooled.train, self._pooled.train_is_fake, rows[: len(rows) // size * size])
+        batches = Shard.of(self.trainer).batches(len(rows), self._recipe.schedule.batch_size)
+        parts = [rows[np.asarray(batch)] for batch in batches]
+        return self._loader(self._pooled.train, self._pooled.train_is_fake, parts)
 
     def val_dataloader(self) -> DataLoader[Any]:
         """The validation images, always the same."""
-        return self._loader(
-            self._pooled.validation, self._pooled.validation_is_fake, np.arange(len(self._pooled.validation))
-        )
-
-    def _loader(self, features: Rows, is_fake: npt.NDArray[np.bool_], rows: npt.NDArray[np.int64]) -> DataLoader[Any]:
         size = self._recipe.schedule.batch_size
+        rows = Shard.of(self.trainer).rows(len(self._pooled.validation))
+        parts = [rows[start : start + size] for start in range(0, len(rows), size)]
+        return self._loader(self._pooled.validation, self._pooled.validation_is_fake, parts)
+
+    def _loader(
+        self, features: Rows, is_fake: npt.NDArray[np.bool_], parts: list[npt.NDArray[np.int64]]
+    ) -> DataLoader[Any]:
         batches: Any = [
-            (torch.from_numpy(features[part]), torch.from_numpy(is_fake[part].astype(np.float32)))
-            for part in (rows[start : start + size] for start in range(0, len(rows), size))
+            (torch.from_numpy(features[part]), torch.from_numpy(is_fake[part].astype(np.float32))) for part in parts
         ]
         return DataLoader(batches, batch_size=None)

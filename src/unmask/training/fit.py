@@ -18,7 +18,8 @@ from unmask.recipes import Recipe
 from unmask.training.card import card_text
 from unmask.training.classical import check_classifier, check_questions, package_classifier
 from unmask.training.dataset import FaceData, Sample
-from unmask.training.ensemble import fit_ensemble, load_members
+from unmask.training.devices import Devices, Meeting
+from unmask.training.ensemble import Fit, fit_ensemble, load_members
 from unmask.training.features import FeatureCache, FeatureData, HeadModule, Pooled, check_cacheable, extract
 from unmask.training.folder import best_checkpoint, open_run, read_checkpoint, read_recipe, read_record
 from unmask.training.learning_curves import draw_curves
@@ -27,7 +28,7 @@ from unmask.training.losses import inverse_frequency
 from unmask.training.module import DetectorModule
 from unmask.training.package import package_run
 from unmask.training.rows import TrainingRows
-from unmask.training.samples import cache_crops, find_samples
+from unmask.training.samples import cache_crops, cached_crops, find_samples
 from unmask.training.start import Start
 from unmask.training.state import broken_run
 from unmask.training.temporal import fit_temporal
@@ -46,6 +47,7 @@ def fit(
     workers: int | None = None,
     cache: Path | None = None,
     cache_bytes: int = CACHE_BYTES,
+    devices: Devices | None = None,
 ) -> Bundle:
     """Train a recipe on a manifest.
 
@@ -59,9 +61,10 @@ def fit(
         start: the weights to start from, instead of the backbone's. The members of an ensemble start from the members
             of a bundle.
         resume: resume an interrupted run; it ends with the same weights and metrics as an uninterrupted one.
-        workers: loading processes; default: the number of CPUs.
+        workers: loading processes of each device; default: the number of CPUs, divided by the devices of this machine.
         cache: folder for face crops and features, ``out/cache`` by default. Runs may share it.
         cache_bytes: maximum size of the crops in it; 0: no cache, images are decoded in every epoch.
+        devices: where the network is trained; default: on one device. On several machines each calls this function.
 
     Returns:
         The bundle of the best epoch by ``recipe.schedule.monitor``, written to ``out/bundle``.
@@ -71,8 +74,11 @@ def fit(
             or to start from, or it is one of another recipe, manifest or start; ``other_network``: the run to start
             from has another network; ``missing_class``: a split has no readable image of a class;
             ``too_few_pictures``: fewer images than a batch; ``broken_run``: a file of the run to resume is damaged;
-            ``folder_in_use``: another run is training in ``out``; ``cannot_write``.
+            ``folder_in_use``: another run is training in ``out``; ``cannot_write``; ``bad_devices``, ``no_meeting``:
+            see :class:`~unmask.training.devices.Devices`.
     """
+    devices = devices or Devices()
+    devices.check(recipe)
     if recipe.classifier is not None:
         check_classifier(recipe, recipe.classifier)
     if recipe.features is not None or not _trains_network(recipe):
@@ -85,19 +91,64 @@ def fit(
             bundle = fit_temporal(recipe, rows, out, resume=resume, workers=workers)
             write_whole(out / "card.md", card_text(bundle.info, bundle.sha256))
             return bundle
-    with hold(out):
-        open_run(out, recipe, rows.digest, start.describe() if start else "", resume=resume)
-        timing = Timing(out / "timing.json")
-        with timing.of("faces"):
-            train, validation = find_samples(recipe, rows, out)
-        check_questions(recipe, train, validation)
-        cache = cache or out / "cache"
-        if recipe.ensemble is None:
-            _train_network(recipe, train, validation, out, timing, start, workers, cache, cache_bytes)
-        with timing.of("packaging"):
-            bundle = _package(recipe, rows, train, validation, out, out / "bundle", cache, workers, cache_bytes, start)
-        write_whole(out / "card.md", card_text(bundle.info, bundle.sha256))
-        return bundle
+    cache = cache or out / "cache"
+    if workers is None:
+        workers = max(1, (os.cpu_count() or 1) // devices.per_node)
+    with devices.meeting() as meeting:
+        if not meeting.leads:
+            return _follow(recipe, rows, out, start, workers, cache, cache_bytes, devices, meeting)
+        with hold(out):
+            open_run(out, recipe, rows.digest, start.describe() if start else "", resume=resume)
+            timing = Timing(out / "timing.json")
+            with timing.of("faces"):
+                train, validation = find_samples(recipe, rows, out)
+            check_questions(recipe, train, validation)
+            if recipe.ensemble is None:
+                module = _network(recipe, train, start)
+                if _trains_network(recipe):
+                    with timing.of("cache"):
+                        data = _data(recipe, module, train, validation, workers, cache, cache_bytes)
+                    meeting.say("prepared")
+                    with timing.of("training"):
+                        train_phases(module, data, out, devices)
+                    draw_curves(out / "history.csv", recipe.schedule.monitor, out / "curves.png")
+                else:
+                    keep_weights(module, out)
+            member = partial(fit, workers=workers, cache=cache, cache_bytes=cache_bytes, devices=devices)
+            with timing.of("packaging"):
+                bundle = _package(recipe, rows, train, validation, out, out / "bundle", cache, workers, member, start)
+            write_whole(out / "card.md", card_text(bundle.info, bundle.sha256))
+            meeting.say("packaged")
+            meeting.part()
+            return bundle
+
+
+def _follow(
+    recipe: Recipe,
+    rows: TrainingRows,
+    out: Path,
+    start: Start | None,
+    workers: int,
+    cache: Path,
+    cache_bytes: int,
+    devices: Devices,
+    meeting: Meeting,
+) -> Bundle:
+    """Train on a machine that is not the first one, which has found faces and cached crops before."""
+    if _trains_network(recipe):
+        meeting.wait("prepared")
+        train, validation = find_samples(recipe, rows, out)
+        module = _network(recipe, train, start)
+        if recipe.features is None:
+            crops = cached_crops(recipe, cache, cache_bytes)
+            data: pl.LightningDataModule = FaceData(train, validation, recipe, workers, crops)
+        else:
+            data = _data(recipe, module, train, validation, workers, cache, cache_bytes)
+        train_phases(module, data, out, devices)
+    meeting.wait("packaged")
+    bundle = Bundle.open(out / "bundle")
+    meeting.part()
+    return bundle
 
 
 def _trains_network(recipe: Recipe) -> bool:
@@ -105,17 +156,7 @@ def _trains_network(recipe: Recipe) -> bool:
     return recipe.ensemble is None and (recipe.classifier is None or bool(recipe.schedule.phases))
 
 
-def _train_network(
-    recipe: Recipe,
-    train: list[Sample],
-    validation: list[Sample],
-    out: Path,
-    timing: Timing,
-    start: Start | None,
-    workers: int | None,
-    cache: Path,
-    cache_bytes: int,
-) -> None:
+def _network(recipe: Recipe, train: list[Sample], start: Start | None) -> DetectorModule:
     pl.seed_everything(recipe.seed, verbose=False)
     steps = (recipe.data.epoch_size or len(train)) // recipe.schedule.batch_size
     if steps == 0 and _trains_network(recipe):
@@ -129,20 +170,21 @@ def _train_network(
     module = (DetectorModule if recipe.features is None else HeadModule)(recipe, steps, weights)
     if start is not None:
         start.fill(module, train)
-    if not _trains_network(recipe):
-        keep_weights(module, out)
-        return
-    data: pl.LightningDataModule
-    with timing.of("cache"):
-        if recipe.features is None:
-            crops = cache_crops(train, recipe, cache, cache_bytes)
-            data = FaceData(train, validation, recipe, (os.cpu_count() or 1) if workers is None else workers, crops)
-        else:
-            pooled = _pool(recipe, module.network, train, validation, cache, workers)
-            data = FeatureData(pooled, train, recipe)
-    with timing.of("training"):
-        train_phases(module, data, out)
-    draw_curves(out / "history.csv", recipe.schedule.monitor, out / "curves.png")
+    return module
+
+
+def _data(
+    recipe: Recipe,
+    module: DetectorModule,
+    train: list[Sample],
+    validation: list[Sample],
+    workers: int,
+    cache: Path,
+    cache_bytes: int,
+) -> pl.LightningDataModule:
+    if recipe.features is None:
+        return FaceData(train, validation, recipe, workers, cache_crops(train, recipe, cache, cache_bytes))
+    return FeatureData(_pool(recipe, module.network, train, validation, cache, workers), train, recipe)
 
 
 def _pool(
@@ -176,7 +218,9 @@ def export_run(run: Path, manifest: Manifest, folder: Path) -> Bundle:
     if read_record(run)["manifest"] != rows.digest:
         raise UsageError("other_run", f"{run} holds a run of another manifest.")
     train, validation = find_samples(recipe, rows, run)
-    return _package(recipe, rows, train, validation, run, folder, run / "cache", None, CACHE_BYTES, None)
+    cache = run / "cache"
+    member = partial(fit, cache=cache)
+    return _package(recipe, rows, train, validation, run, folder, cache, None, member, None)
 
 
 def _package(
@@ -188,11 +232,10 @@ def _package(
     folder: Path,
     cache: Path,
     workers: int | None,
-    cache_bytes: int,
+    member: Fit,
     start: Start | None,
 ) -> Bundle:
     if recipe.ensemble is not None:
-        member = partial(fit, workers=workers, cache=cache, cache_bytes=cache_bytes)
         return fit_ensemble(recipe, recipe.ensemble, rows, train, validation, run, member, folder, start)
     record = read_record(run)
     network = load_network(recipe, best_checkpoint(run))

@@ -51,11 +51,15 @@ class History(pl.Callback):
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: Any) -> None:
         """Start the epoch's clock, and drop rows of epochs that are trained again."""
         self._started = time.monotonic()
+        if not trainer.is_global_zero:
+            return
         kept = [row for row in read_history(self._path) if int(row["epoch"]) < pl_module.epoch]
         self._write(kept)
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: Any) -> None:
         """Add the row of the epoch."""
+        if not trainer.is_global_zero:
+            return
         before = read_history(self._path)
         metrics = {name: float(trainer.callback_metrics[name]) for name in _METRICS if name in trainer.callback_metrics}
         row: dict[str, Any] = {"epoch": pl_module.epoch, "phase": pl_module.phase_index + 1}
@@ -89,7 +93,9 @@ class EpochBar(pl.Callback):
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: Any) -> None:
         """Open the bar of the epoch."""
         batches = int(trainer.num_training_batches) + int(sum(trainer.num_val_batches))
-        self._advance = self._open.enter_context(progress_bar(f"epoch {pl_module.epoch + 1}", batches))
+        self._advance = self._open.enter_context(
+            progress_bar(f"epoch {pl_module.epoch + 1}", batches, show=None if trainer.is_global_zero else False)
+        )
 
     def on_train_batch_end(self, *_: Any) -> None:
         """Advance the bar."""

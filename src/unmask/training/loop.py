@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +14,15 @@ from torch import Tensor
 
 from unmask.errors import UsageError
 from unmask.recipes import Recipe
+from unmask.training.devices import Devices
 from unmask.training.folder import read_checkpoint, write_checkpoint
 from unmask.training.history import EpochBar, History
-from unmask.training.memory import keep_freed_memory
 from unmask.training.module import DetectorModule
 
 
-def train_phases(module: DetectorModule, data: pl.LightningDataModule, out: Path) -> None:
+def train_phases(
+    module: DetectorModule, data: pl.LightningDataModule, out: Path, devices: Devices | None = None
+) -> None:
     """Train all phases of a recipe's schedule, or the rest of them in a run that was interrupted.
 
     A phase starts from the best epoch of the phases before it, with a new optimiser and a trainer of its own, which
@@ -30,8 +33,8 @@ def train_phases(module: DetectorModule, data: pl.LightningDataModule, out: Path
         module: with the initial weights; a resumed run replaces them by those of its checkpoint.
         data: the images, or their features.
         out: the run folder.
+        devices: where it is trained; default: in this process.
     """
-    keep_freed_memory()
     newest = out / "checkpoints" / "last.ckpt"
     for index, phase in enumerate(module.recipe.schedule.all_phases):
         state = read_checkpoint(newest) if newest.exists() else None
@@ -47,7 +50,7 @@ def train_phases(module: DetectorModule, data: pl.LightningDataModule, out: Path
             module.begin_phase(index, reached["first_epoch"], reached.get("counted_from", 0))
         else:
             module.begin_phase(index, state["epoch"] + 1 if state else 0)
-        trainer = _trainer(module, out)
+        trainer = _trainer(module, out, devices or Devices())
         if state is not None and begun:
             patience: Any = trainer.early_stopping_callback
             lost_patience = state["callbacks"][patience.state_key]["wait_count"] >= patience.patience
@@ -97,7 +100,7 @@ def _start_of_phase(out: Path, module: DetectorModule, index: int) -> dict[str, 
     return weights
 
 
-def _trainer(module: DetectorModule, out: Path) -> pl.Trainer:
+def _trainer(module: DetectorModule, out: Path, devices: Devices) -> pl.Trainer:
     schedule = module.recipe.schedule
     monitor, mode = schedule.monitor, "max" if schedule.monitor == "val_auc" else "min"
     checkpoints = out / "checkpoints"
@@ -107,7 +110,8 @@ def _trainer(module: DetectorModule, out: Path) -> pl.Trainer:
         precision=schedule.precision,
         gradient_clip_val=schedule.gradient_clip,
         logger=TensorBoardLogger(out, "tensorboard", phase),
-        plugins=[_WholeCheckpoints(out, module.recipe)],
+        **devices.trainer_options(),
+        plugins=[_WholeCheckpoints(out, module.recipe), *devices.plugins()],
         callbacks=[
             EpochBar(),
             History(out / "history.csv"),
@@ -136,9 +140,9 @@ def _trainer(module: DetectorModule, out: Path) -> pl.Trainer:
 
 def _averaging(decay: float) -> WeightAveraging:
     """Validate and save a moving average of the weights and batch statistics; training continues from the latest."""
+    return WeightAveraging(avg_fn=partial(_average, decay))
 
-    def average(kept: Tensor, newest: Tensor, averaged: Tensor | int) -> Tensor:
-        # After few steps only about the last tenth of them counts: the first weights are the worst.
-        return kept + (newest - kept) * max(1 - decay, 9 / (9 + int(averaged)))
 
-    return WeightAveraging(avg_fn=average)
+def _average(decay: float, kept: Tensor, newest: Tensor, averaged: Tensor | int) -> Tensor:
+    # After few steps only about the last tenth of them counts: the first weights are the worst.
+    return kept + (newest - kept) * max(1 - decay, 9 / (9 + int(averaged)))

@@ -15,6 +15,7 @@ from torchmetrics.classification import BinaryAccuracy, BinaryAUROC, BinaryF1Sco
 from unmask.models.network import FaceNetwork
 from unmask.recipes import Phase, Recipe
 from unmask.training.losses import batch_loss, mix
+from unmask.training.memory import keep_freed_memory
 from unmask.training.rates import Plateau, rate_factor
 
 
@@ -74,6 +75,10 @@ class DetectorModule(pl.LightningModule):
         factor = rate_factor(self.recipe.schedule, self.phase.epochs, self._steps_per_epoch, step)
         return self.phase.learning_rate * factor * self._plateau.scale
 
+    def on_fit_start(self) -> None:
+        """Keep freed memory in the processes that train, which may not be the one that started them."""
+        keep_freed_memory()
+
     def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
         """Set the rate, and seed the epoch's dropout by seed and epoch, so that a resumed run draws the same."""
         for group in self._optimizer.param_groups:
@@ -82,7 +87,8 @@ class DetectorModule(pl.LightningModule):
             return
         # Not at the start of the epoch: between it and the first batch the loader draws a seed for its workers, except
         # in the first epoch of a new or resumed run.
-        torch.manual_seed(self.recipe.seed * 10_007 + self.epoch)
+        # Each process drops other features.
+        torch.manual_seed(self.recipe.seed * 10_007 + self.epoch + self.global_rank * 1_000_000_007)
 
     def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
         """Loss of one batch."""
@@ -91,7 +97,9 @@ class DetectorModule(pl.LightningModule):
         logit = self._logit(pixels)
         loss = batch_loss(logit, target, self.recipe.schedule, self._class_weights)
         self._train_accuracy.update(logit.detach().sigmoid(), (target > 0.5).int())
-        self.log("train_loss", loss, on_step=False, on_epoch=True, prog_bar=True, batch_size=len(target))
+        self.log(
+            "train_loss", loss, on_step=False, on_epoch=True, prog_bar=True, batch_size=len(target), sync_dist=True
+        )
         return loss
 
     def validation_step(self, batch: tuple[Tensor, Tensor], _: int) -> None:

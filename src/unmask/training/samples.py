@@ -75,8 +75,8 @@ def _check_classes(name: str, samples: list[Sample], own: Rows, rows: TrainingRo
     raise UsageError("missing_class", message)
 
 
-def cache_crops(samples: list[Sample], recipe: Recipe, folder: Path, max_bytes: int) -> CropCache | None:
-    """The crops of training images on disk, as many as fit; ``None`` when ``max_bytes`` is 0."""
+def cached_crops(recipe: Recipe, folder: Path, max_bytes: int) -> CropCache | None:
+    """The crops that are on disk already; ``None`` when ``max_bytes`` is 0."""
     if max_bytes == 0:
         return None
     policy = CropPolicy.of(
@@ -85,7 +85,14 @@ def cache_crops(samples: list[Sample], recipe: Recipe, folder: Path, max_bytes: 
         # Kept at full size: a smaller copy would not give the same pixels.
         max_side=8192,
     )
-    cache = CropCache(folder, policy, max_bytes)
+    return CropCache(folder, policy, max_bytes)
+
+
+def cache_crops(samples: list[Sample], recipe: Recipe, folder: Path, max_bytes: int) -> CropCache | None:
+    """The crops of training images on disk, as many as fit; ``None`` when ``max_bytes`` is 0."""
+    cache = cached_crops(recipe, folder, max_bytes)
+    if cache is None:
+        return None
     known = {sample.path: FaceRecord(sample.face) for sample in samples}
     with progress_bar("caching crops", len(known)) as advance:
         report = cache.build(known, advance, known=known)
