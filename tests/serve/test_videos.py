@@ -8,6 +8,7 @@ import hashlib
 import io
 import json
 import signal
+import socket
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -128,7 +129,7 @@ def test_an_animation_is_a_clip_here(client: httpx2.Client) -> None:
     assert client.get(done["clip"]).headers["content-type"] == "image/gif"
 
 
-def test_clips_that_are_refused(client: httpx2.Client, desk: Server, path: Path) -> None:
+def test_clips_that_are_refused(client: httpx2.Client, path: Path) -> None:
     def post(data: bytes, **options: Any) -> httpx2.Response:
         return client.post("/v1/videos", files={"video": ("a.mp4", data)}, **options)
 
@@ -153,6 +154,25 @@ def test_clips_that_are_refused(client: httpx2.Client, desk: Server, path: Path)
     assert client.get("/v1/model").json()["limits"]["clips"] == {
         "max_bytes": 2 * MIB, "max_seconds": 60, "frames": 32, "max_frames": 128, "queue": 3,
     }  # fmt: skip
+
+
+def test_an_upload_that_breaks_off_leaves_nothing(desk: Server) -> None:
+    store = Path(desk.process.args[desk.process.args.index("--store") + 1])  # type: ignore[union-attr, index, call-overload]
+    host, _, port = desk.url.removeprefix("http://").partition(":")
+    head = (
+        "POST /v1/videos HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 1000000\r\n"
+        "Content-Type: multipart/form-data; boundary=x\r\n\r\n"
+        '--x\r\nContent-Disposition: form-data; name="video"; filename="a.mp4"\r\n\r\n'
+    )
+
+    def waiting() -> list[Path]:
+        return list(store.glob("images/clips/unmask-clips-*/*"))
+
+    for _ in range(4):  # one more than there are places
+        with socket.create_connection((host, int(port))) as opened:
+            opened.sendall(head.encode() + b"x" * 100_000)
+            wait_until(lambda: len(waiting()) == 1)
+        wait_until(lambda: waiting() == [])
 
 
 def test_images_do_not_wait_for_clips_and_a_cancelled_clip_ends(client: httpx2.Client, long: bytes) -> None:
