@@ -511,6 +511,16 @@ def test_the_command_takes_photographs(tiny_bundle: Path, greys: Path, tmp_path:
     assert isinstance(refused.exception, UsageError) and refused.exception.code == "not_photographs"
 
 
+def test_the_command_writes_a_rule_for_abstention(tiny_bundle: Path, greys: Path, tmp_path: Path) -> None:
+    arguments = (tiny_bundle, "--manifest", greys, "--draws", 100, "--out", tmp_path / "new")
+    refused = call(*arguments, "--uncertain-if", "rotated")
+    assert isinstance(refused.exception, UsageError) and refused.exception.code == "bad_call"
+    done = call(*arguments, "--uncertain-below", 48, "--uncertain-if", "resized")
+    assert done.exit_code == 1, done.output
+    rule = Bundle.open(tmp_path / "new").info.abstention
+    assert rule is not None and (rule.smallest_face, rule.reencoded, rule.resized) == (48, None, 0.75)
+
+
 def test_the_command_never_writes_over_a_bundle(tiny_bundle: Path, greys: Path) -> None:
     done = call(tiny_bundle, "--manifest", greys, "--out", tiny_bundle)
     assert isinstance(done.exception, UsageError)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
@@ -11,6 +11,7 @@ from unmask.cli import options
 from unmask.cli.examples import with_examples
 
 if TYPE_CHECKING:
+    from unmask.bundle.schema import Abstention
     from unmask.data.manifest import Manifest
 
 
@@ -51,6 +52,18 @@ def calibrate(
             "place of the manifest's.",
         ),
     ] = None,
+    uncertain_below: Annotated[
+        float | None,
+        typer.Option(min=1, metavar="PX", help="Make verdicts UNCERTAIN where the face has a smaller side."),
+    ] = None,
+    uncertain_if: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="reencoded|resized",
+            help="Make verdicts UNCERTAIN that change when the image is saved again as JPEG of quality 75, or shrunk "
+            "to 75 % (repeatable).",
+        ),
+    ] = None,
     folds: Annotated[int, typer.Option(metavar="N", help="Number of cross-validation folds.")] = 5,
     holdout: Annotated[
         bool, typer.Option("--holdout", help="Measure on the last fold only, and fit on the others.")
@@ -86,6 +99,9 @@ def calibrate(
 
     settings = Settings(method, tuple(budget or BUDGETS), prior, folds, holdout, seed)  # type: ignore[arg-type]  # checked next
     settings.check()
+    facts = set(uncertain_if or ())
+    if unknown := sorted(facts - set(_CHANGES)):
+        raise UsageError("bad_call", f"--uncertain-if must be {' or '.join(_CHANGES)}, not {unknown[0]!r}.")
     old = Bundle.open(bundle)
     hold(out)
     if (out / "SHA256SUMS").exists():
@@ -112,6 +128,8 @@ def calibrate(
         draws=Draws(draws, seed, workers),
         photographs=held_out,
     )
+    if facts or uncertain_below is not None:
+        info = info.model_copy(update={"abstention": _rule(uncertain_below, facts)})
     new = write_bundle(folder, info, old.model, old.golden, old.files.get(CLIPS))
     store.unlink(missing_ok=True)  # none was needed for the rows of a scan
     result = result.model_copy(update={"bundle": str(out), "sha256": new.sha256})
@@ -122,6 +140,18 @@ def calibrate(
         print(f"Bundle in {out}, sha256 {new.sha256}")
     if images.unreadable or (held_out is not None and held_out.images.unreadable):
         raise typer.Exit(1)
+
+
+_CHANGES: Final[dict[str, float]] = {"reencoded": 75, "resized": 0.75}
+
+
+def _rule(smallest_face: float | None, facts: set[str]) -> Abstention:
+    """The facts for which the new bundle's verdicts are uncertain."""
+    from unmask.bundle.schema import Abstention
+
+    changes = {name: value for name, value in _CHANGES.items() if name in facts}
+    content = {"smallest_face": smallest_face, **changes, "provenance": "as asked for, not fitted"}
+    return Abstention.model_validate(content)
 
 
 def _default_split(table: Manifest) -> str:
