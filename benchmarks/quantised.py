@@ -1,0 +1,161 @@
+"""Detectors in fewer bits and with fewer channels, compared with those that they were made from.
+
+    python benchmarks/quantised.py default --manifest ../shared/data/faces/manifest.csv --work /tmp/quantised \\
+        --out benchmarks/results/quantised.json
+    python benchmarks/quantised.py mobilenet --manifest ../shared/data/faces/manifest.csv --work /tmp/quantised \\
+        --out benchmarks/results/quantised-mobilenet.json
+
+``default``: the shipped detector by every method of ``unmask bundle quantize`` (``--methods`` takes some of them). Made
+and calibrated on the splits train and val; what is reported is of the split test, read once.
+
+``mobilenet``: S4's small network: as trained, pruned to half of its multiplications, and both in 8 bits. As its own
+weights come from a hub, MobileNetV2 takes the place of MobileNet. The unpruned network is trained as long as the pruned
+one, too (``trained on``): otherwise pruning would be credited with the training.
+
+Times are processor time of the network alone, both graphs in turn in one process.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from _report import argument_parser, describe_run, write_json
+from unmask.bundle.bundle import Bundle
+from unmask.data.manifest import Manifest
+from unmask.evaluation.compare import compare
+from unmask.evaluation.quantize import drift, evidence_change, speeds
+from unmask.evaluation.small_images import Logits, PreparedImages
+from unmask.stats.resample import Draws
+
+_PACKAGES = ("unmask", "numpy", "onnx", "onnxruntime", "torch", "torch-pruning")
+_METHODS: dict[str, list[str]] = {
+    "static": ["--max-size", "5.95"],
+    "static, all weights in 8 bits": [],
+    "static, entropy": ["--calibration", "entropy"],
+    "fp16": ["--method", "fp16"],
+    "weights-8": ["--method", "weights-8"],
+    "weights-4": ["--method", "weights-4"],
+}
+
+
+def main() -> None:
+    """Measure and write the result."""
+    parser = argument_parser(__doc__)
+    parser.add_argument("part", choices=["default", "mobilenet"])
+    parser.add_argument("--manifest", type=Path, required=True)
+    parser.add_argument("--model", help="a bundle (default: the shipped one)")
+    parser.add_argument("--work", type=Path, required=True, help="folder for bundles; what is in it is used again")
+    parser.add_argument("--methods", nargs="*", default=list(_METHODS), choices=list(_METHODS))
+    parser.add_argument("--split", default="test", help="split to report (default: test)")
+    parser.add_argument("--images", type=int, default=2000, help="mobilenet: training images per epoch")
+    parser.add_argument("--draws", type=int, default=1000)
+    parser.add_argument("--smoke", action="store_true", help="mark the result as a trial")
+    parser.add_argument("--out", type=Path, required=True)
+    arguments = parser.parse_args()
+    arguments.work.mkdir(parents=True, exist_ok=True)
+    first = Bundle.open(arguments.model) if arguments.part == "default" else None
+    found = _default(arguments, first) if first is not None else _mobilenet(arguments)
+    run = describe_run(_PACKAGES, "" if first is None else first.sha256, smoke=arguments.smoke)
+    write_json(arguments.out, {"schema": 1, "run": run, "part": arguments.part, "split": arguments.split, **found})
+
+
+def _default(arguments: Any, bundle: Bundle) -> dict[str, Any]:
+    made = {}
+    for name in arguments.methods:
+        given = [str(arguments.model)] if arguments.model else []
+        out = arguments.work / name.replace(", ", "-").replace(" ", "-")
+        made[name] = _quantised(arguments, given, out, _METHODS[name])
+    return {"detectors": _compared(arguments, bundle, made)}
+
+
+def _mobilenet(arguments: Any) -> dict[str, Any]:
+    work, manifest = arguments.work, ["--manifest", str(arguments.manifest)]
+    crops = ["--cache", str(work / "cache"), "--workers", "0"]
+    size = f"data.epoch_size={arguments.images}"
+    run = work / "s4"
+    if not (run / "bundle").exists():
+        backbone = ["--set", "backbone.name=mobilenet_v2", "--set", size]
+        _unmask(["train", "s4-mobilenet", *backbone, *manifest, *crops, "--out", str(run)])
+    on = work / "s4-on"
+    if not (on / "bundle").exists():
+        phase = "schedule.phases=[{epochs: 4, learning_rate: 3.0e-4, train: all}]"
+        changes = [
+            "--set",
+            "backbone.name=mobilenet_v2",
+            "--set",
+            size,
+            "--set",
+            phase,
+            "--set",
+            "schedule.decay=cosine",
+        ]
+        _unmask(["train", "s4-mobilenet", *changes, *manifest, *crops, "--start-from", str(run), "--out", str(on)])
+    steps = {}
+    bundles = {"as trained": run / "bundle", "trained on": on / "bundle"}
+    for method in ("taylor", "magnitude"):
+        out = work / f"s4-{method}"
+        if not (out / "bundle").exists():
+            options = ["--method", method, "--images", str(arguments.images), "--max-auc-drop", "1", *crops]
+            said = _unmask(["bundle", "prune", str(on), *manifest, *options, "--out", str(out), "--json"])
+            (work / f"s4-{method}.json").write_text(said, encoding="utf-8")
+        steps[method] = json.loads((work / f"s4-{method}.json").read_text(encoding="utf-8"))
+        bundles[f"pruned, {method}"] = out / "bundle"
+    for name in ("trained on", "pruned, taylor"):
+        out = work / f"int8-{name.replace(', ', '-').replace(' ', '-')}"
+        bundles[f"{name}, 8 bits"] = _quantised(arguments, [str(bundles[name])], out, ["--max-auc-drop", "0.05"]).parent
+    made = {name: path / "SHA256SUMS" for name, path in bundles.items() if name != "trained on"}
+    return {"steps": steps, "detectors": _compared(arguments, Bundle.open(bundles["trained on"]), made)}
+
+
+def _quantised(arguments: Any, bundle: list[str], out: Path, options: list[str]) -> Path:
+    if not (out / "SHA256SUMS").exists():
+        fixed = ["--manifest", str(arguments.manifest), "--out", str(out), "--draws", "200", "--json"]
+        result = _unmask(["bundle", "quantize", *bundle, *fixed, *options])
+        out.with_suffix(".json").write_text(result, encoding="utf-8")
+    return out / "SHA256SUMS"
+
+
+def _unmask(command: list[str]) -> str:
+    return subprocess.run(
+        [sys.executable, "-m", "unmask", *command], check=True, stdout=subprocess.PIPE, text=True
+    ).stdout
+
+
+def _compared(arguments: Any, bundle: Bundle, made: dict[str, Path]) -> list[dict[str, Any]]:
+    """Each detector beside the first one, on the images of the split that is reported."""
+    table = Manifest.open(arguments.manifest).select(split=arguments.split)
+    images = PreparedImages.of(bundle, table)
+    before = images.logits(bundle)
+    return [
+        _row(name, bundle, Bundle.open(path.parent), images, before, arguments.draws) for name, path in made.items()
+    ]
+
+
+def _row(name: str, old: Bundle, new: Bundle, images: PreparedImages, before: Logits, draws: int) -> dict[str, Any]:
+    after, settings = images.logits(new), Draws(draws)
+    scores = [replace(after.scores(new.info), model="after"), replace(before.scores(old.info), model="before")]
+    compared = compare(scores, settings)
+    (pair,) = compared.pairs
+    pixels = images.pixels()
+    return {
+        "name": name,
+        "bytes": [sum(map(len, bundle.files.values())) for bundle in (old, new)],
+        "n": compared.n,
+        "auc": [each.auc for each in compared.detectors][::-1],
+        "auc_change": pair.auc.model_dump(),
+        "balanced_accuracy": [each.balanced_accuracy for each in compared.detectors][::-1],
+        "balanced_accuracy_change": None if pair.balanced_accuracy is None else pair.balanced_accuracy.model_dump(),
+        "drift": drift(old.info, new.info, before, after, settings).model_dump(),
+        "evidence": evidence_change(old.model, new.model, pixels[:64]).model_dump(),
+        "speed": [speed.model_dump() for speed in speeds(old.model, new.model, pixels, runs=100)],
+        "made": dict(new.info.card.weights),
+    }
+
+
+if __name__ == "__main__":
+    main()
