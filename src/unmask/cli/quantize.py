@@ -95,7 +95,7 @@ def quantize(
 
     Exit codes: 0 written, 2 usage error or too much lost, 3 missing extra or broken bundle.
     """
-    from unmask.bundle.bundle import Bundle, write_bundle
+    from unmask.bundle.bundle import CLIPS, Bundle, write_bundle
     from unmask.cli.extras import need
     from unmask.cli.hold import hold
     from unmask.cli.manifests import choose_split, open_manifest
@@ -145,7 +145,7 @@ def quantize(
     finally:
         while bars:
             bars.pop().__exit__(None, None, None)
-    new = write_bundle(OutputFolder(out).path, made.info, made.model, made.golden)
+    new = write_bundle(OutputFolder(out).path, made.info, made.model, made.golden, old.files.get(CLIPS))
     result = made.result.model_copy(update={"bundle": str(out), "sha256": new.sha256})
     if as_json:
         print(result.to_json())

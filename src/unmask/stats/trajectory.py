@@ -1,6 +1,6 @@
 """The path that the features of a clip's frames take: how straight and how even it is.
 
-After Interno et al., "AI-Generated Video Detection via Perceptual Straightening" (ReStraV, NeurIPS 2025): natural clips
+After Internò et al., "AI-Generated Video Detection via Perceptual Straightening" (ReStraV, NeurIPS 2025): natural clips
 take straighter paths than generated ones in a network's features. The statistics are theirs, the features the
 detector's own.
 """
