@@ -21,6 +21,7 @@ from typing import Any
 from _markdown import Result, footer, share, table
 from _render_data import audit_shared, crop_cache, near_duplicates
 from _render_detect import detect_many
+from _render_doubt import abstention, thorough
 from _render_evaluation import (
     CARD_RESULTS,
     bench,
@@ -241,6 +242,8 @@ _RENDERERS: dict[str, Callable[[Result], list[str]]] = {
     "video-hostile": video_hostile,
     "video-speed": video_speed,
     "detect-many": detect_many,
+    "abstention": abstention,
+    "thorough": thorough,
     "scan": scan,
     "scan-ray": scan_ray,
     "scan-ray#sizing": scan_sizing,
