@@ -33,6 +33,8 @@ from unmask.version import __version__
 
 # Time for the images in progress when the service stops; nobody waits for them any more.
 _CLOSING_SECONDS = 5.0
+# Less for clips: they are told to end before the service waits for open requests.
+_CLIP_CLOSING_SECONDS = 0.5
 
 _ABOUT = """Classify faces in images as real or fake.
 
@@ -94,7 +96,7 @@ def create_app(settings: Settings, detector: Detector, store: Store | None) -> F
         finally:
             # All open requests have been answered by now; nobody waits for what is left.
             if clips is not None:
-                await clips.close(_CLOSING_SECONDS)
+                await clips.close(_CLIP_CLOSING_SECONDS)
             await asyncio.to_thread(engine.close, _CLOSING_SECONDS)
             await asyncio.to_thread(pool.close)
             explain_queue.close()

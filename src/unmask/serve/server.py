@@ -26,7 +26,7 @@ from unmask.serve.store import Store
 
 _BACKLOG = 2048
 # Time to note that clips were interrupted, should the history be slow.
-_STOP_SECONDS = 3.0
+_STOP_SECONDS = 2.0
 _MAIN = threading.main_thread()
 
 
