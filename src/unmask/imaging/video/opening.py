@@ -32,7 +32,7 @@ DECODERS: Final = (
 """The decoders that may run: those of cameras, phones, editors and the web."""
 
 READ_ERRORS: Final = (av.FFmpegError, ValueError, OSError, IndexError, OverflowError)
-"""What PyAV raises on damaged files: FFmpeg's errors; those of the Python file object, which is told to go before its
+"""What PyAV raises on damaged files: FFmpeg's errors; those of the Python file object, asked to go before its
 start; and of streams that appear late, which PyAV does not know."""
 
 _MOST_ASPECT: Final = 4.0  # a pixel that is wider or narrower than that is an error of the file
@@ -41,7 +41,7 @@ _COVERED, _LAST_KEY = 0.9, 20.0  # an index covers at least this proportion of t
 _BUFFER: Final = 256 * 1024
 _PROBED: Final = 5 * 2**20  # bytes, and microseconds, in which FFmpeg looks for what headers do not tell
 _COVER: Final = 0x400  # FFmpeg's flag of a stream that is the cover of a record
-_SIZE: Final = re.compile(r"Picture size (\d{1,9})x(\d{1,9}) (?:is invalid|exceeds)")
+_SIZE: Final = re.compile(r"\bsize (\d{1,9})x(\d{1,9}) (?:is invalid|exceeds)")
 _ERRORS: Final = (
     (re.compile(r"streams exceeds", re.I), "too_complex", "The clip has more streams than are read."),
     (
