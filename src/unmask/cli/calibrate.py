@@ -114,7 +114,7 @@ def calibrate(
         images = score_logits(old, chosen, store, workers=workers, progress=advance)
     held_out = None
     if photographs is not None:
-        shown = open_manifest(photographs, None)
+        shown = open_manifest(photographs, root)
         shown = choose_split(shown, _default_split(shown))
         with progress_bar("photographs", sum(1 for _ in shown)) as advance:
             logits = score_logits(old, shown, store, workers=workers, progress=advance)
