@@ -58,7 +58,7 @@ def train(
         ),
     ] = 1,
     accelerator: Annotated[
-        Accelerator, typer.Option(help="Where the network is computed; auto: on a GPU if there is one.")
+        Accelerator, typer.Option(help="Processor that computes the network; auto: a GPU if there is one.")
     ] = Accelerator.AUTO,
     as_json: options.Json = False,
 ) -> None:
