@@ -163,7 +163,7 @@ def static_eight_bits(
 
 
 def dynamic_eight_bits(model: bytes) -> bytes:
-    """A graph whose matrix products have 8-bit numbers, with the range of activations found anew for each image.
+    """A graph whose matrix products have 8-bit numbers, with the range of activations found for each image.
 
     It needs no images to calibrate on. Convolutions stay in single precision, where it would make them slower.
 

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 
 @with_examples(
-    "unmask bundle prune runs/mine --manifest faces.csv --out pruned",
-    "unmask bundle prune runs/mine --manifest faces.csv --out p --keep 0.3 --steps 8",
+    "unmask bundle prune runs/mine --manifest f.csv --out pruned",
+    "unmask bundle prune runs/mine --manifest f.csv --out p --keep 0.3",
 )
 def prune(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="Run folder of unmask train with a network.")],
@@ -105,7 +105,7 @@ def sentence(network: PrunedNetwork) -> str:
     change = network.change
     ends = "" if change.low is None or change.high is None else f" ({change.low:+.4f} to {change.high:+.4f})"
     return (
-        f"{network.kept:.0%} of the multiplications ({network.multiplications / 1e6:.0f} million, "
+        f"{100 * network.kept:.0f} % of the multiplications ({network.multiplications / 1e6:.0f} million, "
         f"{network.parameters / 1e6:.2f} million parameters): AUC {network.auc:.4f}, change "
         f"{change.value or 0:+.4f}{ends}; {network.auc_before:.4f} before training again."
     )

@@ -37,8 +37,8 @@ class Calibration(StrEnum):
 
 @with_examples(
     "unmask bundle quantize --manifest faces.csv --out int8",
-    "unmask bundle quantize mine/bundle --manifest f.csv --out int8 --max-size 6",
-    "unmask bundle quantize accurate --manifest f.csv --out w4 --method weights-4",
+    "unmask bundle quantize mine/bundle --manifest f.csv --out int8 --max-size 5",
+    "unmask bundle quantize accurate --manifest f.csv --out w4 --method fp16",
 )
 def quantize(
     out: Annotated[Path, typer.Option(metavar="DIR", file_okay=False, help="Folder for the quantised bundle.")],
@@ -77,7 +77,7 @@ def quantize(
     ] = None,
     max_size: Annotated[
         float | None,
-        typer.Option(min=0, metavar="MB", help="Store the least sensitive weights in 4 bits until the graph fits."),
+        typer.Option(min=0, metavar="MIB", help="Store the least sensitive weights in 4 bits until the graph fits."),
     ] = None,
     max_auc_drop: Annotated[
         float, typer.Option(min=0, max=1, metavar="D", help="Refuse a result that loses more AUC than this.")
@@ -120,7 +120,7 @@ def quantize(
         percentile,
         images,
         keep_float,
-        None if max_size is None else int(max_size * 1e6),
+        None if max_size is None else int(max_size * 2**20),
         max_auc_drop,
         seed,
     )

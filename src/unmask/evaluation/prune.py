@@ -54,7 +54,7 @@ def prune(
     if bundle is None:
         raise UsageError(
             "too_much_lost",
-            f"With {networks[-1].kept:.0%} of the multiplications the network loses "
+            f"With {100 * networks[-1].kept:.0f} % of the multiplications the network loses "
             f"{networks[0].auc - networks[-1].auc:.4f} of its AUC, and at most {max_auc_drop:g} is allowed; more "
             "steps, images or epochs lose less.",
         )

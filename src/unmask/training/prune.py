@@ -115,7 +115,7 @@ class PrunedRun:
     def package(self, folder: Path) -> Bundle:
         """Write the network as it is now as a bundle, calibrated on the validation images."""
         recipe = self.recipe.model_copy(update={"name": f"{self.recipe.name}-pruned"})
-        words = f"{self.settings.method}, to {self.settings.keep:.0%} of the multiplications"
+        words = f"{self.settings.method}, to {100 * self.settings.keep:.0f} % of the multiplications"
         weights = describe(*self.network.branch_weights) | {"pruned": words}
         return package_run(
             recipe, self.network, weights, self._train, self.validation, self._record["manifest"], folder

@@ -16,7 +16,7 @@ def sentences(result: QuantizationResult) -> Iterator[str]:
         + (f", ranges by {result.calibration}" if result.calibration else "")
         + f"; compared on {result.data.n:,} images in {result.data.groups:,} groups."
     )
-    yield f"Size of the graph: {megabytes(result.bytes_before)} before, {megabytes(result.bytes_after)} after."
+    yield f"Size of the graph: {_size(result.bytes_before)} before, {_size(result.bytes_after)} after."
     yield f"AUC: {_sides(result.auc)}."
     yield f"Balanced accuracy: {_sides(result.balanced_accuracy)}."
     drift = result.drift
@@ -44,9 +44,8 @@ def sentences(result: QuantizationResult) -> Iterator[str]:
         yield f"Stored in 4 bits: the weights of {four} layers."
 
 
-def megabytes(size: int) -> str:
-    """A number of bytes in millions."""
-    return f"{size / 1e6:.2f} MB"
+def _size(count: int) -> str:
+    return f"{count / 2**20:.2f} MiB"
 
 
 def _sides(sides: Sides) -> str:
