@@ -1,4 +1,4 @@
-"""The documentation's site builds without a warning: every link and anchor leads somewhere, every page is in its menu."""
+"""The documentation's site builds without a warning: links and anchors lead somewhere, the menu has every page."""
 
 from __future__ import annotations
 

@@ -254,7 +254,7 @@ def test_every_command_that_reads_images_has_the_one_limit() -> None:
     named = {verb.name for verb in verbs if verb.reads_images}
     # What reads no image file: tables, bundles, recipes; fetch and serve have limits of their own.
     assert {verb.name for verb in verbs} - named == {
-        *("compare", "serve", "split", "fetch", "info", "verify", "export", "card", "list", "show", "pull"),
+        *("compare", "doctor", "serve", "split", "fetch", "info", "verify", "export", "card", "list", "show", "pull"),
     }
 
 
@@ -263,7 +263,7 @@ def test_every_command_that_reads_a_table_can_be_told_its_columns() -> None:
 
     verbs = [verb for entry in COMMANDS for verb in getattr(entry, "verbs", (entry,))]
     named = {verb.name for verb in verbs if verb.reads_tables}
-    # What reads no manifest and no scores.
+    # What reads no manifest and no scores, and scan, whose tables need no labels and may hold addresses or images.
     assert {verb.name for verb in verbs} - named == {
-        *("detect", "explain", "bench", "serve", "info", "verify", "card", "list", "show", "pull"),
+        *("detect", "scan", "doctor", "explain", "bench", "serve", "info", "verify", "card", "list", "show", "pull"),
     }

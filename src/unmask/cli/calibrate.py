@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 @with_examples(
     "unmask calibrate --manifest my-images/ --out calibrated",
     "unmask calibrate mine/bundle --manifest faces.csv --prior 0.05 --out new",
-    "unmask calibrate --method keep --manifest faces.csv --photographs press.csv --out new",
+    "unmask calibrate --method keep --manifest a.csv --photographs b.csv --out c",
 )
 def calibrate(
     out: Annotated[Path, typer.Option(metavar="DIR", file_okay=False, help="Folder for the new bundle.")],

@@ -64,9 +64,7 @@ def evaluate(
         Path | None,
         typer.Option(metavar="FILE", help="Include a result of unmask bench (default: DIR/bench.json if it exists)."),
     ] = None,
-    frames: Annotated[
-        int, typer.Option(min=1, metavar="N", help="Of a manifest of clips: frames judged of each.")
-    ] = 32,
+    frames: options.ClipFrames = 32,
     draws: options.Draws = 2000,
     seed: options.Seed = 0,
     workers: options.Workers = None,

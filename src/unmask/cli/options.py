@@ -56,6 +56,10 @@ Limit = Annotated[
     int | None, typer.Option("--limit", min=1, metavar="N", help="Use a random sample of at most N images.")
 ]
 
+ClipFrames = Annotated[
+    int, typer.Option("--frames", min=1, metavar="N", help="Frames judged per clip, for a manifest of clips.")
+]
+
 # What works on it
 BundleArgument = Annotated[Path | None, typer.Argument(metavar="BUNDLE", help=_BUNDLE)]
 BundleArguments = Annotated[

@@ -32,9 +32,7 @@ def robustness(
     keep_images: Annotated[
         bool, typer.Option("--keep-images", help="Write the degraded images to images/ in the output folder.")
     ] = False,
-    frames: Annotated[
-        int, typer.Option(min=1, metavar="N", help="Of a manifest of clips: frames judged of each.")
-    ] = 32,
+    frames: options.ClipFrames = 32,
     draws: options.Draws = 2000,
     seed: options.Seed = 0,
     workers: options.Workers = None,

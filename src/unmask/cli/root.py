@@ -116,14 +116,14 @@ COMMANDS = (
             Verb(
                 "faces",
                 "unmask.cli.data.faces:faces",
-                "Crop faces out of images.",
+                "Crop faces out of images, or out of the frames of clips.",
                 reads_images=True,
                 reads_tables=True,
             ),
             Verb(
                 "synthesize",
                 "unmask.cli.data.synthesize:synthesize",
-                "Make fakes from real images, or degraded copies of images.",
+                "Make fakes from real images or clips, or degraded copies.",
                 reads_images=True,
                 reads_tables=True,
             ),

@@ -37,7 +37,7 @@ def faces(
     no_face: Annotated[
         str, typer.Option(metavar="skip|whole", help="Skip images without a face, or write the whole image.")
     ] = "skip",
-    frames: Annotated[int, typer.Option(min=1, metavar="N", help="Of a manifest of clips: frames of each.")] = 8,
+    frames: Annotated[int, typer.Option(min=1, metavar="N", help="Frames per clip, for a manifest of clips.")] = 8,
     workers: options.Workers = None,
     as_json: options.Json = False,
 ) -> None:

@@ -17,7 +17,7 @@ from unmask.cli.examples import with_examples
     "unmask data synthesize faces.csv --kind swap --masks --out swaps/",
     "unmask data synthesize faces.csv --kind self-blend --out blends/",
     "unmask data synthesize faces.csv --kind degrade --steps jpeg --out worse/",
-    "unmask data synthesize clips.csv --kind self-blend --tremor 0.01 --with-originals --out blends/",
+    "unmask data synthesize clips.csv --kind self-blend --tremor 0.01 --out made/",
 )
 def synthesize(
     manifest: options.ManifestArgument,
@@ -42,7 +42,7 @@ def synthesize(
         str, typer.Option(metavar="A,B", help="Degradations to choose from, such as rescale, jpeg, webp, blur, noise.")
     ] = "",
     clip_format: Annotated[
-        str, typer.Option(metavar="FORMAT", help="How clips are written: h264:CRF, or ffv1 (without loss).")
+        str, typer.Option(metavar="FORMAT", help="Coding of made clips: h264:CRF, or ffv1 (without loss).")
     ] = "h264:18",
     tremor: Annotated[
         float,
@@ -50,19 +50,19 @@ def synthesize(
             min=0,
             max=0.2,
             metavar="X",
-            help="Of clips: error of the face's place in each frame, as a fraction of its side.",
+            help="Error of the face's place in each frame of a clip, as a fraction of its side.",
         ),
     ] = 0.0,
     workers: options.Workers = None,
     as_json: options.Json = False,
 ) -> None:
-    """Make fakes from real images or clips, or degraded copies of images.
+    """Make fakes from real images or clips, or degraded copies.
 
     Writes one folder per kind, and a manifest that says how each image was made and keeps group, source and split. A
     swap takes donor and target from the same split and different groups; to split again, group by both columns, group
     and donor_group. The same random seed gives the same files, whatever the order of the rows.
 
-    Of a manifest of clips, clips are made (self-blend or swap): one transformation from the first frame to the last,
+    From a manifest of clips, clips are made (self-blend or swap): one transformation from the first frame to the last,
     of at most 300 frames. They need the extra video.
 
     Exit codes: 0 all images read, 1 some image could not be read, 2 usage error.
