@@ -94,6 +94,8 @@ _METHODS = {
     "mean and trajectory": "mean and trajectory statistics",
     "gru": "GRU",
     "transformer": "Transformer",
+    "gru, no stills": "GRU without still images",
+    "gru, no made clips": "GRU without made clips",
 }
 
 
@@ -101,8 +103,8 @@ def video(result: Result) -> list[str]:
     """What turns frames into a verdict: AUC of each method on clips left out, and the logit of each clip."""
     intro = (
         f"{result['clips']} clips, {result['fake']} of them fake, in {result['groups']} groups; each is judged by what "
-        f"saw no clip of its group. What is trained also saw {result['made']} clips made of the other real ones and "
-        f"{result['stills']} sequences of still images. 95 % intervals over {result['draws']:,} draws of whole groups; "
+        f"saw no clip of its group. What is trained also saw those of {result['made']} made clips that are of other "
+        f"groups, and {result['stills']} sequences of still images. 95 % intervals over {result['draws']:,} draws of whole groups; "
         "the gain is paired. Pairs: fakes with a higher logit than the real clip of their group."
     )
     methods = [
