@@ -104,8 +104,8 @@ def video(result: Result) -> list[str]:
     intro = (
         f"{result['clips']} clips, {result['fake']} of them fake, in {result['groups']} groups; each is judged by what "
         f"saw no clip of its group. What is trained also saw those of {result['made']} made clips that are of other "
-        f"groups, and {result['stills']} sequences of still images. 95 % intervals over {result['draws']:,} draws of whole groups; "
-        "the gain is paired. Pairs: fakes with a higher logit than the real clip of their group."
+        f"groups, and {result['stills']} sequences of still images. 95 % intervals over {result['draws']:,} draws of "
+        "whole groups; the gain is paired. Pairs: fakes with a higher logit than the real clip of their group."
     )
     methods = [
         (
