@@ -104,14 +104,16 @@ def test_an_address_needs_the_engine(unmask: Callable[..., Any], greys: Path, tm
 
 
 def left_running() -> list[str]:
-    """Processes of Ray, and workers of a scan."""
+    """Processes of Ray, and workers of scans by the bundles of tests: other scans may run on this machine."""
     import psutil
 
     found = []
     for process in psutil.process_iter(["name", "cmdline", "status"]):
         line = " ".join(process.info["cmdline"] or [process.info["name"] or ""])
         of_ray = "raylet" in line or "gcs_server" in line or line.startswith("ray::")
-        if (of_ray or "unmask.scan.worker" in line) and process.info["status"] != psutil.STATUS_ZOMBIE:
+        if (of_ray or ("unmask.scan.worker" in line and "pytest" in line)) and process.info[
+            "status"
+        ] != psutil.STATUS_ZOMBIE:
             found.append(line[:120])
     return found
 
@@ -124,6 +126,16 @@ def settled(before: list[str], seconds: float = 60.0) -> bool:
             return False
         time.sleep(0.5)
     return True
+
+
+def end_own_children() -> None:
+    """End what a node that did not start has left."""
+    import psutil
+
+    for process in psutil.Process().children():
+        if any(name in " ".join(process.cmdline()) for name in ("gcs_server", "raylet")):
+            process.kill()
+            process.wait()
 
 
 @contextmanager
@@ -142,6 +154,7 @@ def cluster(nodes: int) -> Iterator[Any]:
                     made.add_node(num_cpus=cpus, **size)
                     break
                 except Exception:
+                    end_own_children()
                     if attempt == 2:
                         raise
         ray.init(address=made.address, log_to_driver=False, logging_level="ERROR")

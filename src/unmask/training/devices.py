@@ -81,13 +81,16 @@ class Devices:
         if recipe.ensemble is not None:
             raise UsageError("bad_devices", "On several machines train an ensemble's members one by one.")
 
-    def trainer_options(self) -> dict[str, Any]:
+    def trainer_options(self, recipe: Recipe) -> dict[str, Any]:
         """Arguments of Lightning's ``Trainer``, other than plugins.
 
         Processes are spawned by the call that trains, not by running the program again: ``fit`` is a function of a
         library, and the program may be a notebook.
         """
-        strategy: Strategy | str = DDPStrategy(start_method="spawn") if self.processes > 1 else "auto"
+        strategy: Strategy | str = "auto"
+        if self.processes > 1:
+            # From cached features the backbone's parameters have no part in the loss.
+            strategy = DDPStrategy(start_method="spawn", find_unused_parameters=recipe.features is not None)
         return {
             "accelerator": self.accelerator,
             "devices": self.per_node,

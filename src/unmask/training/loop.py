@@ -110,7 +110,7 @@ def _trainer(module: DetectorModule, out: Path, devices: Devices) -> pl.Trainer:
         precision=schedule.precision,
         gradient_clip_val=schedule.gradient_clip,
         logger=TensorBoardLogger(out, "tensorboard", phase),
-        **devices.trainer_options(),
+        **devices.trainer_options(module.recipe),
         plugins=[_WholeCheckpoints(out, module.recipe), *devices.plugins()],
         callbacks=[
             EpochBar(),
