@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -133,9 +133,10 @@ def end_own_children() -> None:
     import psutil
 
     for process in psutil.Process().children():
-        if any(name in " ".join(process.cmdline()) for name in ("gcs_server", "raylet")):
-            process.kill()
-            process.wait()
+        with suppress(psutil.Error):  # it ended by itself
+            if any(name in " ".join(process.cmdline()) for name in ("gcs_server", "raylet")):
+                process.kill()
+                process.wait()
 
 
 @contextmanager
