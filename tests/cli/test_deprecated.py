@@ -84,7 +84,7 @@ def test_renamed_options_of_commands(
     words: list[str], old: str, new: str, name: str, value: object, capsys: pytest.CaptureFixture[str]
 ) -> None:
     command: Any = get_command(app)
-    while hasattr(command, "commands"):
+    while getattr(command, "commands", None):
         command = command.commands[words.pop(0)]
     given = command.load().make_context("x", words).params[name]
     assert (list(given) if isinstance(value, list) else given) == value

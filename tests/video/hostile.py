@@ -41,7 +41,7 @@ class Outcome:
             exception, which the worker would not have caught.
         detail: the name of the signal or exception.
         cpu_s: CPU time of the child.
-        peak_mib: its largest resident memory.
+        peak_mib: how much its resident memory grew at most.
     """
 
     code: str
@@ -53,6 +53,8 @@ class Outcome:
 def read_in_child(path: Path, limits: VideoLimits = LIMITS, *, as_clip: bool = True) -> Outcome:
     """Read a few frames of a file in a forked child."""
     reader, writer = os.pipe()
+    # The child begins with what this process has in memory.
+    resident = int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize() / 2**20
     child = os.fork()
     if child == 0:
         os.close(reader)
@@ -92,7 +94,7 @@ def read_in_child(path: Path, limits: VideoLimits = LIMITS, *, as_clip: bool = T
         number = os.WTERMSIG(status)
         code = "stopped" if number in (signal.SIGPROF, signal.SIGKILL) else "crashed"
         detail = signal.Signals(number).name
-    return Outcome(code, detail, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)
+    return Outcome(code, detail, usage.ru_utime + usage.ru_stime, max(0.0, usage.ru_maxrss / 1024 - resident))
 
 
 def originals(folder: Path) -> dict[str, Path]:

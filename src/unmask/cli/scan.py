@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import re
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Event
 from typing import Annotated, Any, Final
 
 import typer
@@ -119,15 +121,15 @@ def scan(
     summary = None if missing else read_summary(out)
     if summary is None:
         images = round(folder.plan.images * missing / folder.plan.shards)
-        with _resumable(out), progress_bar("images", images, rate=True) as advance:
+        with _resumable(out) as stopped, progress_bar("images", images, rate=True) as advance:
             if engine == "ray":
                 from unmask.scan.ray_engine import run_ray
 
-                run_ray(folder, workers, _counted(advance), address=address, gpus=gpus)
+                run_ray(folder, workers, _counted(advance, stopped), address=address, gpus=gpus)
             else:
                 from unmask.scan.engine import run_local
 
-                run_local(folder, workers, _counted(advance))
+                run_local(folder, workers, _counted(advance, stopped))
         summary = finish(folder, thumbnails=thumbnails)
     else:
         folder.clean()  # killed at its very end, it may not have come to that
@@ -187,8 +189,10 @@ def merge(
     print(f"{merge_scans(scans, out):,} images in {out}")
 
 
-def _counted(advance: Callable[[], None]) -> Callable[[int], None]:
+def _counted(advance: Callable[[], None], stopped: Event) -> Callable[[int], None]:
     def progress(count: int) -> None:
+        if stopped.is_set():
+            raise KeyboardInterrupt
         for _ in range(count):
             advance()
 
@@ -196,15 +200,27 @@ def _counted(advance: Callable[[], None]) -> Callable[[int], None]:
 
 
 @contextmanager
-def _resumable(out: Path) -> Iterator[None]:
-    """Say after Ctrl-C how the scan is continued."""
+def _resumable(out: Path) -> Iterator[Event]:
+    """Say after Ctrl-C how the scan is continued.
+
+    The event is set by it: an interrupt that hits a destructor or a callback of a library is swallowed there.
+    """
     from unmask.text import printable
 
+    stopped = Event()
+
+    def stop(*_: object) -> None:
+        stopped.set()
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGINT, stop)
     try:
-        yield
+        yield stopped
     except KeyboardInterrupt:
         print(f"unmask: stopped; --out {printable(str(out))} --resume does the rest", file=sys.stderr)
         raise
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _part(text: str | None) -> tuple[int, int]:

@@ -148,7 +148,7 @@ class Recipe(Part):
         try:
             recipe = cls.model_validate(content)
         except ValidationError as error:
-            raise UsageError("bad_recipe", _explain(error)) from None
+            raise UsageError("bad_recipe", f"{printable(str(name_or_path))}: {_explain(error)}") from None
         for override in overrides:
             if why := recipe.why_unheeded(override.partition("=")[0]):
                 raise UsageError("bad_override", f"{quote(override)} would change nothing in {recipe.name}: {why}")
