@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from PIL import Image
 from tests.cli.detecting import Unmask, make_image
 
 from unmask.bundle.bundle import Bundle
@@ -63,3 +64,19 @@ def test_it_is_said_how_to_get_the_accurate_detector(
 def test_the_accurate_detector_is_no_first_one(unmask: Unmask, queue: Path, tmp_path: Path) -> None:
     ran = unmask("queue", "--thorough", model=tmp_path / "accurate")
     assert ran.code == 2 and "sharp@1" in ran.err
+
+
+def test_a_doubtful_clip_is_judged_again_as_a_whole(unmask: Unmask, queue: Path, tmp_path: Path) -> None:
+    """Its frames' verdicts are all of one detector, since logits of two do not mix."""
+    clips = tmp_path / "clips"
+    clips.mkdir()
+    for name, grey in (("doubtful", 128), ("sure", 170)):
+        # Of two greys: frames that are equal would become one.
+        frames = [Image.new("L", (40, 40), grey + at % 2) for at in range(4)]
+        frames[0].save(clips / f"{name}.gif", save_all=True, append_images=frames[1:], duration=200)
+    ran = unmask("clips", "--thorough", "--as-clip", "--json", model=tmp_path / "first")
+    doubtful, sure = ran.lines
+    assert (doubtful["kind"], doubtful["model"], doubtful["verdict"]) == ("video", "sharp@1", "FAKE")
+    assert (sure["kind"], sure["model"], sure["verdict"]) == ("video", "tiny@1", "FAKE")
+    alone = unmask("clips/doubtful.gif", "--as-clip", "--json", model=tmp_path / "first").lines[0]
+    assert alone["verdict"] == "UNCERTAIN"
