@@ -55,6 +55,7 @@ def test_the_queue_is_kept_over_a_reload_until_it_is_cleared(
 ) -> None:
     page = visit(desk)
     add(page, {name: images[name] for name in ("manipulated.jpg", "broken.jpg", "real.jpg")})
+    expect(page.get_by_role("radio", name="Wrong")).to_be_visible()  # the verdict is stored, and shown
     page.keyboard.press("w")
     expect(page.get_by_role("log")).to_contain_text("manipulated.jpg: your feedback is saved, Wrong.")
     expect(page.get_by_text("kept in this browser, on this machine only, until you clear them")).to_be_visible()
