@@ -28,7 +28,7 @@ from _report import argument_parser, describe_run, write_json
 from unmask.bundle.bundle import Bundle
 from unmask.data.manifest import Manifest
 from unmask.evaluation.compare import compare
-from unmask.evaluation.quantize import drift, evidence_change, speeds
+from unmask.evaluation.drift import drift, evidence_change, speeds
 from unmask.evaluation.small_images import Logits, PreparedImages
 from unmask.stats.resample import Draws
 

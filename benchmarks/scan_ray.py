@@ -7,7 +7,7 @@
 Each part has the ratios of its own run, and keeps the other parts of the result file.
 
 rate    the same images by both engines on this machine, in turn; images per second after the first tenth of the
-        images, so without the start, which is told beside it; ratios are of medians
+        images, so without the start, which is given separately; ratios are of medians
 driver  CPU time of the one process that drives a scan, for an image: list it, read it from the list, write
         its row; and the sizes of all that
 faults  the tests of clusters of two nodes on this machine, in which a node, an actor or the driver is killed: every

@@ -1,11 +1,13 @@
-"""Work on many items by threads, in order and in flat memory. Imports nothing of unmask."""
+"""Work on many items by threads, in order and in flat memory; ending a child process. Imports nothing of unmask."""
 
 from __future__ import annotations
 
 import os
+import subprocess
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from typing import TypeVar
 
 _Item = TypeVar("_Item")
@@ -41,3 +43,13 @@ def ordered_map(
         finally:
             for future in pending:
                 future.cancel()
+
+
+def end_process(process: subprocess.Popen[bytes]) -> None:
+    """End a child process, whatever it does, and close its pipes."""
+    process.kill()
+    process.wait()
+    for pipe in (process.stdin, process.stdout):
+        if pipe is not None:
+            with suppress(OSError):
+                pipe.close()

@@ -29,7 +29,7 @@ VERDICT = {"kind": "video", "verdict": "FAKE", "fake_probability": 0.9, "error":
 
 
 class Judge:
-    """Judges two frames of each clip; waits before the second for a sign if it is told to."""
+    """Judges two frames of each clip; waits before the second for a sign if asked to."""
 
     def __init__(self) -> None:
         self.seen: list[str] = []

@@ -162,7 +162,7 @@ def _box(kind: bytes, *parts: bytes) -> bytes:
 
 
 def many_streams(count: int) -> bytes:
-    """An MP4 file with so many tracks of video, each with nothing in it."""
+    """An MP4 file with this number of video tracks, each with nothing in it."""
     tkhd = _box(
         b"tkhd",
         struct.pack(">IIIIII", 7, 0, 0, 1, 0, 1000),

@@ -44,7 +44,7 @@ def _scene(shade: int, shift: int = 0) -> np.ndarray:
     [
         (_scene(40), _scene(40), True, False),
         (_scene(40), _scene(40, 12), True, False),  # a person moves
-        (_scene(40), _scene(52), True, False),  # a lamp goes on
+        (_scene(40), _scene(52), True, False),  # a lamp is switched on
         (_scene(40), _scene(160), True, True),
         (_scene(40), _scene(40, 40), False, False),  # seconds later, elsewhere in the same room
         (_scene(40), _scene(160), False, True),

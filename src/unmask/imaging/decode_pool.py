@@ -23,6 +23,7 @@ from unmask.errors import ImageError
 from unmask.imaging.decode import Decoded
 from unmask.imaging.decode_worker import HEAD, arguments
 from unmask.imaging.limits import DecodeLimits, default_limits
+from unmask.parallel import end_process
 
 try:
     import fcntl
@@ -167,9 +168,4 @@ class _Child:
         return about, pixels
 
     def end(self) -> None:
-        self._process.kill()
-        self._process.wait()
-        for pipe in (self._process.stdin, self._process.stdout):
-            if pipe is not None:
-                with suppress(OSError):
-                    pipe.close()
+        end_process(self._process)

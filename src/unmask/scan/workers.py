@@ -10,11 +10,11 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from types import TracebackType
 from typing import Any, Final, Self
 
 from unmask.errors import BundleError, ImageError, UnmaskError, UsageError
+from unmask.parallel import end_process
 from unmask.scan.items import Item
 from unmask.scan.judge import JudgeSettings
 from unmask.scan.rows import Row, facts_of_error
@@ -88,14 +88,8 @@ class Worker:
     def close_process(self) -> None:
         """End the process; the next items get a new one."""
         process, self._process = self._process, None
-        if process is None:
-            return
-        process.kill()
-        process.wait()
-        for pipe in (process.stdin, process.stdout):
-            if pipe is not None:
-                with suppress(OSError):
-                    pipe.close()
+        if process is not None:
+            end_process(process)
 
     def _judge(self, items: Sequence[Item], found: list[Row], progress: Callable[[], None]) -> None:
         """Append the rows of items until the process ends or takes too long."""

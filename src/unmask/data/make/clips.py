@@ -24,12 +24,11 @@ from unmask.data import tables
 from unmask.data.folders import CLASS_FOLDERS
 from unmask.data.make.clip_faces import follow, tremble
 from unmask.data.make.clip_file import ClipEncoding, encode_clip
-from unmask.data.make.made import MANIFEST_NAME, MISSES_NAME, Names, made_columns, made_name, row_cells
+from unmask.data.make.made import MANIFEST_NAME, MISSES_NAME, Names, Original, made_columns, made_name, row_cells
 from unmask.data.make.self_blend import self_blend
 from unmask.data.make.swap import misfit, swap_faces
 from unmask.data.make.synthesize import COLUMNS, JOURNAL_NAME, LABELS, SynthesisReport
 from unmask.data.manifest import Manifest
-from unmask.data.rows import ManifestRow
 from unmask.errors import ImageError, UsageError
 from unmask.files import OutputFolder, digest, stamp
 from unmask.imaging.faces import Face, FaceFinder, FacePolicy
@@ -73,19 +72,8 @@ class ClipPolicy:
 
 
 @dataclass(frozen=True, slots=True)
-class _Original:
-    row: ManifestRow
-    name: str
-    path: Path
-
-    @property
-    def group(self) -> str:
-        return self.row.group or self.name
-
-
-@dataclass(frozen=True, slots=True)
 class _Donor:
-    original: _Original
+    original: Original
     image: Image.Image
     face: Face
     mirrored: bool
@@ -120,7 +108,7 @@ def synthesize_clips(
     _check(policy)
     manifest.validate(check_files=False)
     folder, finder, names = OutputFolder(out), FaceFinder(faces), Names(manifest)
-    everything = [_Original(row, *names.of(row)) for row in manifest if row.path and row.label == "real"]
+    everything = [Original(row, *names.of(row)) for row in manifest if row.path and row.label == "real"]
     if not everything:
         raise UsageError("no_pictures", f"{manifest.name}: no real clip has a path")
     used = _limited(everything, policy)
@@ -200,7 +188,7 @@ def _check(policy: ClipPolicy) -> None:
         raise UsageError("bad_synthesis", problem)
 
 
-def _limited(clips: list[_Original], policy: ClipPolicy) -> list[_Original]:
+def _limited(clips: list[Original], policy: ClipPolicy) -> list[Original]:
     if policy.limit is None or policy.limit >= len(clips):
         return clips
     ranks = [digest("limit", policy.seed, original.name) for original in clips]
@@ -212,9 +200,7 @@ def _seed(policy: ClipPolicy, what: str, name: str, draw: int) -> list[int]:
     return [int(digest(_VERSION, policy.kind, policy.seed, what, name, draw), 16)]
 
 
-def _donors(
-    original: _Original, everything: Sequence[_Original], policy: ClipPolicy
-) -> tuple[tuple[_Original, ...], ...]:
+def _donors(original: Original, everything: Sequence[Original], policy: ClipPolicy) -> tuple[tuple[Original, ...], ...]:
     """For each draw a few clips to try: same split, another group."""
     if policy.kind != "swap":
         return ((),) * policy.per_clip
@@ -237,8 +223,8 @@ def _is_there(folder: OutputFolder, known: dict[str, Any]) -> bool:
 
 
 def _make(
-    original: _Original,
-    donors: Sequence[Sequence[_Original]],
+    original: Original,
+    donors: Sequence[Sequence[Original]],
     folder: OutputFolder,
     finder: FaceFinder,
     policy: ClipPolicy,
@@ -281,7 +267,7 @@ def _make(
 
 
 def _changed(
-    original: _Original, faces: Sequence[Face | None], donor: _Donor | None, policy: ClipPolicy, draw: int
+    original: Original, faces: Sequence[Face | None], donor: _Donor | None, policy: ClipPolicy, draw: int
 ) -> Iterator[Image.Image]:
     """The frames of the fake; those without the face stay as they are."""
     seed = _seed(policy, "make", original.name, draw)
@@ -298,7 +284,7 @@ def _changed(
             yield swap_faces(image, shown, donor.image, donor.face, rng, donor.mirrored).image
 
 
-def _best_donor(tried: Iterable[_Original], faces: Sequence[Face | None], finder: FaceFinder) -> _Donor:
+def _best_donor(tried: Iterable[Original], faces: Sequence[Face | None], finder: FaceFinder) -> _Donor:
     """The frame of a donor's clip whose face fits best over the whole of the target's."""
     seen = [face for face in faces if face is not None]
     sample = [seen[at] for at in np.linspace(0, len(seen) - 1, min(len(seen), 16)).astype(int)]
@@ -330,7 +316,7 @@ def _encoded(images: Iterator[Image.Image], rate: float, policy: ClipPolicy) -> 
 
 
 def _write(
-    original: _Original,
+    original: Original,
     content: bytes,
     size: tuple[int, int],
     cells: Mapping[str, str],

@@ -30,6 +30,26 @@ _SUFFIXES = {"png": ".png", "jpeg": ".jpg", "webp": ".webp"}
 
 
 @dataclass(frozen=True, slots=True)
+class Original:
+    """A row of the manifest that something is made from.
+
+    Attributes:
+        row: of the manifest.
+        name: of its file, unique in the manifest.
+        path: of its file.
+    """
+
+    row: ManifestRow
+    name: str
+    path: Path
+
+    @property
+    def group(self) -> str:
+        """Its group; a row without one is a group of its own, which includes what is made from it."""
+        return self.row.group or self.name
+
+
+@dataclass(frozen=True, slots=True)
 class Encoding:
     """How images are written; the same pixels always give the same bytes (for one version of Pillow).
 

@@ -20,12 +20,20 @@ from unmask.data import tables
 from unmask.data.degrade import apply_steps, draw_steps
 from unmask.data.face_index import FaceIndex, FaceRecord
 from unmask.data.folders import CLASS_FOLDERS
-from unmask.data.make.made import MANIFEST_NAME, MISSES_NAME, Encoding, Names, made_columns, made_name, row_cells
+from unmask.data.make.made import (
+    MANIFEST_NAME,
+    MISSES_NAME,
+    Encoding,
+    Names,
+    Original,
+    made_columns,
+    made_name,
+    row_cells,
+)
 from unmask.data.make.reconstruct import reconstruct
 from unmask.data.make.self_blend import self_blend
 from unmask.data.make.swap import misfit, swap_faces
 from unmask.data.manifest import Manifest
-from unmask.data.rows import ManifestRow
 from unmask.errors import ImageError, UsageError
 from unmask.files import OutputFolder, digest, refuse_link, stamp
 from unmask.imaging.decode import decode_image
@@ -100,21 +108,9 @@ class SynthesisReport:
 
 
 @dataclass(frozen=True, slots=True)
-class _Original:
-    row: ManifestRow
-    name: str
-    path: Path
-
-    @property
-    def group(self) -> str:
-        """Its group; a row without one is a group of its own, which includes the images made from it."""
-        return self.row.group or self.name
-
-
-@dataclass(frozen=True, slots=True)
 class _Job:
-    original: _Original
-    donors: tuple[tuple[_Original, ...], ...]
+    original: Original
+    donors: tuple[tuple[Original, ...], ...]
     key: str
     known: dict[str, Any] | None
 
@@ -214,10 +210,10 @@ def _check(policy: SynthesisPolicy) -> None:
     draw_steps(np.random.default_rng(0), policy.steps)  # an unknown step is an error before any work
 
 
-def _images(manifest: Manifest, policy: SynthesisPolicy) -> list[_Original]:
+def _images(manifest: Manifest, policy: SynthesisPolicy) -> list[Original]:
     names = Names(manifest)
     chosen = [
-        _Original(row, *names.of(row))
+        Original(row, *names.of(row))
         for row in manifest
         if row.path and (policy.kind == "degrade" or row.label == "real")
     ]
@@ -227,7 +223,7 @@ def _images(manifest: Manifest, policy: SynthesisPolicy) -> list[_Original]:
     return chosen
 
 
-def _limited(images: list[_Original], policy: SynthesisPolicy) -> list[_Original]:
+def _limited(images: list[Original], policy: SynthesisPolicy) -> list[Original]:
     if policy.limit is None or policy.limit >= len(images):
         return images
     # Not the first ones: manifests are often sorted, and the first rows would be one source. The order does not matter.
@@ -241,12 +237,12 @@ def _rng(policy: SynthesisPolicy, what: str, name: str, draw: int) -> np.random.
 
 
 def _draw_donors(
-    used: Sequence[_Original], everything: Sequence[_Original], policy: SynthesisPolicy
-) -> dict[str, tuple[tuple[_Original, ...], ...]]:
+    used: Sequence[Original], everything: Sequence[Original], policy: SynthesisPolicy
+) -> dict[str, tuple[tuple[Original, ...], ...]]:
     """A few donors for each swap to try: same split, another group, independent of the order of rows."""
     if policy.kind != "swap":
         return {}
-    pools: dict[str, list[_Original]] = defaultdict(list)
+    pools: dict[str, list[Original]] = defaultdict(list)
     for original in sorted(everything, key=lambda original: original.name):
         pools[original.row.split].append(original)
     donors = {}
@@ -263,8 +259,8 @@ def _draw_donors(
 
 
 def _faces(
-    used: Sequence[_Original],
-    donors: Mapping[str, tuple[tuple[_Original, ...], ...]],
+    used: Sequence[Original],
+    donors: Mapping[str, tuple[tuple[Original, ...], ...]],
     out: Path,
     policy: SynthesisPolicy,
     faces: FacePolicy,
@@ -353,7 +349,7 @@ def _one(
 
 
 def _write(
-    original: _Original,
+    original: Original,
     image: Image.Image,
     mask: npt.NDArray[np.float32] | None,
     cells: dict[str, str],

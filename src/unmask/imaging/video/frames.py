@@ -25,6 +25,7 @@ from unmask.imaging.decode_worker import HEAD
 from unmask.imaging.video.facts import HEAD as HEAD_BYTES
 from unmask.imaging.video.facts import ClipFacts, sniff_container
 from unmask.imaging.video.limits import VideoLimits, default_video_limits
+from unmask.parallel import end_process
 
 DEFAULT_FRAMES: Final = 32
 # Wall-clock time for each second of CPU time: the machine may be busy.
@@ -154,14 +155,8 @@ class ClipReader:
     def close(self) -> None:
         """End the child, whatever it does."""
         process, self._process = self._process, None
-        if process is None:
-            return
-        process.kill()
-        process.wait()
-        for pipe in (process.stdin, process.stdout):
-            if pipe is not None:
-                with suppress(OSError):
-                    pipe.close()
+        if process is not None:
+            end_process(process)
 
     def _start(self) -> ClipFacts:
         file = _open(self._path, self._limits)
