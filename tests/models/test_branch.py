@@ -145,3 +145,43 @@ def test_tokens_of_several_blocks_side_by_side() -> None:
 def test_tokens_that_there_are_not(name: str, message: str) -> None:
     with pytest.raises(UsageError, match=message):
         branch(name, tokens=(1, 13))
+
+
+@pytest.mark.parametrize("name", ["tf_efficientnet_lite0", "mobilenetv3_small_050"])
+def test_maps_of_several_stages_side_by_side(name: str) -> None:
+    """Hooks on the whole network see the same maps; the mean of each is kept, and so is its mean within each cell."""
+    whole = branch(name).eval()
+    made = branch(name, stages=(1, 2, 4)).eval()
+    made.backbone.load_state_dict(
+        {key: value for key, value in whole.backbone.state_dict().items() if key in made.backbone.state_dict()}
+    )
+    seen: list[Any] = []
+    for place in (0, 1, 3):
+        whole.backbone.blocks[place].register_forward_hook(lambda _, __, output: seen.append(output))
+    with torch.inference_mode():
+        whole(pixels())
+        features = made(pixels())
+    assert made.width == features.shape[1] == sum(each.shape[1] for each in seen)
+    torch.testing.assert_close(features.mean((2, 3)), torch.cat([each.mean((2, 3)) for each in seen], 1))
+    side, first = seen[2].shape[2], seen[0]
+    step = first.shape[2] // side
+    assert step > 1
+    cell = first[:, :, step : 2 * step, :step].mean((2, 3))
+    torch.testing.assert_close(features[:, : first.shape[1], 1, 0], cell)
+    # What follows the last stage is gone.
+    assert len(made.backbone.blocks) == 4
+    assert not any(key.startswith(("blocks.4", "conv_head.")) for key in made.backbone.state_dict())
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        # not made of stages
+        ("resnet10t", "neither an EfficientNet nor a MobileNetV3"),
+        # too few stages
+        ("tf_efficientnet_lite0", "has 7 stages, not 8"),
+    ],
+)
+def test_stages_that_there_are_not(name: str, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        branch(name, stages=(1, 8))

@@ -25,8 +25,8 @@ ACCURACIES = {
     "s3-defakenet": 0.9195, "s4-mobilenet": 0.961,
 }  # fmt: skip
 OWN = {
-    "clip-probe", "frequency", "vit-small", "unmask-accurate", "unmask-default", "unmask-single", "unmask-224",
-    "video-gru", "video-transformer",
+    "clip-probe", "frequency", "lite-probe", "vit-small", "unmask-accurate", "unmask-default", "unmask-single",
+    "unmask-224", "video-gru", "video-transformer",
 }  # fmt: skip
 
 

@@ -82,6 +82,8 @@ def test_the_default_recipe_ships() -> None:
         ("name: x\nensemble: {members: [a, 'bundle:b'], combine: stacked}", "bad_recipe", ["a bundle cannot be"]),
         # blocks out of order, or named twice
         ("name: x\nbackbone: {tokens: [6, 3]}", "bad_recipe", ["backbone.tokens: ", "once each, in order"]),
+        ("name: x\nbackbone: {stages: [3, 2]}", "bad_recipe", ["backbone.stages: ", "once each, in order"]),
+        ("name: x\nbackbone: {stages: [2], tokens: [6]}", "bad_recipe", ["give one of them"]),
         ("name: x\nbackbone: {tokens: [6, 6]}", "bad_recipe", ["backbone.tokens: ", "once each, in order"]),
         # questions without the classifier that each of them is
         ("name: x\nquestions: [{name: a, kinds: [b]}]", "bad_recipe", ["set classifier.estimator"]),
@@ -279,7 +281,10 @@ def test_an_override_that_would_change_nothing_is_refused(name: str, overrides: 
 @pytest.mark.parametrize(
     ("name", "overrides"),
     [
-        ("unmask-default", ["seed=3", "name=other", "ensemble.combine=weighted", "preprocessing.size=96"]),
+        (
+            "unmask-default",
+            ["seed=3", "name=other", "ensemble.combine=weighted", "ensemble.weights=[]", "preprocessing.size=96"],
+        ),
         # what counts is the recipe that all overrides make together
         ("unmask-single", ["schedule.epochs=3", "schedule.phases=[]"]),
         ("unmask-single", ["schedule={epochs: 3}"]),
@@ -301,6 +306,11 @@ def test_the_digest_is_of_what_training_depends_on() -> None:
     for change in [*changes, "data.self_blended=0.9", "head.dropout=0.1", "backbone.weights=[none]"]:
         digests.add(Recipe.load("frequency", [change]).digest())
     assert len(digests) == 9
+
+
+def test_a_run_of_an_earlier_version_has_the_same_digest() -> None:
+    """Computed before recipes had stages and temporal heads: such a run can still be resumed."""
+    assert Recipe.load("unmask-single").digest() == "f40060f560973b25b2bc0c6d5241fd6e83ba4cb31de3b5184fffa8bc2fb7e08d"
 
 
 def test_defaults_written_out_do_not_change_the_digest(tmp_path: Path) -> None:

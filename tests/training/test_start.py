@@ -19,7 +19,7 @@ from unmask.data.manifest import Manifest  # noqa: E402
 from unmask.errors import BundleError, UsageError  # noqa: E402
 from unmask.imaging.session import single_thread_session  # noqa: E402
 from unmask.models.network import FaceNetwork  # noqa: E402
-from unmask.recipes import Recipe  # noqa: E402
+from unmask.recipes import Classifier, DataPolicy, Ensemble, Recipe  # noqa: E402
 from unmask.training.export import export_with_features  # noqa: E402
 from unmask.training.fit import fit  # noqa: E402
 from unmask.training.start import Start, fill_from_graph  # noqa: E402
@@ -130,3 +130,32 @@ def test_a_run_starts_from_a_bundle_and_an_ensemble_from_its_members(
     (tmp_path / "text.zip").write_text("no bundle")
     with pytest.raises(BundleError):
         fit(recipe, manifest, tmp_path / "fourth", start=Start(tmp_path / "text.zip"), workers=0)
+
+
+def test_a_member_that_takes_its_backbone_as_it_comes_starts_from_nothing(
+    toy_manifest: Path, toy_recipe: Path, tmp_path: Path
+) -> None:
+    manifest = Manifest.open(toy_manifest)
+    toy = Recipe.load(toy_recipe, ["schedule.epochs=1"])
+    probe = Recipe(
+        name="probe",
+        backbone=toy.backbone,
+        preprocessing=toy.preprocessing,
+        classifier=Classifier(estimator="logistic_regression"),
+        data=DataPolicy(balance="none"),
+    )
+    for recipe in (toy, probe):
+        (tmp_path / f"{recipe.name}.yaml").write_text(recipe.to_yaml())
+    both = Recipe(
+        name="both",
+        preprocessing=toy.preprocessing,
+        ensemble=Ensemble(members=(str(tmp_path / "toy.yaml"), str(tmp_path / "probe.yaml"))),
+    )
+    first = fit(both, manifest, tmp_path / "first", workers=0)
+    second = fit(both, manifest, tmp_path / "second", start=Start(tmp_path / "first" / "bundle"), workers=0)
+    weights = second.info.card.weights
+    assert weights["toy_started_from"] == f"member 1 of both@1, bundle sha256 {first.sha256}"
+    assert "probe_started_from" not in weights
+    assert {key for key in weights if key.startswith("probe_")} >= {"probe_source", "probe_detail"}
+    probes = [(tmp_path / run / "members" / "probe" / "bundle" / "model.onnx") for run in ("first", "second")]
+    assert probes[0].read_bytes() == probes[1].read_bytes()

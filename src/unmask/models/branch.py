@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 import torch
 from timm.layers.create_attn import create_attn
-from timm.models import group_parameters
+from timm.models import EfficientNet, MobileNetV3, group_parameters
 from torch import Tensor, nn
 
 from unmask.errors import UsageError
@@ -35,7 +35,8 @@ class Branch(nn.Module):
         super().__init__()
         self.backbone, self.weights = create_backbone(spec, seen_side(spec.input, size), _SPECTRUM_CHANNELS[spec.input])
         self._blocks = _keep_blocks(self.backbone, spec)
-        self.width = int(self.backbone.num_features) * max(1, len(self._blocks))
+        self._stages, widths = _keep_stages(self.backbone, spec)
+        self.width = sum(widths) if widths else int(self.backbone.num_features) * max(1, len(self._blocks))
         # Tokens are named for their [CLS]; the registry says which networks decide by it anyway.
         self.by_class_token = bool(self._blocks) or (spec.name in BACKBONES and BACKBONES[spec.name].class_token)
         self.view = self._view(spec.input, size)
@@ -58,6 +59,13 @@ class Branch(nn.Module):
             maps = [self._as_map(torch.cat([prefix, places], 1)) for places, prefix in listed]
             found: Tensor = self.attention(torch.cat(maps, 1))
             return found
+        if self._stages:
+            maps = self.backbone.forward_intermediates(
+                seen, indices=self._stages, extra_blocks=True, intermediates_only=True
+            )
+            grid = tuple(maps[-1].shape[2:])
+            joined: Tensor = self.attention(torch.cat([nn.functional.adaptive_avg_pool2d(m, grid) for m in maps], 1))
+            return joined
         features: Tensor = self.attention(self._as_map(self.backbone.forward_features(seen)))
         return features
 
@@ -114,6 +122,25 @@ def _keep_blocks(backbone: Any, spec: Backbone) -> list[int]:
     places = [block - 1 for block in spec.tokens]
     backbone.prune_intermediate_layers(places, prune_norm=True, prune_head=False)
     return places
+
+
+def _keep_stages(backbone: Any, spec: Backbone) -> tuple[list[int], list[int]]:
+    """The recipe's stages and their numbers of channels; the network loses what follows the last of them.
+
+    Raises:
+        UsageError: ``bad_stages``: the network is not made of stages, or has fewer.
+    """
+    if not spec.stages:
+        return [], []
+    if not isinstance(backbone, EfficientNet | MobileNetV3):
+        raise UsageError("bad_stages", f"backbone.stages: {spec.name} is neither an EfficientNet nor a MobileNetV3.")
+    stages: list[Any] = list(backbone.blocks)
+    if spec.stages[-1] > len(stages):
+        raise UsageError("bad_stages", f"backbone.stages: {spec.name} has {len(stages)} stages, not {spec.stages[-1]}.")
+    kept = list(spec.stages)
+    widths = [int(stages[stage - 1][-1].feature_info("bottleneck")["num_chs"]) for stage in kept]
+    backbone.prune_intermediate_layers(kept, prune_norm=True, prune_head=False, extra_blocks=True)
+    return kept, widths
 
 
 def _rest_frozen(module: nn.Module) -> None:

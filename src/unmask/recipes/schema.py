@@ -126,6 +126,11 @@ class Recipe(Part):
         return ""
 
     @property
+    def trains_network(self) -> bool:
+        """Whether a network of its own is trained: without a classical head, or before it."""
+        return self.ensemble is None and (self.classifier is None or bool(self.schedule.phases))
+
+    @property
     def branches(self) -> tuple[Backbone, ...]:
         """All backbones, in order."""
         return (self.backbone, *(self.fusion.branches if self.fusion else ()))
@@ -172,8 +177,12 @@ class Recipe(Part):
         settings = self.model_dump(
             mode="json", exclude={"summary": True, "limits": True, "paper": True, "pruning": True, "head": {"mirror"}}
         )
-        if self.temporal is None:  # recipes of before there were temporal heads keep their digest
+        # Recipes of before there were temporal heads and stages keep their digest.
+        if self.temporal is None:
             del settings["temporal"]
+        for backbone in (settings["backbone"], *(settings["fusion"] or {}).get("branches", ())):
+            if not backbone["stages"]:
+                del backbone["stages"]
         return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
 
 

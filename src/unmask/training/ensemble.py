@@ -82,6 +82,10 @@ def _questions(member: Recipe | Bundle) -> tuple[Any, ...]:
     return member.info.questions if isinstance(member, Bundle) else member.questions
 
 
+def _is_frozen(member: Recipe) -> bool:
+    return member.ensemble is None and not member.trains_network
+
+
 def _open_bundle(member: str) -> Bundle:
     path = member.removeprefix(BUNDLE)
     return Bundle.open(None if path == DEFAULT_BUNDLE else path)
@@ -116,10 +120,14 @@ def fit_ensemble(
         out: the run folder; the members reuse the faces detected in it.
         fit: the function that trains a member.
         folder: where the bundle is written.
-        start: a bundle, each member of which gives the weights that the member in its place starts from.
+        start: a bundle, each member of which gives the weights that the member in its place starts from. A member that
+            takes its backbones as they come starts from nothing.
     """
     members = load_members(recipe, ensemble)
-    starts = [replace(start, member=place) if start else None for place in range(len(members))]
+    starts = [
+        replace(start, member=place) if start and not (isinstance(member, Recipe) and _is_frozen(member)) else None
+        for place, member in enumerate(members.values())
+    ]
     bundles = [
         _trained(member, rows, out / "members" / name, out, fit, member_start)
         for (name, member), member_start in zip(members.items(), starts, strict=True)

@@ -81,7 +81,7 @@ def fit(
     devices.check(recipe)
     if recipe.classifier is not None:
         check_classifier(recipe, recipe.classifier)
-    if recipe.features is not None or not _trains_network(recipe):
+    if recipe.features is not None or not recipe.trains_network:
         check_cacheable(recipe)
     if recipe.ensemble is not None:
         load_members(recipe, recipe.ensemble)
@@ -105,7 +105,7 @@ def fit(
             check_questions(recipe, train, validation)
             if recipe.ensemble is None:
                 module = _network(recipe, train, start)
-                if _trains_network(recipe):
+                if recipe.trains_network:
                     with timing.of("cache"):
                         data = _data(recipe, module, train, validation, workers, cache, cache_bytes)
                     meeting.say("prepared")
@@ -135,7 +135,7 @@ def _follow(
     meeting: Meeting,
 ) -> Bundle:
     """Train on a machine that is not the first one, which has found faces and cached crops before."""
-    if _trains_network(recipe):
+    if recipe.trains_network:
         meeting.wait("prepared")
         train, validation = find_samples(recipe, rows, out)
         module = _network(recipe, train, start)
@@ -151,15 +151,10 @@ def _follow(
     return bundle
 
 
-def _trains_network(recipe: Recipe) -> bool:
-    """Whether the network itself is trained: without a classical head, or before it."""
-    return recipe.ensemble is None and (recipe.classifier is None or bool(recipe.schedule.phases))
-
-
 def _network(recipe: Recipe, train: list[Sample], start: Start | None) -> DetectorModule:
     pl.seed_everything(recipe.seed, verbose=False)
     steps = (recipe.data.epoch_size or len(train)) // recipe.schedule.batch_size
-    if steps == 0 and _trains_network(recipe):
+    if steps == 0 and recipe.trains_network:
         text = (
             f"{len(train):,} training images do not fill a batch of {recipe.schedule.batch_size}: use more images, or "
             f"--set schedule.batch_size={len(train)}."
