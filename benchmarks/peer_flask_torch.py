@@ -2,9 +2,9 @@
 
     python benchmarks/peer_flask_torch.py --port 5000
 
-The networks are the shipped ones (two EfficientNet-Lite0 at 160 px) with random weights, because only time is
-compared. It does less than ``unmask serve``: it detects no face, makes no evidence map, checks nothing and stores
-nothing. Flask's own server starts a thread per connection.
+The networks are the shipped ones (see ``peer_torch_timm.py``) with random weights, because only time is compared.
+It does less than ``unmask serve``: it detects no face, makes no evidence map, checks nothing and stores nothing.
+Flask's own server starts a thread per connection.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ import torch
 from flask import Flask, request
 from PIL import Image
 
-from peer_torch_timm import TO_TENSOR, MeanNetwork
+from peer_torch_timm import TO_TENSOR, SumNetwork
 
 app = Flask(__name__)
-model = MeanNetwork().eval()
+model = SumNetwork().eval()
 
 
 @app.post("/predict")

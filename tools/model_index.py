@@ -25,7 +25,7 @@ from unmask.files import write_whole
 ASSETS: Final = Path(__file__).resolve().parents[1] / "src" / "unmask" / "assets"
 INDEX: Final = ASSETS / "models.json"
 SHIPPED: Final = {
-    DEFAULT_BUNDLE: "Two small networks on face crops: fast, and what a command uses without --model.",
+    DEFAULT_BUNDLE: "Three small networks on face crops: fast, and what a command uses without --model.",
 }
 CLIP: Final = PackageSource(
     name="clip",
