@@ -164,8 +164,8 @@ def test_features_of_the_shipped_detector_leave_its_other_outputs_alone() -> Non
     after = ask_graph(single_thread_session(give_features(bundle.model, 5)), pixels)
     assert before.features is None
     assert after.features is not None
-    # Two members of five directions each.
-    assert after.features.shape == (2, 10)
+    # Three members of five directions each.
+    assert after.features.shape == (2, 15)
     assert np.abs(after.features).max() > 0.1
     for name in ("logit", "evidence", "distance"):
         assert (getattr(before, name) == getattr(after, name)).all()
