@@ -18,6 +18,11 @@ registers the name first would answer."""
 _CHECKOUT: Final = Path(__file__).resolve().parents[2]
 
 
+def checkout() -> Path | None:
+    """The source's root folder; ``None`` where unmask is installed without it."""
+    return _CHECKOUT if (_CHECKOUT / "pyproject.toml").is_file() else None
+
+
 def install_line(*extras: str) -> str:
     """The command that adds extras to this installation, e.g. ``pip install -e '.[train]'``.
 
@@ -49,7 +54,7 @@ def _origin() -> dict[str, Any]:
         found = json.loads(noted) if noted else {}
     except (metadata.PackageNotFoundError, ValueError):
         found = {}
-    if not found and (_CHECKOUT / "pyproject.toml").is_file():
+    if not found and checkout() is not None:
         return {"url": _CHECKOUT.as_uri(), "dir_info": {"editable": True}}
     return found if isinstance(found, dict) else {}
 

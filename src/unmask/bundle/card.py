@@ -23,6 +23,24 @@ class UnseenFamily(Part):
     found: Measured
 
 
+class RegressionRecord(Part):
+    """How a detector fares on images whose verdict is known.
+
+    Attributes:
+        cases_digest: SHA-256 of the manifest of the cases.
+        passed: number of cases that must pass and do.
+        failed: those that must pass and do not, by path.
+        known_misses: those that are known to be missed.
+        fixed: those that were known to be missed and pass.
+    """
+
+    cases_digest: Digest
+    passed: Count
+    failed: tuple[Text, ...] = Field((), max_length=_MAX_ENTRIES)
+    known_misses: tuple[Text, ...] = Field((), max_length=_MAX_ENTRIES)
+    fixed: tuple[Text, ...] = Field((), max_length=_MAX_ENTRIES)
+
+
 class Card(Part):
     """How the detector was made and where it fails.
 
@@ -37,6 +55,7 @@ class Card(Part):
         families: number of fakes in training by family of generators, of :data:`unmask.data.families.FAMILIES`.
         unseen: by family, how well a detector of the same recipe finds it without having seen it; empty if not
             measured.
+        regressions: how it fares on images whose verdict is known; ``None`` if they were not judged.
         metrics: metrics on the validation split.
         limits: known limits, one sentence each.
         packages: versions of the packages that it was made with.
@@ -52,6 +71,7 @@ class Card(Part):
     sources: dict[Name, dict[str, Count]] = Field({}, max_length=_MAX_ENTRIES)
     families: dict[Name, Count] = Field({}, max_length=_MAX_ENTRIES)
     unseen: dict[Name, UnseenFamily] = Field({}, max_length=_MAX_ENTRIES)
+    regressions: RegressionRecord | None = None
     metrics: dict[Name, Number] = Field({}, max_length=_MAX_ENTRIES)
     limits: tuple[Text, ...] = Field((), max_length=_MAX_ENTRIES)
     packages: dict[Name, Name] = Field({}, max_length=_MAX_ENTRIES)
@@ -59,7 +79,7 @@ class Card(Part):
 
     @model_serializer(mode="wrap")
     def _without_empty(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        return without_empty(write(self), "families", "unseen")
+        return without_empty(write(self), "families", "unseen", "regressions")
 
 
 class Recalibration(Part):

@@ -79,7 +79,9 @@ def card(
     path: options.BundleArgument = None,
     results: Annotated[
         list[Path] | None,
-        typer.Option(metavar="FILE", help="JSON result of evaluate, robustness or bench to include (repeatable)."),
+        typer.Option(
+            metavar="FILE", help="JSON result of evaluate, robustness, bench or regressions to include (repeatable)."
+        ),
     ] = None,
     out: Annotated[
         Path | None, typer.Option(metavar="FILE", dir_okay=False, help="File to write (default: standard output).")

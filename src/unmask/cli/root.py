@@ -87,6 +87,18 @@ COMMANDS = (
         {"--pictures": "--images"},
         reads_images=True,
     ),
+    Family(
+        "regressions",
+        "Judge images whose verdict is known.",
+        (
+            Verb(
+                "run",
+                "unmask.cli.regressions:run",
+                "Judge images whose verdict is known.",
+                reads_images=True,
+            ),
+        ),
+    ),
     Verb("doctor", "unmask.cli.doctor:doctor", "Check the installation, the detector and this machine's speed."),
     Verb("serve", "unmask.cli.serve:serve", "Serve verdicts over HTTP, with a web page."),
     Family(

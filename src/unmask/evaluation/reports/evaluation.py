@@ -16,6 +16,7 @@ from unmask.evaluation.reports.sentences import bench_lines, headline
 from unmask.evaluation.reports.write import Report, command_line, read_result
 from unmask.evaluation.results.cost import Bench
 from unmask.evaluation.results.evaluation import Evaluation, Mistake
+from unmask.evaluation.results.regressions import Regressions
 from unmask.evaluation.results.robustness import Robustness
 from unmask.files import RootFolder
 from unmask.pages.page import thumbnail_uri
@@ -65,7 +66,7 @@ def _of_bundle(result: Evaluation, given: Path | None, found: Path, kind: type[O
     return content
 
 
-def bundles_of(result: Evaluation | Robustness | Bench) -> set[str | None]:
+def bundles_of(result: Evaluation | Robustness | Bench | Regressions) -> set[str | None]:
     """The hashes of the bundles that a result belongs to; ``None`` stands for scores of an unknown bundle."""
     if isinstance(result, Bench):
         return {model.bundle_sha256 for model in result.models}

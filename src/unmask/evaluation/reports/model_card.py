@@ -13,16 +13,18 @@ from unmask.bundle.bundle import Bundle
 from unmask.bundle.schema import Card
 from unmask.data.families import FAMILIES, TITLES
 from unmask.errors import UsageError
+from unmask.evaluation.regressions import record_of
 from unmask.evaluation.reports.evaluation import bundles_of
 from unmask.evaluation.reports.robustness import robustness_content
 from unmask.evaluation.reports.sentences import bench_lines, headline, markdown_cell, metric_name
 from unmask.evaluation.reports.write import FORMATS, read_result
 from unmask.evaluation.results.cost import Bench
 from unmask.evaluation.results.evaluation import Evaluation
+from unmask.evaluation.results.regressions import Regressions
 from unmask.evaluation.results.robustness import Robustness
 from unmask.pages.page import render
 
-CardResult = Evaluation | Robustness | Bench
+CardResult = Evaluation | Robustness | Bench | Regressions
 
 # Our metrics that Hugging Face's evaluation library has a name for.
 _METRICS: Final = {
@@ -49,7 +51,7 @@ def read_card_result(path: Path) -> CardResult:
     Raises:
         UsageError: ``bad_result``.
     """
-    found = read_result(path, Evaluation, Robustness, Bench)
+    found = read_result(path, Evaluation, Robustness, Bench, Regressions)
     assert isinstance(found, CardResult)
     return found
 
@@ -59,7 +61,7 @@ def model_card(bundle: Bundle, results: Sequence[CardResult] = (), licence: str 
 
     Args:
         bundle: the detector.
-        results: of ``unmask evaluate``, ``unmask robustness`` and ``unmask bench``, in the order of the card.
+        results: of ``unmask evaluate``, ``robustness``, ``bench`` and ``regressions run``, in the order of the card.
         licence: of the bundle, such as ``apache-2.0``; left out if not given.
 
     Raises:
@@ -79,6 +81,7 @@ def model_card(bundle: Bundle, results: Sequence[CardResult] = (), licence: str 
         if isinstance(each, Bench)
     ]
     info = bundle.info
+    records = [record_of(each) for each in results if isinstance(each, Regressions)]
     text = render(
         "unmask.evaluation.reports/model_card.md.j2",
         front_matter=_front_matter(bundle, evaluations, licence),
@@ -100,6 +103,7 @@ def model_card(bundle: Bundle, results: Sequence[CardResult] = (), licence: str 
         evaluations=evaluations,
         robustness=robustness,
         benches=benches,
+        regressions=records[0] if records else info.card.regressions,
         bench_lines=bench_lines,
         headline=headline,
         cell=markdown_cell,

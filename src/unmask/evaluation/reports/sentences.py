@@ -8,6 +8,7 @@ from typing import Final
 from unmask.evaluation.results.base import Estimate
 from unmask.evaluation.results.cost import Bench, ModelCost
 from unmask.evaluation.results.evaluation import Evaluation
+from unmask.evaluation.results.regressions import RegressionCase, Regressions
 from unmask.evaluation.results.robustness import Robustness
 from unmask.stats.registry import METRICS
 
@@ -137,6 +138,24 @@ def _drop(found: Estimate) -> str:
     if found.low is not None and found.low > 0:
         return f"a drop of {difference(found)}"
     return f"no significant drop: {difference(found)}"
+
+
+def regression_lines(result: Regressions) -> list[str]:
+    """How many cases pass, then those that do not, and those that now do."""
+
+    def names(cases: tuple[RegressionCase, ...]) -> str:
+        return ", ".join(case.path for case in cases)
+
+    failed, missed, fixed, absent = (result.of_status(status) for status in ("failed", "known_miss", "fixed", "absent"))
+    passed = len(result.of_status("passed"))
+    lines = [f"{passed} of {passed + len(failed)} cases that must pass do, {len(missed)} known misses."]
+    if failed:
+        lines.append(f"Failed: {names(failed)}.")
+    if fixed:
+        lines.append(f"Known misses that pass now: {names(fixed)}. Clear their known_miss, so that they stay right.")
+    if absent:
+        lines.append(f"Left out, because the image is not here: {len(absent)}.")
+    return lines
 
 
 def bench_lines(result: Bench) -> list[str]:

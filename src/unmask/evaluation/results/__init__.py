@@ -10,6 +10,7 @@ from unmask.evaluation.results.held_out import HeldOut
 from unmask.evaluation.results.map_study import MapStudy
 from unmask.evaluation.results.pruning import PruningResult
 from unmask.evaluation.results.quantization import QuantizationResult
+from unmask.evaluation.results.regressions import Regressions
 from unmask.evaluation.results.reproduction import Reproduction
 from unmask.evaluation.results.robustness import Robustness
 
@@ -23,6 +24,7 @@ RESULTS: tuple[type[Result], ...] = (
     MapStudy,
     PruningResult,
     QuantizationResult,
+    Regressions,
     Reproduction,
     Robustness,
 )
@@ -44,6 +46,7 @@ __all__ = [
     "Part",
     "PruningResult",
     "QuantizationResult",
+    "Regressions",
     "Reproduction",
     "Result",
     "Robustness",
