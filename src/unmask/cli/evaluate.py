@@ -39,7 +39,7 @@ def evaluate(
     where: options.Where = None,
     by: Annotated[
         list[str] | None,
-        typer.Option(metavar="COLUMN", help="Report metrics by this column of the manifest, too (repeatable)."),
+        typer.Option(metavar="COLUMN", help="Compare the groups of this column, such as age (repeatable)."),
     ] = None,
     out: Annotated[
         Path | None,

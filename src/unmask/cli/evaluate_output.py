@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Column, Table
 from rich.text import Text
 
+from unmask.evaluation.reports.fairness import NOTE, fairness_lines
 from unmask.evaluation.reports.sentences import (
     bench_lines,
     difference,
@@ -38,7 +39,14 @@ def print_result(result: Evaluation, folder: Path | None) -> None:
         table.add_row(metric_name(name), three_digits(found.value), ends, str(found.n))
     console.print(table)
     for column, entries in result.by.items():
-        console.print(_by_table(column, entries))
+        if column in result.fairness:
+            console.print(_group_table(column, entries))
+            for line in fairness_lines(result, column):
+                _say(console, line)
+        else:
+            console.print(_by_table(column, entries))
+    if result.fairness:
+        _say(console, NOTE)
     if result.by_group is not None:
         metrics = result.by_group.metrics
         text = ", ".join(
@@ -109,6 +117,24 @@ def _console() -> Console:
 def _say(console: Console, line: str, *, bold: bool = False) -> None:
     """Print a line in which names from files cannot command the terminal."""
     console.print(Text(printable(line), style="bold" if bold else ""))
+
+
+def _group_table(column: str, entries: Sequence[Slice]) -> Table:
+    table = Table(
+        Column(Text(printable(column))), "real", "fake", "called real", "called fake", "uncertain", "AUC within",
+        box=None, header_style="dim", pad_edge=False,
+    )  # fmt: skip
+    for entry in entries:
+        table.add_row(
+            Text(printable(entry.value or "(blank)")),
+            str(entry.n_real),
+            str(entry.n_fake),
+            percent(entry.specificity),
+            percent(entry.recall_fake),
+            percent(entry.uncertain_rate),
+            with_interval(entry.auc_within),
+        )
+    return table
 
 
 def _by_table(column: str, entries: Sequence[Slice]) -> Table:

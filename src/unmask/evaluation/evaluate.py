@@ -13,6 +13,7 @@ import numpy as np
 
 from unmask.errors import UsageError
 from unmask.evaluation.by_face import by_face, by_frame
+from unmask.evaluation.fairness import compare_groups
 from unmask.evaluation.measure import SliceKey, measure, measure_within, rate
 from unmask.evaluation.results.base import (
     ByLabel,
@@ -40,6 +41,7 @@ from unmask.stats.curves import curves, histograms
 from unmask.stats.images import Images
 from unmask.stats.intervals import DIGITS, LEVEL
 from unmask.stats.metrics import ECE_BINS, Codes
+from unmask.stats.registry import proportion
 from unmask.stats.resample import Draws
 
 ALWAYS_BY: Final = ("source", "generator", "kind", "seen")
@@ -74,7 +76,8 @@ def evaluate(
 
     Args:
         scores: the table.
-        by: further columns to report metrics by; source, generator, kind and seen always are, where the table has them.
+        by: columns whose values to compare as groups of images; metrics are reported by these, and by source,
+            generator, kind and seen, where the table has them.
         draws: how intervals are drawn.
         command: arguments of the call, to note.
         detector: further facts about the detector, to note.
@@ -82,7 +85,7 @@ def evaluate(
     Raises:
         UsageError: ``unknown_column``.
     """
-    draws = draws or Draws()
+    draws, by = draws or Draws(), tuple(dict.fromkeys(by))
     columns = {name: Column.of(scores.column(name)) for name in _columns(scores, by)}
     images = Images.of(scores)
     overall, areas = measure(images, draws, {name: column.codes for name, column in columns.items()})
@@ -101,6 +104,10 @@ def evaluate(
         by_face=_by_face(scores, draws),
         by_frame=_by_frame(scores, draws),
         by=slices,
+        fairness={
+            name: compare_groups(images, columns[name].names, columns[name].codes, scores.column("source"), draws)
+            for name in by
+        },
         curves=Curves.model_validate(points),
         mistakes=_mistakes(scores, images),
         failures=tuple(
@@ -203,10 +210,16 @@ def _slices(
                 auc_of_fakes=areas[name, code, True] if len(fakes) and images.has_both else None,
                 auc_within=auc_within,
                 balanced_accuracy=balanced_accuracy,
+                uncertain_rate=_uncertain_rate(own),
                 seen={"true": True, "false": False}.get(str(seen[inside][0])) if name == "source" else None,
             )
         )
     return tuple(found)
+
+
+def _uncertain_rate(images: Images) -> Metric | None:
+    success, among = proportion(images, "uncertain_rate")
+    return rate(success[among], images.group[among]) if among.any() else None
 
 
 def _headline(overall: Block, slices: dict[str, tuple[Slice, ...]]) -> Headline:

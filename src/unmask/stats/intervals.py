@@ -48,18 +48,31 @@ def share_interval(success: Flags, group: Codes) -> tuple[float, float]:
         group: int [n], equal for images of one group.
     """
     n, successes = len(success), int(success.sum())
+    effective = effective_size(success, group)
+    return wilson(successes, n) if effective == n else wilson(successes / n * effective, effective)
+
+
+def effective_size(success: Flags, group: Codes) -> float:
+    """The number of independent images that would tell as much about a proportion; see :func:`share_interval`.
+
+    Args:
+        success: bool [n].
+        group: int [n], equal for images of one group.
+
+    Returns:
+        At most n, which it is with one image per group.
+    """
+    n, successes = len(success), int(success.sum())
     _, member = np.unique(group, return_inverse=True)
     groups = int(member.max()) + 1 if n else 0
     if groups == n:
-        return wilson(successes, n)
+        return float(n)
     rate = successes / n
     if successes in (0, n) or groups == 1:
-        effective = float(groups)
-    else:
-        surplus = np.bincount(member, success - rate)
-        variance = groups / (groups - 1) * float(np.dot(surplus, surplus)) / n**2
-        effective = n / max(1.0, variance / (rate * (1 - rate) / (n - 1)))
-    return wilson(rate * effective, effective)
+        return float(groups)
+    surplus = np.bincount(member, success - rate)
+    variance = groups / (groups - 1) * float(np.dot(surplus, surplus)) / n**2
+    return n / max(1.0, variance / (rate * (1 - rate) / (n - 1)))
 
 
 def group_codes(groups: Sequence[str] | npt.NDArray[np.str_]) -> Codes:

@@ -11,6 +11,7 @@ from unmask.detect.detector import Detector
 from unmask.detect.overlay import draw_evidence
 from unmask.errors import UsageError
 from unmask.evaluation.reports.charts import charts, source_histograms
+from unmask.evaluation.reports.fairness import NOTE, fairness_lines
 from unmask.evaluation.reports.robustness import robustness_content
 from unmask.evaluation.reports.sentences import bench_lines, headline
 from unmask.evaluation.reports.write import Report, command_line, read_result
@@ -113,6 +114,8 @@ def report(
     further = {"whole groups": result.by_group, faces: result.by_face, "frames": result.by_frame}
     content = {
         "further": {name: block for name, block in further.items() if block is not None},
+        "fairness": {column: fairness_lines(result, column) for column in result.fairness},
+        "fairness_note": NOTE,
         "robustness": robustness,
         "bench": beside.bench,
         "bench_lines": [] if beside.bench is None else bench_lines(beside.bench),

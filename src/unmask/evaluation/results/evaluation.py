@@ -21,6 +21,7 @@ from unmask.evaluation.results.base import (
     Run,
     WorstSources,
 )
+from unmask.evaluation.results.fairness import Fairness
 
 
 class Block(Counts):
@@ -55,6 +56,7 @@ class Slice(Part):
         auc_of_fakes: its fakes against all real images of the set.
         auc_within: its fakes against its own real images; ``None`` unless it has both.
         balanced_accuracy: likewise.
+        uncertain_rate: proportion of uncertain predictions; ``None`` if unknown.
         seen: for a source: whether the detector was trained on it; ``None`` if unknown.
     """
 
@@ -70,6 +72,7 @@ class Slice(Part):
     auc_of_fakes: Metric | None
     auc_within: Metric | None
     balanced_accuracy: Metric | None
+    uncertain_rate: Metric | None = None
     seen: bool | None = None
 
 
@@ -204,6 +207,7 @@ class Evaluation(Result):
         by_face: metrics of single faces, of clips: of tracks; ``None`` if unknown, or where each image has one face.
         by_frame: metrics of the frames of clips; ``None`` for images.
         by: slices by column.
+        fairness: by column that was asked for, how its slices differ.
         curves: points of the charts.
         mistakes: the most confident mistakes.
         failures: images that could not be read.
@@ -221,6 +225,7 @@ class Evaluation(Result):
     by_face: Block | None
     by_frame: Block | None = None
     by: dict[str, tuple[Slice, ...]]
+    fairness: dict[str, Fairness] = Field({})
     curves: Curves
     mistakes: Mistakes
     failures: tuple[Failure, ...]
