@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -91,6 +92,30 @@ def test_another_version_or_bundle_in_the_cluster_ends_the_scan(
 def test_a_scan_without_images_left_needs_no_work(greys: Path, whole_image_bundle: Path, tmp_path: Path) -> None:
     folder = start(tmp_path / "scan", [str(greys)], model=whole_image_bundle)
     assert list(ray_engine._judged(None, folder, [], 2, 0.0)) == []
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        # nobody listens
+        "127.0.0.1:1",
+        "ray://127.0.0.1:1",
+        "[::1]:1",
+        # no port has this number
+        "127.0.0.1:123456789012",
+        # a name that nobody has
+        "no-such-host.invalid:6379",
+    ],
+)
+def test_no_ray_at_an_address_is_said_at_once(address: str) -> None:
+    with pytest.raises(UsageError, match=re.escape(f"no Ray at {address}")) as raised:
+        ray_engine._check_reachable(address)
+    assert raised.value.code == "no_cluster"
+
+
+@pytest.mark.parametrize("address", ["auto", "local", "a:b"])
+def test_what_ray_itself_refuses_at_once_is_left_to_it(address: str) -> None:
+    ray_engine._check_reachable(address)
 
 
 def test_an_address_needs_the_engine(unmask: Callable[..., Any], greys: Path, tmp_path: Path) -> None:
@@ -262,11 +287,3 @@ def test_an_image_that_crashes_its_worker_is_an_error_and_the_scan_goes_on(
     ray_engine.run_ray(folder, 2)
     errors = {Path(row["path"]).name: row["error"] for row in rows_of(folder.path)}
     assert errors == {f"{number}.png": "worker_crashed" if number == 3 else None for number in range(10)}
-
-
-@pytest.mark.nightly
-def test_no_ray_at_an_address_is_said(greys: Path, whole_image_bundle: Path, tmp_path: Path) -> None:
-    folder = start(tmp_path / "scan", [str(greys)], model=whole_image_bundle)
-    with pytest.raises(UsageError) as raised:
-        ray_engine.run_ray(folder, 2, address="127.0.0.1:1")
-    assert raised.value.code == "no_cluster"

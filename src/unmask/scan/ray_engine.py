@@ -13,6 +13,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -43,6 +44,7 @@ _READING_AT_ONCE: Final = 2
 _IN_FLIGHT: Final = 2
 _WAIT: Final = 1.0
 _STARTS: Final = 3
+_REACHED_S: Final = 10.0
 
 
 def run_ray(
@@ -272,6 +274,17 @@ def _schema(*texts: str) -> Any:
     return pyarrow.schema(numbers + [(name, pyarrow.large_string()) for name in texts])
 
 
+def _check_reachable(address: str) -> None:
+    """Refuse an address at which nobody listens: Ray itself tries it for a quarter of an hour."""
+    host, colon, port = address.removeprefix("ray://").rpartition(":")
+    if not (colon and port.isdecimal()):  # ``auto``, or a form that Ray refuses at once
+        return
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=_REACHED_S).close()
+    except (OSError, OverflowError) as error:
+        raise UsageError("no_cluster", f"There is no Ray at {address}: {error}") from None
+
+
 @contextmanager
 def _connected(ray: Any, address: str | None, workers: int | None) -> Iterator[None]:
     """Connect to a cluster, or start Ray on this machine."""
@@ -279,7 +292,9 @@ def _connected(ray: Any, address: str | None, workers: int | None) -> Iterator[N
         yield
         return
     options: dict[str, Any] = {"address": address}
-    if address is None:
+    if address is not None:
+        _check_reachable(address)
+    else:
         options = {
             "address": "local",
             "num_cpus": workers or os.cpu_count() or 1,

@@ -76,8 +76,11 @@ class DetectorModule(pl.LightningModule):
         return self.phase.learning_rate * factor * self._plateau.scale
 
     def on_fit_start(self) -> None:
-        """Keep freed memory in the processes that train, which may not be the one that started them."""
+        """Prepare the processes that train, which may not be the one that started them."""
         keep_freed_memory()
+        # They share the module's memory with it and with each other: what one adds to a metric would be there for all,
+        # and for the next phase.
+        self._reset_metrics()
 
     def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
         """Set the rate, and seed the epoch's dropout by seed and epoch, so that a resumed run draws the same."""
@@ -116,10 +119,13 @@ class DetectorModule(pl.LightningModule):
         for name, value in self._metrics.compute().items():
             self.log(f"val_{name}", value, prog_bar=name == "auc")
         self.log("train_accuracy", self._train_accuracy.compute())
-        for metric in (self._loss, self._metrics, self._train_accuracy):
-            metric.reset()
+        self._reset_metrics()
         if self.recipe.schedule.decay == "plateau":
             self._plateau.observe(float(loss))
+
+    def _reset_metrics(self) -> None:
+        for metric in (self._loss, self._metrics, self._train_accuracy):
+            metric.reset()
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """A new optimiser of the phase's trained parameters, with weight decay on matrices and filters only."""
