@@ -14,7 +14,7 @@ endif
 
 ## Install unmask, build the service's page, judge a real and a manipulated portrait.
 demo: .venv/.demo $(PAGE)
-	$(BIN)/python tools/demo.py demo-output
+	$(BIN)/unmask demo --out demo-output
 
 ## Install everything, then check style, types and behaviour.
 # One thread each: a process a CPU is at work already.

@@ -7,6 +7,7 @@ import importlib
 import inspect
 import os
 import re
+import shutil
 import subprocess
 import sys
 from collections import Counter
@@ -234,6 +235,28 @@ def test_completion_knows_commands_and_options(typed: str, expected: set[str]) -
     assert set(done.stdout.split()) == expected
 
 
+@pytest.mark.parametrize(
+    ("shell", "known"), [("bash", "complete -o"), ("zsh", "#compdef unmask"), ("fish", "complete ")]
+)
+def test_the_script_of_each_shell_can_be_printed(shell: str, known: str, tmp_path: Path) -> None:
+    program = Path(sys.executable).with_name("unmask")
+    if not program.exists():
+        pytest.skip("unmask is not installed as a command")
+    environment = os.environ | {"_UNMASK_COMPLETE": f"source_{shell}"}
+    script = subprocess.run([program], env=environment, capture_output=True, text=True, timeout=60, check=True).stdout
+    assert known in script
+    if shell != "bash" or not (bash := shutil.which("bash")):
+        return
+    (tmp_path / "completion").write_text(script, encoding="utf-8")
+    typed = (
+        "source completion; COMP_WORDS=(unmask data f); COMP_CWORD=2; _unmask_completion unmask; echo ${COMPREPLY[@]}"
+    )
+    found = os.environ | {"PATH": f"{program.parent}{os.pathsep}{os.environ['PATH']}"}
+    command = [bash, "-c", typed]
+    done = subprocess.run(command, cwd=tmp_path, env=found, capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout.split() == ["fetch", "faces"]
+
+
 def test_a_misspelt_command_is_suggested() -> None:
     result = CliRunner().invoke(app, ["evalute"])
     assert result.exit_code == 2
@@ -255,6 +278,7 @@ def test_every_command_that_reads_images_has_the_one_limit() -> None:
     # What reads no image file: tables, bundles, recipes; fetch and serve have limits of their own.
     assert {verb.name for verb in verbs} - named == {
         *("compare", "doctor", "serve", "split", "fetch", "info", "verify", "export", "card", "list", "show", "pull"),
+        "demo",  # its own images
     }
 
 
@@ -267,5 +291,5 @@ def test_every_command_that_reads_a_table_can_be_told_its_columns() -> None:
     # regressions run, whose tables have columns of their own.
     assert {verb.name for verb in verbs} - named == {
         *("detect", "scan", "doctor", "explain", "bench", "serve", "info", "verify", "card", "list", "show", "pull"),
-        "run",
+        *("run", "demo"),
     }

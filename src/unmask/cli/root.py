@@ -10,6 +10,7 @@ from unmask.cli.lazy import Family, LazyGroup, Verb
 from unmask.version import __version__
 
 COMMANDS = (
+    Verb("demo", "unmask.cli.demo:demo", "Judge a real and a manipulated portrait, and explain why."),
     Verb(
         "detect", "unmask.cli.detect:detect", "Classify faces in images and clips as real or fake.", reads_images=True
     ),
