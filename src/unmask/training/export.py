@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import io
+import logging
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -91,8 +94,7 @@ def export_graph(
         free: for each input the dimensions that may have another size, as ``torch.export`` takes them.
     """
     network.eval()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    with _quiet():
         program = torch.onnx.export(
             network,
             example,
@@ -114,6 +116,20 @@ def export_graph(
     buffer = io.BytesIO()
     buffer.write(model.SerializeToString(deterministic=True))
     return buffer.getvalue()
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without the exporter's warnings, which say nothing about the graph: its parity with the network is measured."""
+    optimiser = logging.getLogger("onnxscript.optimizer")
+    level = optimiser.level
+    optimiser.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        optimiser.setLevel(level)
 
 
 def record_golden(model: bytes, size: int) -> tuple[GoldenCase, ...]:
