@@ -22,8 +22,8 @@ test: .venv/.test lint $(CHECK_PAGE) $(PAGE)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist worksteal
 
 lint: .venv/.test
-	$(BIN)/ruff format --check src tests benchmarks tools
-	$(BIN)/ruff check src tests benchmarks tools
+	$(BIN)/ruff format --check src tests benchmarks tools docs/notebooks
+	$(BIN)/ruff check src tests benchmarks tools docs/notebooks
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
@@ -31,8 +31,8 @@ check-page: web/node_modules/.package-lock.json
 	npm --prefix web run --silent check
 
 format: .venv/.test
-	$(BIN)/ruff format src tests benchmarks tools
-	$(BIN)/ruff check --fix src tests benchmarks tools
+	$(BIN)/ruff format src tests benchmarks tools docs/notebooks
+	$(BIN)/ruff check --fix src tests benchmarks tools docs/notebooks
 
 ## Put the committed results into README and docs.
 results: .venv/.test
