@@ -8,7 +8,7 @@ FROM python:3.11-slim-bookworm AS package
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PYTHONDONTWRITEBYTECODE=1 UNMASK_WITHOUT_PAGE=1
 WORKDIR /build
 COPY constraints.txt pyproject.toml README.md LICENSE THIRD_PARTY_NOTICES ./
-COPY tools/build_hook.py tools/
+COPY tools/build_hook.py tools/build_version.py tools/
 COPY src/ src/
 # ray[default] has the dashboard, through which jobs are submitted.
 RUN python -m venv /opt/unmask \

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import runpy
+import subprocess
 import sys
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
@@ -111,8 +113,10 @@ def test_the_hook_aborts_the_build(hook: Any, tmp_path: Path, monkeypatch: pytes
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.delenv("UNMASK_WITHOUT_PAGE", raising=False)
     said: list[str] = []
-    made = hook.PageHook()
+    made = hook.ArchiveHook()
     made.root, made.app = str(tmp_path), SimpleNamespace(abort=said.append)
+    (tmp_path / "src/unmask").mkdir(parents=True)
+    made.metadata = SimpleNamespace(version="1.2.3")
     made.initialize("standard", {})
     assert len(said) == 1 and said[0].startswith("The page of the service")
     made.initialize("editable", {})
@@ -124,11 +128,56 @@ def test_the_project_names_the_hook_and_ships_it() -> None:
 
     settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["hatch"]["build"]
     assert settings["hooks"]["custom"]["path"] == "tools/build_hook.py"
-    assert settings["artifacts"] == ["src/unmask/serve/static"]
-    # The source archive and the container image hold what a wheel is made from: the hook too.
-    assert "tools/build_hook.py" in settings["targets"]["sdist"]["include"]
+    assert settings["artifacts"] == ["src/unmask/serve/static", "src/unmask/_tag.py"]
+    # The source archive and the container image hold what a wheel is made from: hook and version too.
+    assert {"tools/build_hook.py", "tools/build_version.py"} <= set(settings["targets"]["sdist"]["include"])
     for name, line in (
-        ("Dockerfile", "COPY tools/build_hook.py tools/"),
+        ("Dockerfile", "COPY tools/build_hook.py tools/build_version.py tools/"),
         ("Dockerfile.dockerignore", "!tools/build_hook.py"),
+        ("Dockerfile.dockerignore", "!tools/build_version.py"),
     ):
         assert line in (ROOT / "deploy" / name).read_text(encoding="utf-8").splitlines()
+
+
+def test_an_archive_keeps_its_version_and_a_checkout_does_not(hook: Any, tmp_path: Path) -> None:
+    made = hook.ArchiveHook()
+    made.root, made.metadata = str(tmp_path), SimpleNamespace(version="1.2.3")
+    put(tmp_path, INDEX)
+    tag = tmp_path / "src/unmask/_tag.py"
+    made.initialize("editable", {})
+    assert not tag.exists()
+    made.initialize("standard", {})
+    assert tag.read_text() == '__version__ = "1.2.3"\n'
+    made.finalize("standard", {}, "")
+    assert not tag.exists()
+    # The unpacked source archive, from which a wheel is made.
+    put(tmp_path, "PKG-INFO")
+    tag.write_text('__version__ = "1.2.2"\n')
+    made.initialize("standard", {})
+    made.finalize("standard", {}, "")
+    assert tag.read_text() == '__version__ = "1.2.2"\n'
+
+
+def test_a_build_has_the_version_of_its_tag(tmp_path: Path) -> None:
+    version = runpy.run_path(str(ROOT / "tools" / "build_version.py"))["version"]
+    put(tmp_path, "src/unmask/version.py")
+    (tmp_path / "src/unmask/version.py").write_text('__version__ = "0.9.0"\n')
+    assert version(tmp_path) == "0.9.0"  # no repository
+
+    def git(*words: str) -> None:
+        who = ["-c", "user.name=x", "-c", "user.email=x@example.org"]
+        subprocess.run(["git", "-C", str(tmp_path), *who, *words], check=True, capture_output=True)
+
+    git("init")
+    git("add", ".")
+    git("commit", "-m", "one")
+    assert version(tmp_path) == "0.9.0"  # no tag
+    git("tag", "vision")
+    assert version(tmp_path) == "0.9.0"  # a tag of something else
+    git("tag", "v1.2.3rc1")
+    assert version(tmp_path) == "1.2.3rc1"
+    git("commit", "--allow-empty", "-m", "two")
+    assert version(tmp_path) == "0.9.0"  # after the release
+    # An unpacked source archive, even inside of a repository.
+    (tmp_path / "src/unmask/_tag.py").write_text('__version__ = "1.1.0"\n')
+    assert version(tmp_path) == "1.1.0"

@@ -1,4 +1,4 @@
-"""Put the service's page into every wheel and source archive: the hook that hatchling runs before it collects files.
+"""Put page and version into every wheel and source archive: the hook that hatchling runs before it collects files.
 
 A checkout holds the page's sources, not the built page; building it takes Node. A source archive holds the built page,
 so a wheel made from one needs no Node, and neither does an editable installation, which runs from the checkout.
@@ -18,17 +18,35 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 WITHOUT_PAGE = "UNMASK_WITHOUT_PAGE"
 STATIC = Path("src/unmask/serve/static")
+TAG = Path("src/unmask/_tag.py")
 _HOW = f"set {WITHOUT_PAGE}=1 to build without the page, which the service then says is missing"
 
 
-class PageHook(BuildHookInterface):  # type: ignore[type-arg]
-    """Build the page if it is not there, or refuse."""
+class ArchiveHook(BuildHookInterface):  # type: ignore[type-arg]
+    """Build the page if it is not there, or refuse; write the version."""
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         """Called before files are collected; ``version`` is ``editable`` or ``standard``."""
         problem = bring_page(Path(self.root), version, os.environ)
         if problem:
             self.app.abort(problem)
+        write_tag(Path(self.root), version, self.metadata.version)
+
+    def finalize(self, version: str, build_data: dict[str, Any], artifact_path: str) -> None:
+        """Called after files are collected: a checkout keeps no version."""
+        if not is_archive(Path(self.root)):
+            (Path(self.root) / TAG).unlink(missing_ok=True)
+
+
+def write_tag(root: Path, version: str, release: str) -> None:
+    """Write the version for an archive; a checkout that is installed as it is stays of the version to come."""
+    if version != "editable" and not is_archive(root):
+        (root / TAG).write_text(f'__version__ = "{release}"\n', encoding="utf-8")
+
+
+def is_archive(root: Path) -> bool:
+    """Whether this is an unpacked source archive and no checkout."""
+    return (root / "PKG-INFO").is_file()
 
 
 def bring_page(root: Path, version: str, environment: Mapping[str, str]) -> str:
@@ -65,7 +83,7 @@ def is_built(root: Path) -> bool:
     index = root / STATIC / "index.html"
     if not index.is_file():
         return False
-    if (root / "PKG-INFO").is_file():  # a source archive, whose files all have one date
+    if is_archive(root):  # whose files all have one date
         return True
     built = index.stat().st_mtime
     return all(path.stat().st_mtime <= built for path in _sources(root / "web"))
