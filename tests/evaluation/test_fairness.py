@@ -11,12 +11,14 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from unmask.bundle.bundle import Bundle
 from unmask.cli import app
 from unmask.errors import UsageError
 from unmask.evaluation.evaluate import evaluate
 from unmask.evaluation.fairness import LEAST
 from unmask.evaluation.reports.evaluation import report
 from unmask.evaluation.reports.fairness import fairness_lines
+from unmask.evaluation.reports.model_card import model_card
 from unmask.evaluation.results import Evaluation
 from unmask.evaluation.scores import Scores
 from unmask.stats import metrics
@@ -142,6 +144,9 @@ def test_every_output_says_it(make_scores: MakeScores, tmp_path: Path) -> None:
     for line in expected:
         assert line.replace("<", "&lt;").replace(">", "&gt;") in page
         assert line.replace("<", "\\<").replace(">", "\\>") in text
+    bundle = Bundle.open()
+    of_bundle = told.model_copy(update={"detector": told.detector.model_copy(update={"bundle_sha256": bundle.sha256})})
+    assert "By age:" in (card := model_card(bundle, [of_bundle])) and "\\<old\\> above young" in card
     assert page.count('<th scope="col">uncertain</th>') == 1  # in the table of age only
 
 

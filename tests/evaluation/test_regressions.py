@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
+from unmask import install
 from unmask.bundle.bundle import Bundle
 from unmask.cli import app
 from unmask.data.manifest import Manifest
@@ -95,6 +96,15 @@ def test_the_command(whole_image_bundle: Path, tmp_path: Path) -> None:
     (tmp_path / "bad").mkdir()
     bad = _table(tmp_path / "bad", [("bright.png", 255, "REAL", "")])
     assert CliRunner().invoke(app, [*command[:-1], str(bad)]).exit_code == 1
+
+
+def test_without_the_source_the_table_must_be_named(
+    whole_image_bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(install, "_CHECKOUT", tmp_path)
+    result = CliRunner().invoke(app, ["regressions", "run", str(whole_image_bundle)])
+    assert isinstance(result.exception, UsageError) and result.exception.code == "no_cases"
+    assert "--cases" in result.exception.message
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from unmask.data.families import FAMILIES, TITLES
 from unmask.errors import UsageError
 from unmask.evaluation.regressions import record_of
 from unmask.evaluation.reports.evaluation import bundles_of
+from unmask.evaluation.reports.fairness import fairness_lines
 from unmask.evaluation.reports.robustness import robustness_content
 from unmask.evaluation.reports.sentences import bench_lines, headline, markdown_cell, metric_name
 from unmask.evaluation.reports.write import FORMATS, read_result
@@ -106,6 +107,7 @@ def model_card(bundle: Bundle, results: Sequence[CardResult] = (), licence: str 
         regressions=records[0] if records else info.card.regressions,
         bench_lines=bench_lines,
         headline=headline,
+        fairness_lines=fairness_lines,
         cell=markdown_cell,
         **FORMATS,
     )
