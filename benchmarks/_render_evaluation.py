@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 from _markdown import Result
 from _markdown import percent as plain
 from unmask.bundle.bundle import Bundle
+from unmask.detect.detector import Detector
+from unmask.evaluation.regressions import read_cases, run_regressions
 from unmask.evaluation.reports.evaluation import bundles_of, report
-from unmask.evaluation.reports.model_card import model_card
+from unmask.evaluation.reports.model_card import CardResult, model_card
 from unmask.evaluation.reports.robustness import robustness_content
 from unmask.evaluation.reports.sentences import (
     bench_lines,
@@ -23,6 +26,7 @@ from unmask.evaluation.reports.write import FORMATS
 from unmask.evaluation.results import Bench, Evaluation, Robustness
 from unmask.pages.page import render
 
+_CASES = Path(__file__).resolve().parent.parent / "tests" / "regressions" / "manifest.csv"
 CARD_RESULTS = ("evaluation-edition-2", "evaluation", "robustness", "bench")
 
 
@@ -129,11 +133,11 @@ def evaluation_speed(content: Result) -> list[str]:
 
 
 def shipped_card(contents: dict[str, Result]) -> str:
-    """The model card of the bundle in the package, from the results named in ``CARD_RESULTS``.
+    """The model card of the bundle in the package, from the results named in ``CARD_RESULTS`` and the known cases.
 
     Results of another bundle are left out; the card then says that there are none.
     """
-    results = [
+    results: list[CardResult] = [
         Evaluation.from_dict(contents["evaluation-edition-2"]["result"]),
         Evaluation.from_dict(contents["evaluation"]["result"]),
         Robustness.from_dict(contents["robustness"]["tiers"]),
@@ -141,6 +145,7 @@ def shipped_card(contents: dict[str, Result]) -> str:
         Bench.from_dict(contents["bench"]["result"]),
     ]
     bundle = Bundle.open()
+    results.append(run_regressions(Detector(bundle), read_cases(_CASES)))  # half a second: judged, not read from a file
     return model_card(bundle, [each for each in results if bundle.sha256 in bundles_of(each)], "apache-2.0")
 
 
