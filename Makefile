@@ -3,7 +3,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet -c constraints.txt
 
-.PHONY: demo test lint format results docs clean check-page
+.PHONY: demo test lint format results docs package clean check-page
 
 # The service's page needs Node 20.19 or 22.12 and later. Without it the service runs all the same and says so.
 NODE := $(shell node -p '[a, b] = process.versions.node.split("."), a > 22 || a == 22 && b > 11 || a == 20 && b > 18' 2>&1)
@@ -42,8 +42,14 @@ results: .venv/.test
 docs: .venv/.test
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
+## Build wheel and source archive into dist/, and try each in an environment of its own.
+package: .venv/.test
+	rm -rf dist
+	$(BIN)/python -m build --outdir dist
+	$(BIN)/python tools/check_package.py dist
+
 clean:
-	rm -rf site .venv web/node_modules src/unmask/serve/static demo-output .mypy_cache .ruff_cache .import_linter_cache .pytest_cache .hypothesis
+	rm -rf dist site .venv web/node_modules src/unmask/serve/static demo-output .mypy_cache .ruff_cache .import_linter_cache .pytest_cache .hypothesis
 
 # The stamps live in the environment, so removing it removes them too.
 .venv/.created:
