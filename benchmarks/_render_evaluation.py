@@ -75,7 +75,8 @@ def evaluation(content: Result) -> list[str]:
 
 
 def _slices(result: Evaluation, columns: Iterable[str]) -> list[str]:
-    return [_part("slice_table", column=column, entries=result.by[column]) for column in columns if column in result.by]
+    shown = [column for column in columns if column in result.by]
+    return [_part("slice_table", column=each, entries=result.by[each], fairness=result.fairness) for each in shown]
 
 
 def _how(result: Evaluation) -> str:
