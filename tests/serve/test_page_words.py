@@ -11,7 +11,7 @@ import pytest
 from unmask.detect.verdict import KIND_REMARKS, WORDS
 from unmask.imaging.provenance import CredentialsState
 
-TEXT = (Path(__file__).parents[2] / "web" / "src" / "strings" / "en.ts").read_text()
+TEXT = "".join(path.read_text() for path in sorted((Path(__file__).parents[2] / "web/src/strings/en").glob("*.ts")))
 
 
 def entries(block: str) -> dict[str, str]:

@@ -59,7 +59,7 @@ function inWords(sentence: Sentence, scale: Scale | null): string {
     case "uncertain":
       return t.meaning.uncertain(share(sentence.low), share(sentence.high));
     case "likely":
-      return t.meaning.kinds[sentence.name] ?? t.meaning.otherKind(sentence.name);
+      return (t.meaning.kinds as Record<string, string>)[sentence.name] ?? t.meaning.otherKind(sentence.name);
     case "severalFaces":
       return t.meaning.severalFaces(sentence.count);
     default:

@@ -17,8 +17,10 @@ export function mayRetry({ status }: Pick<Problem, "status">): boolean {
 export function describe(problem: Pick<Problem, "status" | "code" | "detail" | "retryAfter">, t: Strings): Words {
   const { problems } = t;
   if (problem.status === 0 && problem.code === "offline") return { text: problems.offline, detail: "" };
-  const known = problems.codes[problem.code];
-  const text = known ?? problems.statuses[problem.status] ?? problems.unknown;
+  const codes: Record<string, string> = problems.codes;
+  const statuses: Record<number, string> = problems.statuses;
+  const known = codes[problem.code];
+  const text = known ?? statuses[problem.status] ?? problems.unknown;
   const wait = problem.retryAfter === null ? "" : ` ${problems.retry(problem.retryAfter)}`;
   return { text: text + wait, detail: known === undefined ? problem.detail : "" };
 }
