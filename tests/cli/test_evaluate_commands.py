@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from unmask.bundle.bundle import Bundle
 from unmask.cli import app
-from unmask.errors import UnmaskError
+from unmask.errors import UnmaskError, UsageError
 from unmask.imaging.preprocessing import Preprocessing
 
 MakeBundle = Callable[..., Bundle]
@@ -61,6 +61,12 @@ def test_evaluate_scores_first(bundle: Path, table: Path, tmp_path: Path) -> Non
     )
     for part in ("overall", "by", "curves", "mistakes", "by_group"):
         assert again[part] == first[part], part
+
+
+def test_a_column_that_is_not_there_is_said_before_the_work(bundle: Path, table: Path, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="no column 'size'; there are path, label, source") as caught:
+        run("evaluate", bundle, "--manifest", table, "--out", tmp_path / "out", "--by", "size")
+    assert caught.value.code == "unknown_column" and not (tmp_path / "out" / "answers.jsonl").exists()
 
 
 def test_scores_of_anyone(tmp_path: Path) -> None:

@@ -62,7 +62,7 @@ def test_a_case_by_hand(make_scores: MakeScores) -> None:
     assert found.least == LEAST == 30 and found.blank == 3
     assert found.small == dict.fromkeys(("specificity", "recall_fake", "auc_within"), ("baby",))
     # The table does not say which predictions are uncertain, nor the sources.
-    assert "uncertain_rate" not in found.gaps and found.own_sources == {}
+    assert not {"uncertain_real", "uncertain_fake"} & set(found.gaps) and found.own_sources == {}
 
 
 def test_the_gap_of_areas(make_scores: MakeScores) -> None:
@@ -92,11 +92,16 @@ def test_uncertain_verdicts_and_sources(make_scores: MakeScores) -> None:
     source = ["archive"] * 80 + ["web", "phone"] * 40
     scores = _table(make_scores, counts, uncertain=uncertain, source=source)
     result = evaluate(scores, ["age"], FEW)
-    gap = result.fairness["age"].gaps["uncertain_rate"]
-    assert (gap.value, gap.highest) == (0.5, "old")
-    assert result.by["age"][0].uncertain_rate is not None and result.by["age"][0].uncertain_rate.value == 0.5
+    # The 40 real images of old people are uncertain, and no others.
+    gap = result.fairness["age"].gaps["uncertain_real"]
+    assert (gap.value, gap.highest) == (1.0, "old") and result.fairness["age"].gaps["uncertain_fake"].value == 0.0
+    old = result.by["age"][0]
+    assert old.uncertain_real is not None and old.uncertain_fake is not None
+    assert (old.uncertain_real.value, old.uncertain_fake.value) == (1.0, 0.0)
     assert result.fairness["age"].own_sources == {"old": 1.0, "young": 1.0}
     mixed = _table(make_scores, counts, source=["web"] * 100 + ["archive"] * 60)
+    # Sources as groups are not warned of themselves.
+    assert evaluate(mixed, ["source"], FEW).fairness["source"].own_sources == {}
     assert evaluate(mixed, ["age"], FEW).fairness["age"].own_sources == {"young": 0.75}
 
 
@@ -147,7 +152,7 @@ def test_every_output_says_it(make_scores: MakeScores, tmp_path: Path) -> None:
     bundle = Bundle.open()
     of_bundle = told.model_copy(update={"detector": told.detector.model_copy(update={"bundle_sha256": bundle.sha256})})
     assert "By age:" in (card := model_card(bundle, [of_bundle])) and "\\<old\\> above young" in card
-    assert page.count('<th scope="col">uncertain</th>') == 1  # in the table of age only
+    assert page.count('<th scope="col">uncertain, real</th>') == 1  # in the table of age only
 
 
 def test_groups_come_from_the_table_alone(tmp_path: Path) -> None:

@@ -134,7 +134,7 @@ def evaluate(
     image_root = root or (given if given.is_dir() else given.parent)
     measured: list[tuple[Scores, Evaluation]] = []
     for table, facts, detector, folder in _tables(
-        bundles, manifest, scores, root, split, where or (), out, threshold, frames, workers
+        bundles, manifest, scores, root, split, where or (), by or (), out, threshold, frames, workers
     ):
         result = evaluate_scores(table, by or (), how, command=command, detector=facts)
         if folder is not None:
@@ -168,6 +168,7 @@ def _tables(
     root: Path | None,
     split: str | None,
     where: Sequence[str],
+    by: Sequence[str],
     out: Path | None,
     threshold: str | None,
     frames: int,
@@ -180,7 +181,7 @@ def _tables(
     from unmask.errors import UsageError
     from unmask.evaluation.clip_scores import score_clips
     from unmask.evaluation.results.base import DetectorFacts
-    from unmask.evaluation.scores import Scores, check_threshold, score_manifest
+    from unmask.evaluation.scores import COLUMNS, Scores, check_threshold, score_manifest
     from unmask.progress import progress_bar
     from unmask.video.detector import ClipDetector
 
@@ -193,6 +194,11 @@ def _tables(
         return
     assert manifest is not None
     chosen = choose_split(open_manifest(manifest, root).select(**read_where(where)), split)
+    for column in by:  # before the work, not after it
+        if column not in (*chosen.columns, *COLUMNS):
+            raise UsageError(
+                "unknown_column", f"{manifest}: there is no column {column!r}; there are {', '.join(chosen.columns)}"
+            )
     are_clips = holds_clips(chosen)
     detectors = [load(bundle, threshold) for bundle in bundles] if bundles else [load(threshold=threshold)]
     total = sum(1 for _ in chosen)

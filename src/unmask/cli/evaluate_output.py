@@ -121,8 +121,8 @@ def _say(console: Console, line: str, *, bold: bool = False) -> None:
 
 def _group_table(column: str, entries: Sequence[Slice]) -> Table:
     table = Table(
-        Column(Text(printable(column))), "real", "fake", "called real", "called fake", "uncertain", "AUC within",
-        box=None, header_style="dim", pad_edge=False,
+        Column(Text(printable(column))), "real", "fake", "called real", "called fake",
+        "uncertain, real", "uncertain, fake", "AUC within", box=None, header_style="dim", pad_edge=False,
     )  # fmt: skip
     for entry in entries:
         table.add_row(
@@ -131,7 +131,8 @@ def _group_table(column: str, entries: Sequence[Slice]) -> Table:
             str(entry.n_fake),
             percent(entry.specificity),
             percent(entry.recall_fake),
-            percent(entry.uncertain_rate),
+            percent(entry.uncertain_real),
+            percent(entry.uncertain_fake),
             with_interval(entry.auc_within),
         )
     return table

@@ -13,7 +13,7 @@ import numpy as np
 
 from unmask.errors import UsageError
 from unmask.evaluation.by_face import by_face, by_frame
-from unmask.evaluation.fairness import compare_groups
+from unmask.evaluation.fairness import compare_groups, counted
 from unmask.evaluation.measure import SliceKey, measure, measure_within, rate
 from unmask.evaluation.results.base import (
     ByLabel,
@@ -41,7 +41,6 @@ from unmask.stats.curves import curves, histograms
 from unmask.stats.images import Images
 from unmask.stats.intervals import DIGITS, LEVEL
 from unmask.stats.metrics import ECE_BINS, Codes
-from unmask.stats.registry import proportion
 from unmask.stats.resample import Draws
 
 ALWAYS_BY: Final = ("source", "generator", "kind", "seen")
@@ -91,6 +90,7 @@ def evaluate(
     overall, areas = measure(images, draws, {name: column.codes for name, column in columns.items()})
     slices = {name: _slices(images, name, column, scores, overall, areas, draws) for name, column in columns.items()}
     sources = columns.get("source", Column(("",), np.zeros(len(images), np.intp)))
+    blank = ("",) * len(images)
     points = {**curves(images), "histograms": histograms(images, sources.codes, sources.names)}
     return Evaluation(
         kind="evaluation",
@@ -105,7 +105,13 @@ def evaluate(
         by_frame=_by_frame(scores, draws),
         by=slices,
         fairness={
-            name: compare_groups(images, columns[name].names, columns[name].codes, scores.column("source"), draws)
+            name: compare_groups(
+                images,
+                columns[name].names,
+                columns[name].codes,
+                blank if name == "source" else scores.column("source"),
+                draws,
+            )
             for name in by
         },
         curves=Curves.model_validate(points),
@@ -210,15 +216,16 @@ def _slices(
                 auc_of_fakes=areas[name, code, True] if len(fakes) and images.has_both else None,
                 auc_within=auc_within,
                 balanced_accuracy=balanced_accuracy,
-                uncertain_rate=_uncertain_rate(own),
+                uncertain_real=_uncertain(own, "uncertain_real"),
+                uncertain_fake=_uncertain(own, "uncertain_fake"),
                 seen={"true": True, "false": False}.get(str(seen[inside][0])) if name == "source" else None,
             )
         )
     return tuple(found)
 
 
-def _uncertain_rate(images: Images) -> Metric | None:
-    success, among = proportion(images, "uncertain_rate")
+def _uncertain(images: Images, of: str) -> Metric | None:
+    success, among = counted(images, of)
     return rate(success[among], images.group[among]) if among.any() else None
 
 

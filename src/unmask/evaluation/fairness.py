@@ -22,7 +22,8 @@ LEAST: Final = 30
 """Images of a class from which a group's rate is compared: below it, the interval spans some 25 points and more."""
 
 _MOST_GROUPS: Final = 100  # a column with more values is an identifier
-_PROPORTIONS: Final = ("specificity", "recall_fake", "uncertain_rate")
+# Uncertain verdicts of each class apart: a group with more fakes would otherwise have more of them for that alone.
+_PROPORTIONS: Final = ("specificity", "recall_fake", "uncertain_real", "uncertain_fake")
 
 
 def compare_groups(
@@ -34,17 +35,17 @@ def compare_groups(
         images: all images.
         names: the groups; '' is not one.
         codes: [n], each image's group as an index of ``names``.
-        sources: [n], each image's source; '' if unknown.
+        sources: [n], each image's source; '' if unknown, or if the groups are sources.
         draws: how intervals of AUCs are drawn.
     """
     at = [code for code, name in enumerate(names) if name]
     gaps: dict[str, GroupGap] = {}
     small: dict[str, tuple[str, ...]] = {}
     for rate in (*_PROPORTIONS, "auc_within"):
-        counted = _counted(images, rate)
-        if not counted[0].any():
+        parts = _members(images, rate)
+        if not parts[0].any():
             continue
-        sizes = np.array([min(int(np.count_nonzero(part & (codes == code))) for part in counted) for code in at])
+        sizes = np.array([min(int(np.count_nonzero(part & (codes == code))) for part in parts) for code in at])
         large = [code for code, size in zip(at, sizes, strict=True) if size >= LEAST]
         if too_small := tuple(names[code] for code, size in zip(at, sizes, strict=True) if 0 < size < LEAST):
             small[rate] = too_small
@@ -54,9 +55,23 @@ def compare_groups(
     return Fairness(least=LEAST, gaps=gaps, small=small, blank=blank, own_sources=_own_sources(names, codes, sources))
 
 
-def _counted(images: Images, rate: str) -> tuple[Flags, ...]:
+def counted(images: Images, rate: str) -> tuple[Flags, Flags]:
+    """Successes of a rate and the images among which they are counted, bool [n] each; none where unknown.
+
+    Args:
+        images: the images.
+        rate: ``uncertain_real``, ``uncertain_fake``, or a proportion of ``stats.registry.METRICS``.
+    """
+    label = {"uncertain_real": ~images.is_fake, "uncertain_fake": images.is_fake}.get(rate)
+    if label is None:
+        return proportion(images, rate)
+    success, among = proportion(images, "uncertain_rate")
+    return success & label, among & label
+
+
+def _members(images: Images, rate: str) -> tuple[Flags, ...]:
     """The images that a rate is of; of an AUC, those of either class."""
-    return (images.is_fake, ~images.is_fake) if rate == "auc_within" else (proportion(images, rate)[1],)
+    return (images.is_fake, ~images.is_fake) if rate == "auc_within" else (counted(images, rate)[1],)
 
 
 def _gap(images: Images, rate: str, names: Sequence[str], codes: Codes, large: Sequence[int], draws: Draws) -> GroupGap:
@@ -73,7 +88,7 @@ def _gap(images: Images, rate: str, names: Sequence[str], codes: Codes, large: S
 
 
 def _of_rates(images: Images, rate: str, codes: Codes, large: Sequence[int]) -> LargestGap:
-    success, among = proportion(images, rate)
+    success, among = counted(images, rate)
     members = [among & (codes == code) for code in large]
     rates = np.array([success[own].mean() for own in members])
     sizes = np.array([effective_size(success[own], images.group[own]) for own in members])

@@ -11,7 +11,8 @@ from unmask.evaluation.results.fairness import Fairness, GroupGap
 _RATES: Final = {
     "specificity": "real images called real",
     "recall_fake": "fakes found",
-    "uncertain_rate": "uncertain verdicts",
+    "uncertain_real": "uncertain verdicts on real images",
+    "uncertain_fake": "uncertain verdicts on fakes",
     "auc_within": "AUC",
 }
 NOTE: Final = (

@@ -56,7 +56,8 @@ class Slice(Part):
         auc_of_fakes: its fakes against all real images of the set.
         auc_within: its fakes against its own real images; ``None`` unless it has both.
         balanced_accuracy: likewise.
-        uncertain_rate: proportion of uncertain predictions; ``None`` if unknown.
+        uncertain_real: proportion of its real images whose prediction is uncertain; ``None`` if unknown.
+        uncertain_fake: likewise of its fakes.
         seen: for a source: whether the detector was trained on it; ``None`` if unknown.
     """
 
@@ -72,7 +73,8 @@ class Slice(Part):
     auc_of_fakes: Metric | None
     auc_within: Metric | None
     balanced_accuracy: Metric | None
-    uncertain_rate: Metric | None = None
+    uncertain_real: Metric | None = None
+    uncertain_fake: Metric | None = None
     seen: bool | None = None
 
 

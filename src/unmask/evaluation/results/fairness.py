@@ -30,8 +30,8 @@ class Fairness(Part):
 
     Attributes:
         least: groups with fewer images of a rate's class than this are not compared in it.
-        gaps: by rate: ``specificity``, ``recall_fake``, ``uncertain_rate`` and ``auc_within``; without those for which
-            fewer than two groups are large enough, or more than 100.
+        gaps: by rate: ``specificity``, ``recall_fake``, ``uncertain_real``, ``uncertain_fake`` and ``auc_within``;
+            without those for which fewer than two groups are large enough, or more than 100.
         small: by rate, the groups that are too small for it.
         blank: number of images without a value; they are in no group.
         own_sources: proportion of a group's images whose source no other group has, where it is above one half: its
