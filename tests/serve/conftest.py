@@ -173,7 +173,7 @@ def visit(chromium: Any) -> Iterator[Open]:
     contexts, complaints = [], []
 
     def visited(server: Server, **options: Any) -> Any:
-        context = chromium.new_context(locale="en-GB", **options)
+        context = chromium.new_context(**{"locale": "en-GB", **options})
         context.add_init_script(path=AXE)
         contexts.append(context)
         page = context.new_page()

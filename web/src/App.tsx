@@ -4,6 +4,7 @@ import { asProblem } from "./api/problem";
 import type { Model } from "./api/types";
 import { type Announcement, Announcements } from "./components/Announcements";
 import { Header } from "./components/Header";
+import { useLanguage } from "./components/LanguageSwitch";
 import { TokenDialog } from "./components/TokenDialog";
 import type { Route } from "./logic/route";
 import { App as Context, type AppContext } from "./state/app";
@@ -21,6 +22,7 @@ const client = createClient(readToken);
 
 export function App() {
   const route = useRoute();
+  const language = useLanguage();
   const [token, setToken] = useState(readToken);
   const [tokenVersion, setTokenEpoch] = useState(0);
   const [tokenDialogOpen, setTokenDialogOpen] = useState(false);
@@ -55,7 +57,8 @@ export function App() {
   useFocusOnHeading(route.view === "record" ? route.id : route.view);
   useEffect(() => {
     document.title = `${t.title[route.view]} · unmask`;
-  }, [route.view]);
+    document.documentElement.lang = language;
+  }, [route.view, language]);
 
   const app = useMemo<AppContext>(
     () => ({ client, model, tokenVersion, askForToken, announce }),

@@ -2,7 +2,6 @@ import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";
 import { App } from "./App";
 import { restoreTheme } from "./state/theme";
-import { language } from "./strings";
 import "./styles/base.css";
 import "./styles/controls.css";
 import "./styles/parts.css";
@@ -13,7 +12,6 @@ import "./styles/details.css";
 import "./styles/views.css";
 
 restoreTheme();
-document.documentElement.lang = language;
 const root = document.getElementById("root");
 if (root)
   createRoot(root).render(

@@ -3,8 +3,6 @@ import { clock } from "../logic/clips";
 import { percent } from "../logic/format";
 import { locale, t } from "../strings";
 
-const whole = new Intl.NumberFormat(locale, { maximumFractionDigits: 0 });
-
 export function TracksTable({ verdict: { tracks, deciding_track } }: { verdict: ClipVerdict }) {
   return (
     <div className="wide" role="region" aria-label={t.clips.tracks} tabIndex={0}>
@@ -40,6 +38,7 @@ export function TracksTable({ verdict: { tracks, deciding_track } }: { verdict: 
 
 /** What the timelines show, as numbers. */
 export function FramesTable({ verdict: { tracks }, seek }: { verdict: ClipVerdict; seek: (time: number) => void }) {
+  const whole = new Intl.NumberFormat(locale, { maximumFractionDigits: 0 });
   return (
     <details className="frames">
       <summary>{t.clips.framesTable}</summary>

@@ -2,13 +2,9 @@ import { addressOf, noFilter, type Route } from "../logic/route";
 import { setTheme, useTheme } from "../state/theme";
 import { t } from "../strings";
 import { Moon, Sun } from "./icons";
+import { LanguageSwitch } from "./LanguageSwitch";
 
-const places: [Route, string][] = [
-  [{ view: "check" }, t.title.check],
-  [{ view: "clips" }, t.title.clips],
-  [{ view: "history", ...noFilter }, t.title.history],
-  [{ view: "detector" }, t.title.detector],
-];
+const places: Route[] = [{ view: "check" }, { view: "clips" }, { view: "history", ...noFilter }, { view: "detector" }];
 
 export function Header({ view, forgetToken }: { view: Route["view"]; forgetToken: (() => void) | null }) {
   const theme = useTheme();
@@ -20,11 +16,11 @@ export function Header({ view, forgetToken }: { view: Route["view"]; forgetToken
         <span>un</span>mask
       </a>
       <nav aria-label={t.header.navigation}>
-        {places.map(([route, title]) => {
+        {places.map((route) => {
           const here = route.view === view || (route.view === "history" && view === "record");
           return (
             <a key={route.view} href={addressOf(route)} aria-current={here ? "page" : undefined}>
-              {title}
+              {t.title[route.view]}
             </a>
           );
         })}
@@ -34,6 +30,7 @@ export function Header({ view, forgetToken }: { view: Route["view"]; forgetToken
           {t.header.forgetToken}
         </button>
       )}
+      <LanguageSwitch />
       <button
         type="button"
         className="quiet icon"

@@ -12,6 +12,7 @@ export const frame = {
   header: {
     navigation: "Main",
     skip: "Skip to content",
+    language: "Language",
     toLight: "Light theme",
     toDark: "Dark theme",
     forgetToken: "Forget the token",
