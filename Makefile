@@ -49,7 +49,7 @@ package: .venv/.test
 	$(BIN)/python tools/check_package.py dist
 
 clean:
-	rm -rf dist site .venv web/node_modules src/unmask/serve/static demo-output .mypy_cache .ruff_cache .import_linter_cache .pytest_cache .hypothesis
+	rm -rf dist site .venv web/node_modules src/unmask/serve/static src/unmask/serve/static-local demo-output .mypy_cache .ruff_cache .import_linter_cache .pytest_cache .hypothesis
 
 # The stamps live in the environment, so removing it removes them too.
 .venv/.created:

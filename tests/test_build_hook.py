@@ -128,7 +128,7 @@ def test_the_project_names_the_hook_and_ships_it() -> None:
 
     settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["hatch"]["build"]
     assert settings["hooks"]["custom"]["path"] == "tools/build_hook.py"
-    assert settings["artifacts"] == ["src/unmask/serve/static", "src/unmask/_tag.py"]
+    assert settings["artifacts"] == ["src/unmask/serve/static", "src/unmask/serve/static-local", "src/unmask/_tag.py"]
     # The source archive and the container image hold what a wheel is made from: hook and version too.
     assert {"tools/build_hook.py", "tools/build_version.py"} <= set(settings["targets"]["sdist"]["include"])
     for name, line in (

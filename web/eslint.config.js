@@ -19,6 +19,8 @@ export default tseslint.config(
       "no-restricted-globals": ["error", { name: "localStorage", message: "Use state/preference.ts." }],
     },
   },
+  // In loops over pixels a check of every element would be slow.
+  { files: ["src/local/**"], rules: { "@typescript-eslint/non-nullable-type-assertion-style": "off" } },
   { files: ["src/state/preference.ts"], rules: { "no-restricted-globals": "off" } },
   { files: ["**/*.{ts,tsx}"], ...hooks.configs.flat["recommended-latest"] },
 );

@@ -7,10 +7,12 @@ import { Header } from "./components/Header";
 import { useLanguage } from "./components/LanguageSwitch";
 import { TokenDialog } from "./components/TokenDialog";
 import type { Route } from "./logic/route";
-import { App as Context, type AppContext } from "./state/app";
+import { App as Context, type AppContext, useApp } from "./state/app";
 import { readToken, writeToken } from "./state/token";
 import { useClips } from "./state/useClips";
 import { go, useRoute } from "./state/useRoute";
+import { createLocalClient } from "./local/client";
+import { local } from "./local/mode";
 import { t } from "./strings";
 import { CheckView } from "./views/CheckView";
 import { ClipsView } from "./views/ClipsView";
@@ -18,7 +20,7 @@ import { DetectorView } from "./views/DetectorView";
 import { HistoryView } from "./views/HistoryView";
 import { RecordView } from "./views/RecordView";
 
-const client = createClient(readToken);
+const client = local ? createLocalClient() : createClient(readToken);
 
 export function App() {
   const route = useRoute();
@@ -90,9 +92,9 @@ export function App() {
         }
       />
       <main id="main" tabIndex={-1}>
-        <Checks view={route.view} />
-        {route.view === "history" && <HistoryView filter={route} />}
-        {route.view === "record" && <RecordView key={route.id} id={route.id} />}
+        {local ? <LocalChecks view={route.view} /> : <Checks view={route.view} />}
+        {!local && route.view === "history" && <HistoryView filter={route} />}
+        {!local && route.view === "record" && <RecordView key={route.id} id={route.id} />}
         {route.view === "detector" && <DetectorView />}
       </main>
       <footer className="colophon">{t.footer}</footer>
@@ -108,6 +110,15 @@ export function App() {
       )}
     </Context>
   );
+}
+
+/** Images only: without a service there are neither clips nor a history, and their addresses lead here. */
+function LocalChecks({ view }: { view: Route["view"] }) {
+  const { announce } = useApp();
+  const refuseClips = useCallback(() => {
+    announce(t.local.noClips);
+  }, [announce]);
+  return <CheckView shown={view !== "detector"} addClips={refuseClips} />;
 }
 
 /** The views for images and for clips: both stay mounted, so their queues keep running while other views are shown. */

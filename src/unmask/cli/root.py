@@ -103,6 +103,15 @@ COMMANDS = (
     Verb("doctor", "unmask.cli.doctor:doctor", "Check the installation, the detector and this machine's speed."),
     Verb("serve", "unmask.cli.serve:serve", "Serve verdicts over HTTP, with a web page."),
     Family(
+        "page",
+        "Write the web page as a static site, without a service.",
+        (
+            Verb(
+                "export", "unmask.cli.page:export", "Write the page as a static site that judges images in the browser."
+            ),
+        ),
+    ),
+    Family(
         "data",
         "Collect, check, split and create image data sets.",
         (

@@ -1,4 +1,5 @@
 import { bytes } from "../logic/format";
+import { local } from "../local/mode";
 import { useApp } from "../state/app";
 import { locale, t } from "../strings";
 import { FileButton } from "./FileButton";
@@ -29,8 +30,9 @@ export function AddImages({ first, over, keptHere, add }: Props) {
       </p>
       {first && (
         <p className="add-notes dim">
-          {t.add.formats(limits ? bytes(limits.max_body_bytes, locale) : null)}{" "}
-          {limits?.keeps_history === false ? t.add.keptNothing : t.add.kept} {keptHere && t.add.keptHere}
+          {local ? t.local.formats : t.add.formats(limits ? bytes(limits.max_body_bytes, locale) : null)}{" "}
+          {local ? t.local.kept : limits?.keeps_history === false ? t.add.keptNothing : t.add.kept}{" "}
+          {keptHere && t.add.keptHere}
         </p>
       )}
     </section>

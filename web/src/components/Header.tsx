@@ -1,10 +1,12 @@
 import { addressOf, noFilter, type Route } from "../logic/route";
+import { local } from "../local/mode";
 import { setTheme, useTheme } from "../state/theme";
 import { t } from "../strings";
 import { Moon, Sun } from "./icons";
 import { LanguageSwitch } from "./LanguageSwitch";
 
-const places: Route[] = [{ view: "check" }, { view: "clips" }, { view: "history", ...noFilter }, { view: "detector" }];
+const all: Route[] = [{ view: "check" }, { view: "clips" }, { view: "history", ...noFilter }, { view: "detector" }];
+const places = local ? all.filter(({ view }) => view === "check" || view === "detector") : all;
 
 export function Header({ view, forgetToken }: { view: Route["view"]; forgetToken: (() => void) | null }) {
   const theme = useTheme();

@@ -4,7 +4,13 @@ import { t } from "../strings";
 import { Facts, Items } from "./Facts";
 import { WithExplanation } from "./WithExplanation";
 
-export function OriginPanel({ provenance, explained }: { provenance: Verdict["provenance"]; explained: Explained }) {
+interface Props {
+  provenance: Verdict["provenance"];
+  /** Null where nothing can be explained. */
+  explained: Explained | null;
+}
+
+export function OriginPanel({ provenance, explained }: Props) {
   return (
     <>
       <p className="dim">{t.origin.note}</p>
@@ -14,28 +20,32 @@ export function OriginPanel({ provenance, explained }: { provenance: Verdict["pr
             // The explanation says more about these.
             [
               t.origin.credentials,
-              explained.at === "none" && provenance.credentials_state && t.origin.states[provenance.credentials_state],
+              (explained === null || explained.at === "none") &&
+                provenance.credentials_state &&
+                t.origin.states[provenance.credentials_state],
             ],
             [t.origin.generators, provenance.generator_tags.join(", ") || t.origin.noGenerators],
           ]}
         />
       )}
-      <WithExplanation of={explained}>
-        {({ metadata, credentials }) => (
-          <div className="columns">
-            <section>
-              <h3>{t.origin.metadata}</h3>
-              {metadata ? <MetadataFacts of={metadata} /> : <p className="dim">{t.origin.noMetadata}</p>}
-            </section>
-            {credentials && (
+      {explained && (
+        <WithExplanation of={explained}>
+          {({ metadata, credentials }) => (
+            <div className="columns">
               <section>
-                <h3>{t.origin.credentials}</h3>
-                <CredentialFacts of={credentials} />
+                <h3>{t.origin.metadata}</h3>
+                {metadata ? <MetadataFacts of={metadata} /> : <p className="dim">{t.origin.noMetadata}</p>}
               </section>
-            )}
-          </div>
-        )}
-      </WithExplanation>
+              {credentials && (
+                <section>
+                  <h3>{t.origin.credentials}</h3>
+                  <CredentialFacts of={credentials} />
+                </section>
+              )}
+            </div>
+          )}
+        </WithExplanation>
+      )}
     </>
   );
 }

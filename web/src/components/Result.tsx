@@ -1,4 +1,5 @@
 import type { Answer, Evidence, Verdict } from "../api/types";
+import { local } from "../local/mode";
 import { useExplanation } from "../state/useExplanation";
 import { t } from "../strings";
 import { FeedbackForm } from "./FeedbackForm";
@@ -30,7 +31,7 @@ interface Props {
 export function Result({ name, verdict, file, evidence, id, given, answered, sha256, time = null }: Props) {
   const faceless = verdict.verdict === "NO_FACE";
   const image = file && { file, name };
-  const explained = useExplanation(image, !faceless);
+  const explained = useExplanation(local ? null : image, !faceless);
   return (
     <>
       <div className="result">
@@ -43,10 +44,10 @@ export function Result({ name, verdict, file, evidence, id, given, answered, sha
           reliable={explained.explanation?.evidence.reliable ?? null}
         />
         <div className="result-words">
-          <VerdictPanel verdict={verdict}>{!faceless && <Reasons explained={explained} />}</VerdictPanel>
-          {image && <ReportButton image={image} sha256={sha256} />}
+          <VerdictPanel verdict={verdict}>{!faceless && !local && <Reasons explained={explained} />}</VerdictPanel>
+          {image && !local && <ReportButton image={image} sha256={sha256} />}
           {id === null ? (
-            <p className="dim">{t.feedback.none}</p>
+            <p className="dim">{local ? t.local.noExplanation : t.feedback.none}</p>
           ) : (
             <FeedbackForm id={id} given={given} saved={answered} />
           )}
@@ -60,12 +61,16 @@ export function Result({ name, verdict, file, evidence, id, given, answered, sha
             title: t.tabs.summary,
             content: () => <SummaryPanel verdict={verdict} sha256={sha256} time={time} />,
           },
-          { name: "words", title: t.tabs.words, content: () => <WordsPanel explained={explained} /> },
-          { name: "views", title: t.tabs.views, content: () => <ViewsPanel explained={explained} /> },
+          ...(local
+            ? []
+            : [
+                { name: "words", title: t.tabs.words, content: () => <WordsPanel explained={explained} /> },
+                { name: "views", title: t.tabs.views, content: () => <ViewsPanel explained={explained} /> },
+              ]),
           {
             name: "origin",
             title: t.tabs.origin,
-            content: () => <OriginPanel provenance={verdict.provenance} explained={explained} />,
+            content: () => <OriginPanel provenance={verdict.provenance} explained={local ? null : explained} />,
           },
         ]}
       />
