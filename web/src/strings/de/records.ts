@@ -44,8 +44,8 @@ export const records: typeof english = {
     thresholds: "Schwellenwerte",
     threshold: "Einstellung",
     fakeFrom: "Fälschung ab",
-    budget: "Fehlalarme bei 100 echten Bildern",
-    found: "Gefundene von 100 Fälschungen",
+    budget: "Fehlalarme je 100 echte Bilder",
+    found: "Treffer je 100 ge\u00adfälschte Bilder",
     inUse: "in Gebrauch",
     thresholdsNote:
       "Gemessen an Bildern, die im Training nicht vorkamen. Bei Quellen, die dem Training fremd sind, ist Schlechteres zu erwarten.",

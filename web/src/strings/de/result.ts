@@ -96,7 +96,8 @@ export const result: typeof english = {
     faces: "Gesichter",
     face: "Gesicht",
     place: "Position, px",
-    probability: "Fälschungswahrscheinlichkeit",
+    // With a place to break the word: it heads a column that is narrow on a phone.
+    probability: "Fälschungs\u00adwahr\u00adscheinlich\u00adkeit",
     noFaces: "Es wurde kein Gesicht gefunden.",
     details: "Einzelheiten",
     model: "Detektor",
