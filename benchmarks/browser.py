@@ -52,6 +52,12 @@ _JUDGE = """async ([name, images]) => {
   return found;
 }"""
 
+# Waits until the service worker has kept the page.
+_KEPT = """() => new Promise((resolve) => {
+  if (navigator.serviceWorker.controller) resolve();
+  else navigator.serviceWorker.addEventListener("controllerchange", () => resolve());
+})"""
+
 
 class _Quiet(http.server.SimpleHTTPRequestHandler):
     extensions_map = {**http.server.SimpleHTTPRequestHandler.extensions_map, ".mjs": "text/javascript"}  # noqa: RUF012
@@ -160,7 +166,7 @@ def _visit(address: str, files: dict[str, int], images: Sequence[bytes]) -> dict
         ready = time.perf_counter() - started
         first, following = _through_the_page(page, images[:6])
         judged = page.evaluate(_JUDGE, [worker, texts])
-        page.wait_for_function("navigator.serviceWorker.controller !== null")
+        page.evaluate(_KEPT)
         before = set(asked)
         context.set_offline(True)
         started = time.perf_counter()

@@ -78,7 +78,11 @@ async function judgeFile(
   const fields = {
     out_of_distribution:
       unlike && deciding.distance !== null
-        ? { flagged: deciding.distance > unlike.threshold, distance: deciding.distance, threshold: unlike.threshold }
+        ? {
+            flagged: deciding.distance > unlike.threshold,
+            distance: round(deciding.distance, 4),
+            threshold: round(unlike.threshold, 4),
+          }
         : null,
   };
   return {
@@ -89,11 +93,18 @@ async function judgeFile(
     fake_probability: round(probability),
     kinds: deciding.kinds,
     result,
-    confidence: Math.max(50, 100 * (result === "FAKE" ? probability : 1 - probability)),
+    confidence: round(Math.max(50, 100 * (result === "FAKE" ? probability : 1 - probability)), 2),
     uncertain: verdict === "UNCERTAIN" || verdict === "NO_FACE",
     face_found: found.length > 0,
     faces: regions.flatMap(({ face, probability }) =>
-      face ? [{ box: [...face.box] as [number, number, number, number], fake_probability: round(probability) }] : [],
+      face
+        ? [
+            {
+              box: face.box.map((edge) => round(edge, 1)) as [number, number, number, number],
+              fake_probability: round(probability),
+            },
+          ]
+        : [],
     ),
     marks,
     notes: doubts,
@@ -101,14 +112,14 @@ async function judgeFile(
     provenance,
     model: facts.model,
     bundle_sha256: facts.bundle_sha256,
-    ms: performance.now() - started,
+    ms: round(performance.now() - started, 1),
     error: null,
     evidence: verdict === "NO_FACE" ? [] : await drawn(regions),
     ...fields,
   };
 }
 
-const round = (probability: number) => Number(probability.toFixed(6));
+const round = (value: number, digits = 6) => Number(value.toFixed(digits));
 
 /** The upright image in sRGB, over mid grey where it is transparent. */
 async function decode(bytes: Uint8Array<ArrayBuffer>, file: ImageFacts): Promise<Raster> {
