@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from PIL import Image, ImageOps
 from PIL.PngImagePlugin import PngInfo
+from tests.imaging.test_decode import LINEAR
 from tests.serve.conftest import AXE
 from tests.serve.page_steps import add, entry, expect, share, sound
 
@@ -79,6 +80,8 @@ def made(portraits: dict[str, bytes]) -> dict[str, bytes]:
     return {
         **portraits,
         "turned.jpg": _saved(real.transpose(Image.Transpose.ROTATE_90), "JPEG", quality=95, exif=sideways),
+        "profile.jpg": _saved(real, "JPEG", quality=95, icc_profile=LINEAR),
+        "profile.png": _saved(fake, "PNG", icc_profile=LINEAR),
         "grey.jpg": _saved(ImageOps.grayscale(fake), "JPEG", quality=95),
         "marked.png": _saved(real, "PNG", pnginfo=marked),
         "transparent.png": _saved(faint, "PNG"),
