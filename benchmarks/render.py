@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from _markdown import Result, footer, share, table
+from _render_browser import browser
 from _render_data import audit_shared, crop_cache, near_duplicates
 from _render_detect import detect_many
 from _render_doubt import abstention, thorough
@@ -203,6 +204,7 @@ def _face_finder(result: Result) -> list[str]:
 
 
 _RENDERERS: dict[str, Callable[[Result], list[str]]] = {
+    "browser": browser,
     "speed": _speed,
     "face-finder": _face_finder,
     "audit-shared": audit_shared,
