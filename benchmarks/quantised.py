@@ -34,7 +34,7 @@ from unmask.stats.resample import Draws
 
 _PACKAGES = ("unmask", "numpy", "onnx", "onnxruntime", "torch", "torch-pruning")
 _METHODS: dict[str, list[str]] = {
-    "static": ["--max-size", "5.6"],
+    "static": ["--max-size", "5.68"],
     "static, all weights in 8 bits": [],
     "static, entropy": ["--calibration", "entropy"],
     "fp16": ["--method", "fp16"],

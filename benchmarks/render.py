@@ -40,6 +40,7 @@ from _render_forensics import forensic_localisation, forensic_ranges
 from _render_models import classical_heads, contract, feature_cache, papers, training_step
 from _render_scan import scan, scan_ray, scan_sizing
 from _render_serve import hostile, serve, serve_clips
+from _render_small import quantised, stages
 from _render_video import video, video_hostile, video_speed
 from unmask.errors import UnmaskError
 
@@ -206,6 +207,9 @@ def _face_finder(result: Result) -> list[str]:
 _RENDERERS: dict[str, Callable[[Result], list[str]]] = {
     "browser": browser,
     "speed": _speed,
+    "stages": stages,
+    "quantised": quantised,
+    "quantised-mobilenet": quantised,
     "face-finder": _face_finder,
     "audit-shared": audit_shared,
     "near-duplicates": near_duplicates,
