@@ -15,6 +15,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 INDEX = "src/unmask/serve/static/index.html"
+LOCAL = "src/unmask/serve/static-local/index.html"
 
 
 @pytest.fixture
@@ -47,11 +48,16 @@ def with_npm(folder: Path, script: str) -> dict[str, str]:
     ("files", "version", "environment", "refused"),
     [
         # a page newer than its sources, whatever lies among the packages
-        ({"web/package.json": 1, "web/src/a.ts": 5, INDEX: 6, "web/node_modules/x.js": 9}, "standard", {}, ""),
+        (
+            {"web/package.json": 1, "web/src/a.ts": 5, INDEX: 6, LOCAL: 7, "web/node_modules/x.js": 9},
+            "standard",
+            {},
+            "",
+        ),
         # a page without its sources, as in the container image
-        ({INDEX: 6}, "standard", {}, ""),
+        ({INDEX: 6, LOCAL: 6}, "standard", {}, ""),
         # a source archive: all files have one date, or any other
-        ({"PKG-INFO": 9, "web/package.json": 9, INDEX: 6}, "standard", {}, ""),
+        ({"PKG-INFO": 9, "web/package.json": 9, INDEX: 6, LOCAL: 6}, "standard", {}, ""),
         # editable: the service says what is missing when somebody opens its page
         ({"web/package.json": 1}, "editable", {}, ""),
         # asked for
@@ -61,7 +67,14 @@ def with_npm(folder: Path, script: str) -> dict[str, str]:
         # no page and no Node
         ({"web/package.json": 1}, "standard", {}, "building it takes Node with npm"),
         # a page older than one of its sources
-        ({"web/package.json": 1, "web/src/deep/a.ts": 7, INDEX: 6}, "standard", {}, "building it takes Node with npm"),
+        (
+            {"web/package.json": 1, "web/src/deep/a.ts": 7, INDEX: 8, LOCAL: 6},
+            "standard",
+            {},
+            "building it takes Node with npm",
+        ),
+        # one page of the two
+        ({"web/package.json": 1, INDEX: 6}, "standard", {}, "building it takes Node with npm"),
         # neither page nor sources
         ({}, "standard", {}, "neither built nor are its sources there"),
     ],
@@ -80,10 +93,13 @@ def test_without_node(
 
 def test_with_node_the_page_is_built(hook: Any, tmp_path: Path) -> None:
     put(tmp_path, "web/package.json")
-    page = tmp_path / INDEX
-    page.parent.mkdir(parents=True)
+    page, local = tmp_path / INDEX, tmp_path / LOCAL
+    for index in (page, local):
+        index.parent.mkdir(parents=True)
     log = tmp_path / "log"
-    environment = with_npm(tmp_path / "bin", f'echo "$@" >> {log}\ncase "$*" in *build*) echo page > {page};; esac')
+    environment = with_npm(
+        tmp_path / "bin", f'echo "$@" >> {log}\ncase "$*" in *build*) echo page | tee {page} > {local};; esac'
+    )
     assert hook.bring_page(tmp_path, "standard", environment) == ""
     installed, built = log.read_text().splitlines()
     assert installed.startswith(f"--prefix {tmp_path / 'web'} install ") and " run --silent build" in built
@@ -143,6 +159,7 @@ def test_an_archive_keeps_its_version_and_a_checkout_does_not(hook: Any, tmp_pat
     made = hook.ArchiveHook()
     made.root, made.metadata = str(tmp_path), SimpleNamespace(version="1.2.3")
     put(tmp_path, INDEX)
+    put(tmp_path, LOCAL)
     tag = tmp_path / "src/unmask/_tag.py"
     made.initialize("editable", {})
     assert not tag.exists()

@@ -18,6 +18,8 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 WITHOUT_PAGE = "UNMASK_WITHOUT_PAGE"
 STATIC = Path("src/unmask/serve/static")
+# The page that judges in the browser; one command builds both.
+LOCAL = Path("src/unmask/serve/static-local")
 TAG = Path("src/unmask/_tag.py")
 _HOW = f"set {WITHOUT_PAGE}=1 to build without the page, which the service then says is missing"
 
@@ -79,13 +81,13 @@ def bring_page(root: Path, version: str, environment: Mapping[str, str]) -> str:
 
 
 def is_built(root: Path) -> bool:
-    """Whether the page is there and newer than its sources."""
-    index = root / STATIC / "index.html"
-    if not index.is_file():
+    """Whether both pages are there and newer than their sources."""
+    indexes = [root / folder / "index.html" for folder in (STATIC, LOCAL)]
+    if not all(index.is_file() for index in indexes):
         return False
     if is_archive(root):  # whose files all have one date
         return True
-    built = index.stat().st_mtime
+    built = min(index.stat().st_mtime for index in indexes)
     return all(path.stat().st_mtime <= built for path in _sources(root / "web"))
 
 

@@ -109,12 +109,15 @@ function acrossRows(image: Raster, width: number, above: number, rows: number, w
   const from = image.data;
   const data = new Uint8ClampedArray(width * rows * 4);
   const half = 1 << (FRACTION_BITS - 1);
-  for (let x = 0; x < width; x++) {
-    const [start, count] = [at_(starts, x), at_(counts, x)];
-    for (let y = 0; y < rows; y++) {
-      let [red, green, blue] = [half, half, half];
-      let place = ((y + above) * image.width + start) * 4;
-      for (let k = x * most; k < x * most + count; k++, place += 4) {
+  for (let y = 0; y < rows; y++) {
+    const row = (y + above) * image.width;
+    for (let x = 0; x < width; x++) {
+      let red = half;
+      let green = half;
+      let blue = half;
+      let place = (row + (starts[x] as number)) * 4;
+      const end = x * most + (counts[x] as number);
+      for (let k = x * most; k < end; k++, place += 4) {
         const weight = fixed[k] as number;
         red += (from[place] as number) * weight;
         green += (from[place + 1] as number) * weight;
@@ -140,7 +143,9 @@ function downColumns(image: Raster, height: number, above: number, weights: Weig
   for (let y = 0; y < height; y++) {
     const [start, count] = [at_(starts, y) - above, at_(counts, y)];
     for (let x = 0; x < width; x++) {
-      let [red, green, blue] = [half, half, half];
+      let red = half;
+      let green = half;
+      let blue = half;
       let place = (start * width + x) * 4;
       for (let k = y * most; k < y * most + count; k++, place += 4 * width) {
         const weight = fixed[k] as number;
