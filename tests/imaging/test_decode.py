@@ -864,3 +864,21 @@ def test_threads_get_the_same_pixels() -> None:
     alone = [outcome(data) for data in sources]
     with ThreadPoolExecutor(8) as pool:
         assert list(pool.map(outcome, sources)) == alone
+
+
+def test_pixels_of_a_file_are_taken_over_and_those_of_an_image_copied(monkeypatch: pytest.MonkeyPatch) -> None:
+    image = PIL.Image.fromarray(np.random.default_rng(5).integers(0, 256, (40, 30, 3), np.uint8))
+    data = encode(image, "PNG")
+    copied = []
+    copy = Image.copy
+    monkeypatch.setattr(Image, "copy", lambda self: copied.append(self) or copy(self))
+    decoded = decode.decode(data).image
+    assert not copied
+    assert type(decoded) is Image
+    assert decoded.tobytes() == image.tobytes()
+    decoded.putpixel((0, 0), (1, 2, 3))  # the file's image is gone, and another reading is not changed
+    assert decode.decode(data).image.tobytes() == image.tobytes()
+    again = decode.decode(image).image
+    assert copied == [image]
+    again.putpixel((0, 0), (1, 2, 3))
+    assert image.getpixel((0, 0)) == tuple(np.asarray(image)[0, 0])

@@ -43,12 +43,12 @@ def to_rgb(image: PIL.Image.Image, notes: list[str], extremes: Extremes | None =
     colour, alpha = _colour_and_alpha(image, extremes)
     profile = image.info.get("icc_profile", b"")
     try:
-        rgb = _to_srgb(colour, profile) if profile != b"" else colour.convert("RGB")
+        rgb = _to_srgb(colour, profile) if profile != b"" else _as_rgb(colour)
     except _BadProfileError as error:
         note = f"The colour profile {error} and was ignored: the colours are taken as sRGB."
         if note not in notes:
             notes.append(note)
-        rgb = colour.convert("RGB")
+        rgb = _as_rgb(colour)
     if rgb.mode == image.mode and profile == b"" and alpha is None:
         rgb = image
     if alpha is None or alpha.getextrema() == (255, 255):
@@ -56,6 +56,10 @@ def to_rgb(image: PIL.Image.Image, notes: list[str], extremes: Extremes | None =
     canvas = PIL.Image.new("RGB", rgb.size, BACKDROP)
     canvas.paste(rgb, mask=alpha)
     return canvas
+
+
+def _as_rgb(colour: PIL.Image.Image) -> PIL.Image.Image:
+    return colour if colour.mode == "RGB" else colour.convert("RGB")  # which would copy
 
 
 def extremes_of(image: PIL.Image.Image) -> Extremes:
@@ -120,7 +124,7 @@ def _to_srgb(colour: PIL.Image.Image, profile: object) -> PIL.Image.Image:
         working_mode, transform = _transform(profile, colour.mode)
         if colour.mode != working_mode:
             colour = colour.convert(working_mode)
-        return colour.convert("RGB") if transform is None else transform.apply(colour)
+        return _as_rgb(colour) if transform is None else transform.apply(colour)
     except (_BadProfileError, MemoryError):
         raise
     except Exception:

@@ -229,7 +229,8 @@ def _upright(image: PIL.Image.Image, notes: list[str], plan: _Plan | None = None
     if turn is not None:
         rgb = rgb.transpose(turn)
     elif rgb is image:
-        rgb = image.copy()
+        # Of a file opened here nobody else has the pixels: they are taken over, not copied.
+        rgb = image.copy() if plan is None else image._new(image.im)
     rgb.info = {}
     reduction = 1 if plan is None else plan.reduction
     if reduction > 1:

@@ -75,7 +75,7 @@ def scaled_to_rgb(image: PIL.Image.Image, reduction: int, notes: list[str]) -> P
         RGB, sides rounded up; the image itself if there is nothing to do.
     """
     width, height = image.size
-    if reduction == 1 and width * height <= _WHOLE:
+    if reduction == 1 and (width * height <= _WHOLE or _is_plain(image)):
         return to_rgb(image, notes)
     canvas = PIL.Image.new("RGB", (-(-width // reduction), -(-height // reduction)))
     rows = max(1, _BAND // (width * reduction)) * reduction
@@ -88,6 +88,11 @@ def scaled_to_rgb(image: PIL.Image.Image, reduction: int, notes: list[str]) -> P
         band = to_rgb(image.crop((0, top, width, bottom)), notes, extremes)
         canvas.paste(band if reduction == 1 else band.reduce(reduction), (0, top // reduction))
     return canvas
+
+
+def _is_plain(image: PIL.Image.Image) -> bool:
+    """Whether the pixels are those of the result already: to convert them makes no second image."""
+    return image.mode == "RGB" and not image.info.get("icc_profile", b"") and "transparency" not in image.info
 
 
 def _memory(size: tuple[int, int], mode: str, name: str, data: bytes, reduction: int) -> int:
