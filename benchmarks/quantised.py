@@ -48,11 +48,14 @@ def main() -> None:
     parser = argument_parser(__doc__)
     parser.add_argument("part", choices=["default", "mobilenet"])
     parser.add_argument("--manifest", type=Path, required=True)
+    parser.add_argument("--root", type=Path, help="folder of the manifest's paths (default: its own)")
     parser.add_argument("--model", help="a bundle (default: the shipped one)")
     parser.add_argument("--work", type=Path, required=True, help="folder for bundles; what is in it is used again")
     parser.add_argument("--methods", nargs="*", default=list(_METHODS), choices=list(_METHODS))
     parser.add_argument("--split", default="test", help="split to report (default: test)")
     parser.add_argument("--images", type=int, default=2000, help="mobilenet: training images per epoch")
+    scores = ["taylor", "magnitude"]
+    parser.add_argument("--scores", nargs="*", default=scores, choices=scores, help="mobilenet: how channels are chosen")
     parser.add_argument("--draws", type=int, default=1000)
     parser.add_argument("--smoke", action="store_true", help="mark the result as a trial")
     parser.add_argument("--out", type=Path, required=True)
@@ -74,7 +77,7 @@ def _default(arguments: Any, bundle: Bundle) -> dict[str, Any]:
 
 
 def _mobilenet(arguments: Any) -> dict[str, Any]:
-    work, manifest = arguments.work, ["--manifest", str(arguments.manifest)]
+    work, manifest = arguments.work, _manifest(arguments)
     crops = ["--cache", str(work / "cache"), "--workers", "0"]
     size = f"data.epoch_size={arguments.images}"
     run = work / "s4"
@@ -97,7 +100,7 @@ def _mobilenet(arguments: Any) -> dict[str, Any]:
         _unmask(["train", "s4-mobilenet", *changes, *manifest, *crops, "--start-from", str(run), "--out", str(on)])
     steps = {}
     bundles = {"as trained": run / "bundle", "trained on": on / "bundle"}
-    for method in ("taylor", "magnitude"):
+    for method in arguments.scores:
         out = work / f"s4-{method}"
         if not (out / "bundle").exists():
             options = ["--method", method, "--images", str(arguments.images), "--max-auc-drop", "1", *crops]
@@ -105,7 +108,7 @@ def _mobilenet(arguments: Any) -> dict[str, Any]:
             (work / f"s4-{method}.json").write_text(said, encoding="utf-8")
         steps[method] = json.loads((work / f"s4-{method}.json").read_text(encoding="utf-8"))
         bundles[f"pruned, {method}"] = out / "bundle"
-    for name in ("trained on", "pruned, taylor"):
+    for name in ("trained on", f"pruned, {arguments.scores[0]}"):
         out = work / f"int8-{name.replace(', ', '-').replace(' ', '-')}"
         bundles[f"{name}, 8 bits"] = _quantised(arguments, [str(bundles[name])], out, ["--max-auc-drop", "0.05"]).parent
     made = {name: path / "SHA256SUMS" for name, path in bundles.items() if name != "trained on"}
@@ -114,10 +117,15 @@ def _mobilenet(arguments: Any) -> dict[str, Any]:
 
 def _quantised(arguments: Any, bundle: list[str], out: Path, options: list[str]) -> Path:
     if not (out / "SHA256SUMS").exists():
-        fixed = ["--manifest", str(arguments.manifest), "--out", str(out), "--draws", "200", "--json"]
+        fixed = [*_manifest(arguments), "--out", str(out), "--draws", "200", "--json"]
         result = _unmask(["bundle", "quantize", *bundle, *fixed, *options])
         out.with_suffix(".json").write_text(result, encoding="utf-8")
     return out / "SHA256SUMS"
+
+
+def _manifest(arguments: Any) -> list[str]:
+    root = ["--root", str(arguments.root)] if arguments.root else []
+    return ["--manifest", str(arguments.manifest), *root]
 
 
 def _unmask(command: list[str]) -> str:
@@ -128,7 +136,7 @@ def _unmask(command: list[str]) -> str:
 
 def _compared(arguments: Any, bundle: Bundle, made: dict[str, Path]) -> list[dict[str, Any]]:
     """Each detector beside the first one, on the images of the split that is reported."""
-    table = Manifest.open(arguments.manifest).select(split=arguments.split)
+    table = Manifest.open(arguments.manifest, arguments.root).select(split=arguments.split)
     images = PreparedImages.of(bundle, table)
     before = images.logits(bundle)
     return [

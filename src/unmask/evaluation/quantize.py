@@ -55,7 +55,7 @@ _SUFFIX: Final = {
 }
 _PROBES = 32
 _MAPS = 64
-_LEAST_FOUR_BITS = 65_536
+_LEAST_FOUR_BITS = 16_384
 _TRIES = (1, 2, 4, 8, 16)
 
 
