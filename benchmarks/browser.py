@@ -110,7 +110,7 @@ def main() -> None:
         gap = 1.0 if ours is None or theirs is None else abs(ours - theirs)
         pairs.append({"kind": kind, "gap": gap, "same": python.verdict == judged["verdict"]})
     content = {
-        "run": describe_run(("unmask", "onnxruntime", "pillow", "numpy"), bundle.sha256, smoke=options.smoke),
+        "run": describe_run(("unmask", "numpy", "onnxruntime", "Pillow"), bundle.sha256, smoke=options.smoke),
         "model": bundle.name,
         "images": len(pairs),
         "kinds": dict(Counter(pair["kind"] for pair in pairs)),

@@ -20,6 +20,10 @@ export default defineConfig(({ mode }) => ({
   base: "./",
   plugins: mode === "browser" ? [withPolicy] : [],
   worker: { format: "es" },
+  resolve: {
+    // Vite writes the files of a worker even where no code is left that starts it.
+    alias: mode === "browser" ? [] : [{ find: /^\.\/local\/client$/, replacement: "./local/absent" }],
+  },
   build: {
     outDir: mode === "browser" ? "../src/unmask/serve/static-local" : "../src/unmask/serve/static",
     emptyOutDir: true,

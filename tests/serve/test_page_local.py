@@ -162,3 +162,10 @@ def _same(python: Verdict, browser: dict[str, Any], name: str) -> None:
     assert browser["provenance"]["generator_tags"] == expected["provenance"]["generator_tags"], name
     unlike, ours = browser["out_of_distribution"], expected["out_of_distribution"]
     assert unlike["distance"] == pytest.approx(ours["distance"], abs=0.02), name
+
+
+def test_the_page_of_the_service_carries_no_network() -> None:
+    """Its worker and WebAssembly would be 14 MiB in every wheel once more."""
+    served = {path.suffix for path in (BUILT.parent / "static").rglob("*")}
+    assert ".wasm" not in served
+    assert {path.suffix for path in BUILT.rglob("*")} >= {".wasm", ".mjs", ".js", ".html"}
