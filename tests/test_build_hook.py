@@ -144,7 +144,8 @@ def test_the_project_names_the_hook_and_ships_it() -> None:
 
     settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["hatch"]["build"]
     assert settings["hooks"]["custom"]["path"] == "tools/build_hook.py"
-    assert settings["artifacts"] == ["src/unmask/serve/static", "src/unmask/serve/static-local", "src/unmask/_tag.py"]
+    pages = ["src/unmask/serve/static", "src/unmask/serve/static-local"]
+    assert settings["artifacts"] == [*pages, "src/unmask/release.txt"]
     # The source archive and the container image hold what a wheel is made from: hook and version too.
     assert {"tools/build_hook.py", "tools/build_version.py"} <= set(settings["targets"]["sdist"]["include"])
     for name, line in (
@@ -160,19 +161,19 @@ def test_an_archive_keeps_its_version_and_a_checkout_does_not(hook: Any, tmp_pat
     made.root, made.metadata = str(tmp_path), SimpleNamespace(version="1.2.3")
     put(tmp_path, INDEX)
     put(tmp_path, LOCAL)
-    tag = tmp_path / "src/unmask/_tag.py"
+    tag = tmp_path / "src/unmask/release.txt"
     made.initialize("editable", {})
     assert not tag.exists()
     made.initialize("standard", {})
-    assert tag.read_text() == '__version__ = "1.2.3"\n'
+    assert tag.read_text() == "1.2.3\n"
     made.finalize("standard", {}, "")
     assert not tag.exists()
     # The unpacked source archive, from which a wheel is made.
     put(tmp_path, "PKG-INFO")
-    tag.write_text('__version__ = "1.2.2"\n')
+    tag.write_text("1.2.2\n")
     made.initialize("standard", {})
     made.finalize("standard", {}, "")
-    assert tag.read_text() == '__version__ = "1.2.2"\n'
+    assert tag.read_text() == "1.2.2\n"
 
 
 def test_a_build_has_the_version_of_its_tag(tmp_path: Path) -> None:
@@ -196,5 +197,5 @@ def test_a_build_has_the_version_of_its_tag(tmp_path: Path) -> None:
     git("commit", "--allow-empty", "-m", "two")
     assert version(tmp_path) == "0.9.0"  # after the release
     # An unpacked source archive, even inside of a repository.
-    (tmp_path / "src/unmask/_tag.py").write_text('__version__ = "1.1.0"\n')
+    (tmp_path / "src/unmask/release.txt").write_text("1.1.0\n")
     assert version(tmp_path) == "1.1.0"

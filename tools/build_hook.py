@@ -20,7 +20,7 @@ WITHOUT_PAGE = "UNMASK_WITHOUT_PAGE"
 STATIC = Path("src/unmask/serve/static")
 # The page that judges in the browser; one command builds both.
 LOCAL = Path("src/unmask/serve/static-local")
-TAG = Path("src/unmask/_tag.py")
+RELEASE = Path("src/unmask/release.txt")
 _HOW = f"set {WITHOUT_PAGE}=1 to build without the page, which the service then says is missing"
 
 
@@ -32,18 +32,18 @@ class ArchiveHook(BuildHookInterface):  # type: ignore[type-arg]
         problem = bring_page(Path(self.root), version, os.environ)
         if problem:
             self.app.abort(problem)
-        write_tag(Path(self.root), version, self.metadata.version)
+        write_release(Path(self.root), version, self.metadata.version)
 
     def finalize(self, version: str, build_data: dict[str, Any], artifact_path: str) -> None:
         """Called after files are collected: a checkout keeps no version."""
         if not is_archive(Path(self.root)):
-            (Path(self.root) / TAG).unlink(missing_ok=True)
+            (Path(self.root) / RELEASE).unlink(missing_ok=True)
 
 
-def write_tag(root: Path, version: str, release: str) -> None:
+def write_release(root: Path, version: str, release: str) -> None:
     """Write the version for an archive; a checkout that is installed as it is stays of the version to come."""
     if version != "editable" and not is_archive(root):
-        (root / TAG).write_text(f'__version__ = "{release}"\n', encoding="utf-8")
+        (root / RELEASE).write_text(f"{release}\n", encoding="utf-8")
 
 
 def is_archive(root: Path) -> bool:

@@ -1,7 +1,7 @@
 """The version that a build has: hatchling evaluates ``version()``.
 
 The version of a release is its tag and is written nowhere else: the build hook puts it into the archives as
-``unmask/_tag.py``. A checkout, with or without tags, is of the version that comes next, which ``unmask/version.py``
+``unmask/release.txt``. A checkout, with or without tags, is of the version that comes next, which ``unmask/version.py``
 names.
 """
 
@@ -13,16 +13,15 @@ import subprocess
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-TAG = Path("src/unmask/_tag.py")
+RELEASE = Path("src/unmask/release.txt")
 _NAMED = re.compile(r"v(\d+\.\d+\.\d+(?:(?:a|b|rc)\d+)?)")
 
 
 def version(root: Path = ROOT) -> str:
     """The version of a source archive, of the tag that is checked out, or the one that comes next."""
-    written = root / TAG if (root / TAG).is_file() else root / "src/unmask/version.py"
-    if written.name == TAG.name or (tag := tagged(root)) is None:
-        return str(runpy.run_path(str(written))["__version__"])
-    return tag
+    if (root / RELEASE).is_file():
+        return (root / RELEASE).read_text(encoding="utf-8").strip()
+    return tagged(root) or str(runpy.run_path(str(root / "src/unmask/version.py"))["__version__"])
 
 
 def tagged(root: Path) -> str | None:

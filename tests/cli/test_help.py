@@ -277,7 +277,8 @@ def test_every_command_that_reads_images_has_the_one_limit() -> None:
     named = {verb.name for verb in verbs if verb.reads_images}
     # What reads no image file: tables, bundles, recipes; fetch and serve have limits of their own.
     assert {verb.name for verb in verbs} - named == {
-        *("compare", "doctor", "serve", "split", "fetch", "info", "verify", "export", "card", "list", "show", "pull"),
+        *("compare", "doctor", "serve", "split", "fetch", "info", "verify", "export", "card", "list", "show"),
+        *("push", "pull"),
         "demo",  # its own images
     }
 
@@ -290,6 +291,7 @@ def test_every_command_that_reads_a_table_can_be_told_its_columns() -> None:
     # What reads no manifest and no scores, and scan, whose tables need no labels and may hold addresses or images;
     # regressions run, whose tables have columns of their own.
     assert {verb.name for verb in verbs} - named == {
-        *("detect", "scan", "doctor", "explain", "bench", "serve", "info", "verify", "card", "list", "show", "pull"),
-        *("run", "demo"),
+        *("detect", "scan", "doctor", "explain", "bench", "serve", "info", "verify", "card", "list", "show"),
+        *("push", "pull"),
+        *("run", "demo", "push"),
     }

@@ -26,6 +26,7 @@ from pydantic import ValidationError
 
 from unmask.bundle.catalogue import known_model
 from unmask.bundle.golden import GoldenCase, golden_pixels, read_golden
+from unmask.bundle.hub import fetch, hub_address, is_hub_address
 from unmask.bundle.schema import BundleInfo, first_error
 from unmask.bundle.session import GraphSession, checked_session
 from unmask.bundle.suggest import suggestion
@@ -43,7 +44,7 @@ DISTANCE, QUESTIONS, FEATURES = "distance", "questions", "features"
 # The outputs that are read, and their number of dimensions.
 _SIDES = {"logit": 1, "evidence": 3, DISTANCE: 1, QUESTIONS: 2, FEATURES: 2}
 # Largest allowed size of each file, checked while it is read: a small zip may unpack to far more.
-_MOST_BYTES = {MODEL: 2 << 30, CLIPS: 64 << 20, INFO: 4 << 20, GOLDEN: 4 << 20, SUMS: 1 << 16}
+MOST_BYTES = {MODEL: 2 << 30, CLIPS: 64 << 20, INFO: 4 << 20, GOLDEN: 4 << 20, SUMS: 1 << 16}
 # Other CPUs round differently; a larger difference means another model.
 _GOLDEN_TOLERANCE = 1e-3
 # An activation that is rounded to the next of 256 steps, because of a last bit, moves the logit by so much.
@@ -130,7 +131,7 @@ class Bundle:
 
         Args:
             path: a folder or zip, or the name of a detector in the index, unless there is a file or folder of that
-                name (default: the bundle in the package).
+                name, or an address on a hub, ``hf://owner/name@revision`` (default: the bundle in the package).
 
         Raises:
             BundleError: ``no_bundle``, ``broken_bundle`` (a file is missing, too large or malformed),
@@ -308,6 +309,8 @@ def _folder(path: str | os.PathLike[str] | None, shown: str) -> _Folder:
         if not model.is_here:
             raise BundleError("no_bundle", f"{model.name} is not on this machine: unmask models pull {model.name}")
         return _PathFolder(model.folder)
+    if is_hub_address(path):
+        return _PathFolder(fetch(hub_address(path), MOST_BYTES, (*CONTENT, SUMS)).folder)
     path = Path(path)
     if os.path.isdir(path):  # noqa: PTH112 - Path.is_dir raises for a name that is too long
         return _PathFolder(path)
@@ -320,11 +323,11 @@ def _folder(path: str | os.PathLike[str] | None, shown: str) -> _Folder:
 
 def _read(folder: _Folder, name: str, shown: str) -> bytes:
     try:
-        data = folder.read(name, _MOST_BYTES[name])
+        data = folder.read(name, MOST_BYTES[name])
     except Exception as error:  # a hostile zip makes zipfile raise a dozen kinds: BadZipFile, zlib.error, LZMAError...
         raise BundleError("broken_bundle", f"{shown}: {name} cannot be read ({shorten(str(error))}).") from None
-    if len(data) > _MOST_BYTES[name]:
-        raise BundleError("broken_bundle", f"{shown}: {name} is larger than {_MOST_BYTES[name]:,} bytes.")
+    if len(data) > MOST_BYTES[name]:
+        raise BundleError("broken_bundle", f"{shown}: {name} is larger than {MOST_BYTES[name]:,} bytes.")
     return data
 
 

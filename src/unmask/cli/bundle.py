@@ -11,6 +11,19 @@ import typer
 from unmask.cli import options
 from unmask.cli.examples import with_examples
 
+CardResults = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--results",
+        metavar="FILE",
+        help="JSON result of evaluate, robustness, bench or regressions to include (repeatable).",
+    ),
+]
+Licence = Annotated[
+    str | None,
+    typer.Option("--license", metavar="NAME", help="License of the bundle as on Hugging Face, e.g. apache-2.0."),
+]
+
 
 @with_examples("unmask bundle info runs/mine/bundle")
 def info(path: options.BundleArgument = None, as_json: options.Json = False) -> None:
@@ -77,19 +90,11 @@ def export(
 @with_examples("unmask bundle card mine/bundle --results result.json --out README.md")
 def card(
     path: options.BundleArgument = None,
-    results: Annotated[
-        list[Path] | None,
-        typer.Option(
-            metavar="FILE", help="JSON result of evaluate, robustness, bench or regressions to include (repeatable)."
-        ),
-    ] = None,
+    results: CardResults = None,
     out: Annotated[
         Path | None, typer.Option(metavar="FILE", dir_okay=False, help="File to write (default: standard output).")
     ] = None,
-    licence: Annotated[
-        str | None,
-        typer.Option("--license", metavar="NAME", help="License of the bundle as on Hugging Face, e.g. apache-2.0."),
-    ] = None,
+    licence: Licence = None,
 ) -> None:
     """Write a model card in the format of Hugging Face.
 
@@ -106,3 +111,54 @@ def card(
         return
     write_whole(out, text)
     print(f"Written to {out}")
+
+
+@with_examples("unmask bundle push runs/mine/bundle hf://me/mine --private")
+def push(
+    path: Annotated[Path, typer.Argument(metavar="BUNDLE", help="Folder or zip file, or the name of a detector.")],
+    address: Annotated[str, typer.Argument(metavar="ADDRESS", help="Repository: hf://owner/name, or hf://owner/name@branch.")],
+    results: CardResults = None,
+    licence: Licence = None,
+    message: Annotated[str, typer.Option(metavar="TEXT", help="Message of the commit.")] = "",
+    private: Annotated[bool, typer.Option("--private", help="Let nobody else see a repository that is made.")] = False,
+) -> None:
+    """Put a bundle and its card on Hugging Face's hub.
+
+    The repository is made if it is not there. The token is the one of hf auth login, or HF_TOKEN.
+
+    Exit codes: 0 written, 2 usage error, 3 broken bundle, missing extra, or the hub refuses.
+    """
+    from unmask.bundle.bundle import Bundle
+    from unmask.bundle.published import push_bundle
+    from unmask.evaluation.reports.model_card import model_card, read_card_result
+
+    bundle = Bundle.open(path)
+    text = model_card(bundle, [read_card_result(file) for file in results or ()], licence)
+    made = push_bundle(bundle, address, text, message, private=private)
+    print(f"{bundle.name}, sha256 {bundle.sha256}: use it with --model {made}")
+
+
+@with_examples("unmask bundle pull hf://me/mine", "unmask bundle pull hf://me/mine@v2 --out mine-bundle")
+def pull(
+    address: Annotated[str, typer.Argument(metavar="ADDRESS", help="Repository and revision: hf://owner/name@revision.")],
+    out: Annotated[Path | None, typer.Option(metavar="DIR", help="Folder for a copy.")] = None,
+    as_json: options.Json = False,
+) -> None:
+    """Get a bundle from Hugging Face's hub, and check its hashes.
+
+    A branch or tag is resolved to a commit, which is printed; a commit that was got before needs no network.
+
+    Exit codes: 0 here, 2 usage error, 3 it could not be had, it is broken, or the extra is missing.
+    """
+    from unmask.bundle.published import pull_bundle
+    from unmask.files import OutputFolder
+
+    bundle, pinned = pull_bundle(address)
+    if out is not None:
+        folder = OutputFolder(out)
+        for name, content in bundle.files.items():
+            folder.write(name, content)
+    if as_json:
+        print(json.dumps({"name": bundle.name, "address": str(pinned), "sha256": bundle.sha256}))
+    else:
+        print(f"{bundle.name}, sha256 {bundle.sha256}: use it with --model {pinned if out is None else out}")

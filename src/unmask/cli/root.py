@@ -12,19 +12,24 @@ from unmask.version import __version__
 COMMANDS = (
     Verb("demo", "unmask.cli.demo:demo", "Judge a real and a manipulated portrait, and explain why."),
     Verb(
-        "detect", "unmask.cli.detect:detect", "Classify faces in images and clips as real or fake.", reads_images=True
+        "detect",
+        "unmask.cli.detect:detect",
+        "Classify faces in images and clips as real or fake.",
+        reads_images=True,
+        uses_device=True,
     ),
     Verb(
         "scan",
         "unmask.cli.scan:scan",
         "Classify millions of images, resumable, into Parquet files.",
         reads_images=True,
+        uses_device=True,
         below=(
             Verb("status", "unmask.cli.scan:status", "Show how far a scan is."),
             Verb("merge", "unmask.cli.scan:merge", "Join the parts of a scan, or write a scan as one table."),
         ),
     ),
-    Verb("explain", "unmask.cli.explain:explain", "Explain a verdict.", reads_images=True),
+    Verb("explain", "unmask.cli.explain:explain", "Explain a verdict.", reads_images=True, uses_device=True),
     Verb(
         "train", "unmask.cli.train:train", "Train a detector on labelled images.", reads_images=True, reads_tables=True
     ),
@@ -33,6 +38,7 @@ COMMANDS = (
         "unmask.cli.evaluate:evaluate",
         "Evaluate detectors on labelled images with confidence intervals.",
         reads_images=True,
+        uses_device=True,
         reads_tables=True,
     ),
     Verb(
@@ -166,6 +172,8 @@ COMMANDS = (
             Verb("verify", "unmask.cli.bundle:verify", "Check a bundle's hashes and replay its golden cases."),
             Verb("export", "unmask.cli.bundle:export", "Export the bundle of a training run again.", reads_tables=True),
             Verb("card", "unmask.cli.bundle:card", "Write a model card in the format of Hugging Face."),
+            Verb("push", "unmask.cli.bundle:push", "Put a bundle and its card on Hugging Face's hub."),
+            Verb("pull", "unmask.cli.bundle:pull", "Get a bundle from Hugging Face's hub, and check its hashes."),
             Verb(
                 "quantize",
                 "unmask.cli.quantize:quantize",

@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
+from unmask.bundle.hub import is_hub_address
+from unmask.bundle.published import pull_bundle
 from unmask.data.scanned import PLAN, ROWS
 from unmask.data.tables import is_table
 from unmask.detect.detector import load
@@ -129,7 +131,9 @@ def _root(sources: Sequence[str], root: Path | None) -> Path:
 
 
 def _lasting(model: Path | None) -> str | None:
-    """A bundle's path that holds in any working folder; names stay as they are."""
+    """A bundle's path that holds in any working folder; names stay as they are, and an address gets its commit."""
     if model is None:
         return None
+    if is_hub_address(model):
+        return str(pull_bundle(model)[1])
     return str(model.absolute() if model.exists() else model)
