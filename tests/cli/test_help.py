@@ -283,6 +283,14 @@ def test_every_command_that_reads_images_has_the_one_limit() -> None:
     }
 
 
+def test_commands_that_judge_images_have_the_choice_of_device() -> None:
+    from unmask.cli.root import COMMANDS
+
+    verbs = [verb for entry in COMMANDS for verb in getattr(entry, "verbs", (entry,))]
+    # serve has it among its settings.
+    assert {verb.name for verb in verbs if verb.uses_device} == {"detect", "scan", "explain", "evaluate"}
+
+
 def test_every_command_that_reads_a_table_can_be_told_its_columns() -> None:
     from unmask.cli.root import COMMANDS
 

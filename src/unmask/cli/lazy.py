@@ -26,6 +26,7 @@ class Verb:
         summary: one sentence of at most 64 characters, so that a line of ``--help`` holds it.
         renamed: old spellings of options that still work for one release, with the new ones.
         reads_images: whether it has the option for the largest image to read.
+        uses_device: whether it has the option that says what computes the networks.
         reads_tables: whether it has the options that say what a table calls its columns and labels.
         below: commands that are called by their name after this one's.
     """
@@ -35,6 +36,7 @@ class Verb:
     summary: str
     renamed: Mapping[str, str] = field(default_factory=dict)
     reads_images: bool = False
+    uses_device: bool = False
     reads_tables: bool = False
     below: Sequence[Verb] = ()
 
@@ -61,6 +63,10 @@ class LazyCommand(TyperCommand):
         module, _, function = self._verb.home.partition(":")
         app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
         verb = getattr(importlib.import_module(module), function)
+        if self._verb.uses_device:
+            from unmask.cli.limits import with_device
+
+            verb = with_device(verb)
         if self._verb.reads_images:
             from unmask.cli.limits import with_max_megapixels
 

@@ -1,4 +1,4 @@
-"""What every command that reads images has: the option for the largest one, and silence of native libraries."""
+"""What commands on images have: options for the largest image and for the device, and silence of native libraries."""
 
 from __future__ import annotations
 
@@ -20,6 +20,15 @@ MaxMegapixels = Annotated[
     typer.Option("--max-megapixels", metavar="N", help="Largest image to read, in megapixels (default: 200)."),
 ]
 
+Device = Annotated[
+    str | None,
+    typer.Option(
+        "--device",
+        metavar="cpu|cuda|auto",
+        help="Device for the networks: cuda needs onnxruntime-gpu, auto uses it where it works (default: cpu).",
+    ),
+]
+
 
 def with_max_megapixels(verb: Callable[..., Any]) -> Callable[..., Any]:
     """A command with the option in addition; its value reaches worker processes by the environment."""
@@ -31,8 +40,27 @@ def with_max_megapixels(verb: Callable[..., Any]) -> Callable[..., Any]:
         with native_libraries_silent():
             return verb(*arguments, **options)
 
+    return _with_option(call, verb, "max_megapixels", MaxMegapixels)
+
+
+def with_device(verb: Callable[..., Any]) -> Callable[..., Any]:
+    """A command with the option in addition; its value reaches worker processes by the environment."""
+
+    @functools.wraps(verb)
+    def call(*arguments: Any, device: str | None = None, **options: Any) -> Any:
+        if device is not None:
+            from unmask.imaging.session import use_device
+
+            use_device(device)
+        return verb(*arguments, **options)
+
+    return _with_option(call, verb, "device", Device)
+
+
+def _with_option(call: Callable[..., Any], verb: Callable[..., Any], name: str, annotation: Any) -> Callable[..., Any]:
+    """Let a function that wraps a command say that it has one option more."""
     signature = inspect.signature(verb, eval_str=True)
-    option = inspect.Parameter("max_megapixels", inspect.Parameter.KEYWORD_ONLY, default=None, annotation=MaxMegapixels)
+    option = inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation)
     call.__signature__ = signature.replace(parameters=[*signature.parameters.values(), option])  # type: ignore[attr-defined]
     return call
 

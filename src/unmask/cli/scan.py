@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import signal
 import sys
@@ -98,6 +99,8 @@ def scan(
         raise UsageError("bad_call", f"--engine must be one of {', '.join(_ENGINES)}, not {engine!r}.")
     if engine != "ray" and (address is not None or gpus):
         raise UsageError("bad_call", "--address and --gpus go with --engine ray.")
+    if engine == "ray" and os.environ.get("UNMASK_DEVICE", "cpu") != "cpu":
+        raise UsageError("bad_call", "--device is for the local engine; --engine ray takes --gpus.")
     need("scale", "unmask scan", "pyarrow", *(["ray"] if engine == "ray" else []))
     from unmask.scan.finish import PAGE, finish
     from unmask.scan.start import start

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from functools import cache
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import onnxruntime as ort
 
-from unmask.errors import BundleError
+from unmask.errors import BundleError, UsageError
 from unmask.text import quote
 
 # A node's operator in a file: the field's tag, the name's length, the name. DequantizeLinear does not contain it.
@@ -20,20 +21,47 @@ _PRODUCT = bytes.fromhex(
 )
 
 
-_providers = ["CPUExecutionProvider"]
+_CPU, _CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
+
+DEVICE: Final = "UNMASK_DEVICE"
+"""Variable of the environment that says what computes the graphs, also those of child processes."""
+DEVICES: Final = ("cpu", "cuda", "auto")
 
 
-def compute_on_gpu() -> None:
-    """Let this process open its sessions from now on with CUDA; what CUDA cannot do is done on the CPU.
+def use_device(name: str) -> None:
+    """Choose what computes the sessions opened from now on, also in child processes.
 
-    The last digits then differ from those of the CPU.
+    On a GPU the last digits differ from those of the CPU.
+
+    Args:
+        name: ``cpu`` (the default); ``cuda``, where what CUDA cannot do is done on the CPU; ``auto``: CUDA where ONNX
+            Runtime has it and it works, else the CPU.
 
     Raises:
-        BundleError: ``no_gpu``, ONNX Runtime has no CUDA here.
+        UsageError: ``bad_call``, another name.
+        BundleError: ``no_gpu``, ``cuda`` where ONNX Runtime has no CUDA.
     """
-    if "CUDAExecutionProvider" not in ort.get_available_providers():
-        raise BundleError("no_gpu", "ONNX Runtime cannot use a GPU here: install onnxruntime-gpu in its place.")
-    _providers[:] = ["CUDAExecutionProvider", "CPUExecutionProvider"]
+    _check_device(name)
+    os.environ[DEVICE] = name
+
+
+def _check_device(name: str) -> None:
+    if name not in DEVICES:
+        raise UsageError("bad_call", f"The device must be {', '.join(DEVICES[:-1])} or {DEVICES[-1]}, not {name!r}.")
+    if name == "cuda" and _CUDA not in ort.get_available_providers():
+        raise BundleError(
+            "no_gpu",
+            "ONNX Runtime has no CUDA here: install onnxruntime-gpu in the place of onnxruntime, or use --device cpu.",
+        )
+
+
+def _providers() -> list[str]:
+    """The providers of a new session, in order of preference."""
+    name = os.environ.get(DEVICE) or "cpu"
+    if name == "cpu":
+        return [_CPU]
+    _check_device(name)
+    return [_CUDA, _CPU] if _CUDA in ort.get_available_providers() else [_CPU]
 
 
 def single_thread_session(model: bytes, *, arena: bool = False) -> Any:
@@ -80,10 +108,13 @@ def computes_in_eight_bits(model: bytes) -> bool:
 
 
 def open_session(model: bytes, options: Any) -> Any:
-    """An ONNX Runtime session on the CPU. A graph made to compute in 8 bits does so; others in single precision.
+    """An ONNX Runtime session on the chosen device.
+
+    A graph made to compute in 8 bits does so; others compute in single precision.
 
     Raises:
-        BundleError: ``bad_model``, the graph cannot be loaded.
+        BundleError: ``bad_model``, the graph cannot be loaded; ``no_gpu``, the device is ``cuda`` and does not work.
+        UsageError: ``bad_call``, the environment names no device.
     """
     in_eight_bits = computes_in_eight_bits(model)
     if not in_eight_bits:
@@ -92,10 +123,19 @@ def open_session(model: bytes, options: Any) -> Any:
         options.add_session_config_entry("session.disable_quant_qdq", "1")
     elif _products_overflow():
         options.add_session_config_entry("session.x64quantprecision", "1")
+    providers = _providers()
     try:
         # Layers that a graph leaves in single precision between others stay so.
         left_out = ["WeightBiasQuantization"] if in_eight_bits else None
-        return ort.InferenceSession(model, options, providers=list(_providers), disabled_optimizers=left_out)
+        session = ort.InferenceSession(model, options, providers=providers, disabled_optimizers=left_out)
     except Exception as error:  # ONNX Runtime raises a family of its own without a common base
         reason = quote(str(error).rpartition("] : ")[2].strip())
         raise BundleError("bad_model", f"The ONNX model cannot be loaded: {reason}") from error
+    # Where a library of CUDA is missing, ONNX Runtime falls back to the CPU without an error.
+    if os.environ.get(DEVICE) == "cuda" and _CUDA not in session.get_providers():
+        raise BundleError(
+            "no_gpu",
+            "ONNX Runtime cannot use CUDA here: its driver or libraries are missing or of another version. Use "
+            "--device cpu, or auto to use CUDA only where it works.",
+        )
+    return session

@@ -11,7 +11,7 @@ from typing import Any, Final, Protocol
 from unmask.detect.detector import Detector, load
 from unmask.errors import BundleError, ImageError
 from unmask.imaging.limits import DecodeLimits
-from unmask.imaging.session import compute_on_gpu
+from unmask.imaging.session import use_device
 from unmask.scan.items import Item
 from unmask.scan.rows import Row, facts_of, facts_of_error
 
@@ -47,7 +47,7 @@ class JudgeSettings:
             BundleError: the bundle is missing, broken, or not the one of the scan (``other_bundle``); ``no_gpu``.
         """
         if self.gpu:
-            compute_on_gpu()
+            use_device("cuda")
         detector = load(self.model, self.threshold)
         detector.limits = self.limits
         if detector.bundle.sha256 != self.bundle_sha256:

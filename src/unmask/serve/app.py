@@ -17,6 +17,7 @@ from unmask.detect.detector import Detector
 from unmask.detect.thorough import load_thorough
 from unmask.imaging.decode_pool import DecodePool
 from unmask.imaging.limits import DecodeLimits
+from unmask.imaging.session import use_device
 from unmask.serve import pages, problems, routes, routes_history, routes_videos
 from unmask.serve.access import Gate
 from unmask.serve.clips import Clips, why_no_clips
@@ -46,9 +47,10 @@ def load_detector(settings: Settings) -> Detector:
     """Load the detector that the settings name.
 
     Raises:
-        BundleError: the bundle, or the accurate one that ``thorough`` needs, is missing, broken or altered.
+        BundleError: the bundle, or the accurate one that ``thorough`` needs, is missing, broken or altered; ``no_gpu``.
         UsageError: the bundle has no such threshold.
     """
+    use_device(settings.device)
     limits = DecodeLimits(
         max_pixels=round(settings.max_megapixels * 1e6),
         max_bytes=settings.max_body,

@@ -57,6 +57,9 @@ class Settings(BaseSettings):
     threshold: str | None = Field(
         None, description="Threshold for FAKE: a probability, or a name in the bundle, such as fpr_1."
     )
+    device: Literal["cpu", "cuda", "auto"] = Field(
+        "cpu", description="Device for the networks: cuda needs onnxruntime-gpu, auto uses it where it works."
+    )
 
     store: str = Field(
         MEMORY,
