@@ -308,6 +308,32 @@ def test_the_digest_is_of_what_training_depends_on() -> None:
     assert len(digests) == 9
 
 
+@pytest.mark.parametrize(
+    ("member", "shown"),
+    [
+        # recipes and bundles of the package
+        ("unmask-single", "unmask-single"),
+        ("bundle:unmask-default", "bundle:unmask-default"),
+        # files of somebody's machine
+        ("/home/someone/mine.yaml", "mine.yaml"),
+        ("runs/mine.yaml", "mine.yaml"),
+        ("bundle:/home/someone/runs/first", "bundle:first"),
+        (r"bundle:C:\Users\someone\first.zip", "bundle:first.zip"),
+    ],
+)
+def test_what_is_published_names_no_folders(member: str, shown: str) -> None:
+    recipe = Recipe(name="mine", ensemble=Ensemble(members=(member, "clip-probe")))
+    assert recipe.published()["ensemble"]["members"] == [shown, "clip-probe"]
+    assert recipe.published()["preprocessing"] == recipe.model_dump(mode="json")["preprocessing"]
+
+
+def test_weights_are_published_by_the_names_of_their_files() -> None:
+    backbone = Backbone(weights=("file:/home/someone/net.pth", "pip", r"file:C:\x\net.pth"))
+    fused = Recipe(name="mine", backbone=backbone, fusion=Fusion(branches=(backbone,)))
+    seen = [fused.published()["backbone"], fused.published()["fusion"]["branches"][0]]
+    assert [each["weights"] for each in seen] == [["file:net.pth", "pip", "file:net.pth"]] * 2
+
+
 def test_a_run_of_an_earlier_version_has_the_same_digest() -> None:
     """Computed before recipes had stages and temporal heads: such a run can still be resumed."""
     assert Recipe.load("unmask-single").digest() == "f40060f560973b25b2bc0c6d5241fd6e83ba4cb31de3b5184fffa8bc2fb7e08d"

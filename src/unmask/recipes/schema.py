@@ -7,7 +7,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 from importlib.resources import files
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 from typing import Any, Final, get_args
 
 import yaml
@@ -17,6 +17,7 @@ from unmask.data.transforms import Augmentation
 from unmask.errors import UsageError
 from unmask.imaging.preprocessing import Preprocessing
 from unmask.recipes.parts import (
+    BUNDLE,
     Backbone,
     Classifier,
     DataPolicy,
@@ -172,6 +173,15 @@ class Recipe(Part):
         """The resolved recipe, with every setting written out."""
         return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False)
 
+    def published(self) -> dict[str, Any]:
+        """All settings as plain values, for a card that others read: files go by their names, without folders."""
+        content = self.model_dump(mode="json")
+        for backbone in (content["backbone"], *(content["fusion"] or {}).get("branches", ())):
+            backbone["weights"] = [_without_folders(source) for source in backbone["weights"]]
+        if content["ensemble"]:
+            content["ensemble"]["members"] = [_without_folders(member) for member in content["ensemble"]["members"]]
+        return content
+
     def digest(self) -> str:
         """SHA-256 of all settings that the trained weights depend on: not of descriptions."""
         settings = self.model_dump(
@@ -184,6 +194,11 @@ class Recipe(Part):
             if not backbone["stages"]:
                 del backbone["stages"]
         return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
+
+
+def _without_folders(source: str) -> str:
+    kind, colon, path = source.partition(":") if source.startswith(("file:", BUNDLE)) else ("", "", source)
+    return kind + colon + PureWindowsPath(path).name  # which splits at both kinds of slashes
 
 
 def _find(name: str) -> Any:

@@ -110,8 +110,8 @@ def package_graph(
     default = next(cut for cut in cuts if cut.name == _DEFAULT_THRESHOLD)
     card = Card(
         summary=recipe.summary,
-        recipe=recipe.model_dump(mode="json"),
-        members={name: member.model_dump(mode="json") for name, member in (members or {}).items()},
+        recipe=recipe.published(),
+        members={name: member.published() for name, member in (members or {}).items()},
         recipe_digest=recipe.digest(),
         manifest_digest=manifest_digest,
         weights=weights,

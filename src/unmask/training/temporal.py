@@ -274,7 +274,7 @@ def _info(
     card = detector.info.card.model_copy(
         update={
             "summary": recipe.summary,
-            "recipe": recipe.model_dump(mode="json"),
+            "recipe": recipe.published(),
             "members": {detector.info.name: detector.info.card.recipe, **detector.info.card.members},
             "recipe_digest": recipe.digest(),
             "manifest_digest": manifest_digest,
