@@ -70,3 +70,4 @@ def test_a_newcomer_gets_through(tool: Any, tmp_path: Path) -> None:
     assert commands(page) == expected(tool)
     assert "1 FAKE, 1 REAL, 0 UNCERTAIN, 0 NO_FACE" in page and "100 images made and 100 originals from 100" in page
     assert '"verdict":"FAKE"' in page and "lite-probe@1: hashes match" in page and "AUC" in page
+    assert len(set(re.findall(r"hf://me/mine@[0-9a-f]{40}", page))) == 1
