@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from unmask.errors import UsageError
 from unmask.imaging.faces import FacePolicy
-from unmask.recipes import Augmentation, Recipe
+from unmask.recipes import Augmentation, Backbone, Ensemble, Fusion, Recipe
 
 
 def write(folder: Path, text: str) -> Path:
