@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -336,6 +337,14 @@ def test_a_teacher_moves_the_targets(weight: float, targets: dict[str, float], o
     assert shown == pytest.approx([targets["fake" if taught[at].is_fake else "real"] for at in order[: len(shown)]])
     # Validation is on labels.
     assert {float(target) for batch in data.val_dataloader() for target in batch[1]} == {0.0, 1.0}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="forking is safe on Linux only")
+def test_loading_processes_are_forked_whatever_the_version_of_python(on_disk: list[Sample]) -> None:
+    loader = FaceData(on_disk, on_disk, recipe(), 2).val_dataloader()
+    assert loader.multiprocessing_context.get_start_method() == "fork"
+    # With none, the loader refuses to be given a way of starting them.
+    assert FaceData(on_disk, on_disk, recipe(), 0).val_dataloader().multiprocessing_context is None
 
 
 def test_a_fake_made_on_the_fly_has_no_teacher(on_disk: list[Sample]) -> None:

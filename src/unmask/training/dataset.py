@@ -7,6 +7,7 @@ any number of workers.
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,6 +35,9 @@ from unmask.training.crop_cache import CachedCrop, CropCache
 from unmask.training.sharding import Shard, ShardedBatches
 
 AS_IT_IS, SELF_BLENDED, RECONSTRUCTED = range(3)
+# A forked worker has all that is imported, torch too; one that is started takes seconds for that, in every epoch. Linux
+# alone forks safely, and Python 3.14 no longer does it unless asked.
+_START = "fork" if sys.platform == "linux" else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,7 +267,7 @@ class FaceData(pl.LightningDataModule):
         images = _TrainingSet(self._train, self._recipe, epoch, self._cache)
         # Without the last incomplete batch: batch normalisation over one or two images is noise.
         batches = Shard.of(self.trainer).batches(len(images), self._recipe.schedule.batch_size)
-        return DataLoader(images, batch_sampler=ShardedBatches(batches), num_workers=self._workers)
+        return DataLoader(images, batch_sampler=ShardedBatches(batches), **self._loading())
 
     def val_dataloader(self) -> DataLoader[Any]:
         """The validation images, the same in every epoch."""
@@ -271,4 +275,7 @@ class FaceData(pl.LightningDataModule):
         images: Dataset[Any] = _EvaluationSet(self._validation, self._recipe)
         if shard.world > 1:
             images = Subset(images, shard.rows(len(self._validation)).tolist())
-        return DataLoader(images, self._recipe.schedule.batch_size, num_workers=self._workers)
+        return DataLoader(images, self._recipe.schedule.batch_size, **self._loading())
+
+    def _loading(self) -> dict[str, Any]:
+        return {"num_workers": self._workers, "multiprocessing_context": _START if self._workers else None}
