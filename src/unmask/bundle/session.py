@@ -98,9 +98,7 @@ def checked_session(model: bytes) -> GraphSession:
             than 60 s to load.
     """
     check_graph(model)
-    options = session_options()
-    if _limit_memory():
-        options.add_session_config_entry("session.use_env_allocators", "1")
+    options = checked_options()
     session = within(
         LOAD_SECONDS,
         lambda: open_session(model, options),
@@ -108,6 +106,14 @@ def checked_session(model: bytes) -> GraphSession:
         "Loading the model",
     )
     return GraphSession(session, shared_memory=_limit_memory())
+
+
+def checked_options() -> Any:
+    """The options of a session of a graph that is not trusted."""
+    options = session_options()
+    if _limit_memory():
+        options.add_session_config_entry("session.use_env_allocators", "1")
+    return options
 
 
 def within(seconds: float, work: Callable[[], _T], stop: Callable[[], None], what: str) -> _T:
@@ -180,9 +186,17 @@ def _work(jobs: SimpleQueue[_Job | None]) -> None:
         del job  # it holds the images and results of the caller
 
 
-@cache
 def _limit_memory() -> bool:
     """Make the memory that graphs share, once; returns whether there is any."""
+    with _MEMORY_LOCK:  # two threads may open their first graphs at once
+        return _shared_memory()
+
+
+_MEMORY_LOCK = threading.Lock()
+
+
+@cache
+def _shared_memory() -> bool:
     with suppress(Exception):  # the program has made one of its own, or this build of ONNX Runtime cannot
         memory = ort.OrtMemoryInfo("Cpu", ort.OrtAllocatorType.ORT_ARENA_ALLOCATOR, 0, ort.OrtMemType.DEFAULT)
         settings = {

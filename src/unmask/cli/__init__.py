@@ -5,6 +5,7 @@ A command is imported when it is called, and imports what it needs when it runs.
 
 from __future__ import annotations
 
+import gc
 import io
 import os
 import sys
@@ -33,13 +34,18 @@ def main() -> None:
     """Run the command; errors raised on purpose, and those of the system, become one line and an exit code."""
     # Pillow warns about odd metadata in images that it can read.
     warnings.filterwarnings("ignore", module="PIL")
+    # To look for plugins, pydantic reads the metadata of every installed package.
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     if isinstance(sys.stdout, io.TextIOWrapper):
         # A name with characters that the encoding of terminal or file lacks must not end the run.
         sys.stdout.reconfigure(errors="backslashreplace")
+    # Nothing of what is imported is garbage; a command turns this back, see :class:`unmask.cli.lazy.VerbCommand`.
+    gc.disable()
     try:
         try:
             _run()
         finally:
+            gc.enable()
             sys.stdout.flush()  # a full disk shows here, not when Python ends
     except UnmaskError as error:
         print(f"unmask: {error.message}", file=sys.stderr)

@@ -13,6 +13,7 @@ import typer
 
 from unmask.cli import options
 from unmask.cli.examples import with_examples
+from unmask.cli.lazy import imports
 
 if TYPE_CHECKING:
     from unmask.cli.finish import Finished
@@ -106,19 +107,24 @@ def detect(
     Exit codes: 0 all files read, 1 some file could not be read or some subfolder was passed over, 2 usage error,
     3 broken installation or bundle, 4 --fail-on.
     """
-    from unmask.cli.clips import FileJudge
-    from unmask.cli.finish import Finisher
-    from unmask.cli.inputs import expand
-    from unmask.cli.tally import Tally
-    from unmask.detect.detector import load
-    from unmask.detect.ranking import most_suspicious
-    from unmask.detect.thorough import load_thorough
-    from unmask.errors import UsageError
-    from unmask.imaging.find import PassedOver
-    from unmask.imaging.video.frames import DEFAULT_FRAMES
-    from unmask.parallel import ordered_map
-    from unmask.progress import progress_bar
-    from unmask.text import printable
+    if model is None:
+        from unmask.bundle.early import open_shipped_early
+
+        open_shipped_early()
+    with imports():
+        from unmask.cli.clips import FileJudge
+        from unmask.cli.finish import Finisher
+        from unmask.cli.inputs import expand
+        from unmask.cli.tally import Tally
+        from unmask.detect.detector import load
+        from unmask.detect.ranking import most_suspicious
+        from unmask.detect.thorough import load_thorough
+        from unmask.errors import UsageError
+        from unmask.imaging.find import PassedOver
+        from unmask.imaging.video.frames import DEFAULT_FRAMES
+        from unmask.parallel import ordered_map
+        from unmask.progress import progress_bar
+        from unmask.text import printable
 
     if as_json and as_csv:
         raise UsageError("two_formats", "--json and --csv cannot be combined.")

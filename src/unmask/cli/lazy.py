@@ -5,8 +5,10 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, cast
 
@@ -100,6 +102,7 @@ class VerbCommand(TyperCommand):
         """Run the command, and give back the folder that it held."""
         from unmask.cli.hold import command_runs
 
+        gc.enable()
         with command_runs():
             return super().invoke(ctx)
 
@@ -118,6 +121,17 @@ class VerbCommand(TyperCommand):
         for name in sorted(groups, key=["Arguments", *groups].index):
             with formatter.section(name):
                 formatter.write_dl(groups[name])
+
+
+@contextmanager
+def imports() -> Iterator[None]:
+    """Around the imports of a command that must start fast: they are not searched for garbage, now and later."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 class LazyGroup(TyperGroup):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import threading
+from concurrent.futures import Future
 from functools import cache
 from typing import Any, Final
 
@@ -20,6 +22,10 @@ _PRODUCT = bytes.fromhex(
     "120a0a08080312040a000a00620f0a0179120a0a08080612040a000a0042040a00100d"
 )
 
+
+_lock = threading.Lock()
+_begun: list[tuple[bytes, Future[Any]]] = []
+"""Graphs of :func:`open_early` that nobody has asked for."""
 
 _CPU, _CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
 
@@ -116,6 +122,40 @@ def open_session(model: bytes, options: Any) -> Any:
         BundleError: ``bad_model``, the graph cannot be loaded; ``no_gpu``, the device is ``cuda`` and does not work.
         UsageError: ``bad_call``, the environment names no device.
     """
+    begun = _take(model)
+    if begun is not None:
+        return begun.result()
+    return _open(model, options)
+
+
+def open_early(model: bytes, options: Any) -> None:
+    """Open a session, which the next :func:`open_session` of the same graph gives; for a thread that has time.
+
+    Only for graphs of the package: they are opened before they are checked.
+
+    Args:
+        model: the graph.
+        options: those that it will be asked for with.
+    """
+    begun: Future[Any] = Future()
+    with _lock:
+        _begun.append((model, begun))
+    try:
+        begun.set_result(_open(model, options))
+    except BaseException as error:  # raised where the session is asked for
+        begun.set_exception(error)
+
+
+def _take(model: bytes) -> Future[Any] | None:
+    with _lock:
+        for at, (other, begun) in enumerate(_begun):
+            if other == model:
+                del _begun[at]
+                return begun
+    return None
+
+
+def _open(model: bytes, options: Any) -> Any:
     in_eight_bits = computes_in_eight_bits(model)
     if not in_eight_bits:
         # Restores weights that are stored in 8 bits when it loads them. Otherwise it would compute in 8 bits as well,
