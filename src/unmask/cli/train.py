@@ -60,6 +60,10 @@ def train(
     accelerator: Annotated[
         Accelerator, typer.Option(help="Processor that computes the network; auto: a GPU if there is one.")
     ] = Accelerator.AUTO,
+    log: Annotated[
+        list[str] | None,
+        typer.Option(metavar="TRACKER", help="Report the epochs to mlflow:URI or wandb, too (repeatable)."),
+    ] = None,
     as_json: options.Json = False,
 ) -> None:
     """Train a detector on labelled images.
@@ -92,9 +96,11 @@ def train(
         cache=cache,
         cache_bytes=round(cache_size * 2**30),
         devices=Devices(devices, nodes, accelerator.value),
+        trackers=log or (),
     )
     info = bundle.info
     if as_json:
         print(json.dumps({"bundle": str(out / "bundle"), "sha256": bundle.sha256, **info.card.metrics}))
     else:
         print(f"{info.name}: validation AUC {info.card.metrics['validation_auc']:.4f}, bundle in {out / 'bundle'}")
+        print(f"next: unmask evaluate {out / 'bundle'} --manifest {manifest} --out evaluation")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
@@ -33,6 +34,7 @@ from unmask.training.start import Start
 from unmask.training.state import broken_run
 from unmask.training.temporal import fit_temporal
 from unmask.training.timing import Timing
+from unmask.training.tracking import Reported, check_trackers, open_trackers
 
 CACHE_BYTES = 8 * 2**30
 
@@ -48,6 +50,7 @@ def fit(
     cache: Path | None = None,
     cache_bytes: int = CACHE_BYTES,
     devices: Devices | None = None,
+    trackers: Sequence[str] = (),
 ) -> Bundle:
     """Train a recipe on a manifest.
 
@@ -65,6 +68,8 @@ def fit(
         cache: folder for face crops and features, ``out/cache`` by default. Runs may share it.
         cache_bytes: maximum size of the crops in it; 0: no cache, images are decoded in every epoch.
         devices: where the network is trained; default: on one device. On several machines each calls this function.
+        trackers: ``mlflow:URI`` and ``wandb``, which the epochs are reported to, besides ``history.csv`` and the files
+            for TensorBoard; of an ensemble those of each member.
 
     Returns:
         The bundle of the best epoch by ``recipe.schedule.monitor``, written to ``out/bundle``.
@@ -75,8 +80,10 @@ def fit(
             from has another network; ``missing_class``: a split has no readable image of a class;
             ``too_few_pictures``: fewer images than a batch; ``broken_run``: a file of the run to resume is damaged;
             ``folder_in_use``: another run is training in ``out``; ``cannot_write``; ``bad_devices``, ``no_meeting``:
-            see :class:`~unmask.training.devices.Devices`.
+            see :class:`~unmask.training.devices.Devices`; ``bad_tracker``.
+        MissingExtraError: a tracker's package is not installed.
     """
+    check_trackers(trackers)
     devices = devices or Devices()
     devices.check(recipe)
     if recipe.classifier is not None:
@@ -109,12 +116,14 @@ def fit(
                     with timing.of("cache"):
                         data = _data(recipe, module, train, validation, workers, cache, cache_bytes)
                     meeting.say("prepared")
-                    with timing.of("training"):
-                        train_phases(module, data, out, devices)
+                    with timing.of("training"), open_trackers(trackers, out, recipe) as loggers:
+                        train_phases(module, data, out, devices, [Reported(loggers, out / "history.csv")])
                     draw_curves(out / "history.csv", recipe.schedule.monitor, out / "curves.png")
                 else:
                     keep_weights(module, out)
-            member = partial(fit, workers=workers, cache=cache, cache_bytes=cache_bytes, devices=devices)
+            member = partial(
+                fit, workers=workers, cache=cache, cache_bytes=cache_bytes, devices=devices, trackers=trackers
+            )
             with timing.of("packaging"):
                 bundle = _package(recipe, rows, train, validation, out, out / "bundle", cache, workers, member, start)
             write_whole(out / "card.md", card_text(bundle.info, bundle.sha256))

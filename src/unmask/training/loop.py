@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,11 @@ from unmask.training.module import DetectorModule
 
 
 def train_phases(
-    module: DetectorModule, data: pl.LightningDataModule, out: Path, devices: Devices | None = None
+    module: DetectorModule,
+    data: pl.LightningDataModule,
+    out: Path,
+    devices: Devices | None = None,
+    callbacks: Sequence[pl.Callback] = (),
 ) -> None:
     """Train all phases of a recipe's schedule, or the rest of them in a run that was interrupted.
 
@@ -34,6 +39,7 @@ def train_phases(
         data: the images, or their features.
         out: the run folder.
         devices: where it is trained; default: in this process.
+        callbacks: more of them, called after the history of each epoch is written.
     """
     newest = out / "checkpoints" / "last.ckpt"
     for index, phase in enumerate(module.recipe.schedule.all_phases):
@@ -50,7 +56,7 @@ def train_phases(
             module.begin_phase(index, reached["first_epoch"], reached.get("counted_from", 0))
         else:
             module.begin_phase(index, state["epoch"] + 1 if state else 0)
-        trainer = _trainer(module, out, devices or Devices())
+        trainer = _trainer(module, out, devices or Devices(), callbacks)
         if state is not None and begun:
             patience: Any = trainer.early_stopping_callback
             lost_patience = state["callbacks"][patience.state_key]["wait_count"] >= patience.patience
@@ -100,7 +106,7 @@ def _start_of_phase(out: Path, module: DetectorModule, index: int) -> dict[str, 
     return weights
 
 
-def _trainer(module: DetectorModule, out: Path, devices: Devices) -> pl.Trainer:
+def _trainer(module: DetectorModule, out: Path, devices: Devices, callbacks: Sequence[pl.Callback]) -> pl.Trainer:
     schedule = module.recipe.schedule
     monitor, mode = schedule.monitor, "max" if schedule.monitor == "val_auc" else "min"
     checkpoints = out / "checkpoints"
@@ -115,6 +121,7 @@ def _trainer(module: DetectorModule, out: Path, devices: Devices) -> pl.Trainer:
         callbacks=[
             EpochBar(),
             History(out / "history.csv"),
+            *callbacks,
             EarlyStopping(monitor, mode=mode, patience=schedule.patience),
             ModelCheckpoint(
                 checkpoints,
