@@ -87,7 +87,7 @@ def clips() -> dict[str, str]:
 
 
 def bundles() -> dict[str, str]:
-    most = bundle_module._MOST_BYTES
+    most = bundle_module.MOST_BYTES
     return {
         **{name: shown(most[name], "bytes") for name in most},
         "golden cases": shown(MAX_CASES, ""),
