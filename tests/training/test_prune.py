@@ -74,6 +74,49 @@ def test_channels_are_taken_but_not_those_that_the_head_reads(method: str) -> No
     np.testing.assert_allclose(evidence.mean((1, 2)).detach(), logit.detach(), atol=1e-4)
 
 
+class Eight(torch.nn.Module):
+    """Eight channels between two 1 x 1 convolutions; the head reads what the second one gives."""
+
+    def __init__(self, first: list[float], second: list[float]) -> None:
+        super().__init__()
+        layers = [torch.nn.Conv2d(3, 8, 1, bias=False), torch.nn.Conv2d(8, 4, 1, bias=False)]
+        with torch.no_grad():
+            layers[0].weight.copy_(torch.tensor(first)[:, None, None, None].expand(8, 3, 1, 1))
+            layers[1].weight.copy_(torch.tensor(second)[None, :, None, None].expand(4, 8, 1, 1))
+        self.branches = torch.nn.ModuleList([torch.nn.Sequential(*layers)])
+        self.fusion, self.head = torch.nn.Identity(), torch.nn.Linear(4, 1, bias=False)
+        torch.nn.init.ones_(self.head.weight)
+
+    def pooled(self, pixels: torch.Tensor) -> torch.Tensor:
+        return self.branches[0](pixels.permute(0, 3, 1, 2).float()).mean((2, 3))
+
+    def logit_of(self, features: torch.Tensor) -> torch.Tensor:
+        return self.head(features)[:, 0]
+
+    def forward(self, pixels: torch.Tensor) -> torch.Tensor:
+        return self.logit_of(self.pooled(pixels))
+
+
+@pytest.mark.parametrize(("method", "kept"), [("magnitude", [0, 2, 4, 6]), ("taylor", [1, 3, 5, 7])])
+def test_the_channels_that_matter_least_are_taken(method: str, kept: list[int]) -> None:
+    # Channel i has the weights a in the first layer and b in the second. Magnitude: a^2 and b^2, which is larger in
+    # the even channels (at least 3^2 against at most 1.3^2 + 1^2). The loss changes by a * b * pixels without it: at
+    # least 1 in the odd channels, at most 3.6 * 0.01 in the even ones.
+    first = [3.0, 1.0, 3.2, 1.1, 3.4, 1.2, 3.6, 1.3]
+    second = [0.01, 1.0] * 4
+    made: Any = Eight(first, second)
+    pruner = _pruner(made, Pruning.model_validate({"method": method, "multiple": 1, "widest": 0.5}), 8)
+    if method == "taylor":
+        made(torch.ones(2, 8, 8, 3, dtype=torch.uint8)).sum().backward()
+    layer = made.branches[0][0]
+    for _ in range(1000):
+        if layer.out_channels == 4:
+            break
+        pruner.step()
+    assert layer.weight[:, 0, 0, 0].tolist() == pytest.approx([first[at] for at in kept])
+    assert made.branches[0][1].weight.shape == (4, 4, 1, 1)
+
+
 def test_a_recipe_may_say_how_and_keeps_its_digest() -> None:
     plain = {"name": "t", "backbone": {"name": "test_efficientnet"}}
     recipe = Recipe.model_validate({**plain, "pruning": {"keep": 0.3, "steps": 2}})
