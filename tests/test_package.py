@@ -35,6 +35,18 @@ def test_no_archive_holds_an_image_that_is_not_ours(name: str, strange: bool) ->
     assert TOOL["foreign_images"]([name]) == ([name] if strange else [])
 
 
+def test_what_an_archive_lacks_is_named() -> None:
+    lacking, held = TOOL["lacking"], TOOL["_HELD"]
+    wheel = [name if "/" in name else f"unmask-1.0.dist-info/licenses/{name}" for name in held]
+    assert lacking(wheel) == [] and lacking(f"src/{name}" if "/" in name else name for name in held) == []
+    assert lacking([name for name in wheel if "static/" not in name]) == ["unmask/serve/static/index.html"]
+    # In the checkout itself all but what a build makes is there.
+    made = ("static", "release.txt")
+    assert all(
+        (ROOT / "src" / name).is_file() or (ROOT / name).is_file() for name in held if not any(m in name for m in made)
+    )
+
+
 def test_both_kinds_of_archives_are_read(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "a-1.0-py3-none-any.whl", "w") as wheel:
         wheel.writestr("unmask/face.jpg", b"")

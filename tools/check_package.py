@@ -35,6 +35,18 @@ _CONSTRAINTS = Path(__file__).resolve().parents[1] / "constraints.txt"
 # The pictures of the data sets that unmask is made with must be in no archive; only these names are ours.
 _IMAGES = (".jpg", ".jpeg", ".png", ".webp", ".mp4")
 _OWN_IMAGES = ("docs/images/", "tests/regressions/", "src/unmask/serve/static/", "unmask/serve/static/", "web/")
+# What a build can lose without an error. A source archive has them below src/.
+_HELD = (
+    "unmask/assets/unmask-default/model.onnx",
+    "unmask/assets/face_finder.onnx",
+    "unmask/assets/models.json",
+    "unmask/recipes/builtin/unmask-default.yaml",
+    "unmask/serve/static/index.html",
+    "unmask/serve/static-local/index.html",
+    "unmask/release.txt",
+    "LICENSE",
+    "THIRD_PARTY_NOTICES",
+)
 
 
 def main() -> None:
@@ -50,6 +62,8 @@ def main() -> None:
         strange = foreign_images(names_in(archive))
         if strange:
             sys.exit(f"{archive.name} holds images that are not the project's own: {', '.join(strange[:5])}")
+        if lost := lacking(names_in(archive)):
+            sys.exit(f"{archive.name} lacks {', '.join(lost)}")
         started = time.monotonic()
         with tempfile.TemporaryDirectory() as place:
             version = try_archive(archive, arguments.python, Path(place))
@@ -69,6 +83,12 @@ def names_in(archive: Path) -> list[str]:
 def foreign_images(names: Iterable[str]) -> list[str]:
     """The names of images that do not lie where the project's own do."""
     return [name for name in names if name.lower().endswith(_IMAGES) and not name.startswith(_OWN_IMAGES)]
+
+
+def lacking(names: Iterable[str]) -> list[str]:
+    """What every archive must hold and this one does not."""
+    held = list(names)
+    return [part for part in _HELD if not any(name == part or name.endswith(f"/{part}") for name in held)]
 
 
 def try_archive(archive: Path, python: str, place: Path) -> str:
