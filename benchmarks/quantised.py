@@ -34,8 +34,9 @@ from unmask.stats.resample import Draws
 
 _PACKAGES = ("unmask", "numpy", "onnx", "onnxruntime", "torch", "torch-pruning")
 _METHODS: dict[str, list[str]] = {
-    "static": ["--max-size", "5.68"],
-    "static, all weights in 8 bits": [],
+    "static": [],
+    "static, 7 MiB": ["--max-size", "7", "--max-auc-drop", "0.02"],
+    "static, 5.68 MiB": ["--max-size", "5.68", "--max-auc-drop", "0.02"],
     "static, entropy": ["--calibration", "entropy"],
     "fp16": ["--method", "fp16"],
     "weights-8": ["--method", "weights-8"],
@@ -55,7 +56,7 @@ def main() -> None:
     parser.add_argument("--split", default="test", help="split to report (default: test)")
     parser.add_argument("--images", type=int, default=2000, help="mobilenet: training images per epoch")
     scores = ["taylor", "magnitude"]
-    parser.add_argument("--scores", nargs="*", default=scores, choices=scores, help="mobilenet: how channels are chosen")
+    parser.add_argument("--scores", nargs="*", default=scores, choices=scores, help="mobilenet: choice of channels")
     parser.add_argument("--draws", type=int, default=1000)
     parser.add_argument("--smoke", action="store_true", help="mark the result as a trial")
     parser.add_argument("--out", type=Path, required=True)

@@ -91,16 +91,17 @@ def main() -> None:
         for image in sorted(large.iterdir())[: arguments.small]:
             os.link(image, small / image.name)
         one = str(large / "00000.jpg")
-        sha256 = _bundle_sha256(one)
+        model = ["--model", arguments.model] if arguments.model else []
+        sha256 = _bundle_sha256(one, model)
         measure([*peer, one])
         _say("cold start")
-        cold = interleave({"unmask": [*_unmask("detect"), one, "--json"], "peer": [*peer, one]}, arguments.runs)
+        cold = interleave({"unmask": [*_unmask("detect", *model), one, "--json"], "peer": [*peer, one]}, arguments.runs)
         _say("help")
         help_runs = [measure(_unmask("--help")) for _ in range(arguments.runs)]
 
         def on_folder(folder: Path) -> dict[str, Command]:
             return {
-                "unmask": [*_unmask("detect"), str(folder), "--json"],
+                "unmask": [*_unmask("detect", *model), str(folder), "--json"],
                 "peer": [*peer, str(folder), *peer_batch],
             }
 
@@ -129,6 +130,7 @@ def main() -> None:
 def _parse_arguments() -> argparse.Namespace:
     parser = argument_parser(__doc__)
     parser.add_argument("--out", type=Path, required=True, help="the JSON file to write")
+    parser.add_argument("--model", help="a bundle, such as one in 8 bits (default: the shipped detector)")
     parser.add_argument("--runs", type=int, default=15, help="cold starts per tool, 9 or more (default: 15)")
     parser.add_argument("--small", type=int, default=500, help="images in the timed folder (default: 500)")
     parser.add_argument("--folder-runs", type=int, default=3, help="runs per tool over it (default: 3)")
@@ -141,9 +143,9 @@ def _unmask(*arguments: str) -> Command:
     return [str(Path(sys.executable).parent / "unmask"), *arguments]
 
 
-def _bundle_sha256(image: str) -> str:
+def _bundle_sha256(image: str, model: list[str]) -> str:
     """Which bundle the command uses, by its own word; also the command's unmeasured first run."""
-    answer = subprocess.run([*_unmask("detect"), image, "--json"], check=True, capture_output=True, text=True)
+    answer = subprocess.run([*_unmask("detect", *model), image, "--json"], check=True, capture_output=True, text=True)
     return str(json.loads(answer.stdout)["bundle_sha256"])
 
 
