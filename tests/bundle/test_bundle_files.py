@@ -147,9 +147,9 @@ def test_a_missing_file(name: str, as_zip: bool, folder: Path, tmp_path: Path) -
 
 @pytest.mark.parametrize("name", [*CONTENT, SUMS])
 def test_a_file_over_its_limit(name: str, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(bundle_module._MOST_BYTES, name, (folder / name).stat().st_size)
+    monkeypatch.setitem(bundle_module.MOST_BYTES, name, (folder / name).stat().st_size)
     Bundle.open(folder)  # just small enough
-    monkeypatch.setitem(bundle_module._MOST_BYTES, name, (folder / name).stat().st_size - 1)
+    monkeypatch.setitem(bundle_module.MOST_BYTES, name, (folder / name).stat().st_size - 1)
     for path in (folder, zipped(folder, tmp_path / "b.zip")):
         error = refused(path)
         assert error.code == "broken_bundle"
