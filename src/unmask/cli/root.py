@@ -106,6 +106,18 @@ COMMANDS = (
             ),
         ),
     ),
+    Family(
+        "runs",
+        "List and compare training runs.",
+        (
+            Verb("list", "unmask.cli.runs:list_runs", "List training runs with their best validation AUC."),
+            Verb(
+                "compare",
+                "unmask.cli.runs:compare",
+                "Compare training runs: their metrics, and the settings that differ.",
+            ),
+        ),
+    ),
     Verb("doctor", "unmask.cli.doctor:doctor", "Check the installation, the detector and this machine's speed."),
     Verb("serve", "unmask.cli.serve:serve", "Serve verdicts over HTTP, with a web page."),
     Family(
