@@ -116,7 +116,9 @@ def card(
 @with_examples("unmask bundle push runs/mine/bundle hf://me/mine --private")
 def push(
     path: Annotated[Path, typer.Argument(metavar="BUNDLE", help="Folder or zip file, or the name of a detector.")],
-    address: Annotated[str, typer.Argument(metavar="ADDRESS", help="Repository: hf://owner/name, or hf://owner/name@branch.")],
+    address: Annotated[
+        str, typer.Argument(metavar="ADDRESS", help="Repository: hf://owner/name, or hf://owner/name@branch.")
+    ],
     results: CardResults = None,
     licence: Licence = None,
     message: Annotated[str, typer.Option(metavar="TEXT", help="Message of the commit.")] = "",
@@ -140,7 +142,9 @@ def push(
 
 @with_examples("unmask bundle pull hf://me/mine", "unmask bundle pull hf://me/mine@v2 --out mine-bundle")
 def pull(
-    address: Annotated[str, typer.Argument(metavar="ADDRESS", help="Repository and revision: hf://owner/name@revision.")],
+    address: Annotated[
+        str, typer.Argument(metavar="ADDRESS", help="Repository and revision: hf://owner/name@revision.")
+    ],
     out: Annotated[Path | None, typer.Option(metavar="DIR", help="Folder for a copy.")] = None,
     as_json: options.Json = False,
 ) -> None:
