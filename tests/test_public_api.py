@@ -190,7 +190,7 @@ UNREADABLE = verdict(
         ),
         pytest.param(
             lambda _: unmask.Recipe.load("unmask-default"),
-            "<Recipe unmask-default, ensemble of 2>",
+            "<Recipe unmask-default, ensemble of 3>",
             id="a recipe of an ensemble",
         ),
         pytest.param(
