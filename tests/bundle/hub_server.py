@@ -34,7 +34,7 @@ class Repository:
 
 
 class Hub(ThreadingHTTPServer):
-    """The server; ``asked`` lists each request's method and path."""
+    """The server; ``asked`` lists each request, ``told`` the sizes that it gives in place of the true ones."""
 
     daemon_threads = True
 
@@ -43,6 +43,7 @@ class Hub(ThreadingHTTPServer):
         self.repositories: dict[str, Repository] = {}
         self.objects: dict[str, bytes] = {}
         self.asked: list[tuple[str, str]] = []
+        self.told: dict[str, int | None] = {}
 
     @property
     def address(self) -> str:
@@ -146,7 +147,10 @@ class _Handler(BaseHTTPRequestHandler):
             self._json({"error": "Invalid rev id"}, 404, X_Error_Code="RevisionNotFound")
             return
         files = repository.commits[commit]
-        siblings = [{"rfilename": path, "size": len(data), "blobId": "0" * 40} for path, data in files.items()]
+        siblings = [
+            {"rfilename": path, "size": self.server.told.get(path, len(data)), "blobId": "0" * 40}
+            for path, data in files.items()
+        ]
         self._json({"id": name, "modelId": name, "sha": commit, "private": repository.private, "siblings": siblings})
 
     def preupload(self, body: bytes, name: str, revision: str) -> None:

@@ -165,6 +165,22 @@ def test_what_is_no_bundle_is_refused(
         assert not [path for method, path in hub.asked if method == "GET" and "/resolve/" in path]
 
 
+@pytest.mark.parametrize(
+    ("listed", "said"),
+    [
+        # no size at all, and one far below that of what is sent
+        (None, "does not say how large"),
+        (10, "larger than 4,194,304 bytes"),
+    ],
+)
+def test_a_size_that_the_hub_does_not_tell_truly(listed: int | None, said: str, hub: Hub, bundle: Bundle) -> None:
+    hub.commit("me/mine", {**bundle.files, "golden.json": bytes((4 << 20) + 1)})
+    hub.told["golden.json"] = listed
+    with pytest.raises(BundleError, match=said):
+        Bundle.open("hf://me/mine")
+    assert not [path for method, path in hub.asked if method == "GET" and path.endswith("/golden.json")]
+
+
 def test_what_is_not_there_is_said(hub: Hub, bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
     made = push_bundle(bundle, "hf://me/mine", CARD, private=True)
     with pytest.raises(BundleError, match="no revision v9"):

@@ -110,9 +110,15 @@ def fetch(address: HubAddress, most_bytes: Mapping[str, int], needed: tuple[str,
         if missing := [name for name in needed if name not in sizes]:
             raise BundleError("no_bundle", f"{address} holds no bundle: it has no {missing[0]}.")
         pinned = address.at(str(found.sha))
+        if not _COMMIT.fullmatch(str(found.sha)):
+            raise BundleError("broken_bundle", f"{address}: the hub names no commit.")
         names = [name for name in sizes if name in most_bytes]
         for name in names:
-            if not 0 <= (sizes[name] or 0) <= most_bytes[name]:
+            if sizes[name] is None:
+                raise BundleError("broken_bundle", f"{pinned}: the hub does not say how large {name} is.")
+            # A listing may be wrong: what is about to be sent says its own size.
+            sent = hub.get_hf_file_metadata(hub.hf_hub_url(address.repo, name, revision=found.sha)).size
+            if not 0 <= max(sizes[name], sent or 0) <= most_bytes[name]:
                 raise BundleError("broken_bundle", f"{pinned}: {name} is larger than {most_bytes[name]:,} bytes.")
         # The last one says that the others are there.
         for name in sorted(names, key=lambda name: name == needed[-1]):
@@ -196,6 +202,6 @@ def _errors(address: HubAddress, code: str = "no_bundle") -> Iterator[None]:
         raise BundleError(code, text) from None
     except hub.errors.RevisionNotFoundError:
         raise BundleError(code, f"{PREFIX}{address.repo} has no revision {address.revision}.") from None
-    except (hub.errors.HfHubHTTPError, hub.errors.HFValidationError, *_unreachable(hub), OSError) as error:
+    except (hub.errors.HfHubHTTPError, hub.errors.HFValidationError, *_unreachable(hub), OSError, ValueError) as error:
         said = str(error).strip().splitlines() or [type(error).__name__]
         raise BundleError(code, f"{address}: {shorten(said[0])}") from error
