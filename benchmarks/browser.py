@@ -4,7 +4,8 @@
     python benchmarks/browser.py MANIFEST --out benchmarks/results/browser.json
 
 Needs Chromium and playwright. A third of the images are given as they are, a third saved as PNG and a third as WebP, so
-every decoder is asked. Times are of one thread and, in the second visit, of several; run it on an idle machine.
+every decoder is asked. Times are of one thread and, in the second visit, of half of the cores; run it on an idle
+machine.
 """
 
 from __future__ import annotations

@@ -80,6 +80,10 @@ def made(portraits: dict[str, bytes]) -> dict[str, bytes]:
     return {
         **portraits,
         "turned.jpg": _saved(real.transpose(Image.Transpose.ROTATE_90), "JPEG", quality=95, exif=sideways),
+        "turned.webp": _saved(real.transpose(Image.Transpose.ROTATE_90), "WEBP", quality=95, exif=sideways),
+        "turned-by-xmp.jpg": _saved(
+            fake.transpose(Image.Transpose.ROTATE_180), "JPEG", quality=95, xmp=b'<x tiff:Orientation="3"/>'
+        ),
         "profile.jpg": _saved(real, "JPEG", quality=95, icc_profile=LINEAR),
         "profile.png": _saved(fake, "PNG", icc_profile=LINEAR),
         "grey.jpg": _saved(ImageOps.grayscale(fake), "JPEG", quality=95),

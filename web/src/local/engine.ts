@@ -7,6 +7,7 @@ import type { Evidence, Judged } from "../api/types";
 import { Problem } from "../api/problem";
 import type { Facts } from "./bundle";
 import { cropOf } from "./crop";
+import { orientationOf, turnOf } from "./exif";
 import { copyRgb, type Face, findFaces, type Look, VIEW_SIDE } from "./faces";
 import { hasOtherColours, type ImageFacts, readFacts } from "./file";
 import { readMarks } from "./marks";
@@ -123,22 +124,36 @@ const round = (value: number, digits = 6) => Number(value.toFixed(digits));
 
 /** The upright image in sRGB, over mid grey where it is transparent. */
 async function decode(bytes: Uint8Array<ArrayBuffer>, file: ImageFacts): Promise<Raster> {
-  const bitmap = await createImageBitmap(new Blob([bytes], { type: `image/${file.format.toLowerCase()}` }), {
+  const orientation = orientationOf(file);
+  // No browser looks at XMP, and not all of them look at EXIF in WebP. EXIF of JPEG and PNG they all apply.
+  const ours = orientation !== null && (orientation.exif === null || file.format === "WEBP");
+  const content = ours && orientation.exif ? blanked(bytes, orientation.exif) : bytes;
+  const bitmap = await createImageBitmap(new Blob([content], { type: `image/${file.format.toLowerCase()}` }), {
     imageOrientation: "from-image",
     // Pixels of sRGB, and of files that do not say, are taken as they are.
     colorSpaceConversion: hasOtherColours(file) ? "default" : "none",
   }).catch(() => {
     throw new Problem(422, "corrupt", "");
   });
-  const { width, height } = bitmap;
+  const turn = ours ? turnOf(orientation.value, bitmap.width, bitmap.height) : null;
+  const sideways = turn !== null && turn[0] === 0;
+  const [width, height] = sideways ? [bitmap.height, bitmap.width] : [bitmap.width, bitmap.height];
   const canvas = new OffscreenCanvas(width, height);
   const context = canvas.getContext("2d", { willReadFrequently: true });
   if (!context) throw new Problem(422, "out_of_memory", "");
   context.fillStyle = "rgb(128 128 128)";
   context.fillRect(0, 0, width, height);
+  context.imageSmoothingEnabled = false;
+  if (turn) context.setTransform(...turn);
   context.drawImage(bitmap, 0, 0);
   bitmap.close();
   return context.getImageData(0, 0, width, height);
+}
+
+/** A copy of a file without what one of its parts says. */
+function blanked(bytes: Uint8Array<ArrayBuffer>, part: Uint8Array): Uint8Array<ArrayBuffer> {
+  const start = part.byteOffset - bytes.byteOffset;
+  return bytes.slice().fill(0, start, start + part.length);
 }
 
 /** What the network says of each face, or of the whole image. */

@@ -4,6 +4,7 @@
  */
 
 import type { Mark, Verdict } from "../api/types";
+import { Exif } from "./exif";
 import { asText, type Block } from "./file";
 
 const MAX_TEXT = 2 ** 20;
@@ -126,30 +127,13 @@ function readPngText(body: Uint8Array, tags: Set<string>): boolean {
 }
 
 function readExif(block: Uint8Array, tags: Set<string>): void {
-  const view = new DataView(block.buffer, block.byteOffset, block.byteLength);
-  const order = asText(block.subarray(0, 2));
-  if (order !== "II" && order !== "MM") return;
-  const little = order === "II";
-  const sizes = [0, 1, 1, 2, 4, 8, 1, 1, 2, 4, 8];
-  const values = (start: number, wanted: number): Uint8Array | null => {
-    const count = view.getUint16(start, little);
-    for (let place = 0; place < count; place++) {
-      const at = start + 2 + 12 * place;
-      if (view.getUint16(at, little) !== wanted) continue;
-      const size = (sizes[view.getUint16(at + 2, little)] ?? 0) * view.getUint32(at + 4, little);
-      const from = size <= 4 ? at + 8 : view.getUint32(at + 8, little);
-      return block.subarray(from, from + Math.min(size, MAX_TEXT));
-    }
-    return null;
-  };
   try {
-    const first = view.getUint32(4, little);
-    const software = values(first, 0x0131);
+    const exif = Exif.open(block);
+    const software = exif?.bytes(0x0131);
     if (software) readSoftware(asText(software).split("\0")[0] ?? "", tags);
-    const pointer = values(first, 0x8769);
-    if (!pointer) return;
-    const start = new DataView(pointer.buffer, pointer.byteOffset, 4).getUint32(0, little);
-    const comment = textOf((values(start, 0x9286) ?? new Uint8Array()).subarray(8));
+    const start = exif?.number(0x8769);
+    if (!exif || start === null || start === undefined) return;
+    const comment = textOf((exif.bytes(0x9286, start) ?? new Uint8Array()).subarray(8));
     if (comment.includes("Steps:") && comment.includes("Sampler:")) tags.add("exif:UserComment");
   } catch (error) {
     if (!(error instanceof RangeError)) throw error; // it ends early: what was found so far counts
