@@ -186,7 +186,7 @@ def main() -> None:
         arguments.out,
         {
             "run": describe_run(_PACKAGES, sha256, smoke=arguments.seconds < 10 or arguments.requests < 20_000),
-            "peer": "Flask's own server and torch, two tf_efficientnet_lite0 at 160 px, random weights; no face "
+            "peer": "Flask's own server and torch, three tf_efficientnet_lite0 at 160 px, random weights; no face "
             "finder, no history",
             "pictures": f"{_SMALL_SIDE} x {_SMALL_SIDE} and {_LARGE_SIZE[0]} x {_LARGE_SIZE[1]} JPEG, quality 70 to "
             "95, variants of scikit-image's astronaut",

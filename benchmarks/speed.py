@@ -115,7 +115,7 @@ def main() -> None:
         arguments.out,
         {
             "run": describe_run(_PACKAGES, sha256, smoke=smoke),
-            "peer": "torch and timm, two tf_efficientnet_lite0 at 160 px with random weights, no face finder; "
+            "peer": "torch and timm, three tf_efficientnet_lite0 at 160 px with random weights, no face finder; "
             f"folders in batches of {_PEER_BATCH} with {_PEER_THREADS} threads",
             "pictures": "512 x 512 JPEG, quality 70 to 95, variants of scikit-image's astronaut",
             "peak_rss_floor_mib": round(floor, 1),

@@ -104,7 +104,9 @@ def fetch(address: HubAddress, most_bytes: Mapping[str, int], needed: tuple[str,
             found = hub.HfApi().model_info(
                 address.repo, revision=address.revision, files_metadata=True, timeout=_TIMEOUT_S
             )
-        except _unreachable(hub):
+        except hub.errors.HfHubHTTPError:
+            raise  # somebody answered
+        except (hub.errors.OfflineModeIsEnabled, hub.errors.HTTPError, OSError):
             return _from_cache(hub, address, needed)
         sizes = {file.rfilename: file.size for file in found.siblings or ()}
         if missing := [name for name in needed if name not in sizes]:
@@ -174,23 +176,6 @@ def _hub() -> Any:
     return huggingface_hub
 
 
-def _unreachable(hub: Any) -> tuple[type[Exception], ...]:
-    """Errors that say that nobody answers. The hub's client is built on one of several HTTP libraries."""
-    transport = [base for name in ("httpx", "httpx2", "requests") if (base := _transport_error(name)) is not None]
-    return (hub.errors.OfflineModeIsEnabled, ConnectionError, TimeoutError, *transport)
-
-
-def _transport_error(library: str) -> type[Exception] | None:
-    import sys
-
-    # Only one that is in use already can have raised anything.
-    module = sys.modules.get(library)
-    found = getattr(module, "TransportError", None) or getattr(
-        getattr(module, "exceptions", None), "ConnectionError", None
-    )
-    return found if isinstance(found, type) and issubclass(found, Exception) else None
-
-
 @contextmanager
 def _errors(address: HubAddress, code: str = "no_bundle") -> Iterator[None]:
     """Say in one line what the hub's client says in many."""
@@ -202,6 +187,6 @@ def _errors(address: HubAddress, code: str = "no_bundle") -> Iterator[None]:
         raise BundleError(code, text) from None
     except hub.errors.RevisionNotFoundError:
         raise BundleError(code, f"{PREFIX}{address.repo} has no revision {address.revision}.") from None
-    except (hub.errors.HfHubHTTPError, hub.errors.HFValidationError, *_unreachable(hub), OSError, ValueError) as error:
+    except (hub.errors.HTTPError, OSError, ValueError) as error:  # offline and bad names are among these
         said = str(error).strip().splitlines() or [type(error).__name__]
         raise BundleError(code, f"{address}: {shorten(said[0])}") from error
