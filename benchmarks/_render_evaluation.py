@@ -61,6 +61,16 @@ def evaluation_headline(content: Result) -> list[str]:
     ]
 
 
+def evaluation_in_short(content: Result) -> list[str]:
+    """How good a detector is, in one line."""
+    overall = Evaluation.from_dict(content["result"]).overall
+    metrics = overall.metrics
+    return [
+        f"**AUC {with_interval(metrics['auc'])}**; {percent(metrics['recall_fake'])} of {overall.n_fake:,} fakes "
+        f"found, {percent(metrics['specificity'])} of {overall.n_real:,} real images called real."
+    ]
+
+
 def evaluation_by_source(content: Result) -> list[str]:
     """The metrics of each source."""
     result = Evaluation.from_dict(content["result"])

@@ -29,6 +29,7 @@ from _render_evaluation import (
     evaluation,
     evaluation_by_source,
     evaluation_headline,
+    evaluation_in_short,
     evaluation_speed,
     robustness,
     robustness_tiers,
@@ -142,7 +143,7 @@ def _speed(result: Result) -> list[str]:
     cold, folder, large, help_ = (result[name] for name in ("cold", "folder", "large", "help"))
     headline = (
         f"**One image in a new process: {cold['unmask']['median_s']:.2f} s**, median of {cold['unmask']['runs']} "
-        f"(baseline: {cold['peer']['median_s']:.2f} s, {cold['ratio']:.1f} times as long). `unmask --help`: "
+        f"(baseline: {cold['peer']['median_s']:.2f} s, {cold['ratio']['unmask']:.1f} times as long). `unmask --help`: "
         f"{help_['median_s']:.2f} s."
     )
     setup = f"Baseline: {result['peer']}. Images: {result['pictures']}."
@@ -156,23 +157,27 @@ def _speed(result: Result) -> list[str]:
     def memory(figures: Result) -> str:
         return f"{figures['peak_rss_mib']:,.0f} MiB"
 
-    def line(what: str, part: Result, show: Callable[[Result], str]) -> tuple[str, ...]:
-        return what, show(part["unmask"]), show(part["peer"])
+    def line(what: str, part: Result, show: Callable[[Result], str], ratio: Callable[[str], float]) -> tuple[str, ...]:
+        ours = [f"{show(part[name])}, {ratio(name):.1f} ×" if name in part else "" for name in ("unmask", "fast")]
+        return what, *ours, show(part["peer"])
+
+    def in_time(what: str, part: Result, show: Callable[[Result], str]) -> tuple[str, ...]:
+        return line(what, part, show, lambda name: part["ratio"][name])
+
+    def in_memory(what: str, part: Result) -> tuple[str, ...]:
+        peer = part["peer"]["peak_rss_mib"]
+        return line(f"{what}: peak memory", part, memory, lambda name: peer / part[name]["peak_rss_mib"])
 
     folder_name, large_name = (f"{part['pictures']:,} images" for part in (folder, large))
     rows = (
-        (*line("one image, cold: median (range)", cold, time), f"{cold['ratio']:.1f} ×"),
-        (*line("one image: peak memory", cold, memory), _times_less(cold)),
-        (*line(f"{folder_name}: median of {folder['unmask']['runs']}", folder, rate), f"{folder['ratio']:.1f} ×"),
-        (*line(f"{folder_name}: peak memory", folder, memory), _times_less(folder)),
-        (*line(f"{large_name}: one run", large, rate), f"{large['ratio']:.1f} ×"),
-        (*line(f"{large_name}: peak memory", large, memory), _times_less(large)),
+        in_time("one image, cold: median (range)", cold, time),
+        in_memory("one image", cold),
+        in_time(f"{folder_name}: median of {folder['unmask']['runs']}", folder, rate),
+        in_memory(folder_name, folder),
+        in_time(f"{large_name}: one run", large, rate),
+        in_memory(large_name, large),
     )
-    return [headline, setup, table(("", "unmask", "baseline", "ratio"), rows)]
-
-
-def _times_less(part: Result) -> str:
-    return f"{part['peer']['peak_rss_mib'] / part['unmask']['peak_rss_mib']:.1f} ×"
+    return [headline, setup, table(("", "unmask", "unmask --model fast", "baseline"), rows)]
 
 
 def _face_finder(result: Result) -> list[str]:
@@ -219,10 +224,13 @@ _RENDERERS: dict[str, Callable[[Result], list[str]]] = {
     "evaluation-edition-2": evaluation,
     "evaluation-edition-2#headline": evaluation_headline,
     "evaluation-edition-2#by-source": evaluation_by_source,
+    "evaluation-edition-2#short": evaluation_in_short,
     "evaluation-left-out#headline": evaluation_headline,
+    "evaluation-left-out#short": evaluation_in_short,
     "evaluation-accurate#headline": evaluation_headline,
     "evaluation-accurate-edition-2#headline": evaluation_headline,
     "evaluation-accurate-left-out#headline": evaluation_headline,
+    "evaluation-accurate-left-out#short": evaluation_in_short,
     "evaluation-speed": evaluation_speed,
     "robustness": robustness,
     "robustness#tiers": robustness_tiers,

@@ -35,6 +35,16 @@ def test_generated_pages_are_in_it(site: Path) -> None:
     assert "fake_probability" in (site / "reference" / "library.html").read_text("utf-8")
 
 
+def test_links_that_leave_the_site_are_listed_once(site: Path) -> None:
+    lines = (site / "external-links.txt").read_text("utf-8").splitlines()
+    found = [line.split(" ") for line in lines]
+    assert ["https://github.com/VainF/Torch-Pruning", "small.html"] in found
+    addresses = [address for address, _ in found]
+    assert addresses == sorted(set(addresses))
+    assert all(address.startswith(("https://", "http://")) for address in addresses)
+    assert all(f'href="{address}' in (site / page).read_text("utf-8").replace("&amp;", "&") for address, page in found)
+
+
 def test_the_site_asks_no_other_host_for_anything(site: Path) -> None:
     page = (site / "index.html").read_text("utf-8")
     loaded = [part.split('"')[0] for part in page.split('src="')[1:]]

@@ -38,6 +38,7 @@ _OWN_IMAGES = ("docs/images/", "tests/regressions/", "src/unmask/serve/static/",
 # What a build can lose without an error. A source archive has them below src/.
 _HELD = (
     "unmask/assets/unmask-default/model.onnx",
+    "unmask/assets/fast/model.onnx",
     "unmask/assets/face_finder.onnx",
     "unmask/assets/models.json",
     "unmask/recipes/builtin/unmask-default.yaml",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import html
 import re
 from collections import defaultdict
 from collections.abc import Iterator
@@ -24,6 +25,8 @@ FROM_ROOT: Final = {
     "SECURITY.md": "security.md",
     "CODE_OF_CONDUCT.md": "conduct.md",
 }
+EXTERNAL_LINKS: Final = "external-links.txt"
+"""A file of the site: the addresses that its pages link to, one in each line, and a page that does."""
 _WIDTH: Final = 100
 _LIBRARY: Final = {
     "Detect": [
@@ -52,6 +55,21 @@ def on_files(files: Files, config: Any) -> Files:
     for name, content in pages.items():
         files.append(File.generated(config, name, content=content))
     return files
+
+
+def on_post_build(config: Any) -> None:
+    """List the links that leave the site. MkDocs checks the others; these would take a network."""
+    site = Path(config["site_dir"])
+    (site / EXTERNAL_LINKS).write_text("".join(f"{line}\n" for line in external_links(site)), encoding="utf-8")
+
+
+def external_links(site: Path) -> list[str]:
+    """Each address that the site's pages link to, with the first page that does, sorted."""
+    first: dict[str, str] = {}
+    for page in sorted(site.rglob("*.html")):
+        for address in re.findall(r'<a[^>]* href="(https?://[^"#]+)', page.read_text("utf-8")):
+            first.setdefault(html.unescape(address), page.relative_to(site).as_posix())
+    return [f"{address} {page}" for address, page in sorted(first.items())]
 
 
 def commands() -> str:

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 onnx = pytest.importorskip("onnx")
 
@@ -25,7 +26,9 @@ from unmask.bundle.bundle import CONTENT, SUMS, Bundle  # noqa: E402
 from unmask.bundle.catalogue import Model, PackageSource  # noqa: E402
 from unmask.bundle.parts import put_together, take_apart  # noqa: E402
 from unmask.cli import app  # noqa: E402
+from unmask.detect.detector import Detector  # noqa: E402
 from unmask.errors import BundleError, UsageError  # noqa: E402
+from unmask.imaging.session import computes_in_eight_bits  # noqa: E402
 
 pytestmark = pytest.mark.train
 
@@ -255,6 +258,18 @@ def test_the_index_names_what_the_package_has() -> None:
             bundle = Bundle.open(model.name)
             assert bundle.name == model.bundle
             assert sum(len(bundle.files[name]) for name in (*CONTENT, SUMS)) == model.size
+            assert bundle.verify()["largest_difference"] < 1e-3
+
+
+def test_the_fast_detector_is_the_default_one_in_8_bits(astronaut: Image.Image) -> None:
+    fast, default = Bundle.open("fast"), Bundle.open()
+    assert fast.info.recalibration is not None
+    assert fast.info.recalibration.bundle_sha256 == default.sha256, "quantise it again: docs/small.md"
+    assert computes_in_eight_bits(fast.model) and not computes_in_eight_bits(default.model)
+    assert len(fast.model) < 0.55 * len(default.model)
+    one, other = (Detector(bundle).detect(astronaut) for bundle in (fast, default))
+    assert one.verdict == other.verdict
+    assert one.fake_probability == pytest.approx(other.fake_probability, abs=0.16)  # the most on validation images
 
 
 def test_the_accurate_detector_is_put_together_and_replays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import hashlib
 import json
 import logging
@@ -35,6 +36,7 @@ from unmask.training.dataset import FaceData  # noqa: E402
 from unmask.training.fit import export_run, fit, load_network  # noqa: E402
 from unmask.training.history import shown_epoch  # noqa: E402
 from unmask.training.module import DetectorModule  # noqa: E402
+from unmask.training.package import score  # noqa: E402
 from unmask.training.rates import warmed_cosine  # noqa: E402
 from unmask.training.rows import TrainingRows  # noqa: E402
 from unmask.training.samples import find_samples  # noqa: E402
@@ -67,10 +69,10 @@ def no_package(monkeypatch: pytest.MonkeyPatch) -> list[tuple[list[Any], list[An
 def leave_out_package(patch: pytest.MonkeyPatch) -> list[tuple[list[Any], list[Any]]]:
     seen: list[tuple[list[Any], list[Any]]] = []
 
-    def package(*arguments: Any) -> SimpleNamespace:
+    def package(*arguments: Any) -> tuple[SimpleNamespace, Any]:
         train, validation = (argument for argument in arguments if isinstance(argument, list))
         seen.append((train, validation))
-        return SimpleNamespace(info=None, sha256="")
+        return SimpleNamespace(info=None, sha256=""), np.zeros(len(validation))
 
     patch.setattr(fit_module, "_package", package)
     patch.setattr(fit_module, "card_text", lambda *_: "")
@@ -100,7 +102,7 @@ def test_a_run_writes_what_it_says(unbroken: Path, toy_recipe: Path, toy_manifes
     recipe = Recipe.load(toy_recipe)
     assert {path.name for path in unbroken.iterdir()} == {
         "recipe.yaml", "run.json", "faces.jsonl", "history.csv", "checkpoints", "tensorboard", "bundle", "cache",
-        "curves.png", "card.md", "timing.json",
+        "curves.png", "samples.png", "worst.png", "worst.csv", "card.md", "timing.json",
     }  # fmt: skip
     assert Recipe.load(unbroken / "recipe.yaml") == recipe
     identity = json.loads((unbroken / "run.json").read_text())
@@ -140,6 +142,46 @@ def test_people_see_epochs_counted_from_1(
     assert [line.split()[0] for line in logged] == ["epoch=1", "epoch=2"]
     rows = read_history(tmp_path / "run" / "history.csv")
     assert [shown_epoch(row) for row in rows] == [1, 2]
+
+
+def test_the_worst_validation_images_come_first(unbroken: Path, toy_recipe: Path, toy_manifest: Path) -> None:
+    from PIL import Image
+
+    _, validation = find_samples(Recipe.load(toy_recipe), TrainingRows.read(Manifest.open(toy_manifest)), unbroken)
+    bundle = Bundle.open(unbroken / "bundle")
+    logit = score(Recipe.load(toy_recipe), bundle.model, validation)
+    expected = {
+        str(sample.path): (sample.is_fake, bundle.info.calibration.probability(value))
+        for sample, value in zip(validation, logit, strict=True)
+    }
+    with (unbroken / "worst.csv").open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["number"] for row in rows] == [str(number) for number in range(1, min(24, len(validation)) + 1)]
+    errors = []
+    for row in rows:
+        is_fake, probability = expected.pop(row["path"])
+        assert row["label"] == ("fake" if is_fake else "real")
+        assert float(row["probability"]) == pytest.approx(probability, abs=1e-6)
+        errors.append(abs(is_fake - probability))
+    assert errors == sorted(errors, reverse=True)
+    assert all(abs(is_fake - probability) <= errors[-1] for is_fake, probability in expected.values())
+    for name in ("worst.png", "samples.png"):
+        with Image.open(unbroken / name) as image:
+            assert image.format == "PNG"
+            # Not an empty page: the images of the toy set are in colour.
+            assert len(image.convert("RGB").getcolors(1 << 20) or []) > 100
+
+
+def test_the_samples_are_what_the_first_epoch_trains_on(toy_manifest: Path, toy_recipe: Path, tmp_path: Path) -> None:
+    recipe = Recipe.load(toy_recipe)
+    train, validation = find_samples(recipe, TrainingRows.read(Manifest.open(toy_manifest)), tmp_path)
+    data = FaceData(train, validation, recipe, workers=0)
+    shown = data.first_images(recipe.schedule.batch_size)
+    pixels, target = next(iter(data.train_dataloader()))
+    assert len(shown) == recipe.schedule.batch_size
+    for place, (image, label) in enumerate(shown):
+        assert np.array_equal(image, pixels[place].numpy())
+        assert label == float(target[place])
 
 
 def test_curves_card_and_timing(unbroken: Path) -> None:

@@ -98,6 +98,13 @@ def test_what_is_no_tracker_is_refused(tracker: str) -> None:
     assert raised.value.code == "bad_tracker"
 
 
+def test_tensorboard_may_be_asked_for_and_is_always_there(toy_manifest: Path, toy_recipe: Path, tmp_path: Path) -> None:
+    recipe = Recipe.load(toy_recipe, ["schedule.epochs=1"])
+    fit(recipe, Manifest.open(toy_manifest), tmp_path / "run", workers=0, trackers=["tensorboard"])
+    assert list((tmp_path / "run" / "tensorboard").rglob("events.out.tfevents.*"))
+    assert not (tmp_path / "run" / "tracking.json").exists()
+
+
 def test_a_tracker_without_its_package(monkeypatch: pytest.MonkeyPatch) -> None:
     import sys
 

@@ -62,7 +62,7 @@ def train(
     ] = Accelerator.AUTO,
     log: Annotated[
         list[str] | None,
-        typer.Option(metavar="TRACKER", help="Report the epochs to mlflow:URI or wandb, too (repeatable)."),
+        typer.Option(metavar="TRACKER", help="Report the epochs to mlflow:URI or wandb, besides TensorBoard."),
     ] = None,
     as_json: options.Json = False,
 ) -> None:

@@ -10,7 +10,6 @@ import numpy.typing as npt
 import torch
 from imblearn.pipeline import Pipeline
 
-from unmask.bundle.bundle import Bundle
 from unmask.bundle.compose import attach_classifier
 from unmask.bundle.eight_bits import store_eight_bits
 from unmask.errors import UsageError
@@ -32,7 +31,7 @@ from unmask.recipes import Classifier, Head, Question, Recipe
 from unmask.training.dataset import Sample
 from unmask.training.export import export_features, export_with_features, parity
 from unmask.training.features import Pooled
-from unmask.training.package import concerns, golden_batch, package_graph
+from unmask.training.package import Packaged, concerns, golden_batch, package_graph
 
 _LINEAR = ("logistic_regression", "linear_svm")
 
@@ -77,7 +76,7 @@ def package_classifier(
     validation: Sequence[Sample],
     manifest_digest: str,
     folder: Path,
-) -> Bundle:
+) -> Packaged:
     """Fit a classical head on the training features, and write the bundle of backbone and head in one graph.
 
     Scaling, SMOTE and the classifier use training features only; calibration and thresholds are set on validation

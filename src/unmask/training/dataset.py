@@ -261,6 +261,12 @@ class FaceData(pl.LightningDataModule):
         self._train, self._validation, self._recipe, self._workers = train, validation, recipe, workers
         self._cache = cache
 
+    def first_images(self, number: int) -> list[tuple[Pixels, float]]:
+        """The first images of the first epoch and their targets, loaded in this process."""
+        images = _TrainingSet(self._train, self._recipe, 0, self._cache)
+        shown = (images[position] for position in range(min(number, len(images))))
+        return [(pixels.numpy(), float(target)) for pixels, target in shown]
+
     def train_dataloader(self) -> DataLoader[Any]:
         """The images of the current epoch; of the first one before there is a trainer."""
         epoch = run_epoch(self.trainer)

@@ -32,7 +32,7 @@ from unmask.recipes import Ensemble, Recipe
 from unmask.recipes.parts import BUNDLE, is_bundle
 from unmask.training.dataset import Sample
 from unmask.training.folder import finished_bundle, read_record
-from unmask.training.package import golden_batch, package_graph, score
+from unmask.training.package import Packaged, golden_batch, package_graph, score
 from unmask.training.rows import TrainingRows
 from unmask.training.start import Start
 
@@ -108,7 +108,7 @@ def fit_ensemble(
     fit: Fit,
     folder: Path,
     start: Start | None,
-) -> Bundle:
+) -> Packaged:
     """Train the members that have no bundle yet, each in ``out/members/NAME``, and write the ensemble's bundle.
 
     Args:

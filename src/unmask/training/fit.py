@@ -23,11 +23,12 @@ from unmask.training.devices import Devices, Meeting
 from unmask.training.ensemble import Fit, fit_ensemble, load_members
 from unmask.training.features import FeatureCache, FeatureData, HeadModule, Pooled, check_cacheable, extract
 from unmask.training.folder import best_checkpoint, open_run, read_checkpoint, read_recipe, read_record
+from unmask.training.images import draw_first_batch, draw_worst
 from unmask.training.learning_curves import draw_curves
 from unmask.training.loop import keep_weights, train_phases
 from unmask.training.losses import inverse_frequency
 from unmask.training.module import DetectorModule
-from unmask.training.package import package_run
+from unmask.training.package import Packaged, package_run
 from unmask.training.rows import TrainingRows
 from unmask.training.samples import cache_crops, cached_crops, find_samples
 from unmask.training.start import Start
@@ -68,8 +69,8 @@ def fit(
         cache: folder for face crops and features, ``out/cache`` by default. Runs may share it.
         cache_bytes: maximum size of the crops in it; 0: no cache, images are decoded in every epoch.
         devices: where the network is trained; default: on one device. On several machines each calls this function.
-        trackers: ``mlflow:URI`` and ``wandb``, which the epochs are reported to, besides ``history.csv`` and the files
-            for TensorBoard; of an ensemble those of each member.
+        trackers: ``tensorboard``, ``mlflow:URI`` and ``wandb``, which the epochs are reported to besides
+            ``history.csv``; TensorBoard's files are written in any case. Of an ensemble, the epochs of each member.
 
     Returns:
         The bundle of the best epoch by ``recipe.schedule.monitor``, written to ``out/bundle``.
@@ -115,6 +116,8 @@ def fit(
                 if recipe.trains_network:
                     with timing.of("cache"):
                         data = _data(recipe, module, train, validation, workers, cache, cache_bytes)
+                    if isinstance(data, FaceData):
+                        draw_first_batch(data, out / "samples.png")
                     meeting.say("prepared")
                     with timing.of("training"), open_trackers(trackers, out, recipe) as loggers:
                         train_phases(module, data, out, devices, [Reported(loggers, out / "history.csv")])
@@ -125,7 +128,10 @@ def fit(
                 fit, workers=workers, cache=cache, cache_bytes=cache_bytes, devices=devices, trackers=trackers
             )
             with timing.of("packaging"):
-                bundle = _package(recipe, rows, train, validation, out, out / "bundle", cache, workers, member, start)
+                bundle, probability = _package(
+                    recipe, rows, train, validation, out, out / "bundle", cache, workers, member, start
+                )
+                draw_worst(validation, probability, recipe.preprocessing, out / "worst.png")
             write_whole(out / "card.md", card_text(bundle.info, bundle.sha256))
             meeting.say("packaged")
             meeting.part()
@@ -224,7 +230,7 @@ def export_run(run: Path, manifest: Manifest, folder: Path) -> Bundle:
     train, validation = find_samples(recipe, rows, run)
     cache = run / "cache"
     member = partial(fit, cache=cache)
-    return _package(recipe, rows, train, validation, run, folder, cache, None, member, None)
+    return _package(recipe, rows, train, validation, run, folder, cache, None, member, None).bundle
 
 
 def _package(
@@ -238,7 +244,7 @@ def _package(
     workers: int | None,
     member: Fit,
     start: Start | None,
-) -> Bundle:
+) -> Packaged:
     if recipe.ensemble is not None:
         return fit_ensemble(recipe, recipe.ensemble, rows, train, validation, run, member, folder, start)
     record = read_record(run)

@@ -34,6 +34,18 @@ _DEFAULT_THRESHOLD = "fpr_5"
 _PACKAGES = ("torch", "timm", "lightning", "onnx", "onnxruntime", "numpy", "Pillow", "scikit-learn")
 
 
+class Packaged(NamedTuple):
+    """A bundle that was written.
+
+    Attributes:
+        bundle: the bundle.
+        probability: float64 [n], of fake, of the validation samples in their order.
+    """
+
+    bundle: Bundle
+    probability: npt.NDArray[np.float64]
+
+
 def package_run(
     recipe: Recipe,
     network: FaceNetwork,
@@ -42,7 +54,7 @@ def package_run(
     validation: Sequence[Sample],
     manifest_digest: str,
     folder: Path,
-) -> Bundle:
+) -> Packaged:
     """Export, check, calibrate and write a trained network.
 
     Calibration, thresholds and the uncertain band are fitted on the validation samples, with the exported graph.
@@ -71,7 +83,7 @@ def package_graph(
     metrics: Mapping[str, float] | None = None,
     questions: Sequence[Question | BundleQuestion] = (),
     features: npt.NDArray[np.float32] | None = None,
-) -> Bundle:
+) -> Packaged:
     """Check, calibrate and write a graph of any origin.
 
     Args:
@@ -139,7 +151,7 @@ def package_graph(
         questions=_calibrated(questions, judged.questions, validation),
         card=card,
     )
-    return write_bundle(folder, info, model, record_golden(model, size))
+    return Packaged(write_bundle(folder, info, model, record_golden(model, size)), probability)
 
 
 def golden_batch(size: int) -> npt.NDArray[np.uint8]:

@@ -119,7 +119,7 @@ class PrunedRun:
         weights = describe(*self.network.branch_weights) | {"pruned": words}
         return package_run(
             recipe, self.network, weights, self._train, self.validation, self._record["manifest"], folder
-        )
+        ).bundle
 
     def _cut(self, pruner: Any, target: float) -> None:
         """Take channels until the multiplications are no more than the target."""

@@ -1,6 +1,7 @@
 """Report a run to an experiment tracker, besides the files of its own folder, by Lightning's loggers.
 
-``mlflow:URI`` takes any tracking address of MLflow, a folder too; ``wandb`` goes by that package's own conventions
+``tensorboard`` is always on: its files are in every run folder. ``mlflow:URI`` takes any tracking address of MLflow, a
+folder too; ``wandb`` goes by that package's own conventions
 (``WANDB_MODE=offline``, ``WANDB_API_KEY``, ...). A run that is resumed is continued there, too. Needs the extra
 ``track``.
 """
@@ -25,6 +26,9 @@ from unmask.training.state import read_history, read_json
 
 PROJECT: Final = "unmask"
 """Name of the project, or experiment, that runs are reported to."""
+
+ALWAYS: Final = "tensorboard"
+"""A tracker that needs no asking: Lightning writes its files in every run."""
 
 _KEPT: Final = "tracking.json"
 _MLFLOW: Final = "mlflow:"
@@ -54,8 +58,12 @@ def check_trackers(trackers: Sequence[str]) -> None:
         MissingExtraError: the extra ``track`` is not installed.
     """
     for tracker in trackers:
+        if tracker == ALWAYS:
+            continue
         if tracker != "wandb" and not (tracker.startswith(_MLFLOW) and tracker != _MLFLOW):
-            raise UsageError("bad_tracker", f"{quote(tracker)} is no tracker; there are mlflow:URI and wandb.")
+            raise UsageError(
+                "bad_tracker", f"{quote(tracker)} is no tracker; there are tensorboard, mlflow:URI and wandb."
+            )
         try:
             __import__("wandb" if tracker == "wandb" else "mlflow")
         except ImportError as error:
@@ -72,6 +80,7 @@ def open_trackers(trackers: Sequence[str], run: Path, recipe: Recipe) -> Iterato
         recipe: the experiment.
     """
     kept = read_json(run / _KEPT) if (run / _KEPT).exists() else {}
+    trackers = [tracker for tracker in trackers if tracker != ALWAYS]
     loggers = [_logger(tracker, run, kept.get(tracker)) for tracker in trackers]
     settings = recipe.published() | {"recipe_digest": recipe.digest()}
     state = "failed"

@@ -65,6 +65,8 @@ function storeOf(database: IDBDatabase): QueueStore {
         reject(transaction.error ?? new Error("not written"));
       };
       work((name) => transaction.objectStore(name));
+      // Without it the browser commits only after it has answered each request here, so a reload would undo the change.
+      transaction.commit();
     });
 
   const remove = (keys: readonly number[]) =>
