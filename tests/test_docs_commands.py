@@ -15,7 +15,8 @@ from unmask.cli.root import app
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
-_BLOCK = re.compile(r"^ *```(?:sh|bash|console)?\n(.*?)^ *```", re.M | re.S)
+_FENCE = re.compile(r"^ *```(?P<language>\w*)[^\n]*\n(?P<text>.*?)^ *```$", re.M | re.S)
+_SHELL = {"", "sh", "bash", "console"}
 _INLINE = re.compile(r"`(unmask [a-z][^`\n]*)`")
 # Words that stand for something in a line of documentation.
 # A file that only the reader has, and inline code that ends with an option.
@@ -23,8 +24,13 @@ _UNFINISHED = re.compile(r"does not exist|[Nn]o such file|cannot be read|require
 _PLACEHOLDERS = re.compile(r"\b(COMMAND|VERB)\b|\.\.\.|…|\|")
 
 
+def shell_blocks(text: str) -> list[str]:
+    """The code blocks of a page that hold commands, or no named language."""
+    return [block["text"] for block in _FENCE.finditer(text) if block["language"] in _SHELL]
+
+
 def _lines(text: str) -> Iterator[str]:
-    for block in _BLOCK.findall(text):
+    for block in shell_blocks(text):
         for line in block.replace("\\\n", " ").splitlines():
             for part in re.split(r"\s\|\s|&&|;\s", line):
                 found = re.match(r"\s*(?:\$ )?(?:\S+=\S+ )*(?:\S*/bin/)?(unmask\s.*)", part)
