@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from tests.serve.conftest import Open, Server
 from tests.serve.page_steps import asked, expect, settled, share, sound
@@ -48,6 +50,17 @@ def test_german_by_the_browser_and_english_by_choice(
     page.get_by_label("Language").select_option("Deutsch")
     expect(page.get_by_role("columnheader", name="Fälschung ab").first).to_be_visible()
     sound(page, f"the detector, {width} px")
+    page.get_by_role("navigation").get_by_role("link", name="Verlauf").click()
+    expect(page.get_by_role("heading", level=1, name="Verlauf")).to_be_visible()
+    expect(page.locator(".records li").first).to_contain_text("Kein Hinweis auf Manipulation")
+    sound(page, f"the history, {width} px")
+    page.locator(".records li a").first.click()
+    expect(page).to_have_url(re.compile("#/history/."))
+    expect(page.locator(".verdict")).to_contain_text("Kein Hinweis auf Manipulation")
+    sound(page, f"one record, {width} px")
+    page.goto(f"{desk.url}/#/clips")
+    expect(page.get_by_role("heading", level=1, name="Ist dieses Video eine Aufnahme?")).to_be_visible()
+    sound(page, f"clips, {width} px")
 
 
 def test_numbers_are_those_of_the_language(visit: Open, desk: Server, portraits: dict[str, bytes]) -> None:
