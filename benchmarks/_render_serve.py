@@ -11,14 +11,32 @@ def serve(result: Result) -> list[str]:
     """Throughput and latency, mixed and hostile load, memory, and other settings."""
     steady, mixed, hostile, memory = (result[name] for name in ("steady", "mixed", "hostile", "memory"))
     best = max(steady["unmask"], key=lambda row: float(row["per_s"]))
+    names = {"fast": "unmask --model fast --batch 8"}
+    base = {row["clients"]: row["per_s"] for row in steady["peer"]}
+    ratios = "; ".join(
+        f"{names.get(name, name)}: "
+        + ", ".join(f"{row['per_s'] / base[row['clients']]:.1f} with {row['clients']} clients" for row in found[1:])
+        for name, found in steady.items()
+        if name != "peer"
+    )
     headline = (
         f"**{best['per_s']:.0f} images per second** of 256 px with {best['clients']} clients, history on disk, on "
         f"{result['run']['cores']} cores shared with the clients. Resident memory after {memory['requests']:,} "
         f"requests: {memory['rss_mib'][-1]:,.0f} MiB, {memory['growth_second_half_mib']:+.1f} MiB between the third "
-        "and the last quarter of them."
+        "and the last quarter of them. "
+        f"Images per second, as multiples of the baseline's: {ratios}."
     )
     rows = [
-        (load, name, row["clients"], f"{row['per_s']:.1f}", row["p50_ms"], row["p95_ms"], row["p99_ms"], _answers(row))
+        (
+            load,
+            names.get(name, name),
+            row["clients"],
+            f"{row['per_s']:.1f}",
+            row["p50_ms"],
+            row["p95_ms"],
+            row["p99_ms"],
+            _answers(row),
+        )
         for load, servers in (("256 px", steady), ("one in ten of 12 megapixels", mixed))
         for name, found in servers.items()
         for row in (found if isinstance(found, list) else [found])

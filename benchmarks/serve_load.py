@@ -2,7 +2,7 @@
 
     python benchmarks/serve_load.py --out benchmarks/results/serve.json
 
-steady    256 px images from 1, 16 and 64 clients, the two servers in turn
+steady    256 px images from 1, 16 and 64 clients, one server after the other; also with the detector in 8 bits (fast)
 mixed     64 clients, every tenth image has 12 megapixels
 hostile   64 clients with images and garbage, plus slow uploads and aborted uploads
 settings  256 px images from 64 clients with other numbers of threads and batch sizes
@@ -159,8 +159,12 @@ def main() -> None:
     arguments = parser.parse_args()
     small, large = images()
     mixed = _mixed(small, large, 10)
-    steady: dict[str, list[dict[str, Any]]] = {"unmask": [], "peer": []}
-    servers = {"unmask": unmask_server, "peer": peer_server}
+    servers = {
+        "unmask": unmask_server,
+        "fast": lambda: unmask_server("--model", "fast", "--batch", "8"),
+        "peer": peer_server,
+    }
+    steady: dict[str, list[dict[str, Any]]] = {name: [] for name in servers}
     mixed_figures = {}
     for name, server in servers.items():
         with server() as (port, _):
