@@ -10,7 +10,8 @@ and calibrated on the splits train and val; what is reported is of the split tes
 
 ``mobilenet``: S4's small network: as trained, pruned to half of its multiplications, and both in 8 bits. As its own
 weights come from a hub, MobileNetV2 takes the place of MobileNet. The unpruned network is trained as long as the pruned
-one, too (``trained on``): otherwise pruning would be credited with the training.
+one, too (``trained on``): otherwise pruning would be credited with the training. ``member``: the same with the first
+network of the shipped detector.
 
 Times are processor time of the network alone, both graphs in turn in one process.
 """
@@ -20,12 +21,14 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 from _report import argument_parser, describe_run, write_json
-from unmask.bundle.bundle import Bundle
+from unmask.bundle.bundle import DEFAULT_BUNDLE, Bundle
 from unmask.data.manifest import Manifest
 from unmask.evaluation.compare import compare
 from unmask.evaluation.drift import drift, evidence_change, speeds
@@ -44,26 +47,56 @@ _METHODS: dict[str, list[str]] = {
 }
 
 
+@dataclass(frozen=True)
+class _Plan:
+    """A network to prune: its recipe, what both trainings change, and what each of them does."""
+
+    recipe: str
+    settings: tuple[str, ...]
+    first: tuple[str, ...]
+    more: tuple[str, ...]
+    start: tuple[str, ...] = ()
+
+
+_PLANS: dict[str, _Plan] = {
+    "mobilenet": _Plan(
+        "s4-mobilenet",
+        ("backbone.name=mobilenet_v2",),
+        first=(),
+        more=("schedule.phases=[{epochs: 4, learning_rate: 3.0e-4, train: all}]", "schedule.decay=cosine"),
+    ),
+    "member": _Plan(
+        "unmask-single",
+        ("schedule.average=0", "schedule.decay=cosine"),
+        first=("schedule.phases=[{epochs: 1, learning_rate: 1.0e-5}]",),
+        more=("schedule.phases=[{epochs: 4, learning_rate: 3.0e-4}]",),
+        start=("--start-from", str(files("unmask.assets") / DEFAULT_BUNDLE)),
+    ),
+}
+
+
 def main() -> None:
     """Measure and write the result."""
     parser = argument_parser(__doc__)
-    parser.add_argument("part", choices=["default", "mobilenet"])
+    parser.add_argument("part", choices=["default", *_PLANS])
     parser.add_argument("--manifest", type=Path, required=True)
     parser.add_argument("--root", type=Path, help="folder of the manifest's paths (default: its own)")
     parser.add_argument("--model", help="a bundle (default: the shipped one)")
     parser.add_argument("--work", type=Path, required=True, help="folder for bundles; what is in it is used again")
     parser.add_argument("--methods", nargs="*", default=list(_METHODS), choices=list(_METHODS))
     parser.add_argument("--split", default="test", help="split to report (default: test)")
-    parser.add_argument("--images", type=int, default=2000, help="mobilenet: training images per epoch")
+    parser.add_argument("--images", type=int, default=2000, help="of those that are pruned: training images per epoch")
     scores = ["taylor", "magnitude"]
-    parser.add_argument("--scores", nargs="*", default=scores, choices=scores, help="mobilenet: choice of channels")
+    parser.add_argument(
+        "--scores", nargs="*", default=scores, choices=scores, help="of those that are pruned: choice of channels"
+    )
     parser.add_argument("--draws", type=int, default=1000)
     parser.add_argument("--smoke", action="store_true", help="mark the result as a trial")
     parser.add_argument("--out", type=Path, required=True)
     arguments = parser.parse_args()
     arguments.work.mkdir(parents=True, exist_ok=True)
     first = Bundle.open(arguments.model) if arguments.part == "default" else None
-    found = _default(arguments, first) if first is not None else _mobilenet(arguments)
+    found = _default(arguments, first) if first is not None else _pruned(arguments, _PLANS[arguments.part])
     run = describe_run(_PACKAGES, "" if first is None else first.sha256, smoke=arguments.smoke)
     write_json(arguments.out, {"schema": 1, "run": run, "part": arguments.part, "split": arguments.split, **found})
 
@@ -77,43 +110,35 @@ def _default(arguments: Any, bundle: Bundle) -> dict[str, Any]:
     return {"detectors": _compared(arguments, bundle, made)}
 
 
-def _mobilenet(arguments: Any) -> dict[str, Any]:
+def _pruned(arguments: Any, plan: _Plan) -> dict[str, Any]:
     work, manifest = arguments.work, _manifest(arguments)
     crops = ["--cache", str(work / "cache"), "--workers", "0"]
-    size = f"data.epoch_size={arguments.images}"
-    run = work / "s4"
-    if not (run / "bundle").exists():
-        backbone = ["--set", "backbone.name=mobilenet_v2", "--set", size]
-        _unmask(["train", "s4-mobilenet", *backbone, *manifest, *crops, "--out", str(run)])
-    on = work / "s4-on"
-    if not (on / "bundle").exists():
-        phase = "schedule.phases=[{epochs: 4, learning_rate: 3.0e-4, train: all}]"
-        changes = [
-            "--set",
-            "backbone.name=mobilenet_v2",
-            "--set",
-            size,
-            "--set",
-            phase,
-            "--set",
-            "schedule.decay=cosine",
-        ]
-        _unmask(["train", "s4-mobilenet", *changes, *manifest, *crops, "--start-from", str(run), "--out", str(on)])
+    run, on = work / "run", work / "run-on"
+    _trained(run, plan, plan.first, [*manifest, *crops, *plan.start], arguments.images)
+    _trained(on, plan, plan.more, [*manifest, *crops, "--start-from", str(run)], arguments.images)
     steps = {}
     bundles = {"as trained": run / "bundle", "trained on": on / "bundle"}
     for method in arguments.scores:
-        out = work / f"s4-{method}"
+        out = work / method
         if not (out / "bundle").exists():
             options = ["--method", method, "--images", str(arguments.images), "--max-auc-drop", "1", *crops]
             said = _unmask(["bundle", "prune", str(on), *manifest, *options, "--out", str(out), "--json"])
-            (work / f"s4-{method}.json").write_text(said, encoding="utf-8")
-        steps[method] = json.loads((work / f"s4-{method}.json").read_text(encoding="utf-8"))
+            (work / f"{method}.json").write_text(said, encoding="utf-8")
+        steps[method] = json.loads((work / f"{method}.json").read_text(encoding="utf-8"))
         bundles[f"pruned, {method}"] = out / "bundle"
     for name in ("trained on", f"pruned, {arguments.scores[0]}"):
         out = work / f"int8-{name.replace(', ', '-').replace(' ', '-')}"
         bundles[f"{name}, 8 bits"] = _quantised(arguments, [str(bundles[name])], out, ["--max-auc-drop", "0.05"]).parent
     made = {name: path / "SHA256SUMS" for name, path in bundles.items() if name != "trained on"}
     return {"steps": steps, "detectors": _compared(arguments, Bundle.open(bundles["trained on"]), made)}
+
+
+def _trained(run: Path, plan: _Plan, settings: Sequence[str], options: Sequence[str], images: int) -> None:
+    if (run / "bundle").exists():
+        return
+    changes = [f"data.epoch_size={images}", *plan.settings, *settings]
+    sets = [word for change in changes for word in ("--set", change)]
+    _unmask(["train", plan.recipe, *sets, *options, "--out", str(run)])
 
 
 def _quantised(arguments: Any, bundle: list[str], out: Path, options: list[str]) -> Path:

@@ -215,6 +215,7 @@ _RENDERERS: dict[str, Callable[[Result], list[str]]] = {
     "stages": stages,
     "quantised": quantised,
     "quantised-mobilenet": quantised,
+    "quantised-member": quantised,
     "face-finder": _face_finder,
     "audit-shared": audit_shared,
     "near-duplicates": near_duplicates,

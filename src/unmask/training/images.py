@@ -31,7 +31,11 @@ def draw_first_batch(data: FaceData, out: Path) -> None:
         out: the file to write.
     """
     shown = data.first_images(_SHOWN)
-    _draw([(pixels, "real" if target < 0.5 else "fake") for pixels, target in shown], "First images of epoch 1", out)
+    _draw(
+        [(pixels, "real" if target < 0.5 else "fake") for pixels, target in shown],
+        "First images of epoch 1, as the network gets them",
+        out,
+    )
 
 
 def draw_worst(
