@@ -155,6 +155,38 @@ def test_static_agrees_with_the_float_graph(ranges: quantize.Ranges, tmp_path: P
     assert made.count("DequantizeLinear") == 1
 
 
+@pytest.mark.parametrize(
+    "head",
+    [
+        {"kind": "dense", "units": [128, 64]},
+        {"kind": "dense", "units": [128], "output": "softmax", "batch_norm": True},
+        {"kind": "linear"},
+    ],
+)
+def test_static_takes_every_head(head: dict[str, Any]) -> None:
+    """A dense head's matrices are used twice: for the logit, and for the evidence at each place."""
+    torch = pytest.importorskip("torch")
+    from unmask.models.network import FaceNetwork
+    from unmask.recipes import Recipe
+    from unmask.training.export import export_with_features
+
+    torch.manual_seed(3)
+    backbone = {"name": "test_efficientnet", "weights": ["none"]}
+    parts = {"name": "t", "backbone": backbone, "head": head, "preprocessing": {"size": SIZE}}
+    network = FaceNetwork(Recipe.model_validate(parts)).eval()
+    for layer in network.head.modules():
+        if isinstance(layer, torch.nn.Linear):
+            torch.nn.init.normal_(layer.weight, std=0.3)
+    small = quantize.static_eight_bits(
+        model := export_with_features(network, SIZE), quantize.activation_ranges(model, PIXELS)
+    )
+    logit, evidence = answer(small)
+    with torch.inference_mode():
+        expected = network(torch.from_numpy(np.stack(PIXELS)))[0].numpy()
+    assert np.corrcoef(logit, expected)[0, 1] > 0.98
+    np.testing.assert_allclose(evidence.mean((1, 2)), logit, atol=1e-4)
+
+
 def test_static_against_the_tool_of_onnx_runtime(ranges: quantize.Ranges, tmp_path: Path) -> None:
     """The oracle rounds the normalised pixels as well, and all sums; so both are compared with the float graph."""
     from onnxruntime.quantization import CalibrationDataReader, QuantType, quantize_static
@@ -356,6 +388,28 @@ def test_only_graphs_that_round_activations_compute_in_eight_bits(ranges: quanti
     small = quantize.static_eight_bits(tiny(), ranges)
     assert session.computes_in_eight_bits(small)
     assert not session.computes_in_eight_bits(tiny())
+
+
+def test_products_of_bytes_are_exact_in_every_graph() -> None:
+    """Also on processors where ONNX Runtime, unasked, lets sums of such products overflow (AVX2 without VNNI)."""
+    product = 64 * 255 * 127
+    inputs = [helper.make_tensor_value_info("pixels", FLOAT, [1, 64])]
+    outputs = [helper.make_tensor_value_info("logit", FLOAT, [1, 16])]
+    weights = [numpy_helper.from_array(np.full((64, 16), 127, np.int8), "weights")]
+    nodes = [
+        helper.make_node("DynamicQuantizeLinear", ["pixels"], ["bytes", "scale", "zero"]),
+        helper.make_node("MatMulInteger", ["bytes", "weights", "zero"], ["sum"]),
+        helper.make_node("Cast", ["sum"], ["floats"], to=FLOAT),
+        helper.make_node("Mul", ["floats", "scale"], ["logit"]),
+    ]
+    made = helper.make_model(
+        helper.make_graph(nodes, "dynamic", inputs, outputs, weights),
+        opset_imports=[helper.make_opsetid("", 18)],
+        ir_version=10,
+    )
+    opened = session.single_thread_session(bytes(made.SerializeToString()))
+    found = opened.run(None, {"pixels": np.full((1, 64), 255, np.float32)})[0]
+    np.testing.assert_array_equal(found, np.full((1, 16), product, np.float32))
 
 
 def test_a_processor_that_overflows_gets_exact_products(

@@ -37,6 +37,13 @@ def compact(graph: onnx.ModelProto, refined: Mapping[str, FourBits]) -> bytes:
         for node in graph.graph.node
         if node.op_type == "Conv" and len(node.input) > 2 and set(node.input) <= set(scales)
     }
+    matrices = {
+        node.input[1]: matrix
+        for node in graph.graph.node
+        if node.op_type == "MatMul" and node.input[1] in stored
+        for matrix in [numpy_helper.to_array(stored[node.input[1]])]
+        if matrix.ndim == 2 and matrix.size >= _LEAST_MATRIX and matrix.dtype == np.float32
+    }
     for node in graph.graph.node:
         if node.op_type == "DequantizeLinear" and node.input[0] in stored:
             if node.output[0] in parts:
@@ -50,11 +57,10 @@ def compact(graph: onnx.ModelProto, refined: Mapping[str, FourBits]) -> bytes:
                 put_back = restore_whole(steps, node.input[0])
                 nodes += put_back.nodes
                 made += [*put_back.tensors, numpy_helper.from_array(steps.scale, node.input[1])]
-        elif node.op_type == "MatMul" and node.input[1] in stored:
-            matrix = numpy_helper.to_array(stored[node.input[1]])
-            if matrix.ndim == 2 and matrix.size >= _LEAST_MATRIX and matrix.dtype == np.float32:
-                drop.add(node.input[1])
-                put_back = restore_eight(matrix, node.input[1])
+        for name in node.input:
+            if name in matrices and name not in drop:  # before its first use, which may be of another kind
+                drop.add(name)
+                put_back = restore_eight(matrices[name], name)
                 nodes += put_back.nodes
                 made += put_back.tensors
         nodes.append(node)
