@@ -19,6 +19,8 @@ from typing import Any
 
 from unmask.files import OutputFolder
 
+_INSTRUCTIONS = {"avx2": "AVX2", "avx512f": "AVX-512", "avx512_vnni": "VNNI", "avx_vnni": "VNNI"}
+
 
 def argument_parser(docstring: str | None) -> argparse.ArgumentParser:
     """A parser whose help shows a script's docstring: its first line before the options, the rest after them."""
@@ -61,9 +63,13 @@ def _without_place(argument: str) -> str:
 
 
 def _cpu_model() -> str:
+    """The processor's name, and on Linux the vector instructions that speed depends on."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:
         lines = []
-    named = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return named[0] if named else platform.processor() or "unknown"
+    fields = {key.strip(): value.strip() for key, _, value in (line.partition(":") for line in lines)}
+    name = fields.get("model name") or platform.processor() or "unknown"
+    flags = set(fields.get("flags", "").split())
+    found = dict.fromkeys(words for flag, words in _INSTRUCTIONS.items() if flag in flags)
+    return f"{name} with {' and '.join(found)}" if found else name

@@ -121,7 +121,9 @@ def _pruned(arguments: Any, plan: _Plan) -> dict[str, Any]:
     for method in arguments.scores:
         out = work / method
         if not (out / "bundle").exists():
-            options = ["--method", method, "--images", str(arguments.images), "--max-auc-drop", "1", *crops]
+            # One cut, and then as many epochs as the unpruned network had: four cuts with one epoch each kept less.
+            parts = ["--steps", "1", "--epochs", "4", "--max-auc-drop", "1"]
+            options = ["--method", method, "--images", str(arguments.images), *parts, *crops]
             said = _unmask(["bundle", "prune", str(on), *manifest, *options, "--out", str(out), "--json"])
             (work / f"{method}.json").write_text(said, encoding="utf-8")
         steps[method] = json.loads((work / f"{method}.json").read_text(encoding="utf-8"))
