@@ -66,8 +66,8 @@ def evaluation_in_short(content: Result) -> list[str]:
     overall = Evaluation.from_dict(content["result"]).overall
     metrics = overall.metrics
     return [
-        f"**AUC {with_interval(metrics['auc'])}**; {percent(metrics['recall_fake'])} of {overall.n_fake:,} fakes "
-        f"found, {percent(metrics['specificity'])} of {overall.n_real:,} real images called real."
+        f"**AUC {with_interval(metrics['auc'])}** on {overall.n:,} test images. {percent(metrics['recall_fake'])} "
+        f"of the fakes are found, and {percent(metrics['specificity'])} of the real images are called real."
     ]
 
 
