@@ -56,7 +56,9 @@ def draw_worst(
         sample, percent = samples[place], 100 * probability[place]
         label = "fake" if sample.is_fake else "real"
         tiles.append((seen(sample, preprocessing), f"{number}: {label}, {percent:.1f} %\n{_short(sample.path.name)}"))
-        rows.append((str(number), guard_cell(str(sample.path)), label, f"{probability[place]:.6f}"))
+        # A file's name need not be Unicode.
+        path = str(sample.path).encode(errors="backslashreplace").decode()
+        rows.append((str(number), guard_cell(path), label, f"{probability[place]:.6f}"))
     _draw(tiles, "Validation images furthest from their label, and their probability of fake", out)
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows(rows)
