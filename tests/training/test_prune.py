@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from copy import deepcopy
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -24,7 +25,7 @@ from unmask.recipes import Pruning, Recipe  # noqa: E402
 from unmask.stats.resample import Draws  # noqa: E402
 from unmask.training.fit import fit  # noqa: E402
 from unmask.training.folder import read_recipe  # noqa: E402
-from unmask.training.prune import PrunedRun, Step, _pruner, cost  # noqa: E402
+from unmask.training.prune import PrunedRun, Step, _pruner, _take, cost  # noqa: E402
 
 pytestmark = pytest.mark.train
 
@@ -72,6 +73,27 @@ def test_channels_are_taken_but_not_those_that_the_head_reads(method: str) -> No
     assert made.pooled(torch.zeros(1, SIZE, SIZE, 3, dtype=torch.uint8)).shape == (1, width)
     logit, evidence = made(torch.zeros(2, SIZE, SIZE, 3, dtype=torch.uint8))
     np.testing.assert_allclose(evidence.mean((1, 2)).detach(), logit.detach(), atol=1e-4)
+
+
+def test_what_is_left_gives_about_the_features_of_the_whole_network() -> None:
+    made = network()
+    pixels = torch.from_numpy(np.stack([golden_pixels(seed, SIZE) for seed in range(120)]))
+    with torch.inference_mode():
+        for _ in range(20):  # the statistics of these images in place of 0 and 1
+            made.train().pooled(pixels)
+        whole = made.eval().pooled(pixels)
+    target = 0.8 * cost(made, SIZE)[0]
+    errors = []
+    for fitted in (True, False):
+        less = deepcopy(made)
+        pruner = _pruner(less, Pruning(method="magnitude", multiple=4), SIZE)
+        if fitted:
+            _take(less, pruner, target, pixels[:96])
+        while cost(less, SIZE)[0] > target:
+            pruner.step()
+        with torch.inference_mode():
+            errors.append(float((less.pooled(pixels[96:]) - whole[96:]).square().mean()))
+    assert errors[0] < 0.9 * errors[1]
 
 
 class Eight(torch.nn.Module):

@@ -19,6 +19,8 @@ class Pruning(Part):
         steps: number of parts.
         epochs: of training after each part.
         learning_rate: its peak, which falls to 0 in each part.
+        teacher: weight of what the unpruned network makes of the same images in that training, from 0 (the labels alone)
+            to 1 (the unpruned network alone).
         probes: training images that the loss is measured on, for ``taylor``.
         widest: largest proportion of a layer's channels that is taken away.
         multiple: numbers of channels stay multiples of this.
@@ -29,6 +31,7 @@ class Pruning(Part):
     steps: int = Field(4, ge=1, le=100)
     epochs: int = Field(1, ge=1, le=1_000)
     learning_rate: float = Field(3e-4, gt=0, le=1)
+    teacher: float = Field(0.5, ge=0, le=1)
     probes: int = Field(256, ge=2, le=100_000)
     widest: float = Field(0.8, gt=0, lt=1)
     multiple: int = Field(8, ge=1, le=64)

@@ -97,8 +97,7 @@ class DetectorModule(pl.LightningModule):
         """Loss of one batch."""
         rng = np.random.default_rng([self.recipe.seed, self.epoch, batch_idx])
         pixels, target = mix(*batch, self.recipe.schedule, rng)
-        logit = self._logit(pixels)
-        loss = batch_loss(logit, target, self.recipe.schedule, self._class_weights)
+        logit, loss = self._learn(pixels, target)
         self._train_accuracy.update(logit.detach().sigmoid(), (target > 0.5).int())
         self.log(
             "train_loss", loss, on_step=False, on_epoch=True, prog_bar=True, batch_size=len(target), sync_dist=True
@@ -158,6 +157,11 @@ class DetectorModule(pl.LightningModule):
         """Restore the state of the plateau schedule."""
         if "plateau" in checkpoint:
             self._plateau.restore(checkpoint["plateau"])
+
+    def _learn(self, pixels: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+        """The logits of a batch, and what is minimised."""
+        logit = self._logit(pixels)
+        return logit, batch_loss(logit, target, self.recipe.schedule, self._class_weights)
 
     def _logit(self, pixels: Tensor) -> Tensor:
         # The loss is computed in fp32, whatever the precision of the network.

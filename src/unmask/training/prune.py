@@ -6,6 +6,7 @@ torch-pruning finds which channels of which layers belong together (Fang et al.,
 from __future__ import annotations
 
 from collections.abc import Iterator
+from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -26,13 +27,16 @@ from unmask.training.fit import load_run
 from unmask.training.folder import open_run, read_checkpoint, read_recipe, read_record
 from unmask.training.loop import train_phases
 from unmask.training.losses import batch_loss
-from unmask.training.module import DetectorModule
 from unmask.training.package import package_run
+from unmask.training.refit import Refit
 from unmask.training.rows import TrainingRows
 from unmask.training.samples import cache_crops, find_samples
+from unmask.training.taught import TaughtModule
 
 # Parts in which channels are taken until the multiplications have fallen far enough.
 _FINE: Final = 60
+# Pixels of all images together that layers are fitted on: what bounds the memory.
+_PIXELS: Final = 1 << 23
 
 
 @dataclass(frozen=True)
@@ -87,6 +91,7 @@ class PrunedRun:
         recipe = read_recipe(run)
         self.settings = settings or recipe.pruning or Pruning()
         self.network = load_run(run)
+        self._whole = deepcopy(self.network)
         rows = TrainingRows.read(manifest)
         self._record = read_record(run)
         if self._record["manifest"] != rows.digest:
@@ -122,26 +127,28 @@ class PrunedRun:
         ).bundle
 
     def _cut(self, pruner: Any, target: float) -> None:
-        """Take channels until the multiplications are no more than the target."""
+        """Take channels until the multiplications are no more than the target, and fit what is left."""
         size = self.recipe.preprocessing.size
         self.network.requires_grad_(True).eval()
         if self.settings.method == "taylor":
             self._find_gradients()  # once for the whole part: what is left keeps its gradients
-        for _ in range(_FINE):
-            if cost(self.network, size)[0] <= target:
-                break
-            pruner.step()
+        pixels, _ = self._probe(self._drawn(max(1, _PIXELS // size**2)))
+        _take(self.network, pruner, target, pixels)
         self.network.zero_grad(set_to_none=True)
 
     def _find_gradients(self) -> None:
         """The gradient of the loss over some training images as they are, without augmentation."""
         self.network.zero_grad()
-        order = np.random.default_rng(self.recipe.seed).permutation(len(self._train))[: self.settings.probes]
-        size = self.recipe.schedule.batch_size
-        for start in range(0, len(order), size):
-            pixels, target = self._probe([self._train[int(at)] for at in order[start : start + size]])
+        drawn, size = self._drawn(self.settings.probes), self.recipe.schedule.batch_size
+        for start in range(0, len(drawn), size):
+            pixels, target = self._probe(drawn[start : start + size])
             loss = batch_loss(self.network.logit_of(self.network.pooled(pixels)), target, self.recipe.schedule, (1, 1))
             loss.backward()
+
+    def _drawn(self, number: int) -> list[Sample]:
+        """Training images, the same at every call."""
+        order = np.random.default_rng(self.recipe.seed).permutation(len(self._train))
+        return [self._train[int(at)] for at in order[:number]]
 
     def _probe(self, samples: list[Sample]) -> tuple[Tensor, Tensor]:
         pixels = np.stack([seen(sample, self.recipe.preprocessing) for sample in samples])
@@ -152,9 +159,7 @@ class PrunedRun:
         resumed = (folder / "run.json").exists()
         open_run(folder, self.recipe, self._record["manifest"], f"pruned, {folder.name}", resume=resumed)
         steps = (self.recipe.data.epoch_size or len(self._train)) // self.recipe.schedule.batch_size
-        module = DetectorModule(self.recipe, steps)
-        module.network = self.network
-        module.begin_phase(0, 0)
+        module = TaughtModule(self.recipe, self.network, steps, self._whole, self.settings.teacher)
         train_phases(module, data, folder)
         module.load_state_dict(read_checkpoint(folder / "checkpoints" / "best.ckpt")["state_dict"])
         self.network.eval()
@@ -187,6 +192,27 @@ def cost(network: nn.Module, size: int) -> tuple[int, int]:
         for hook in hooks:
             hook.remove()
     return count, sum(parameter.numel() for parameter in network.parameters())
+
+
+def _take(network: FaceNetwork, pruner: Any, target: float, pixels: Tensor) -> None:
+    """Take channels until the multiplications are no more than the target, and fit the layers that are left.
+
+    Args:
+        network: pruned in place.
+        pruner: of the network.
+        target: multiplications of one image.
+        pixels: uint8 [n, size, size, 3], what the layers are fitted on.
+    """
+    refit = Refit(list(network.branches.modules()), pixels, network.pooled)
+    for _ in range(_FINE):
+        if cost(network, pixels.shape[1])[0] <= target:
+            break
+        for group in pruner.step(interactive=True):
+            for dependency, channels in group:
+                if pruner.DG.is_out_channel_pruning_fn(dependency.handler):
+                    refit.lost(dependency.target.module, channels)
+            group.prune()
+    refit.fit()
 
 
 def _between(recipe: Recipe, settings: Pruning, images: int | None) -> Recipe:
