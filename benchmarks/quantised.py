@@ -10,8 +10,10 @@ and calibrated on the splits train and val; what is reported is of the split tes
 
 ``mobilenet``: S4's small network: as trained, pruned to half of its multiplications, and both in 8 bits. As its own
 weights come from a hub, MobileNetV2 takes the place of MobileNet. The unpruned network is trained as long as the pruned
-one, too (``trained on``): otherwise pruning would be credited with the training. ``member``: the same with the first
-network of the shipped detector.
+one, too (``trained on``): otherwise pruning would be credited with the training.
+
+``detector``: the shipped detector with its fine-tuned networks pruned, and that in 8 bits. The networks start from those
+of the detector and are trained by its recipes, by their own unpruned form in the place of a teacher's column.
 
 Times are processor time of the network alone, both graphs in turn in one process.
 """
@@ -33,7 +35,11 @@ from unmask.data.manifest import Manifest
 from unmask.evaluation.compare import compare
 from unmask.evaluation.drift import drift, evidence_change, speeds
 from unmask.evaluation.small_images import Logits, PreparedImages
+from unmask.recipes import Phase, Recipe
+from unmask.recipes.parts import BUNDLE
 from unmask.stats.resample import Draws
+from unmask.training.fit import fit
+from unmask.training.start import Start
 
 _PACKAGES = ("unmask", "numpy", "onnx", "onnxruntime", "torch", "torch-pruning")
 _METHODS: dict[str, list[str]] = {
@@ -55,7 +61,6 @@ class _Plan:
     settings: tuple[str, ...]
     first: tuple[str, ...]
     more: tuple[str, ...]
-    start: tuple[str, ...] = ()
 
 
 _PLANS: dict[str, _Plan] = {
@@ -65,20 +70,13 @@ _PLANS: dict[str, _Plan] = {
         first=(),
         more=("schedule.phases=[{epochs: 4, learning_rate: 3.0e-4, train: all}]", "schedule.decay=cosine"),
     ),
-    "member": _Plan(
-        "unmask-single",
-        ("schedule.average=0", "schedule.decay=cosine"),
-        first=("schedule.phases=[{epochs: 1, learning_rate: 1.0e-5}]",),
-        more=("schedule.phases=[{epochs: 4, learning_rate: 3.0e-4}]",),
-        start=("--start-from", str(files("unmask.assets") / DEFAULT_BUNDLE)),
-    ),
 }
 
 
 def main() -> None:
     """Measure and write the result."""
     parser = argument_parser(__doc__)
-    parser.add_argument("part", choices=["default", *_PLANS])
+    parser.add_argument("part", choices=["default", "detector", *_PLANS])
     parser.add_argument("--manifest", type=Path, required=True)
     parser.add_argument("--root", type=Path, help="folder of the manifest's paths (default: its own)")
     parser.add_argument("--model", help="a bundle (default: the shipped one)")
@@ -95,8 +93,11 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     arguments = parser.parse_args()
     arguments.work.mkdir(parents=True, exist_ok=True)
-    first = Bundle.open(arguments.model) if arguments.part == "default" else None
-    found = _default(arguments, first) if first is not None else _pruned(arguments, _PLANS[arguments.part])
+    first = None if arguments.part in _PLANS else Bundle.open(arguments.model)
+    if first is None:
+        found = _pruned(arguments, _PLANS[arguments.part])
+    else:
+        found = (_default if arguments.part == "default" else _detector)(arguments, first)
     run = describe_run(_PACKAGES, "" if first is None else first.sha256, smoke=arguments.smoke)
     write_json(arguments.out, {"schema": 1, "run": run, "part": arguments.part, "split": arguments.split, **found})
 
@@ -114,25 +115,67 @@ def _pruned(arguments: Any, plan: _Plan) -> dict[str, Any]:
     work, manifest = arguments.work, _manifest(arguments)
     crops = ["--cache", str(work / "cache"), "--workers", "0"]
     run, on = work / "run", work / "run-on"
-    _trained(run, plan, plan.first, [*manifest, *crops, *plan.start], arguments.images)
+    _trained(run, plan, plan.first, [*manifest, *crops], arguments.images)
     _trained(on, plan, plan.more, [*manifest, *crops, "--start-from", str(run)], arguments.images)
     steps = {}
     bundles = {"as trained": run / "bundle", "trained on": on / "bundle"}
     for method in arguments.scores:
         out = work / method
-        if not (out / "bundle").exists():
-            # One cut, and then as many epochs as the unpruned network had: four cuts with one epoch each kept less.
-            parts = ["--steps", "1", "--epochs", "4", "--max-auc-drop", "1"]
-            options = ["--method", method, "--images", str(arguments.images), *parts, *crops]
-            said = _unmask(["bundle", "prune", str(on), *manifest, *options, "--out", str(out), "--json"])
-            (work / f"{method}.json").write_text(said, encoding="utf-8")
-        steps[method] = json.loads((work / f"{method}.json").read_text(encoding="utf-8"))
+        steps[method] = _cut(arguments, on, out, "--method", method)
         bundles[f"pruned, {method}"] = out / "bundle"
     for name in ("trained on", f"pruned, {arguments.scores[0]}"):
         out = work / f"int8-{name.replace(', ', '-').replace(' ', '-')}"
         bundles[f"{name}, 8 bits"] = _quantised(arguments, [str(bundles[name])], out, ["--max-auc-drop", "0.05"]).parent
     made = {name: path / "SHA256SUMS" for name, path in bundles.items() if name != "trained on"}
     return {"steps": steps, "detectors": _compared(arguments, Bundle.open(bundles["trained on"]), made)}
+
+
+def _detector(arguments: Any, bundle: Bundle) -> dict[str, Any]:
+    """The members that were fine-tuned pruned one by one, the frozen one as it is, and their sum."""
+    work, manifest = arguments.work, Manifest.open(arguments.manifest, arguments.root)
+    whole = Recipe.model_validate(bundle.info.card.recipe)
+    assert whole.ensemble is not None
+    steps, members = {}, []
+    for place, (name, published) in enumerate(bundle.info.card.members.items()):
+        recipe = Recipe.model_validate(published)
+        run = work / name
+        if not (run / "bundle").exists():
+            start = (
+                Start(Path(str(files("unmask.assets") / DEFAULT_BUNDLE)), place) if recipe.classifier is None else None
+            )
+            fit(_short(recipe), manifest, run, start=start, workers=0, cache=work / "cache")
+        if recipe.classifier is None:
+            steps[name] = _cut(arguments, run, work / f"{name}-pruned")
+            run = work / f"{name}-pruned"
+        members.append(f"{BUNDLE}{run / 'bundle'}")
+    out = work / "pruned"
+    if not (out / "bundle").exists():
+        changed = whole.ensemble.model_copy(update={"members": tuple(members)})
+        fit(
+            whole.model_copy(update={"name": "unmask-pruned", "ensemble": changed}), manifest, out, cache=work / "cache"
+        )
+    small = _quantised(arguments, [str(out / "bundle")], work / "int8", ["--max-size", "5.7", "--max-auc-drop", "0.02"])
+    made = {"pruned": out / "bundle" / "SHA256SUMS", "pruned, 8 bits": small}
+    return {"steps": steps, "detectors": _compared(arguments, bundle, made)}
+
+
+def _short(recipe: Recipe) -> Recipe:
+    """The recipe with one short epoch at a low rate: the run that pruning asks for, with nearly the same weights."""
+    phase = Phase(epochs=1, learning_rate=1e-5)
+    schedule = recipe.schedule.model_copy(update={"phases": (phase,), "decay": "cosine", "average": 0.0})
+    data = recipe.data.model_copy(update={"epoch_size": 1600, "teacher_weight": 0.0})
+    return recipe.model_copy(update={"schedule": schedule, "data": data}) if recipe.trains_network else recipe
+
+
+def _cut(arguments: Any, run: Path, out: Path, *options: str) -> Any:
+    """What ``bundle prune`` says of a run."""
+    said = out.with_suffix(".json")
+    if not (out / "bundle").exists():
+        lengths = ["--steps", "4", "--epochs", "1", "--images", str(arguments.images), "--max-auc-drop", "1"]
+        cache = ["--cache", str(arguments.work / "cache"), "--workers", "0"]
+        command = ["bundle", "prune", str(run), *_manifest(arguments), *options, *lengths, *cache, "--out", str(out)]
+        said.write_text(_unmask([*command, "--json"]), encoding="utf-8")
+    return json.loads(said.read_text(encoding="utf-8"))
 
 
 def _trained(run: Path, plan: _Plan, settings: Sequence[str], options: Sequence[str], images: int) -> None:

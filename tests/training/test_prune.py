@@ -22,10 +22,12 @@ from unmask.errors import UsageError  # noqa: E402
 from unmask.evaluation.prune import prune  # noqa: E402
 from unmask.models.network import FaceNetwork  # noqa: E402
 from unmask.recipes import Pruning, Recipe  # noqa: E402
+from unmask.recipes.parts import Schedule  # noqa: E402
 from unmask.stats.resample import Draws  # noqa: E402
+from unmask.training.channels import Cutter, cost  # noqa: E402
 from unmask.training.fit import fit  # noqa: E402
 from unmask.training.folder import read_recipe  # noqa: E402
-from unmask.training.prune import PrunedRun, Step, _pruner, _take, cost  # noqa: E402
+from unmask.training.prune import PrunedRun, Step  # noqa: E402
 
 pytestmark = pytest.mark.train
 
@@ -56,18 +58,22 @@ def test_the_cost_of_a_convolution() -> None:
     assert cost(Two(), 8) == (3 * 4 * 9 * 64, 3 * 4 * 9)
 
 
-@pytest.mark.parametrize("method", ["magnitude", "taylor"])
+def probe(number: int = 32) -> tuple[torch.Tensor, torch.Tensor]:
+    pixels = torch.from_numpy(np.stack([golden_pixels(seed, SIZE) for seed in range(number)]))
+    return pixels, torch.arange(number) % 2 * 1.0
+
+
+METHODS = ["surgeon", "taylor", "magnitude"]
+
+
+@pytest.mark.parametrize("method", METHODS)
 def test_channels_are_taken_but_not_those_that_the_head_reads(method: str) -> None:
     made = network()
     count, parameters = cost(made, SIZE)
-    pruner = _pruner(made, Pruning.model_validate({"method": method, "multiple": 4}), SIZE)
-    if method == "taylor":
-        pixels = torch.from_numpy(np.stack([golden_pixels(seed, SIZE) for seed in range(4)]))
-        made.logit_of(made.pooled(pixels)).sum().backward()
-    while cost(made, SIZE)[0] > 0.6 * count:
-        pruner.step()
+    cutter = Cutter(made, Pruning.model_validate({"method": method, "multiple": 4}), SIZE)
+    cutter.cut(0.6 * count, *probe(), Schedule())
     left, fewer = cost(made, SIZE)
-    assert left <= 0.6 * count
+    assert 0.4 * count < left <= 0.6 * count
     assert fewer < parameters
     width = made.feature_width
     assert made.pooled(torch.zeros(1, SIZE, SIZE, 3, dtype=torch.uint8)).shape == (1, width)
@@ -75,25 +81,35 @@ def test_channels_are_taken_but_not_those_that_the_head_reads(method: str) -> No
     np.testing.assert_allclose(evidence.mean((1, 2)).detach(), logit.detach(), atol=1e-4)
 
 
-def test_what_is_left_gives_about_the_features_of_the_whole_network() -> None:
+def test_more_than_may_be_taken_is_refused() -> None:
     made = network()
-    pixels = torch.from_numpy(np.stack([golden_pixels(seed, SIZE) for seed in range(120)]))
+    cutter = Cutter(made, Pruning(method="magnitude", widest=0.2, multiple=4), SIZE)
+    with pytest.raises(UsageError, match="no more channels may be taken") as refused:
+        cutter.cut(0.3 * cost(made, SIZE)[0], *probe(4), Schedule())
+    assert refused.value.code == "too_wide"
+
+
+def test_what_is_left_gives_about_the_logits_of_the_whole_network() -> None:
+    made, (pixels, is_fake) = network(), probe(160)
     with torch.inference_mode():
         for _ in range(20):  # the statistics of these images in place of 0 and 1
             made.train().pooled(pixels)
-        whole = made.eval().pooled(pixels)
+        whole = made.eval()(pixels)[0]
     target = 0.8 * cost(made, SIZE)[0]
-    errors = []
-    for fitted in (True, False):
-        less = deepcopy(made)
-        pruner = _pruner(less, Pruning(method="magnitude", multiple=4), SIZE)
-        if fitted:
-            _take(less, pruner, target, pixels[:96])
-        while cost(less, SIZE)[0] > target:
-            pruner.step()
-        with torch.inference_mode():
-            errors.append(float((less.pooled(pixels[96:]) - whole[96:]).square().mean()))
-    assert errors[0] < 0.9 * errors[1]
+    errors = {}
+    for method in METHODS:
+        for fitted in (True, False):
+            less = deepcopy(made)
+            cutter = Cutter(less, Pruning.model_validate({"method": method, "multiple": 4}), SIZE)
+            if fitted:
+                cutter.cut(target, pixels[:128], is_fake[:128], Schedule())
+            elif method == "magnitude":
+                while cost(less, SIZE)[0] > target:
+                    cutter.pruner.step()
+            with torch.inference_mode():
+                errors[method, fitted] = float((less(pixels[128:])[0] - whole[128:]).square().mean())
+    assert errors["magnitude", True] < errors["magnitude", False]
+    assert errors["surgeon", True] < 0.5 * min(errors["magnitude", True], errors["taylor", True])
 
 
 class Eight(torch.nn.Module):
@@ -127,7 +143,7 @@ def test_the_channels_that_matter_least_are_taken(method: str, kept: list[int]) 
     first = [3.0, 1.0, 3.2, 1.1, 3.4, 1.2, 3.6, 1.3]
     second = [0.01, 1.0] * 4
     made: Any = Eight(first, second)
-    pruner = _pruner(made, Pruning.model_validate({"method": method, "multiple": 1, "widest": 0.5}), 8)
+    pruner = Cutter(made, Pruning.model_validate({"method": method, "multiple": 1, "widest": 0.5}), 8).pruner
     if method == "taylor":
         made(torch.ones(2, 8, 8, 3, dtype=torch.uint8)).sum().backward()
     layer = made.branches[0][0]
@@ -143,7 +159,7 @@ def test_a_recipe_may_say_how_and_keeps_its_digest() -> None:
     plain = {"name": "t", "backbone": {"name": "test_efficientnet"}}
     recipe = Recipe.model_validate({**plain, "pruning": {"keep": 0.3, "steps": 2}})
     assert recipe.pruning is not None
-    assert (recipe.pruning.keep, recipe.pruning.method) == (0.3, "taylor")
+    assert (recipe.pruning.keep, recipe.pruning.method) == (0.3, "surgeon")
     assert recipe.digest() == Recipe.model_validate(plain).digest()
 
 
@@ -161,7 +177,7 @@ def test_a_run_from_end_to_end(toy_manifest: Path, toy_recipe: Path, tmp_path: P
     bundle = Bundle.open(tmp_path / "bundle")
     assert bundle.sha256 == result.sha256
     assert bundle.info.name == "toy-pruned"
-    assert "taylor" in bundle.info.card.weights["pruned"]
+    assert "surgeon" in bundle.info.card.weights["pruned"]
     pixels = np.stack([golden_pixels(seed, SIZE) for seed in range(3)])
     with torch.inference_mode():
         expected = pruned.network(torch.from_numpy(pixels))[0]

@@ -78,7 +78,7 @@ def test_a_layer_that_lost_a_copy_of_a_channel_gives_the_same(layer: nn.Conv2d) 
         before = layer.weight.clone()
         refit.fit()
         torch.testing.assert_close(layer.weight, before)  # nothing is lost yet
-        refit.lost(made.first, [7])
+        refit.lost_outputs(made.first, [7])
         made.keep(list(range(7)))
         cut = made(given)
         refit.fit()
@@ -89,11 +89,13 @@ def test_a_layer_that_lost_a_copy_of_a_channel_gives_the_same(layer: nn.Conv2d) 
 def test_outputs_are_counted_as_they_are_now_when_they_are_lost() -> None:
     made = Pair(nn.Conv2d(8, 4, 1))
     refit = Refit([made.first, made.second], pixels(), made)
-    refit.lost(made.first, [0, 2])
-    refit.lost(made.first, [1, 5])
-    refit.lost(nn.Identity(), [0])
-    assert refit.kept[made.first].tolist() == [1, 4, 5, 6]
-    assert refit.kept[made.second].tolist() == [0, 1, 2, 3]
+    refit.lost_outputs(made.first, [0, 2])
+    refit.lost_outputs(made.first, [1, 5])
+    refit.lost_outputs(nn.Identity(), [0])
+    refit.lost_inputs(made.second, [0, 2])
+    assert refit.outputs[made.first].tolist() == [1, 4, 5, 6]
+    assert refit.outputs[made.second].tolist() == [0, 1, 2, 3]
+    assert refit.inputs[made.second].tolist() == [1, 3, 4, 5, 6, 7]
 
 
 def test_layers_of_groups_keep_their_weights() -> None:

@@ -25,13 +25,15 @@ def prune(
     out: Annotated[Path, typer.Option(metavar="DIR", file_okay=False, help="Folder for the bundle and the training.")],
     root: options.Root = None,
     method: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Channels to take first, by taylor or magnitude.")
+        str | None, typer.Option(metavar="NAME", help="Channels to take first, by surgeon, taylor or magnitude.")
     ] = None,
     keep: Annotated[
         float | None, typer.Option(metavar="P", help="Proportion of the multiplications that is to be left.")
     ] = None,
     steps: Annotated[int | None, typer.Option(min=1, metavar="N", help="Number of parts to prune in.")] = None,
-    epochs: Annotated[int | None, typer.Option(min=1, metavar="N", help="Epochs of training after each part.")] = None,
+    epochs: Annotated[
+        int | None, typer.Option(min=0, metavar="N", help="Epochs of training after each part, 0 for none.")
+    ] = None,
     learning_rate: Annotated[
         float | None, typer.Option(metavar="RATE", help="Peak learning rate of that training.")
     ] = None,

@@ -5,7 +5,7 @@ The weights are a least-squares fit on images, as in channel pruning by He, Zhan
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
@@ -13,8 +13,7 @@ from typing import Any, Final
 import torch
 from torch import Tensor, nn
 
-# Values of each layer's output that it is fitted to, per channel, and how many of them an image gives at most.
-_ROWS: Final = 16_384
+# Places of an image at which a layer is fitted, at most.
 _PLACES: Final = 64
 # Images whose inputs are laid out side by side at a time.
 _PART: Final = 16
@@ -25,7 +24,7 @@ _HELD_OUT: Final = 5
 
 
 @dataclass(frozen=True, slots=True)
-class _Seen:
+class _Given:
     """What a layer gave: float [rows, channels], at these places of each image: int64 [places]."""
 
     output: Tensor
@@ -36,51 +35,92 @@ class Refit:
     """The outputs of a network's layers before it loses channels, and the weights that come closest to them after.
 
     Args:
-        layers: of the network; those that can be fitted are convolutions of one group without padding, or with one of
-            their own. The rest keeps its weights.
+        layers: of the network; those that can be fitted are convolutions of one group whose padding is their own. The
+            rest keep their weights.
         pixels: uint8 [n, size, size, 3].
-        run: the network.
+        run: runs the network on pixels.
+
+    Attributes:
+        outputs: of each layer the output channels that are left, counted as they were at first.
+        inputs: of each layer the input channels that are left.
+        width: of each layer the number of input channels at first.
     """
 
-    def __init__(self, layers: Sequence[nn.Module], pixels: Tensor, run: Any) -> None:
+    def __init__(self, layers: Sequence[nn.Module], pixels: Tensor, run: Callable[[Tensor], Any]) -> None:
         self._pixels, self._run = pixels, run
         self._layers = [layer for layer in layers if type(layer) is nn.Conv2d and layer.groups == 1]
-        self.kept = {layer: torch.arange(layer.out_channels) for layer in self._layers}
-        """Of each layer the outputs that are left, counted as they were at first."""
-        self._seen: dict[nn.Module, _Seen] = {}
+        self.outputs: dict[nn.Module, Tensor] = {layer: torch.arange(layer.out_channels) for layer in self._layers}
+        self.inputs: dict[nn.Module, Tensor] = {layer: torch.arange(layer.in_channels) for layer in self._layers}
+        self.width: dict[nn.Module, int] = {layer: layer.in_channels for layer in self._layers}
+        self._given: dict[nn.Module, _Given] = {}
         draw = torch.Generator().manual_seed(0)
 
         def look(layer: nn.Module, _: Any, output: Tensor) -> None:
-            area = output.shape[2] * output.shape[3]
-            each = min(_PLACES, area, max(1, _ROWS // len(output)))
-            places = torch.randperm(area, generator=draw)[:each]
-            self._seen[layer] = _Seen(_rows(output.flatten(2), places), places)
+            places = chosen_rows(output.shape[2] * output.shape[3], draw)
+            self._given[layer] = _Given(_rows(output.flatten(2), places), places)
 
-        with torch.inference_mode(), _hooked([layer.register_forward_hook(look) for layer in self._layers]):
+        with torch.inference_mode(), hooked([layer.register_forward_hook(look) for layer in self._layers]):
             run(pixels)
 
-    def lost(self, layer: nn.Module, outputs: Sequence[int]) -> None:
+    def lost_outputs(self, layer: nn.Module, channels: Sequence[int]) -> None:
         """Note that a layer has lost outputs, counted as they are now."""
-        if layer in self.kept:
-            left = torch.ones(len(self.kept[layer]), dtype=torch.bool)
-            left[list(outputs)] = False
-            self.kept[layer] = self.kept[layer][left]
+        _lose(self.outputs, layer, channels)
+
+    def lost_inputs(self, layer: nn.Module, channels: Sequence[int]) -> None:
+        """Note that a layer has lost inputs, counted as they are now."""
+        _lose(self.inputs, layer, channels)
 
     def fit(self) -> None:
         """Fit the layers in their order, each to the outputs of the whole network on what the layers before it give."""
 
         def solve(layer: Any, inputs: tuple[Tensor]) -> None:
-            seen = self._seen[layer]
-            how = layer.kernel_size, layer.dilation, layer.padding, layer.stride
-            parts = [_rows(nn.functional.unfold(part, *how), seen.places) for part in inputs[0].split(_PART)]
-            wanted = seen.output[:, self.kept[layer]]
+            before = self._given[layer]
+            given = torch.cat([inputs_of(layer, part, before.places) for part in inputs[0].split(_PART)])
+            wanted = before.output[:, self.outputs[layer]]
             if layer.bias is not None:
                 wanted = wanted - layer.bias
-            found = _fitted(torch.cat(parts).double(), wanted.double(), layer.weight.flatten(1).T.double())
+            found = _fitted(given.double(), wanted.double(), layer.weight.flatten(1).T.double())
             layer.weight.copy_(found.T.reshape(layer.weight.shape))
 
-        with torch.no_grad(), _hooked([layer.register_forward_pre_hook(solve) for layer in self._layers]):
+        with torch.no_grad(), hooked([layer.register_forward_pre_hook(solve) for layer in self._layers]):
             self._run(self._pixels)
+
+
+def chosen_rows(area: int, draw: torch.Generator) -> Tensor:
+    """Places of a map with so many, int64: all of them, or some drawn."""
+    return torch.randperm(area, generator=draw)[:_PLACES]
+
+
+def inputs_of(layer: nn.Conv2d, given: Tensor, places: Tensor) -> Tensor:
+    """What a convolution computes its outputs at some places from.
+
+    Args:
+        layer: of one group.
+        given: float [n, channels, height, width].
+        places: int64 [places] of the output map.
+
+    Returns:
+        float [n * places, channels * kernel places], images one after the other.
+    """
+    how: Any = layer.kernel_size, layer.dilation, layer.padding, layer.stride
+    return _rows(nn.functional.unfold(given, *how), places)
+
+
+@contextmanager
+def hooked(hooks: Sequence[Any]) -> Iterator[None]:
+    """Remove hooks at the end."""
+    try:
+        yield
+    finally:
+        for hook in hooks:
+            hook.remove()
+
+
+def _lose(left: dict[nn.Module, Tensor], layer: nn.Module, channels: Sequence[int]) -> None:
+    if layer in left:
+        stays = torch.ones(len(left[layer]), dtype=torch.bool)
+        stays[list(channels)] = False
+        left[layer] = left[layer][stays]
 
 
 def _fitted(given: Tensor, wanted: Tensor, old: Tensor) -> Tensor:
@@ -103,12 +143,3 @@ def _fitted(given: Tensor, wanted: Tensor, old: Tensor) -> Tensor:
 def _rows(values: Tensor, places: Tensor) -> Tensor:
     """[n, channels, area] to [n * places, channels]."""
     return values[:, :, places].transpose(1, 2).flatten(0, 1)
-
-
-@contextmanager
-def _hooked(hooks: Sequence[Any]) -> Iterator[None]:
-    try:
-        yield
-    finally:
-        for hook in hooks:
-            hook.remove()

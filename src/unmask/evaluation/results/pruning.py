@@ -34,7 +34,7 @@ class PruningResult(Result):
 
     Attributes:
         recipe: name of the run's recipe.
-        method: ``taylor`` or ``magnitude``.
+        method: ``surgeon``, ``taylor`` or ``magnitude``.
         data: the validation images.
         max_auc_drop: largest loss of AUC that was accepted.
         networks: from the unpruned one to the smallest.
