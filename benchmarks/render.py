@@ -215,7 +215,7 @@ _RENDERERS: dict[str, Callable[[Result], list[str]]] = {
     "stages": stages,
     "quantised": quantised,
     "quantised-mobilenet": quantised,
-    "quantised-member": quantised,
+    "quantised-detector": quantised,
     "face-finder": _face_finder,
     "audit-shared": audit_shared,
     "near-duplicates": near_duplicates,

@@ -195,16 +195,16 @@ class Given:
 
     def __init__(self, bundle: Bundle, *logits: list[float]) -> None:
         self.validation = [SimpleNamespace(is_fake=at >= 4) for at in range(8)]
-        self.logits, self.bundle, self.packaged = logits, bundle, list[int]()
+        self.logits, self.bundle, self.packaged = logits, bundle, list[tuple[int, float]]()
 
     def steps(self) -> Iterator[Step]:
         for at, logits in enumerate(self.logits):
-            self.at = at
+            self.network = at
             values = np.array(logits, np.float32)
             yield Step(1000 - 250 * at, 100, np.zeros(8, np.float32) if at else values, values)
 
-    def package(self, _: Path) -> Bundle:
-        self.packaged.append(self.at)
+    def package(self, _: Path, network: int, kept: float) -> Bundle:
+        self.packaged.append((network, kept))
         return self.bundle
 
 
@@ -220,7 +220,7 @@ def test_the_last_network_that_keeps_its_auc_becomes_the_bundle(tiny_bundle: Pat
     assert [network.kept for network in result.networks] == [1, 0.75, 0.5]
     assert result.networks[1].auc_before == 0.5  # all logits are equal
     assert result.networks[1].change.value == pytest.approx(-1 / 16)
-    assert (result.chosen, run.packaged) == (1, [1])
+    assert (result.chosen, run.packaged) == (1, [(1, 0.75)])
     assert result.data.groups == 7
 
 

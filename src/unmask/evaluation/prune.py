@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import deepcopy
 from pathlib import Path
 
 import numpy as np
@@ -41,7 +42,7 @@ def prune(
     group = group_codes(run.groups)
     networks: list[PrunedNetwork] = []
     first: Step | None = None
-    bundle, chosen = None, 0
+    best, chosen = None, 0
     for step in run.steps():
         first = first or step
         networks.append(_measured(step, first, is_fake, group, draws or Draws()))
@@ -50,14 +51,15 @@ def prune(
             continue
         if networks[0].auc - networks[-1].auc > max_auc_drop:
             break
-        bundle, chosen = run.package(folder), len(networks) - 1
-    if bundle is None:
+        best, chosen = deepcopy(run.network), len(networks) - 1
+    if best is None:
         raise UsageError(
             "too_much_lost",
             f"With {100 * networks[-1].kept:.0f} % of the multiplications the network loses "
             f"{networks[0].auc - networks[-1].auc:.4f} of its AUC, and at most {max_auc_drop:g} is allowed; more "
             "steps, images or epochs lose less.",
         )
+    bundle = run.package(folder, best, networks[chosen].kept)
     return PruningResult(
         recipe=run.recipe.name,
         method=run.settings.method,

@@ -113,13 +113,19 @@ class PrunedRun:
             now, parameters = cost(self.network, self.recipe.preprocessing.size)
             yield Step(now, parameters, before, after)
 
-    def package(self, folder: Path) -> Bundle:
-        """Write the network as it is now as a bundle, calibrated on the validation images."""
+    def package(self, folder: Path, network: FaceNetwork, kept: float) -> Bundle:
+        """Write a network as a bundle, calibrated on the validation images.
+
+        Args:
+            folder: for the bundle.
+            network: of one of the steps.
+            kept: proportion of the multiplications that it has, for the card.
+        """
         recipe = self.recipe.model_copy(update={"name": f"{self.recipe.name}-pruned"})
-        words = f"{self.settings.method}, to {100 * self.settings.keep:.0f} % of the multiplications"
-        weights = describe(*self.network.branch_weights) | {"pruned": words}
+        words = f"{self.settings.method}, to {100 * kept:.0f} % of the multiplications"
+        weights = describe(*network.branch_weights) | {"pruned": words}
         return package_run(
-            recipe, self.network, weights, self._train, self.validation, self._record["manifest"], folder
+            recipe, network, weights, self._train, self.validation, self._record["manifest"], folder
         ).bundle
 
     def _probe(self) -> tuple[Tensor, Tensor]:
