@@ -123,7 +123,8 @@ class PrunedRun:
         """
         recipe = self.recipe.model_copy(update={"name": f"{self.recipe.name}-pruned"})
         words = f"{self.settings.method}, to {100 * kept:.0f} % of the multiplications"
-        weights = describe(*network.branch_weights) | {"pruned": words}
+        started = {"started_from": self._record["start"]} if self._record["start"] else {}
+        weights = describe(*network.branch_weights) | started | {"pruned": words}
         return package_run(
             recipe, network, weights, self._train, self.validation, self._record["manifest"], folder
         ).bundle
