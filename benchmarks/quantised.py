@@ -137,10 +137,8 @@ def _detector(arguments: Any, bundle: Bundle) -> dict[str, Any]:
     out = work / "pruned"
     if not (out / "bundle").exists():
         changed = whole.ensemble.model_copy(update={"members": tuple(members)})
-        fit(
-            whole.model_copy(update={"name": "unmask-fast", "ensemble": changed}), manifest, out, cache=work / "cache"
-        )
-    small = _quantised(arguments, [str(out / "bundle")], work / "int8", ["--max-size", "5.7", "--max-auc-drop", "0.02"])
+        fit(whole.model_copy(update={"name": "unmask-fast", "ensemble": changed}), manifest, out, cache=work / "cache")
+    small = _quantised(arguments, [str(out / "bundle")], work / "int8", [])
     made = {"pruned": out / "bundle" / "SHA256SUMS", "pruned, 8 bits": small}
     return {"steps": steps, "detectors": _compared(arguments, bundle, made)}
 
