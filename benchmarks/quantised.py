@@ -106,7 +106,7 @@ def _mobilenet(arguments: Any) -> dict[str, Any]:
         _unmask(["train", "s4-mobilenet", *sets, *_manifest(arguments), *crops, "--out", str(run)])
     steps, made = {}, {}
     for method in arguments.scores:
-        steps[method] = _cut(arguments, run, work / method, "--keep", "0.5", "--steps", "5", "--method", method)
+        steps[method] = _cut(arguments, run, work / method, "--keep", "0.5", "--steps", "2", "--method", method)
         made[f"pruned, {method}"] = work / method / "bundle" / "SHA256SUMS"
     small = ["--max-auc-drop", "0.05"]
     made["8 bits"] = _quantised(arguments, [str(run / "bundle")], work / "int8", small)
@@ -137,7 +137,9 @@ def _detector(arguments: Any, bundle: Bundle) -> dict[str, Any]:
     out = work / "pruned"
     if not (out / "bundle").exists():
         changed = whole.ensemble.model_copy(update={"members": tuple(members)})
-        fit(whole.model_copy(update={"name": "unmask-fast", "ensemble": changed}), manifest, out, cache=work / "cache")
+        fit(
+            whole.model_copy(update={"name": "unmask-pruned", "ensemble": changed}), manifest, out, cache=work / "cache"
+        )
     small = _quantised(arguments, [str(out / "bundle")], work / "int8", [])
     made = {"pruned": out / "bundle" / "SHA256SUMS", "pruned, 8 bits": small}
     return {"steps": steps, "detectors": _compared(arguments, bundle, made)}

@@ -261,13 +261,12 @@ def test_the_index_names_what_the_package_has() -> None:
             assert bundle.verify()["largest_difference"] < 1e-3
 
 
-def test_the_fast_detector_is_the_default_one_pruned_and_in_8_bits(astronaut: Image.Image) -> None:
+def test_the_fast_detector_is_the_default_one_in_8_bits(astronaut: Image.Image) -> None:
     fast, default = Bundle.open("fast"), Bundle.open()
-    started = [text for name, text in fast.info.card.weights.items() if name.endswith("_started_from")]
-    assert len(started) == 2
-    assert all(default.sha256 in text for text in started), "make it again: benchmarks/quantised.py detector"
+    assert fast.info.recalibration is not None
+    assert fast.info.recalibration.bundle_sha256 == default.sha256, "quantise it again: docs/small.md"
     assert computes_in_eight_bits(fast.model) and not computes_in_eight_bits(default.model)
-    assert len(fast.model) < 6_000_000
+    assert len(fast.model) < 0.55 * len(default.model)
     one, other = (Detector(bundle).detect(astronaut) for bundle in (fast, default))
     assert one.verdict == other.verdict
     assert one.fake_probability == pytest.approx(other.fake_probability, abs=0.16)  # the most on validation images
