@@ -106,7 +106,7 @@ def _mobilenet(arguments: Any) -> dict[str, Any]:
         _unmask(["train", "s4-mobilenet", *sets, *_manifest(arguments), *crops, "--out", str(run)])
     steps, made = {}, {}
     for method in arguments.scores:
-        steps[method] = _cut(arguments, run, work / method, "--keep", "0.5", "--steps", "2", "--method", method)
+        steps[method] = _cut(arguments, run, work / method, "--keep", "0.5", "--method", method)
         made[f"pruned, {method}"] = work / method / "bundle" / "SHA256SUMS"
     small = ["--max-auc-drop", "0.05"]
     made["8 bits"] = _quantised(arguments, [str(run / "bundle")], work / "int8", small)

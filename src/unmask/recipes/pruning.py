@@ -30,7 +30,7 @@ class Pruning(Part):
 
     method: Literal["surgeon", "taylor", "magnitude"] = "surgeon"
     keep: float = Field(0.5, gt=0, lt=1)
-    steps: int = Field(4, ge=1, le=100)
+    steps: int = Field(1, ge=1, le=100)
     epochs: int = Field(0, ge=0, le=1_000)
     learning_rate: float = Field(5e-5, gt=0, le=1)
     teacher: float = Field(1.0, ge=0, le=1)
