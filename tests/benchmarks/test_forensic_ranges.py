@@ -43,7 +43,9 @@ def measured(value: float | None, source: str = "a", edge: int = 150) -> _Measur
 def test_ends_are_numpys_quantiles_rounded_outwards(values: list[float]) -> None:
     low, middle, high = central_range(values)
     exact = np.quantile(values, [0.025, 0.5, 0.975])
-    assert low <= exact[0] <= exact[2] <= high
+    # Between equal values numpy's interpolation may end in another last bit: 1.4000000000000001 for 1.4.
+    assert low <= exact[0] + 1e-9
+    assert exact[2] - 1e-9 <= high
     assert [low, middle, high] == pytest.approx(exact, abs=2e-5)
 
 

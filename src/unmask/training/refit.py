@@ -19,7 +19,7 @@ _PLACES: Final = 64
 _PART: Final = 16
 # Weights of the present weights against the images, relative to the mean square of the inputs, that are tried.
 _RIDGES: Final = (1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0)
-# One image of so many is not fitted to, and shows which of them is best.
+# One image in five is not fitted to, and shows which of them is best.
 _HELD_OUT: Final = 5
 
 
@@ -87,7 +87,7 @@ class Refit:
 
 
 def chosen_rows(area: int, draw: torch.Generator) -> Tensor:
-    """Places of a map with so many, int64: all of them, or some drawn."""
+    """Places of a map with this area, int64: all of them, or some drawn at random."""
     return torch.randperm(area, generator=draw)[:_PLACES]
 
 

@@ -18,7 +18,7 @@ from unmask.models.network import FaceNetwork
 from unmask.training.refit import Refit, chosen_rows, hooked, inputs_of
 
 _BATCH: Final = 32
-# Added to the mean square of each input, relative to their mean: inputs that copy each other can be told apart.
+# Added to the mean square of each input, relative to their mean, so that there is an inverse when inputs are copies.
 _RIDGE: Final = 1e-3
 _OUTPUTS: Final = (tp.prune_conv_out_channels, tp.prune_depthwise_conv_out_channels)
 _INPUTS: Final = (tp.prune_conv_in_channels, tp.prune_linear_in_channels)
