@@ -15,6 +15,7 @@ from unmask.errors import UsageError
 from unmask.models.network import FaceNetwork
 from unmask.recipes import Pruning
 from unmask.recipes.parts import Schedule
+from unmask.training.hooks import hooked
 from unmask.training.losses import batch_loss
 from unmask.training.refit import Refit
 from unmask.training.surgeon import Surgeon
@@ -115,12 +116,8 @@ def cost(network: nn.Module, size: int) -> tuple[int, int]:
     hooks = [
         layer.register_forward_hook(add) for layer in network.modules() if isinstance(layer, nn.Conv2d | nn.Linear)
     ]
-    try:
-        with torch.inference_mode():
-            network(torch.zeros(1, size, size, 3, dtype=torch.uint8))
-    finally:
-        for hook in hooks:
-            hook.remove()
+    with hooked(hooks), torch.inference_mode():
+        network(torch.zeros(1, size, size, 3, dtype=torch.uint8))
     return count, sum(parameter.numel() for parameter in network.parameters())
 
 

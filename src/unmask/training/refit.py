@@ -5,13 +5,14 @@ The weights are a least-squares fit on images, as in channel pruning by He, Zhan
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 import torch
 from torch import Tensor, nn
+
+from unmask.training.hooks import hooked
 
 # Places of an image at which a layer is fitted, at most.
 _PLACES: Final = 64
@@ -104,16 +105,6 @@ def inputs_of(layer: nn.Conv2d, given: Tensor, places: Tensor) -> Tensor:
     """
     how: Any = layer.kernel_size, layer.dilation, layer.padding, layer.stride
     return _rows(nn.functional.unfold(given, *how), places)
-
-
-@contextmanager
-def hooked(hooks: Sequence[Any]) -> Iterator[None]:
-    """Remove hooks at the end."""
-    try:
-        yield
-    finally:
-        for hook in hooks:
-            hook.remove()
 
 
 def _lose(left: dict[nn.Module, Tensor], layer: nn.Module, channels: Sequence[int]) -> None:

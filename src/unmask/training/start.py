@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -25,6 +24,7 @@ from unmask.models.network import FaceNetwork
 from unmask.recipes import Recipe
 from unmask.training.dataset import Sample, seen
 from unmask.training.folder import best_checkpoint, read_checkpoint
+from unmask.training.hooks import hooked
 from unmask.training.module import DetectorModule
 
 IMAGES: Final = 256
@@ -199,7 +199,7 @@ def _normalised(network: FaceNetwork, pixels: Pixels) -> dict[str, tuple[nn.Conv
         layer.register_forward_hook(lambda _module, _inputs, _output, each=(name, layer): order.append(each))
         for name, layer in layers
     ]
-    with _removed(hooks), torch.inference_mode():
+    with hooked(hooks), torch.inference_mode():
         network(torch.from_numpy(pixels))
     pairs = {
         name: (first, second)
@@ -222,7 +222,7 @@ def _statistics(
         sums[norm].append(torch.stack([values.mean((2, 3)).sum(0), values.square().mean((2, 3)).sum(0)]))
 
     hooks = [norm.register_forward_hook(observe) for norm in norms]
-    with _removed(hooks), torch.inference_mode():
+    with hooked(hooks), torch.inference_mode():
         for at in range(0, len(pixels), _BATCH):
             network(torch.from_numpy(pixels[at : at + _BATCH]))
     for norm in norms:
@@ -238,12 +238,3 @@ def _undo(norm: nn.BatchNorm2d, bias: Tensor, mean: Tensor, variance: Tensor) ->
     norm.running_var.copy_(variance)
     norm.weight.copy_((variance + norm.eps).sqrt())
     norm.bias.copy_(bias + mean)
-
-
-@contextmanager
-def _removed(hooks: Sequence[Any]) -> Iterator[None]:
-    try:
-        yield
-    finally:
-        for hook in hooks:
-            hook.remove()

@@ -15,7 +15,8 @@ import torch_pruning as tp
 from torch import Tensor, nn
 
 from unmask.models.network import FaceNetwork
-from unmask.training.refit import Refit, chosen_rows, hooked, inputs_of
+from unmask.training.hooks import hooked
+from unmask.training.refit import Refit, chosen_rows, inputs_of
 
 _BATCH: Final = 32
 # Added to the mean square of each input, relative to their mean, so that there is an inverse when inputs are copies.
