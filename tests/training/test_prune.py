@@ -168,11 +168,12 @@ def test_a_run_from_end_to_end(toy_manifest: Path, toy_recipe: Path, tmp_path: P
     table = Manifest.open(toy_manifest)
     run = tmp_path / "run"
     fit(Recipe.load(toy_recipe, ["schedule.epochs=1"]), table, run, workers=0)
-    settings = Pruning(keep=0.7, steps=1, probes=4, multiple=4)
+    settings = Pruning(keep=0.7, epochs=1, probes=16, multiple=4)
     pruned = PrunedRun(run, table, tmp_path, settings)
     result = prune(pruned, tmp_path / "bundle", max_auc_drop=1.0)
     assert result.networks[0].kept == 1
     assert result.networks[1].kept <= 0.7
+    assert result.networks[1].auc >= result.networks[1].auc_before  # training that does not help is undone
     assert result.chosen == 1
     bundle = Bundle.open(tmp_path / "bundle")
     assert bundle.sha256 == result.sha256
