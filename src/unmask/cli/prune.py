@@ -48,9 +48,10 @@ def prune(
 ) -> None:
     """Prune the network of a training run: fewer channels.
 
-    Channels are taken away in parts, and after each part the network is trained. The bundle is that of the smallest
-    network that keeps its AUC on the validation images; --json prints the AUC after every part. Without options the
-    settings are those of the recipe's part pruning.
+    Channels are taken away in parts. After each part the layers that are left are fitted to what they gave before, and
+    with --epochs the network is trained. The bundle is that of the smallest network that keeps its AUC on the
+    validation images; --json prints the AUC after every part. Without options the settings are those of the recipe's
+    part pruning.
 
     Exit codes: 0 written, 2 usage error or too much lost, 3 missing extra.
     """

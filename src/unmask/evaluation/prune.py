@@ -56,8 +56,8 @@ def prune(
         raise UsageError(
             "too_much_lost",
             f"With {100 * networks[-1].kept:.0f} % of the multiplications the network loses "
-            f"{networks[0].auc - networks[-1].auc:.4f} of its AUC, and at most {max_auc_drop:g} is allowed; more "
-            "steps, images or epochs lose less.",
+            f"{networks[0].auc - networks[-1].auc:.4f} of its AUC, and at most {max_auc_drop:g} is allowed: "
+            "keep more of them, or train after the cut.",
         )
     bundle = run.package(folder, best, networks[chosen].kept)
     return PruningResult(

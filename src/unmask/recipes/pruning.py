@@ -10,7 +10,7 @@ from unmask.recipes.parts import Part
 
 
 class Pruning(Part):
-    """How ``unmask bundle prune`` takes channels away, a part at a time, with training in between.
+    """How ``unmask bundle prune`` takes channels away, a part at a time.
 
     Attributes:
         method: which channels go first. ``surgeon``: those without which the logit moves least when the layers that

@@ -1,4 +1,4 @@
-"""Structured pruning: a trained network with fewer channels, in steps with training in between."""
+"""Structured pruning: a trained network with fewer channels, in steps, with training after each if it is wanted."""
 
 from __future__ import annotations
 
@@ -96,7 +96,8 @@ class PrunedRun:
         group_of = {path: row.group or str(path) for row, path in rows.validation}
         self.groups = [group_of[sample.path] for sample in self.validation]
         self.recipe, self._out, self._workers = _between(recipe, self.settings, images), out, workers
-        self._crops = cache_crops(self._train, self.recipe, cache or out / "cache", 8 << 30)
+        trains = self.settings.epochs > 0
+        self._crops = cache_crops(self._train, self.recipe, cache or out / "cache", 8 << 30) if trains else None
 
     def steps(self) -> Iterator[Step]:
         """Prune and train. The first step is the network as it is; the network stays at the latest one."""
