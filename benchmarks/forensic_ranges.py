@@ -229,7 +229,9 @@ def central_range(values: Sequence[float]) -> list[float]:
     if low == high:
         return [low, low, low]
     scale = 10**_DIGITS
-    return [math.floor(low * scale) / scale, round(middle, _DIGITS), math.ceil(high * scale) / scale]
+    # The product may round to the wrong side: 1.4000000000000001 * 10**5 is 140000.0.
+    ends = min(low, math.floor(low * scale) / scale), max(high, math.ceil(high * scale) / scale)
+    return [ends[0], round(middle, _DIGITS), ends[1]]
 
 
 def make_ranges(

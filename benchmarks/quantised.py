@@ -157,20 +157,8 @@ def _cut(arguments: Any, run: Path, out: Path, *options: str) -> Any:
     """What ``bundle prune`` says of a run."""
     said = out.with_suffix(".json")
     if not (out / "bundle").exists():
-        cache = ["--cache", str(arguments.work / "cache"), "--workers", "0"]
-        command = [
-            "bundle",
-            "prune",
-            str(run),
-            *_manifest(arguments),
-            *options,
-            "--max-auc-drop",
-            "1",
-            *cache,
-            "--out",
-            str(out),
-        ]
-        said.write_text(_unmask([*command, "--json"]), encoding="utf-8")
+        fixed = [*_manifest(arguments), "--max-auc-drop", "1", "--out", str(out), "--json"]
+        said.write_text(_unmask(["bundle", "prune", str(run), *options, *fixed]), encoding="utf-8")
     return json.loads(said.read_text(encoding="utf-8"))
 
 
